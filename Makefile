@@ -40,6 +40,9 @@ WEB := $(wildcard web/*.c)
 GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c
 SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
+EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
+  $(addprefix store/base/, arena.c buf.c err.c span.c)
+VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/cmd_*.c runtime/cmd_*.c web/cmd_*.c))))
 UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
@@ -52,11 +55,21 @@ $(O)/plumb: $(O)/plumb.o $(OBJECTS)
 	$(call SAY,LINK,$@)
 	$(Q)$(CC) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(O)/libplumb.so: $(OBJECTS)
+$(O)/libplumb.so: $(O)/plumb.o $(OBJECTS)
 	$(call SAY,LINK,$@)
 	$(Q)$(CC) $(SAN_FLAGS) $(LDFLAGS) -shared -o $@ $^ $(LDLIBS)
 
-$(O)/%.o: %.c | $(O)/gen/store_rows.h
+# SQL functions for other programs: the same sources, calling SQLite through the loading program's table.
+$(O)/plumb_sqlite.so: $(EXTENSION:%.c=$(O)/ext/%.o) $(O)/gen/store_rows.o
+	$(call SAY,LINK,$@)
+	$(Q)$(CC) $(SAN_FLAGS) $(LDFLAGS) -shared -o $@ $^ -lzstd -lxxhash -lpcre2-8 -lm -pthread
+
+$(O)/ext/%.o: %.c | $(O)/gen/store_rows.h
+	$(call SAY,CC,$< \(extension\))
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -DPLUMB_EXTENSION $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/%.o: %.c | $(O)/gen/store_rows.h $(O)/gen/verb_list.h
 	$(call SAY,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
@@ -82,6 +95,12 @@ $(O)/gen/queries.c: $(O)/gen/embed $(QUERIES) store/sql
 	$(Q)$< queries $(QUERIES) >$@.tmp && mv $@.tmp $@
 $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
+# Rewritten only when the set of cmd_*.c files changes.
+$(O)/gen/verb_list.h: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '#define VERBS(X)%s\n' '$(foreach v,$(VERBS), X($(v)))' >$@.tmp
+	$(Q)cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
+FORCE:
 docs/trace-format.md: $(O)/gen/gen_schema store/schema.sql
 	$(Q)$< md store/schema.sql >$@
 

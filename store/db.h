@@ -10,7 +10,7 @@
 #ifndef STORE_DB_H
 #define STORE_DB_H
 
-#include <sqlite3.h>
+#include "store/sqlite.h"
 
 #include "store/base/err.h"
 #include "store/base/span.h"

@@ -127,7 +127,7 @@ static void embed_assets(int n, char **paths)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3) return fprintf(stderr, "usage: embed schema|queries|assets FILE...\n"), 2;
+    if (argc < 2) return fprintf(stderr, "usage: embed schema|queries|assets FILE...\n"), 2;
     qsort(argv + 2, (size_t)argc - 2, sizeof *argv, by_name);
     if (!strcmp(argv[1], "schema")) embed_schema(argv[2]);
     else if (!strcmp(argv[1], "queries")) embed_queries(argc - 2, argv + 2);

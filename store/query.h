@@ -6,7 +6,7 @@
 #ifndef STORE_QUERY_H
 #define STORE_QUERY_H
 
-#include <sqlite3.h>
+#include "store/sqlite.h"
 
 #include "store/base/err.h"
 

@@ -9,7 +9,7 @@
 #ifndef STORE_SQLFN_H
 #define STORE_SQLFN_H
 
-#include <sqlite3.h>
+#include "store/sqlite.h"
 
 #include "store/base/err.h"
 

@@ -7,7 +7,7 @@
 #ifndef STORE_TEXT_H
 #define STORE_TEXT_H
 
-#include <sqlite3.h>
+#include "store/sqlite.h"
 
 #include "store/base/buf.h"
 #include "store_rows.h"
@@ -27,7 +27,7 @@ enum err WARN_UNUSED text_read(struct text_reader *r, int64_t stream, int64_t of
                                struct buf *out);
 /* Appends the content of an artifact: leading tabs and the CRs before LF of CRLF sources removed, see artifact.indented. */
 enum err WARN_UNUSED text_artifact(struct text_reader *r, int64_t artifact, struct buf *out);
-/* Removes the tab of each line (and CR before LF): content of a payload of a log. */
-void text_unindent(struct span stored, struct buf *out);
+/* Content of a payload of a log: the tab of each line and the last LF removed; with crlf also the CR before each LF. */
+void text_unindent(struct span stored, bool crlf, struct buf *out);
 
 #endif

@@ -16,7 +16,7 @@
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
 
-#include <sqlite3.h>
+#include "store/sqlite.h"
 
 #include "store_rows.h"
 

@@ -26,6 +26,7 @@ char *buf_reserve(struct buf *b, size_t n)
     }
     b->p = p;
     b->size = size;
+    p[b->n] = 0;
     return p + b->n;
 }
 
