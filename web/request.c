@@ -111,7 +111,7 @@ const char *web_link_compile(struct web_request *q, struct span log, struct span
     buf_puts(&b, "/compile");
     add_place(q, &b, &before);
     if (q->n_logs > 1 && log.p) add_pair(&b, &before, "log", log);
-    add_pair(&b, &before, "id", id);
+    add_pair(&b, &before, "compile_id", id);
     snprintf(number, sizeof number, "%lld", (long long)occurrence);
     if (occurrence > 1) add_pair(&b, &before, "occurrence", span_of(number));
     return keep_address(q, &b);

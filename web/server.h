@@ -10,6 +10,7 @@
 #ifndef WEB_SERVER_H
 #define WEB_SERVER_H
 
+#include <microhttpd.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -19,15 +20,12 @@
 #include "web/security.h"
 #include "web/web.h"
 
-struct MHD_Connection;
-struct MHD_Response;
-
 enum {
     WEB_WORKERS = 3,
     WEB_CONNECTIONS = 64,
     WEB_HEADERS_SIZE = 16 << 10,
     WEB_IDLE_S = 60,
-    WEB_QUERY_NS_LIMIT_S = 5,
+    WEB_QUERY_LIMIT_S = 5,
     WEB_STREAM_SIZE = 256 << 10, /* bytes a long answer may be ahead of its client */
     WEB_CACHE_SIZE = 24 << 20
 };
@@ -68,6 +66,8 @@ struct web_job {
     struct web_file *shown;
     int generation;
 
+    int phase;              /* http.c: 0 new, 1 its body is read, 2 given to the pool */
+    int refs;               /* guarded by lock: one of the connection, one of the pool */
     pthread_mutex_t lock;
     pthread_cond_t room;    /* the client took some, or went away */
     enum web_job_state state;
@@ -86,6 +86,7 @@ struct web_server {
     struct web_policy policy;
     struct web_file *files;
     int n_files;
+    struct MHD_Response **asset_raw, **asset_gzip; /* per row of web_assets */
     struct MHD_Daemon *daemons[2];
     int n_daemons;
     pthread_t workers[WEB_WORKERS];
@@ -103,17 +104,19 @@ static inline const struct web_job *web_job_of_const(const struct web_request *q
     return (const struct web_job *)q;
 }
 
-/* http.c */
+/* http.c: needs policy (port 0: a free one is chosen and put there), files and n_files. */
 enum err WARN_UNUSED web_server_start(struct web_server *s);
 void web_server_stop(struct web_server *s);
-void web_job_free(struct web_job *job);
+/* Gives up one reference; the last frees. */
+void web_job_drop(struct web_job *job);
 /* Tells the sockets' thread that the job's state changed. Called with job->lock held. */
 void web_job_wake(struct web_job *job);
 
 /* pool.c */
 enum err WARN_UNUSED web_pool_start(struct web_server *s);
 void web_pool_stop(struct web_server *s);
-void web_pool_add(struct web_server *s, struct web_job *job);
+/* False when the server is stopping; else the job's second reference is the pool's. */
+bool web_pool_add(struct web_server *s, struct web_job *job);
 /* A prepared statement kept with the connection. name: of a named query, or any unique text with sql given. */
 enum err WARN_UNUSED web_statement(struct web_request *q, const char *name, const char *sql, sqlite3_stmt **out);
 /* Looks at the file: generation grows when it was replaced. */
@@ -130,12 +133,17 @@ enum err WARN_UNUSED web_rail_read(struct web_request *q);
 const struct web_page *web_data_page(const char *path);
 
 /* cache.c */
+struct web_answer_key {
+    const char *target; /* address as sent */
+    int file, generation;
+    bool gzip;
+};
 struct web_cache *web_cache_new(void);
 void web_cache_free(struct web_cache *c);
-/* A finished response, borrowed with a reference of its own (MHD_destroy_response), or NULL. */
-struct MHD_Response *web_cache_get(struct web_cache *c, const char *target, int file, int generation, bool gzip,
-                                   int *status);
-void web_cache_put(struct web_cache *c, const char *target, int file, int generation, bool gzip, int status,
-                   struct MHD_Response *response, size_t size);
+/* Queues the finished answer, if there is one: MHD_YES. */
+enum MHD_Result web_cache_send(struct web_cache *c, const struct web_answer_key *k, struct MHD_Connection *connection);
+/* Keeps an answer: takes the caller's reference when true. */
+bool web_cache_put(struct web_cache *c, const struct web_answer_key *k, int status, struct MHD_Response *response,
+                   size_t size);
 
 #endif

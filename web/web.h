@@ -22,6 +22,7 @@ enum web_method { WEB_GET = 1, WEB_POST = 2 };
 struct web_request;
 struct web_page {
     const char *path;    /* "/compiles" */
+    const char *parent;  /* path of the rail entry that is current on this page, NULL none */
     const char *section; /* rail: "" top, "compiled", "ran", "parts", "file"; NULL: not in the rail */
     const char *label;   /* in the rail */
     char key;            /* after g; 0 none */
@@ -182,7 +183,7 @@ enum err WARN_UNUSED web_table(struct web_request *q, struct html *h, const stru
 enum err WARN_UNUSED web_flush(struct web_request *q, struct html *h);
 
 /* Pages: see routes.def. */
-#define PAGE(path, section, label, key, title, methods, function)                                  \
+#define PAGE(path, parent, section, label, key, title, methods, function)                                  \
     enum err function(struct web_request *q, struct html *h);
 #include "web/routes.def"
 #undef PAGE
