@@ -4,6 +4,8 @@
  * What the store knows of a text (kernels, graphs, guards, the node a line computes) makes the answer and the drawer. */
 #include <stdlib.h>
 
+#include "store/base/json.h"
+#include "store/base/lists.h"
 #include "web/artifact.h"
 #include "web/code.h"
 #include "web/pretty.h"
