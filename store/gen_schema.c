@@ -5,7 +5,8 @@
  *   gen_schema md   docs/trace-format.md
  *
  * It reads the shape that schema.sql documents: one column on one line, prose in "--" lines above.
- * Anything else in the recorded part stops the build with the line number.
+ * Anything else in the recorded part stops the build with the line number. The derived part (indices and
+ * views) is read for the documentation only: a view lists its columns with comments before AS.
  */
 #include <ctype.h>
 #include <stdbool.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_COLUMNS = 64, MAX_TABLES = 96, LINE = 1024 };
+enum { MAX_COLUMNS = 80, MAX_TABLES = 96, LINE = 1024 };
 
 struct column {
     char name[64], type[16], comment[LINE];
@@ -26,8 +27,10 @@ struct table {
     struct column column[MAX_COLUMNS];
 };
 
-static struct table tables[MAX_TABLES];
-static int n_tables;
+static struct table tables[MAX_TABLES], views[MAX_TABLES];
+static int n_tables, n_views;
+static char indices[16384]; /* Markdown rows */
+static char views_intro[8192];
 static int line_number;
 static char intro[8192]; /* prose before the first table */
 
@@ -65,7 +68,16 @@ static void add_prose(char *prose, size_t size, const char *text)
     snprintf(prose + n, size - n, "%s\n", text);
 }
 
-static void read_schema(FILE *in)
+static void open_table(struct table *t, const char *text, const char *prose)
+{
+    if (n_tables == MAX_TABLES) die("too many tables");
+    if (sscanf(text, "CREATE TABLE %63[a-z0-9_] (", t->name) != 1) die("expected: CREATE TABLE name (");
+    if (!prose[0]) die("a table needs prose above it");
+    snprintf(t->prose, sizeof t->prose, "%s", prose);
+}
+
+/* Reads up to the line "-- @derived". */
+static void read_recorded(FILE *in)
 {
     char raw[LINE], prose[8192] = "";
     struct table *open = NULL;
@@ -81,22 +93,75 @@ static void read_schema(FILE *in)
                 read_column(open, s);
             }
         } else if (!strncmp(s, "-- @derived", 11)) {
-            break;
+            return;
         } else if (!strncmp(s, "-- @", 4)) {
             prose[0] = 0;
         } else if (!strncmp(s, "--", 2)) {
             add_prose(prose, sizeof prose, trim(s + 2));
         } else if (!strncmp(s, "CREATE TABLE ", 13)) {
-            if (n_tables == MAX_TABLES) die("too many tables");
-            open = &tables[n_tables];
-            if (sscanf(s, "CREATE TABLE %63[a-z0-9_] (", open->name) != 1) die("expected: CREATE TABLE name (");
-            if (!prose[0]) die("a table needs prose above it");
-            snprintf(open->prose, sizeof open->prose, "%s", prose);
+            open_table(open = &tables[n_tables], s, prose);
             prose[0] = 0;
         } else if (!*s && prose[0]) {
             char *to = !strncmp(prose, "## ", 3) ? tables[n_tables].heading : intro;
             add_prose(to, sizeof intro, prose);
             prose[0] = 0;
+        }
+    }
+}
+
+static void read_view_column(struct table *t, char *text)
+{
+    if (t->n == MAX_COLUMNS) die("too many columns");
+    struct column *c = &t->column[t->n++];
+    char *comment = strstr(text, "--");
+    if (!comment) die("a view's column needs a comment after --");
+    snprintf(c->comment, sizeof c->comment, "%s", trim(comment + 2));
+    if (sscanf(text, " %63[a-z0-9_]", c->name) != 1) die("expected: name, -- meaning");
+}
+
+static void open_view(struct table *t, const char *text, const char *prose)
+{
+    if (n_views == MAX_TABLES) die("too many views");
+    if (sscanf(text, "CREATE VIEW %63[a-z0-9_] (", t->name) != 1) die("expected: CREATE VIEW name (");
+    if (strncmp(prose, "One row per ", 12)) die("the prose above a view begins with its grain: One row per ...");
+    snprintf(t->prose, sizeof t->prose, "%s", prose);
+}
+
+/* "CREATE INDEX name ON table(columns) [WHERE ...];" becomes a row; prose may stand above several. */
+static void read_index(const char *text, const char *prose)
+{
+    char name[64], on[256], why[LINE];
+    if (sscanf(text, "CREATE INDEX %63[a-z0-9_] ON %255[^;];", name, on) != 2) die("expected: CREATE INDEX name ON ...;");
+    size_t n = strcspn(prose, "\n"), at = strlen(indices);
+    snprintf(why, sizeof why, "%.*s", (int)n, prose);
+    snprintf(indices + at, sizeof indices - at, "| `%s` | `%s` | %s |\n", name, on, why);
+}
+
+/* Reads what follows "-- @derived". */
+static void read_derived(FILE *in)
+{
+    char raw[LINE], prose[8192] = "";
+    bool used = false; /* the prose stands above something already; the next "--" begins anew */
+    struct table *open = NULL;
+    while (fgets(raw, sizeof raw, in)) {
+        line_number++;
+        char *s = trim(raw);
+        if (open) {
+            if (*s == ')') open = NULL, n_views++;
+            else read_view_column(open, s);
+        } else if (!strncmp(s, "CREATE VIEW ", 12)) {
+            open_view(open = &views[n_views], s, prose);
+            used = true;
+        } else if (!strncmp(s, "CREATE INDEX ", 13)) {
+            read_index(s, prose);
+            used = true;
+        } else if (!strncmp(s, "--", 2)) {
+            if (used) prose[0] = 0;
+            used = false;
+            add_prose(prose, sizeof prose, trim(s + 2));
+        } else if (!*s) {
+            if (!strncmp(prose, "## Views", 8)) snprintf(views_intro, sizeof views_intro, "%s", prose);
+            used = true;
         }
     }
 }
@@ -184,19 +249,31 @@ static void print_cell(const char *s)
     }
 }
 
+static void print_columns(const struct table *t)
+{
+    for (int c = 0; c < t->n; c++) {
+        printf("| `%s` | ", t->column[c].name);
+        if (t->column[c].type[0]) printf("%s | ", t->column[c].type);
+        print_cell(t->column[c].comment);
+        puts(" |");
+    }
+    puts("");
+}
+
 static void print_markdown(void)
 {
     printf("# The trace format\n\nGenerated from `store/schema.sql`; `make docs/trace-format.md` writes it again.\n\n%s", intro);
     for (int i = 0; i < n_tables; i++) {
         const struct table *t = &tables[i];
         printf("%s### %s\n\n%s\n| column | type | meaning |\n|---|---|---|\n", t->heading, t->name, t->prose);
-        for (int c = 0; c < t->n; c++) {
-            printf("| `%s` | %s | ", t->column[c].name, t->column[c].type);
-            print_cell(t->column[c].comment);
-            puts(" |");
-        }
-        puts("");
+        print_columns(t);
     }
+    printf("%s\n", views_intro);
+    for (int i = 0; i < n_views; i++) {
+        printf("### %s\n\n%s\n| column | meaning |\n|---|---|\n", views[i].name, views[i].prose);
+        print_columns(&views[i]);
+    }
+    printf("## Indices\n\nDerived as the views are.\n\n| index | on | for |\n|---|---|---|\n%s", indices);
 }
 
 int main(int argc, char **argv)
@@ -204,7 +281,8 @@ int main(int argc, char **argv)
     if (argc != 3) return fprintf(stderr, "usage: gen_schema h|c|md schema.sql\n"), 2;
     FILE *in = fopen(argv[2], "r");
     if (!in) return perror(argv[2]), 2;
-    read_schema(in);
+    read_recorded(in);
+    read_derived(in);
     fclose(in);
     if (argv[1][0] == 'h') print_header();
     if (argv[1][0] == 'c') print_code();

@@ -576,4 +576,982 @@ CREATE TABLE envelope_count (
 ) WITHOUT ROWID;
 
 -- @derived
--- Indices and views; `plumb doctor --rebuild` drops and makes them again.
+-- Indices and views; `plumb doctor --rebuild` drops and makes them again. An index is here because a named
+-- query needs it on a large trace; each costs bytes and time at the end of an import.
+
+-- ## Indices
+
+-- The compiles of a log, and one of them by its id.
+CREATE INDEX compile_by_source ON compile(source, compile_id, occurrence);
+-- Artifacts of a compile in the order of the log.
+CREATE INDEX artifact_by_compile ON artifact(compile);
+-- The artifact at a byte of a log: search results, unknown records.
+CREATE INDEX artifact_by_offset ON artifact(source, offset);
+-- Metrics records of a compile.
+CREATE INDEX metric_record_by_compile ON metric_record(compile);
+-- Words by their text: names of metrics, envelope keys, event names.
+CREATE INDEX string_by_text ON string(text) WHERE length(text) <= 48;
+-- Facts of a compile.
+CREATE INDEX recompile_by_compile ON recompile(compile, position);
+CREATE INDEX graph_break_by_compile ON graph_break(compile);
+CREATE INDEX failure_by_compile ON failure(compile);
+CREATE INDEX restart_by_compile ON restart(compile, position);
+CREATE INDEX cache_event_by_compile ON cache_event(compile);
+CREATE INDEX guard_by_compile ON guard(compile);
+CREATE INDEX symbol_by_compile ON symbol(compile);
+CREATE INDEX tensor_desc_by_compile ON tensor_desc(compile);
+CREATE INDEX storage_desc_by_compile ON storage_desc(compile, storage);
+CREATE INDEX tensor_source_by_compile ON tensor_source(compile, tensor);
+CREATE INDEX kernel_by_compile ON kernel(compile);
+CREATE INDEX kernel_stack_by_compile ON kernel_stack(compile);
+CREATE INDEX collective_by_compile ON collective(compile, position);
+CREATE INDEX op_estimate_by_compile ON op_estimate(compile, position);
+CREATE INDEX provenance_map_by_compile ON provenance_map(compile);
+CREATE INDEX graph_by_compile ON graph(compile);
+CREATE INDEX graph_by_artifact ON graph(artifact);
+-- Nodes of a graph; ids ascend within it.
+CREATE INDEX node_by_graph ON node(graph);
+-- An expression by the number that findings and arguments know it by.
+CREATE INDEX expression_by_node ON expression(source, node);
+-- Events of a compile.
+CREATE INDEX event_by_compile ON event(corr);
+
+-- ## Views
+--
+-- The views are the public contract: names and leading columns stay, columns may be added at the end. In all of them `rank`,
+-- `run` and `log` (base name of the log) say where a row comes from; `rank` is NULL in a job without ranks, `compile_id` is NULL where
+-- the record named none, and `compile` is the row id of the compile. Times are ns.
+
+-- One row per log and envelope key.
+CREATE VIEW envelope_counts (
+  file,                             -- base name of the log
+  key,                              -- envelope key that is not context; 'stack' or '(none)' if there is no other
+  records,                          -- records with this key
+  payloads,                         -- of these, with a payload
+  md5_mismatches,                   -- of these, with a payload of another md5 than announced
+  rank,                             -- rank of the log
+  run,                              -- name of the run
+  source                            -- -> source_file
+) AS
+SELECT f.name, e.key, e.records, e.payloads, e.md5_mismatches, f.rank, r.name, e.source
+FROM envelope_count e
+LEFT JOIN source_file f ON f.id = e.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per run: what it was, what came of it.
+CREATE VIEW runs (
+  run,                              -- name
+  command,                          -- command line, NULL when not recorded
+  start_ts,                         -- first time known
+  end_ts,                           -- last time known
+  ended,                            -- exit, signal, interrupted; NULL not known
+  exit_code,                        -- exit status or signal number
+  torch_version,                    -- version of PyTorch
+  python_version,                   -- version of Python
+  world,                            -- number of ranks seen or declared
+  logs,                             -- logs taken in
+  log_bytes,                        -- their bytes, inflated
+  records,                          -- their records
+  compiles,                         -- rows of compiles
+  ok,                               -- of these, outcome ok
+  empty,                            -- outcome empty
+  restarted,                        -- outcome restarted
+  failed,                           -- outcome failed
+  unknown,                          -- outcome unknown
+  recompiles,                       -- compiles that carry a recompile reason
+  graph_breaks,                     -- break reasons recorded
+  compile_ns,                       -- sum of compiles.total_ns
+  artifacts,                        -- artifacts
+  losses,                           -- findings in losses
+  id                                -- -> run
+) AS
+SELECT r.name, r.command, r.start_ts, r.end_ts, r.ended, r.exit_code, r.torch_version,
+  r.python_version, r.world,
+  (SELECT count(*) FROM source_file f WHERE f.run = r.id),
+  (SELECT sum(f.size) FROM source_file f WHERE f.run = r.id),
+  (SELECT sum(f.n_records) FROM source_file f WHERE f.run = r.id),
+  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id),
+  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'ok'),
+  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'empty'),
+  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'restarted'),
+  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'failed'),
+  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'unknown'),
+  (SELECT count(DISTINCT p.compile) FROM recompile p JOIN compile c ON c.id = p.compile
+    JOIN source_file f ON f.id = c.source WHERE f.run = r.id),
+  (SELECT count(*) FROM graph_break b JOIN source_file f ON f.id = b.source WHERE f.run = r.id),
+  (SELECT sum(c.total_ns) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id),
+  (SELECT count(*) FROM source_file f JOIN artifact a ON a.source = f.id WHERE f.run = r.id),
+  (SELECT sum(l.count) FROM loss l JOIN source_file f ON f.id = l.source WHERE f.run = r.id),
+  r.id
+FROM run r;
+
+-- One row per log taken in.
+CREATE VIEW logs (
+  run,                              -- name of the run
+  rank,                             -- rank, NULL none
+  log,                              -- base name
+  path,                             -- path as given, without the folder that all have in common
+  size,                             -- bytes, inflated
+  records,                          -- log records read
+  payloads,                         -- payloads read
+  state,                            -- reading, complete, interrupted
+  rank_from,                        -- name, record, NULL
+  year,                             -- year added to the prefix
+  year_from,                        -- chromium, or file (guessed)
+  pid,                              -- process id as the log says it
+  start_ts,                         -- first record
+  end_ts,                           -- last record
+  text_stored,                      -- bytes its text takes in this file, compressed
+  source                            -- -> source_file
+) AS
+SELECT r.name, f.rank, f.name, f.path, f.size, f.n_records, f.n_payloads, f.state, f.rank_from,
+  f.year, f.year_from, p.pid, p.start_ts, p.end_ts,
+  (SELECT sum(length(data)) FROM text_frame t WHERE t.stream = f.id),
+  f.id
+FROM source_file f
+LEFT JOIN run r ON r.id = f.run
+LEFT JOIN process p ON p.id = f.process;
+
+-- One row per compile id and occurrence; attempts are folded in.
+CREATE VIEW compiles (
+  rank,                             -- rank of the log
+  compile_id,                       -- 0/1, !0, !0/1/0
+  occurrence,                       -- 1 for the first time the id is used in its log
+  attempts,                         -- attempts seen
+  outcome,                          -- ok, empty, restarted, failed, unknown
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  function,                         -- function compiled
+  file,                             -- its source file
+  line,                             -- its first line
+  start_ts,                         -- first record
+  end_ts,                           -- last record
+  total_ns,                         -- whole compile, NULL not recorded
+  backend_ns,                       -- of it, the backend
+  inductor_ns,                      -- of it, Inductor
+  codegen_ns,                       -- of it, code generation
+  lost_ns,                          -- time of attempts that were thrown away
+  n_ops,                            -- operators in the graph
+  n_nodes,                          -- nodes in the graph
+  n_inputs,                         -- inputs of the graph
+  n_guards,                         -- guards as PyTorch counts them
+  autograd_id,                      -- compiled autograd id, NULL none
+  frame_id,                         -- frame, NULL none
+  frame_compile_id,                 -- n-th compile of the frame
+  stack,                            -- -> stack of the call
+  compile,                          -- -> compile
+  source                            -- -> source_file
+) AS
+SELECT f.rank, c.compile_id, c.occurrence, c.attempts, c.outcome, r.name, f.name,
+  (SELECT text FROM string WHERE id = c.name), (SELECT text FROM string WHERE id = c.file), c.line,
+  c.start_ts, c.end_ts, c.total_ns, c.backend_ns, c.inductor_ns, c.codegen_ns, c.lost_ns,
+  c.n_ops, c.n_nodes, c.n_inputs, c.n_guards, c.autograd_id, c.frame_id, c.frame_compile_id,
+  c.stack, c.id, c.source
+FROM compile c
+LEFT JOIN source_file f ON f.id = c.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per compile that carries a recompile reason.
+CREATE VIEW recompiles (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile that was made
+  previous,                         -- compile whose guard failed first, as the reason says it
+  reasons,                          -- all reasons in their order, one per line (a reason may have several lines itself)
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  n_reasons,                        -- how many
+  outcome,                          -- of the compile
+  function,                         -- function compiled
+  file,                             -- its source file
+  line,                             -- its first line
+  total_ns,                         -- what the recompile cost
+  compile                           -- -> compile
+) AS
+SELECT f.rank, c.compile_id,
+  (SELECT previous FROM recompile p WHERE p.compile = c.id ORDER BY position LIMIT 1),
+  (SELECT group_concat(reason, char(10)) FROM
+    (SELECT reason FROM recompile p WHERE p.compile = c.id ORDER BY position)),
+  c.occurrence, r.name, f.name,
+  (SELECT count(*) FROM recompile p WHERE p.compile = c.id),
+  c.outcome, (SELECT text FROM string WHERE id = c.name), (SELECT text FROM string WHERE id = c.file),
+  c.line, c.total_ns, c.id
+FROM compile c
+LEFT JOIN source_file f ON f.id = c.source
+LEFT JOIN run r ON r.id = f.run
+WHERE c.id IN (SELECT compile FROM recompile);
+
+-- One row per recorded break reason.
+CREATE VIEW graph_breaks (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile that broke
+  file,                             -- user's source file, NULL unknown
+  line,                             -- user's line, NULL unknown
+  reason,                           -- first line or sentence
+  occurrence,                       -- of the compile id
+  attempt,                          -- attempt that broke
+  detail,                           -- whole text as recorded
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  function,                         -- function compiled
+  stack,                            -- -> stack
+  artifact,                         -- -> artifact it was recorded in
+  compile,                          -- -> compile
+  id                                -- -> graph_break
+) AS
+SELECT f.rank, c.compile_id, b.file, b.line, b.reason, c.occurrence, b.attempt, b.detail, r.name,
+  f.name, (SELECT text FROM string WHERE id = c.name), b.stack, b.artifact, b.compile, b.id
+FROM graph_break b
+LEFT JOIN compile c ON c.id = b.compile
+LEFT JOIN source_file f ON f.id = b.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per failure that ended a compile; restarts are apart.
+CREATE VIEW failures (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile that failed
+  type,                             -- exception
+  reason,                           -- its text
+  file,                             -- user's source file, NULL unknown
+  line,                             -- user's line, NULL unknown
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  function,                         -- function compiled
+  compile                           -- -> compile
+) AS
+SELECT f.rank, c.compile_id, x.type, x.reason, x.file, x.line, c.occurrence, r.name, f.name,
+  (SELECT text FROM string WHERE id = c.name), x.compile
+FROM failure x
+LEFT JOIN compile c ON c.id = x.compile
+LEFT JOIN source_file f ON f.id = c.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per restart of an attempt.
+CREATE VIEW restarts (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile that was begun again
+  position,                         -- 0-based count within the compile
+  reason,                           -- why
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  function,                         -- function compiled
+  outcome,                          -- of the compile in the end
+  lost_ns,                          -- time of all thrown away attempts of the compile
+  compile                           -- -> compile
+) AS
+SELECT f.rank, c.compile_id, x.position, x.reason, c.occurrence, r.name, f.name,
+  (SELECT text FROM string WHERE id = c.name), c.outcome, c.lost_ns, x.compile
+FROM restart x
+LEFT JOIN compile c ON c.id = x.compile
+LEFT JOIN source_file f ON f.id = c.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per artifact: artifact_text(id) gives its content.
+CREATE VIEW artifacts (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it belongs to, NULL none
+  name,                             -- its name
+  key,                              -- envelope key
+  size,                             -- bytes of content
+  encoding,                         -- string, json, NULL
+  occurrence,                       -- of the compile id
+  attempt,                          -- attempt of the compile
+  subgraph,                         -- subgraph it belongs to
+  file_name,                        -- file it was written to
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  ts,                               -- time of its record
+  number,                           -- running number as tlparse counts
+  md5,                              -- of the content, hexadecimal
+  flags,                            -- 1 md5 differs from the record's, 2 said to be JSON and is not, 4 has invalid UTF-8
+  offset,                           -- first byte in the log
+  stack,                            -- -> stack of a record without compile id
+  compile,                          -- -> compile
+  source,                           -- -> source_file
+  id                                -- -> artifact
+) AS
+SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = a.name),
+  (SELECT text FROM string WHERE id = a.key), a.size, (SELECT text FROM string WHERE id = a.encoding),
+  c.occurrence, a.attempt, (SELECT text FROM string WHERE id = a.subgraph),
+  (SELECT text FROM string WHERE id = a.file_name), r.name, f.name, a.ts, a.number, lower(hex(a.md5)),
+  a.flags, a.offset, a.stack, a.compile, a.source, a.id
+FROM artifact a
+LEFT JOIN compile c ON c.id = a.compile
+LEFT JOIN source_file f ON f.id = a.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per guard: a leaf of a guard tree, or a guard added while tracing.
+CREATE VIEW guards (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it protects
+  kind,                             -- TENSOR_MATCH, ..., or guard_added, guard_added_fast, dynamo_guards
+  code,                             -- what is checked
+  parent,                           -- source the guard manager holds (L['x'])
+  origin,                           -- where it was made
+  result,                           -- 1 true, 0 false, NULL not recorded
+  occurrence,                       -- of the compile id
+  attempt,                          -- attempt of the compile
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  line,                             -- line in the artifact
+  artifact,                         -- -> artifact with the tree
+  stack,                            -- -> stack, framework
+  user_stack,                       -- -> stack, user
+  compile,                          -- -> compile
+  id                                -- -> guard
+) AS
+SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = g.kind),
+  (SELECT text FROM string WHERE id = g.code), (SELECT text FROM string WHERE id = g.parent),
+  (SELECT text FROM string WHERE id = g.origin), g.result, c.occurrence, g.attempt, r.name, f.name,
+  g.line, g.artifact, g.stack, g.user_stack, g.compile, g.id
+FROM guard g
+LEFT JOIN compile c ON c.id = g.compile
+LEFT JOIN source_file f ON f.id = g.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per symbol that was created or fixed to a value.
+CREATE VIEW symbols (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it belongs to
+  symbol,                           -- s77, u0
+  kind,                             -- backed, unbacked, specialization
+  value,                            -- hint when created, or the value it was fixed to
+  range,                            -- value range
+  origin,                           -- sources, comma separated
+  reason,                           -- of a specialization
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  node,                             -- node id of an unbacked symbol
+  stack,                            -- -> stack, framework
+  user_stack,                       -- -> stack, user
+  compile,                          -- -> compile
+  id                                -- -> symbol
+) AS
+SELECT f.rank, c.compile_id, s.symbol, s.kind, s.value, s.range, s.origin, s.reason, c.occurrence,
+  r.name, f.name, s.node, s.stack, s.user_stack, s.compile, s.id
+FROM symbol s
+LEFT JOIN compile c ON c.id = s.compile
+LEFT JOIN source_file f ON f.id = s.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per question asked of a cache.
+CREATE VIEW cache (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile that asked
+  cache,                            -- fx_graph, aotautograd, ...
+  outcome,                          -- hit, miss, bypass
+  cache_key,                        -- key, NULL when not recorded
+  reason,                           -- why it was bypassed
+  saved_ns,                         -- time saved as recorded
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  ts,                               -- time of the record
+  n_components,                     -- components of the key that were recorded
+  artifact,                         -- -> artifact
+  compile,                          -- -> compile
+  id                                -- -> cache_event
+) AS
+SELECT f.rank, c.compile_id, e.cache, e.outcome, e.cache_key, e.reason, e.saved_ns, c.occurrence,
+  r.name, f.name, e.ts, (SELECT count(*) FROM cache_component k WHERE k.cache_event = e.id),
+  e.artifact, e.compile, e.id
+FROM cache_event e
+LEFT JOIN compile c ON c.id = e.compile
+LEFT JOIN source_file f ON f.id = e.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per thing that was lost or not as it should be (or per run of equal ones: see count).
+CREATE VIEW losses (
+  rank,                             -- rank of the log
+  kind,                             -- malformed, json, md5, mixed_rank, guards, schema, truncated, encoding, ...
+  count,                            -- findings this row stands for
+  bytes,                            -- bytes concerned
+  message,                          -- what, where, what was expected
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  line,                             -- line in the log
+  offset,                           -- byte in the log
+  ts,                               -- time, NULL unknown
+  source,                           -- -> source_file
+  id                                -- -> loss
+) AS
+SELECT f.rank, l.kind, l.count, l.bytes, l.message, r.name, f.name, l.line, l.offset, l.ts, l.source, l.id
+FROM loss l
+LEFT JOIN source_file f ON f.id = l.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per record whose key this version does not know.
+CREATE VIEW unknown_records (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it names
+  key,                              -- envelope key
+  stored,                           -- bytes of record and payload
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  ts,                               -- time of the record
+  offset,                           -- first byte in the log
+  artifact,                         -- -> artifact of the payload
+  compile,                          -- -> compile
+  source,                           -- -> source_file
+  id                                -- -> unknown_record
+) AS
+SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = u.key), u.stored, r.name, f.name,
+  u.ts, u.offset, u.artifact, u.compile, u.source, u.id
+FROM unknown_record u
+LEFT JOIN compile c ON c.id = u.compile
+LEFT JOIN source_file f ON f.id = u.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per lane of a timeline.
+CREATE VIEW tracks (
+  rank,                             -- rank of the process
+  name,                             -- name of the lane
+  kind,                             -- 1 chromium lane, 2 thread, 3 stream, 4 counter
+  pid,                              -- as the source says it
+  tid,                              -- as the source says it
+  run,                              -- name of the run
+  track,                            -- -> track
+  process                           -- -> process
+) AS
+SELECT p.rank, (SELECT text FROM string WHERE id = t.name), t.kind, t.pid, t.tid, r.name, t.id, t.process
+FROM track t
+LEFT JOIN process p ON p.id = t.process
+LEFT JOIN run r ON r.id = p.run;
+
+-- One row per event: span or instant.
+CREATE VIEW events (
+  rank,                             -- rank of the process
+  compile_id,                       -- compile it belongs to
+  name,                             -- what happened
+  ts,                               -- begin
+  dur,                              -- ns; 0 instant, NULL never closed
+  kind,                             -- 1 span, 2 instant
+  flags,                            -- 1 begin without end, 2 end without begin, 4 closed out of order
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  track,                            -- -> track
+  parent,                           -- -> event that encloses it
+  compile,                          -- -> compile
+  id                                -- -> event
+) AS
+SELECT p.rank, c.compile_id, (SELECT text FROM string WHERE id = e.name), e.ts, e.dur, e.kind, e.flags,
+  c.occurrence, r.name, e.track, e.parent, e.corr, e.id
+FROM event e
+LEFT JOIN compile c ON c.id = e.corr
+LEFT JOIN track t ON t.id = e.track
+LEFT JOIN process p ON p.id = t.process
+LEFT JOIN run r ON r.id = p.run;
+
+-- One row per argument of an event.
+CREATE VIEW event_args (
+  event,                            -- -> event
+  key,                              -- name
+  value                             -- number or text; JSON text for lists and objects
+) AS
+SELECT a.event, (SELECT text FROM string WHERE id = a.key),
+  CASE WHEN a.type >= 4 THEN (SELECT text FROM string WHERE id = a.value) ELSE a.value END
+FROM arg a;
+
+-- One row per field of a metrics record, null fields included.
+CREATE VIEW metrics (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile measured, NULL when the record names none
+  name,                             -- field
+  value,                            -- number or text; JSON text for lists and objects; NULL
+  type,                             -- 0 null, 1 bool, 2 int, 3 real, 4 string, 5 JSON text
+  key,                              -- compilation_metrics, bwd_compilation_metrics, ...
+  occurrence,                       -- of the compile id
+  attempt,                          -- attempt of the compile
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  ts,                               -- time of the record
+  record,                           -- -> metric_record
+  compile                           -- -> compile
+) AS
+SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = v.name),
+  CASE WHEN v.type >= 4 THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END,
+  v.type, (SELECT text FROM string WHERE id = m.key), c.occurrence, m.attempt, r.name, f.name, m.ts,
+  m.id, m.compile
+FROM metric_record m
+JOIN compile_metric v ON v.record = m.id
+LEFT JOIN compile c ON c.id = m.compile
+LEFT JOIN source_file f ON f.id = m.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per field of a metrics record, with the word of its name instead of the name: what the other two are made of.
+CREATE VIEW metric_value (
+  record,                           -- -> metric_record
+  name,                             -- -> string
+  value                             -- number or text; JSON text for lists and objects; NULL
+) AS
+SELECT v.record, v.name,
+  CASE WHEN v.type >= 4 THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END
+FROM compile_metric v;
+
+-- One row per metrics record, the fields most asked for as columns (all fields: metrics); NULL where null or absent.
+CREATE VIEW metrics_wide (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile measured
+  key,                              -- compilation_metrics, bwd_compilation_metrics, ...
+  entire_frame_compile_time_s,                  -- field of that name
+  backend_compile_time_s,                       -- field of that name
+  inductor_compile_time_s,                      -- field of that name
+  code_gen_time_s,                              -- field of that name
+  dynamo_time_before_restart_s,                 -- field of that name
+  guard_count,                                  -- field of that name
+  shape_env_guard_count,                        -- field of that name
+  cache_size,                                   -- field of that name
+  accumulated_cache_size,                       -- field of that name
+  graph_op_count,                               -- field of that name
+  graph_node_count,                             -- field of that name
+  graph_input_count,                            -- field of that name
+  ir_count,                                     -- field of that name
+  num_graph_breaks,                             -- field of that name
+  has_guarded_code,                             -- field of that name
+  is_forward,                                   -- field of that name
+  is_runtime,                                   -- field of that name
+  fail_type,                                    -- field of that name
+  recompile_reason,                             -- field of that name
+  start_time_us,                                -- field of that name
+  end_time_us,                                  -- field of that name
+  duration_us,                                  -- field of that name
+  dynamo_cumulative_compile_time_us,            -- field of that name
+  aot_autograd_cumulative_compile_time_us,      -- field of that name
+  inductor_cumulative_compile_time_us,          -- field of that name
+  inductor_code_gen_cumulative_compile_time_us, -- field of that name
+  triton_compile_time_us,                       -- field of that name
+  backward_cumulative_compile_time_us,          -- field of that name
+  pre_grad_pass_time_us,                        -- field of that name
+  joint_graph_pass_time_us,                     -- field of that name
+  post_grad_pass_time_us,                       -- field of that name
+  gc_time_us,                                   -- field of that name
+  guard_latency_us,                             -- field of that name
+  structured_logging_overhead_us,               -- field of that name
+  runtime_cudagraphify_time_us,                 -- field of that name
+  runtime_triton_autotune_time_us,              -- field of that name
+  remote_fx_graph_cache_get_time_us,            -- field of that name
+  remote_fx_graph_cache_put_time_us,            -- field of that name
+  remote_cache_time_saved_s,                    -- field of that name
+  param_numel,                                  -- field of that name
+  param_bytes,                                  -- field of that name
+  param_count,                                  -- field of that name
+  num_triton_bundles,                           -- field of that name
+  cudagraph_skip_reason,                        -- field of that name
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  ts,                               -- time of the record
+  record,                           -- -> metric_record
+  compile                           -- -> compile
+) AS
+SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = m.key),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'entire_frame_compile_time_s' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'backend_compile_time_s' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'inductor_compile_time_s' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'code_gen_time_s' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'dynamo_time_before_restart_s' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'guard_count' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'shape_env_guard_count' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'cache_size' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'accumulated_cache_size' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'graph_op_count' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'graph_node_count' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'graph_input_count' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'ir_count' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'num_graph_breaks' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'has_guarded_code' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'is_forward' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'is_runtime' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'fail_type' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'recompile_reason' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'start_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'end_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'duration_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'dynamo_cumulative_compile_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'aot_autograd_cumulative_compile_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'inductor_cumulative_compile_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'inductor_code_gen_cumulative_compile_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'triton_compile_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'backward_cumulative_compile_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'pre_grad_pass_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'joint_graph_pass_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'post_grad_pass_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'gc_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'guard_latency_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'structured_logging_overhead_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'runtime_cudagraphify_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'runtime_triton_autotune_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'remote_fx_graph_cache_get_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'remote_fx_graph_cache_put_time_us' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'remote_cache_time_saved_s' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'param_numel' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'param_bytes' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'param_count' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'num_triton_bundles' AND length(text) <= 48)),
+  (SELECT value FROM metric_value v WHERE v.record = m.id AND v.name IN
+    (SELECT id FROM string WHERE text = 'cudagraph_skip_reason' AND length(text) <= 48)),
+  c.occurrence, r.name, f.name, m.ts, m.id, m.compile
+FROM metric_record m
+LEFT JOIN compile c ON c.id = m.compile
+LEFT JOIN source_file f ON f.id = m.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per graph in text form.
+CREATE VIEW graphs (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it belongs to
+  name,                             -- stage
+  module,                           -- class name in the text
+  n_nodes,                          -- nodes, placeholders and output included
+  n_lines,                          -- lines that could not be read
+  same_as,                          -- -> graph that holds the nodes, NULL: itself
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  artifact,                         -- -> artifact
+  compile,                          -- -> compile
+  graph                             -- -> graph
+) AS
+SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = g.name),
+  (SELECT text FROM string WHERE id = g.module), g.n_nodes, g.n_lines, g.same_as, c.occurrence, r.name,
+  f.name, g.artifact, g.compile, g.id
+FROM graph g
+LEFT JOIN artifact a ON a.id = g.artifact
+LEFT JOIN compile c ON c.id = g.compile
+LEFT JOIN source_file f ON f.id = a.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per node of a graph. A graph that is the same as another has its nodes there: see graphs.same_as.
+CREATE VIEW nodes (
+  graph,                            -- -> graph
+  line,                             -- line in the artifact
+  op,                               -- placeholder, get_attr, call_function, call_method, call_module, output
+  name,                             -- name of the value
+  target,                           -- what is called
+  type,                             -- f32[8, 32][32, 1]cpu as written
+  file,                             -- source file of the innermost user frame, NULL none
+  source_line,                      -- its line
+  stack,                            -- -> stack
+  id                                -- -> node
+) AS
+SELECT n.graph, n.line,
+  CASE n.op WHEN 1 THEN 'placeholder' WHEN 2 THEN 'get_attr' WHEN 3 THEN 'call_function'
+    WHEN 4 THEN 'call_method' WHEN 5 THEN 'call_module' WHEN 6 THEN 'output' END,
+  (SELECT text FROM string WHERE id = n.name), (SELECT text FROM string WHERE id = n.target),
+  (SELECT text FROM string WHERE id = n.type),
+  (SELECT w.text FROM stack s JOIN string w ON w.id = s.file WHERE s.id = n.stack),
+  (SELECT s.line FROM stack s WHERE s.id = n.stack), n.stack, n.id
+FROM node n;
+
+-- One row per use of a value by a node.
+CREATE VIEW edges (
+  graph,                            -- -> graph
+  dst,                              -- -> node that uses
+  dst_name,                         -- its name
+  arg,                              -- 0-based count of node arguments
+  src,                              -- -> node that is used
+  src_name                          -- its name
+) AS
+SELECT d.graph, e.dst, (SELECT text FROM string WHERE id = d.name), e.arg, e.src,
+  (SELECT w.text FROM node s JOIN string w ON w.id = s.name WHERE s.id = e.src)
+FROM node d
+JOIN edge e ON e.dst = d.id;
+
+-- One row per kernel named in generated code or in triton_kernel_info.
+CREATE VIEW kernels (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it belongs to
+  name,                             -- kernel
+  kind,                             -- cpp, triton, extern
+  n_ops,                            -- graph nodes it computes
+  nodes,                            -- their names, blank separated
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  line,                             -- first line in the artifact
+  info,                             -- JSON recorded for it
+  artifact,                         -- -> artifact that names it
+  compile,                          -- -> compile
+  id                                -- -> kernel
+) AS
+SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = k.name), k.kind,
+  (SELECT count(*) FROM kernel_op o WHERE o.kernel = k.id),
+  (SELECT group_concat(text, ' ') FROM (SELECT w.text FROM kernel_op o JOIN string w ON w.id = o.node
+    WHERE o.kernel = k.id ORDER BY o.position)),
+  c.occurrence, r.name, f.name, k.line, (SELECT text FROM string WHERE id = k.info), k.artifact,
+  k.compile, k.id
+FROM kernel k
+LEFT JOIN artifact a ON a.id = k.artifact
+LEFT JOIN compile c ON c.id = k.compile
+LEFT JOIN source_file f ON f.id = a.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per linked pair of lines of a provenance map and relation.
+CREATE VIEW provenance_lines (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it belongs to
+  relation,                         -- preToPost, postToPre, pyCodeToPost, postToPyCode, cppCodeToPost, postToCppCode
+  line,                             -- 1-based line on the left
+  position,                         -- order among the linked lines
+  to_line,                          -- 1-based line on the right
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  pre,                              -- -> artifact, pre-grad graph
+  post,                             -- -> artifact, post-grad graph
+  code,                             -- -> artifact, generated code
+  compile,                          -- -> compile
+  map                               -- -> provenance_map
+) AS
+SELECT f.rank, c.compile_id,
+  CASE p.relation WHEN 1 THEN 'preToPost' WHEN 2 THEN 'postToPre' WHEN 3 THEN 'pyCodeToPost'
+    WHEN 4 THEN 'postToPyCode' WHEN 5 THEN 'cppCodeToPost' WHEN 6 THEN 'postToCppCode' END,
+  p.line, p.position, p.to_line, c.occurrence, r.name, f.name, m.pre, m.post, m.code, m.compile, m.id
+FROM provenance_map m
+JOIN provenance p ON p.map = m.id
+LEFT JOIN artifact a ON a.id = m.mapping
+LEFT JOIN compile c ON c.id = m.compile
+LEFT JOIN source_file f ON f.id = a.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per collective operation of a compile's schedule.
+CREATE VIEW collectives (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it belongs to
+  position,                         -- 0-based place in the schedule
+  op,                               -- torch.ops._c10d_functional.all_reduce_.default
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  artifact,                         -- -> artifact
+  compile                           -- -> compile
+) AS
+SELECT f.rank, c.compile_id, o.position, (SELECT text FROM string WHERE id = o.op), c.occurrence, r.name,
+  f.name, o.artifact, o.compile
+FROM collective o
+LEFT JOIN artifact a ON a.id = o.artifact
+LEFT JOIN compile c ON c.id = o.compile
+LEFT JOIN source_file f ON f.id = a.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per operator whose run time was estimated.
+CREATE VIEW op_estimates (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it belongs to
+  position,                         -- 0-based place
+  name,                             -- operator
+  type,                             -- compute, collective
+  ns,                               -- estimated run time
+  outputs,                          -- JSON list of shapes, strides, dtypes
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  artifact,                         -- -> artifact
+  compile                           -- -> compile
+) AS
+SELECT f.rank, c.compile_id, o.position, (SELECT text FROM string WHERE id = o.name),
+  (SELECT text FROM string WHERE id = o.type), o.ns, (SELECT text FROM string WHERE id = o.outputs),
+  c.occurrence, r.name, f.name, o.artifact, o.compile
+FROM op_estimate o
+LEFT JOIN artifact a ON a.id = o.artifact
+LEFT JOIN compile c ON c.id = o.compile
+LEFT JOIN source_file f ON f.id = a.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per graph that was executed, in order.
+CREATE VIEW graph_executions (
+  rank,                             -- rank of the log
+  position,                         -- 0-based place in the order
+  compile_id,                       -- as recorded
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  artifact,                         -- -> artifact
+  source                            -- -> source_file
+) AS
+SELECT f.rank, x.position, x.compile_id, r.name, f.name, x.artifact, x.source
+FROM graph_execution x
+LEFT JOIN source_file f ON f.id = x.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per thing an export reported.
+CREATE VIEW export_findings (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile, usually NULL
+  kind,                             -- guard_added, propagate_real_tensors_provenance, missing_fake_kernel, ...
+  op,                               -- operator concerned
+  reason,                           -- reason or expression
+  result,                           -- what the expression was evaluated to
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  locals,                           -- local variables, JSON
+  symbol_sources,                   -- sources of the symbols, JSON
+  expression_node,                  -- expressions.node of the expression in the same source
+  stack,                            -- -> stack, framework
+  user_stack,                       -- -> stack, user
+  source,                           -- -> source_file
+  id                                -- -> export_finding
+) AS
+SELECT f.rank, c.compile_id, x.kind, x.op, x.reason, x.result, r.name, f.name, x.locals, x.symbol_sources,
+  x.expression_node, x.stack, x.user_stack, x.source, x.id
+FROM export_finding x
+LEFT JOIN compile c ON c.id = x.compile
+LEFT JOIN source_file f ON f.id = x.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per argument of a symbolic expression; one with argument NULL for an expression without arguments.
+CREATE VIEW expressions (
+  source,                           -- -> source_file
+  node,                             -- number of the expression within its process
+  method,                           -- operator
+  result,                           -- printed expression
+  position,                         -- 0-based count of the argument
+  argument,                         -- printed argument
+  argument_node,                    -- expressions.node of the argument, NULL a constant
+  stack,                            -- -> stack, framework
+  user_stack,                       -- -> stack, user
+  id                                -- -> expression
+) AS
+SELECT e.source, e.node, e.method, e.result, a.position, a.text, a.node, e.stack, e.user_stack, e.id
+FROM expression e
+LEFT JOIN expression_arg a ON a.expression = e.id;
+
+-- One row per described tensor; sources are joined by newlines.
+CREATE VIEW tensors (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile it was described for
+  tensor,                           -- id within the describer
+  names,                            -- where it stands in the program (L['x'])
+  dtype,                            -- torch.float32
+  device,                           -- cpu, cuda:0
+  size,                             -- JSON list; symbols as text
+  stride,                           -- JSON list
+  ndim,                             -- dimensions
+  requires_grad,                    -- 1 or 0
+  parameter,                        -- 1 or 0
+  leaf,                             -- 1 or 0
+  view,                             -- 1 or 0
+  storage,                          -- storage id within the describer
+  storage_size,                     -- bytes of that storage
+  base,                             -- tensor it is a view of
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  rest,                             -- remaining fields, JSON
+  describer,                        -- describer_id
+  compile,                          -- -> compile
+  source,                           -- -> source_file
+  id                                -- -> tensor_desc
+) AS
+SELECT f.rank, c.compile_id, t.tensor,
+  (SELECT group_concat(w.text, char(10)) FROM tensor_source s JOIN string w ON w.id = s.name
+    WHERE s.compile IS t.compile AND s.tensor = t.tensor AND s.source = t.source
+      AND s.describer IS t.describer),
+  (SELECT text FROM string WHERE id = t.dtype), (SELECT text FROM string WHERE id = t.device),
+  (SELECT text FROM string WHERE id = t.size), (SELECT text FROM string WHERE id = t.stride), t.ndim,
+  (t.flags >> 1) & 1, (t.flags >> 2) & 1, t.flags & 1, (t.flags >> 3) & 1, t.storage,
+  (SELECT max(s.size) FROM storage_desc s WHERE s.compile IS t.compile AND s.storage = t.storage
+    AND s.source = t.source AND s.describer IS t.describer),
+  t.base, c.occurrence, r.name, f.name, (SELECT text FROM string WHERE id = t.rest), t.describer,
+  t.compile, t.source, t.id
+FROM tensor_desc t
+LEFT JOIN compile c ON c.id = t.compile
+LEFT JOIN source_file f ON f.id = t.source
+LEFT JOIN run r ON r.id = f.run;
+
+-- One row per stack frame; stack_text(id) prints the frame with its callers.
+CREATE VIEW stacks (
+  id,                               -- -> stack
+  parent,                           -- -> stack, its caller, NULL outermost
+  file,                             -- source file
+  line,                             -- line, 0 unknown
+  name,                             -- function
+  loc                               -- text of the line
+) AS
+SELECT s.id, s.parent, (SELECT text FROM string WHERE id = s.file), s.line,
+  (SELECT text FROM string WHERE id = s.name), (SELECT text FROM string WHERE id = s.loc)
+FROM stack s;
+
+-- One row per thing to know before trusting the file; no row when all is well.
+CREATE VIEW health (
+  severity,                         -- 3 error, 2 warning, 1 note
+  subject,                          -- loss.<kind>, unknown.<key>, log, year, events, meta.<key>, diag
+  count,                            -- how many
+  message,                          -- one sentence
+  run,                              -- name of the run, NULL the whole file
+  log                               -- base name of the log, NULL several
+) AS
+SELECT CASE WHEN l.kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload', 'interrupted')
+    THEN 2 ELSE 1 END,
+  'loss.' || l.kind, sum(l.count), min(l.message), r.name, f.name
+FROM loss l LEFT JOIN source_file f ON f.id = l.source LEFT JOIN run r ON r.id = f.run
+GROUP BY l.source, l.kind
+UNION ALL
+SELECT 1, 'unknown.' || coalesce((SELECT text FROM string WHERE id = u.key), '?'), count(*),
+  'records with a key that this version does not know; their text is kept', r.name, f.name
+FROM unknown_record u LEFT JOIN source_file f ON f.id = u.source LEFT JOIN run r ON r.id = f.run
+GROUP BY u.source, u.key
+UNION ALL
+SELECT 2, 'log', 1, 'the log was not read to its end (state ' || coalesce(f.state, 'unknown') || ')', r.name, f.name
+FROM source_file f LEFT JOIN run r ON r.id = f.run WHERE f.state IS NOT 'complete'
+UNION ALL
+SELECT 1, 'year', 1, 'the year ' || f.year || ' is guessed from the date of the file: no record holds a full date', r.name, f.name
+FROM source_file f LEFT JOIN run r ON r.id = f.run WHERE f.year_from = 'file'
+UNION ALL
+SELECT 1, 'events', count(*), 'spans that were not closed, not opened, or closed out of order', r.name, NULL
+FROM event e LEFT JOIN track t ON t.id = e.track LEFT JOIN process p ON p.id = t.process LEFT JOIN run r ON r.id = p.run
+WHERE e.flags <> 0 GROUP BY r.id
+UNION ALL
+SELECT CASE key WHEN 'state' THEN 2 ELSE 1 END, 'meta.' || key, 1,
+  CASE WHEN key = 'state' AND value = 'live' THEN 'the file is being written, or its writer was killed'
+    WHEN key = 'state' THEN 'the writer was killed; every committed record was recovered'
+    WHEN key = 'redacted' THEN 'words were replaced by tokens'
+    ELSE 'left out when the file was packed: ' || coalesce(value, '') END, NULL, NULL
+FROM meta WHERE key = 'state' AND value IN ('live', 'recovered') OR key = 'redacted' OR key GLOB 'cut.*'
+UNION ALL
+SELECT d.severity, 'diag', 1, d.message, NULL, NULL FROM diag d WHERE d.severity >= 2;

@@ -1,0 +1,2 @@
+-- runs: What is in the file, run by run.
+SELECT * FROM runs ORDER BY start_ts, id;
