@@ -186,7 +186,7 @@ FUZZ_SAN := address,undefined,fuzzer-no-link
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS
 	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g' fuzz-programs
-	$(Q)tests/fuzz/run $(O) $(FUZZ_SECONDS)
+	$(Q)tests/fuzz/run $(O)/san-address-undefined-fuzzer-no-link $(FUZZ_SECONDS)
 check-fuzz:
 	$(Q)$(SUBMAKE) FUZZ_SECONDS=10 fuzz
 fuzz-programs: $(FUZZERS)
