@@ -55,7 +55,6 @@ static bool md5_is(const struct torch_line *l, struct span hex)
     return true;
 }
 
-/* What is wrong with the payload: a loss kind, or -1. */
 static enum err check_payload(struct torch_record *rec, const struct torch_line *l, bool *mismatch)
 {
     const struct json *announced = json_get(rec->envelope, "has_payload");
@@ -64,8 +63,10 @@ static enum err check_payload(struct torch_record *rec, const struct torch_line 
     rec->has_payload = announced && announced->type != JSON_NULL;
     if (!rec->has_payload) {
         if (!l->payload.p) return ERR_OK;
-        return torch_loss(rec, "malformed", "the %lld lines after the record at line %lld begin with a tab, but it announces no payload",
-                          (long long)l->n_lines - 1, (long long)l->line);
+        struct row_loss where = {.ts = rec->ts, .offset = rec->offset, .line = l->line + 1, .count = l->n_lines - 1,
+                                 .bytes = (int64_t)l->payload_size};
+        return torch_loss_add(torch_reader_of(rec->source), TORCH_LOSS_malformed, &where,
+                              "lines begin with a tab, but the record before them announces no payload");
     }
     rec->payload = l->payload.p ? l->payload : SPAN("");
     if (!l->payload.p) {
@@ -155,8 +156,7 @@ static enum err check_rank(struct torch_record *rec, bool *set_aside)
         }
     }
     if (!*set_aside) return ERR_OK;
-    TRY(torch_loss(rec, "other_rank", "the record at line %lld does not carry the rank %lld of those before it", (long long)rec->line,
-                   (long long)r->record_rank));
+    r->losses[TORCH_LOSS_other_rank]++; /* nothing is lost: only --strict=tlparse asks */
     if (rank == STORE_NULL && !rec->compile) return ERR_OK;
     if (rank == STORE_NULL)
         return torch_loss(rec, "mixed_rank", "the record at line %lld has no rank in a log of rank %lld", (long long)rec->line,
