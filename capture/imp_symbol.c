@@ -92,7 +92,7 @@ static enum err add_arguments(struct torch_record *r, int64_t expression)
     const struct json *list = field(r, "arguments"), *ids = field(r, "argument_ids");
     if (!list || list->type != JSON_LIST) return ERR_OK;
     const struct json *id = ids && ids->type == JSON_LIST ? ids->first : NULL;
-    size_t n_ids = id ? ids->n : 0, left = list->n;
+    size_t n_ids = id ? ids->n : 0, left = list->n; /* not yet visited */
     int64_t position = 0;
     for (const struct json *j = list->first; j; j = j->next, left--) {
         struct span text = any_text(r, j);
