@@ -108,6 +108,15 @@ CREATE TABLE stack (
   loc INTEGER                       -- -> string, text of the line, NULL when not recorded
 );
 
+-- Stacks of records that stand in no compile.
+CREATE TABLE loose_stack (
+  source INTEGER,                   -- -> source_file
+  key INTEGER,                      -- -> string, envelope key
+  stack INTEGER,                    -- -> stack
+  ts INTEGER,                       -- ns
+  line INTEGER                      -- 1-based line in the source
+);
+
 -- One log or stream of text that was taken in. Its bytes are in text_frame.
 CREATE TABLE source_file (
   id INTEGER PRIMARY KEY,           -- local id, also the stream of text_frame; a later row of the same id replaces it
