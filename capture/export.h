@@ -8,6 +8,7 @@
 
 #include <sqlite3.h>
 
+#include "store/base/arena.h"
 #include "store/base/buf.h"
 
 struct export_summary {
