@@ -32,24 +32,47 @@ static enum err prepare_file(const char *path, unsigned flags, char **copy)
     enum err err = store_inflate_copy(path, copy);
     if (!err) err = store_open_read(*copy, STORE_OPEN_WRITE | STORE_OPEN_NO_VIEWS | flags, &db);
     if (!err) err = store_exec(db, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;");
-    if (!err) err = store_rebuild(db);
+    if (!err && !(flags & STORE_OPEN_NO_VIEWS)) err = store_rebuild(db);
     store_close(db);
     return err ? err_wrap(err, "%s: ", path) : ERR_OK;
 }
 
-static enum err attach(sqlite3 *db, const char *path, int number)
+/* schema is a name of the program's own. The schema is read at once, so that the file is open before its name may go. */
+static enum err attach(sqlite3 *db, const char *path, const char *schema)
 {
     sqlite3_stmt *s;
     struct buf sql = {0};
-    buf_printf(&sql, "ATTACH ?1 AS t%d", number);
+    buf_printf(&sql, "ATTACH ?1 AS %s", schema);
     enum err err = buf_ok(&sql);
     if (!err) err = store_prepare(db, sql.p, &s);
-    buf_release(&sql);
-    if (err) return err;
+    if (err) goto out;
     sqlite3_bind_text(s, 1, path, -1, SQLITE_STATIC);
     int rc = sqlite3_step(s);
     if (rc != SQLITE_DONE) err = store_sql_error(db, rc, path);
     sqlite3_finalize(s);
+    if (err) goto out;
+    int64_t rows;
+    buf_clear(&sql);
+    buf_printf(&sql, "SELECT count(*) FROM %s.meta", schema);
+    err = buf_ok(&sql);
+    if (!err) err = store_int(db, sql.p, &rows);
+out:
+    buf_release(&sql);
+    return err;
+}
+
+static void forget_copy(char *copy)
+{
+    if (copy) unlink(copy);
+    free(copy);
+}
+
+enum err store_attach(sqlite3 *db, const char *path, unsigned flags, const char *schema)
+{
+    char *copy;
+    enum err err = prepare_file(path, flags, &copy);
+    if (!err) err = attach(db, copy ? copy : path, schema);
+    forget_copy(copy);
     return err;
 }
 
@@ -64,24 +87,14 @@ enum err store_open_several(char *const *paths, int n, unsigned flags, sqlite3 *
         FAIL(ERR_LIMIT, "%d files are too many; at most %d traces are read together", n, STORE_MOST_FILES);
     if (flags & STORE_OPEN_WRITE) FAIL(ERR_USAGE, "only one file can be opened for writing");
     for (int i = 0; i < n; i++) TRY_OUT(prepare_file(paths[i], flags, &copies[i]));
-    unsigned checked = STORE_OPEN_UNCHECKED;
-    TRY_OUT(store_open_read(copies[0] ? copies[0] : paths[0], flags | checked, out));
-    for (int i = 0; i < n; i++) TRY_OUT(attach(*out, copies[i] ? copies[i] : paths[i], i + 1));
-    /* Each schema is read now, so that the files are open before their names go. */
+    TRY_OUT(store_open_read(copies[0] ? copies[0] : paths[0], flags | STORE_OPEN_UNCHECKED, out));
     for (int i = 0; i < n; i++) {
-        static const char ask[][48] = {
-            "SELECT count(*) FROM t1.meta", "SELECT count(*) FROM t2.meta", "SELECT count(*) FROM t3.meta",
-            "SELECT count(*) FROM t4.meta", "SELECT count(*) FROM t5.meta", "SELECT count(*) FROM t6.meta",
-            "SELECT count(*) FROM t7.meta", "SELECT count(*) FROM t8.meta", "SELECT count(*) FROM t9.meta",
-        };
-        int64_t rows;
-        TRY_OUT(store_int(*out, ask[i], &rows));
+        char schema[8];
+        snprintf(schema, sizeof schema, "t%d", i + 1);
+        TRY_OUT(attach(*out, copies[i] ? copies[i] : paths[i], schema));
     }
 out:
-    for (int i = 0; i < n; i++) {
-        if (copies[i]) unlink(copies[i]);
-        free(copies[i]);
-    }
+    for (int i = 0; i < n; i++) forget_copy(copies[i]);
     if (err) {
         store_close(*out);
         *out = NULL;
