@@ -46,8 +46,11 @@ VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/c
 UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
+C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capture kernels runtime web tests/*))
+PREFIX ?= /usr/local
 
-.PHONY: all deps demo test unit system check check-layers check-format bench fuzz format help install clean
+.PHONY: all deps deps-build demo install man test unit-programs unit system check check-layers check-format check-assets \
+  check-sanitizers check-fuzz sanitized format fuzz fuzz-programs bench help clean
 
 all: $(O)/plumb $(O)/libplumb.so $(O)/plumb_sqlite.so ## build the program, the library and the SQLite extension
 
@@ -108,6 +111,94 @@ $(O)/tests/%: tests/unit/%.c $(OBJECTS)
 	$(call SAY,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(OBJECTS) $(LDLIBS) -lcmocka
+
+## ---- packages -------------------------------------------------------------------------------
+
+BUILD_DEPS := gcc make pkg-config libc6-dev libsqlite3-dev libmicrohttpd-dev libzstd-dev zlib1g-dev \
+  libxxhash-dev libyajl-dev libmd-dev libpcre2-dev
+TEST_DEPS := libcmocka-dev sqlite3 python3 python3-pytest python3-selenium chromium chromium-driver \
+  fonts-dejavu-core clang-14 libclang-rt-14-dev clang-format-14
+# The libraries are looked for when make starts, so what needs them runs in a make of its own.
+SUBMAKE = $(MAKE) --no-print-directory O=$(O)
+
+deps: ## install the Debian packages that building and testing need
+	$(Q)tests/install_packages $(BUILD_DEPS) $(TEST_DEPS)
+deps-build:
+	$(Q)tests/install_packages $(BUILD_DEPS)
+
+## ---- use ------------------------------------------------------------------------------------
+
+demo: deps-build ## import the logs under tests/data and serve them
+	$(Q)$(SUBMAKE) -j$$(nproc) all
+	$(Q)$(O)/plumb import tests/data/logs --overwrite -o $(O)/demo.db
+	$(Q)exec $(O)/plumb serve $(O)/demo.db
+
+install: all man ## install under $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(O)/plumb $(DESTDIR)$(PREFIX)/bin/plumb
+	install -D -m 644 $(O)/libplumb.so $(DESTDIR)$(PREFIX)/lib/libplumb.so
+	install -D -m 644 $(O)/plumb_sqlite.so $(DESTDIR)$(PREFIX)/lib/plumb_sqlite.so
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(O)/man/*.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/plumb README.md LICENSE docs/*.md
+
+man: $(O)/plumb
+	$(Q)mkdir -p $(O)/man
+	$(Q)for v in $$($(O)/plumb help | awk '/^  [a-z]/ {print $$1}'); do \
+	  $(O)/plumb help --man $$v >$(O)/man/plumb-$$v.1 || exit 1; done
+
+## ---- tests ----------------------------------------------------------------------------------
+
+test: deps ## install what is missing, build, run all tests
+	$(Q)$(SUBMAKE) -j$$(nproc) all unit-programs
+	$(Q)tests/run_unit $(O)
+	$(Q)tests/run_system $(O)
+
+unit-programs: $(UNIT)
+unit: $(UNIT) ## unit tests
+	$(Q)tests/run_unit $(O)
+system: all ## tests of the whole program
+	$(Q)tests/run_system $(O)
+
+check: deps ## all that continuous integration runs; it goes on after a failure and sums up
+	$(Q)O=$(O) MAKE=$(MAKE) tests/check
+
+check-layers: ## each file includes only what its layer may
+	$(Q)tests/check_layers
+check-format: ## layout, first lines, lengths
+	$(Q)clang-format-14 --dry-run -Werror $(C_FILES)
+	$(Q)tests/check_style
+check-assets: ## what a browser loads beside a page stays small
+	$(Q)tests/check_assets web/assets 61440
+check-sanitizers: ## unit tests and importer under address, undefined and thread sanitizer
+	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g' sanitized
+	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g' sanitized
+sanitized: $(O)/plumb $(UNIT)
+	$(Q)tests/run_unit $(O)
+	$(Q)$(O)/plumb import tests/data/logs --overwrite -o $(O)/sanitized.db
+
+format: ## lay out the sources
+	clang-format-14 -i $(C_FILES)
+
+## ---- fuzzing and measuring ------------------------------------------------------------------
+
+FUZZ_SECONDS ?= 600
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SAN := address,undefined,fuzzer-no-link
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS
+	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g' fuzz-programs
+	$(Q)tests/fuzz/run $(O)/san-address-undefined-fuzzer-no-link $(FUZZ_SECONDS)
+check-fuzz:
+	$(Q)$(SUBMAKE) FUZZ_SECONDS=10 fuzz
+fuzz-programs: $(FUZZERS)
+$(O)/fuzz/%: tests/fuzz/%.c $(OBJECTS)
+	$(call SAY,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -fsanitize=fuzzer -o $@ $< $(OBJECTS) $(LDLIBS)
+
+bench: all ## figures of speed, memory and size (needs a few minutes and 5 GB in the build folder)
+	$(Q)tests/bench/bench -o $(O)/bench $(BENCH)
+
+## ---- the rest -------------------------------------------------------------------------------
 
 clean: ## remove what was built
 	rm -rf $(O)

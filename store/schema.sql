@@ -245,7 +245,9 @@ CREATE TABLE recompile (
   compile INTEGER,                  -- -> compile that was made
   position INTEGER,                 -- 0-based order in the record
   previous TEXT,                    -- compile id whose guard failed, as the reason says it
-  reason TEXT                       -- failed guard, without the id before it
+  reason TEXT,                      -- failed guard, without the id before it
+  origin TEXT,                      -- where the guard was made (comment behind it), NULL
+  artifact INTEGER                  -- -> artifact that holds the whole text, NULL
 );
 
 -- A recorded break of a graph.
@@ -472,7 +474,8 @@ CREATE TABLE provenance_map (
   pre INTEGER,                      -- -> artifact, pre-grad graph
   post INTEGER,                     -- -> artifact, post-grad graph
   code INTEGER,                     -- -> artifact, generated Python or C++
-  version REAL                      -- version field of the mappings
+  version REAL,                     -- version field of the mappings
+  code_line INTEGER                 -- line of the code artifact that the maps count as line 1, NULL no code
 );
 
 -- Lines that belong together; both directions of each relation are stored.

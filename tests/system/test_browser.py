@@ -1,0 +1,296 @@
+"""Drives every page in headless Chromium: text, links, keyboard, console, with and without JavaScript, on a phone.
+
+Screenshots are kept in $PLUMB_BUILD/screens. The pages are those of web/routes.def, so a new one is tested as
+soon as it stands there; what a page must say is in SAYS.
+"""
+import re
+import shutil
+import time
+
+import pytest
+
+from conftest import BUILD, ROOT, Server, values
+
+pytest.importorskip("selenium", reason="python3-selenium is not installed")
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+if not shutil.which("chromedriver") or not shutil.which("chromium"):
+    pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
+
+SCREENS = BUILD / "screens"
+PAGE = re.compile(r'^PAGE\("([^"]+)", (?:NULL|"[^"]*"), (NULL|"[^"]*"), (NULL|"[^"]*"), (\'.\'|0),', re.M)
+ROUTES = PAGE.findall((ROOT / "web/routes.def").read_text())
+RAIL = [(path, label.strip('"'), key.strip("'")) for path, section, label, key in ROUTES if section != "NULL"]
+
+GIVEN = {"/search": "/search?q=relu", "/help": "/help"}  # of those that the rail has not: where they are without a link
+
+# Path: words that its text must contain on the demo trace, with the run named.
+SAYS = {
+    "/overview": ("recompiles", ["13", "2.13.0"]),
+    "/compiles": ("recompiles", ["by_shape", "4/3"]),
+    "/failures": ("failures", ["TorchRuntimeError", "BackendCompilerFailed"]),
+    "/recompiles": ("recompiles", ["size mismatch at index 0", "requires_grad mismatch"]),
+    "/breaks": ("graph_breaks", ["graph_breaks.py", "Data-dependent branching"]),
+    "/graph-breaks": ("graph_breaks", ["graph_breaks.py", "Data-dependent branching"]),
+    "/search": ("recompiles", []),
+    "/sql": ("recompiles", ["SELECT"]),
+    "/health": ("recompiles", []),
+}
+
+
+def options(script=True, width=1440, height=900, dark=False):
+    o = webdriver.ChromeOptions()
+    o.binary_location = shutil.which("chromium")
+    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1",
+                 "--no-first-run", "--disable-background-networking", f"--window-size={width},{height}"):
+        o.add_argument(word)
+    if dark:
+        o.add_argument("--force-dark-mode")
+        o.add_argument("--blink-settings=preferredColorScheme=0")
+    o.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    if not script:
+        o.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+    return o
+
+
+def browser_fixture(name, **how):
+    def fixture():
+        driver = webdriver.Chrome(options=options(**how))
+        driver.set_page_load_timeout(60)
+        yield driver
+        driver.quit()
+    fixture.__name__ = name
+    return pytest.fixture(scope="module", name=name)(fixture)
+
+
+chrome = browser_fixture("chrome")
+plain = browser_fixture("plain", script=False)
+phone = browser_fixture("phone", width=390, height=844)
+dark = browser_fixture("dark", dark=True)
+
+
+def console(driver):
+    """Errors and warnings since the last call."""
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+
+
+def shot(driver, name):
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    driver.save_screenshot(str(SCREENS / f"{name}.png"))
+
+
+def text(driver):
+    return driver.find_element(By.TAG_NAME, "main").text
+
+
+def go(driver, server, path, run=None):
+    driver.get(server.url + path + (("&" if "?" in path else "?") + "run=" + run if run else ""))
+
+
+def links(driver, inside="body"):
+    found = driver.find_elements(By.CSS_SELECTOR, f"{inside} a[href]")
+    return [a.get_attribute("href") for a in found]
+
+
+def every_page(driver, server, run="recompiles"):
+    """(name, address) of every page: those of the rail, and of the others the first that is linked to."""
+    seen = [(path.strip("/") or "runs", server.url + path + ("?run=" + run if path != "/" else "")) for path, _, _ in RAIL]
+    hidden = [path for path, section, _, _ in ROUTES if section == "NULL"]
+    seen += [(path.strip("/"), server.url + GIVEN[path]) for path in hidden if path in GIVEN]
+    starts = ["/overview", "/compiles", "/search?q=relu", "/recompiles", "/failures"]
+    for start in starts + ["compile"]:
+        missing = [path for path in hidden if path not in [("/" + name) for name, _ in seen]]
+        if not missing:
+            break
+        address = dict(seen).get("compile") if start == "compile" else server.url + start + ("&" if "?" in start else "?") + "run=" + run
+        if not address:
+            continue
+        driver.get(address)
+        for href in links(driver, "main"):
+            for path in missing:
+                if href.startswith(server.url + path + "?") and path.strip("/") not in dict(seen):
+                    seen.append((path.strip("/"), href))
+    return seen
+
+
+def test_every_route_is_reached(chrome, server):
+    names = [name for name, _ in every_page(chrome, server)]
+    pages = [path.strip("/") or "runs" for path, _, _, _ in ROUTES]
+    assert sorted(set(names)) == sorted(names) and set(pages) - set(names) <= {"artifact/raw", "raw"}, set(pages) - set(names)
+
+
+def test_every_page_looks_well(chrome, server):
+    console(chrome)
+    for name, address in every_page(chrome, server):
+        chrome.get(address)
+        assert chrome.title.strip(), name
+        assert len(chrome.find_elements(By.TAG_NAME, "h1")) == 1, name
+        assert len(text(chrome)) > 30, name
+        assert console(chrome) == [], name
+        shot(chrome, name.replace("/", "-"))
+        wide = chrome.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 1, f"{name} is {wide} px wider than the window"
+
+
+def test_every_page_in_the_dark(dark, server):
+    for name, address in every_page(dark, server):
+        dark.get(address)
+        colour = dark.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert sum(map(int, re.findall(r"\d+", colour)[:3])) < 200, f"{name}: {colour}"
+        shot(dark, name.replace("/", "-") + "-dark")
+
+
+def test_every_page_without_a_script(plain, server, chrome):
+    chrome.get(server.url)
+    plain.get("data:text/html,<body><script>document.body.textContent='script ran'</script>")
+    assert "script ran" not in plain.page_source.split("</script>")[-1], "JavaScript is off in this browser"
+    for name, address in every_page(chrome, server):
+        plain.get(address)
+        assert len(text(plain)) > 30, name
+        assert len(links(plain)) >= 3, name
+        shot(plain, name.replace("/", "-") + "-plain")
+
+
+def test_every_page_on_a_phone(phone, server):
+    for name, address in every_page(phone, server):
+        phone.get(address)
+        wide = phone.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+        shot(phone, name.replace("/", "-") + "-phone")
+        assert wide <= 1, f"{name} is {wide} px wider than a phone"
+        assert phone.execute_script("return parseFloat(getComputedStyle(document.body).fontSize)") >= 11
+
+
+@pytest.mark.parametrize("path", [path for path, _, _, _ in ROUTES if path in SAYS])
+def test_pages_say_what_the_run_is_known_for(chrome, server, path):
+    run, words = SAYS[path]
+    go(chrome, server, path, run)
+    for word in words:
+        assert word in text(chrome), (path, word)
+
+
+def test_runs_lists_every_run(chrome, server, demo):
+    go(chrome, server, "/")
+    for run in values(demo, "SELECT run FROM runs"):
+        assert run in text(chrome)
+
+
+def test_every_link_of_every_page_leads_somewhere(chrome, server):
+    checked = set()
+    for name, address in every_page(chrome, server):
+        chrome.get(address)
+        for href in links(chrome):
+            path = href.split("#")[0]
+            assert href.startswith(server.url) or href.startswith(("http://127.0.0.1", "https://")), f"{name}: {href}"
+            if path.startswith(server.url) and path not in checked and len(checked) < 600:
+                checked.add(path)
+                status, headers, body = server.get(path[len(server.url):], expect=None)
+                assert status == 200, f"{name} links to {href}: {status}"
+                anchor = href.partition("#")[2]
+                if anchor and headers["Content-Type"].startswith("text/html"):
+                    assert f'id="{anchor}"' in body.decode(), f"{name} links to {href}: no such anchor"
+    assert len(checked) > 30
+
+
+def test_keyboard(chrome, server):
+    go(chrome, server, "/overview", "recompiles")
+    for path, _, key in RAIL:
+        if key == "0":
+            continue
+        chrome.find_element(By.TAG_NAME, "body").send_keys("g" + key)
+        end = time.monotonic() + 10
+        while time.monotonic() < end and chrome.current_url.split("?")[0] != server.url + path:
+            time.sleep(0.02)
+        assert chrome.current_url.split("?")[0] == server.url + path, f"g {key}"
+    go(chrome, server, "/overview", "recompiles")
+    chrome.find_element(By.TAG_NAME, "body").send_keys("/")
+    focus = chrome.switch_to.active_element
+    assert focus.tag_name == "input", "/ leads to the search field"
+    focus.send_keys("requires_grad" + Keys.ENTER)
+    end = time.monotonic() + 10
+    while time.monotonic() < end and "/search" not in chrome.current_url:
+        time.sleep(0.02)
+    assert "/search" in chrome.current_url and "requires_grad" in text(chrome)
+
+
+def test_theme_key_stays(chrome, server):
+    go(chrome, server, "/compiles", "recompiles")
+    colour = lambda: chrome.execute_script("return getComputedStyle(document.body).backgroundColor")
+    before = colour()
+    chrome.find_element(By.TAG_NAME, "body").send_keys("t")
+    after = colour()
+    assert after != before
+    chrome.refresh()
+    assert colour() == after, "the choice stays"
+    chrome.find_element(By.TAG_NAME, "body").send_keys("t")
+    assert colour() == before
+
+
+def test_every_control_is_reached_by_tab(chrome, server):
+    go(chrome, server, "/compiles", "recompiles")
+    reached = set()
+    for _ in range(200):
+        chrome.switch_to.active_element.send_keys(Keys.TAB)
+        element = chrome.switch_to.active_element
+        if element.tag_name == "body":
+            break
+        reached.add((element.tag_name, element.get_attribute("href") or element.get_attribute("name")))
+    wanted = chrome.execute_script(
+        "return [...document.querySelectorAll('a[href],input:not([type=hidden]),select,button,summary')].filter(e => e.checkVisibility()).length")
+    assert wanted > 10 and len(reached) >= min(wanted, 200) * 0.5
+    outline = chrome.execute_script("document.querySelector('main a').focus(); return getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none", "what has the focus is seen"
+
+
+def test_compiles_sort_and_filter_without_a_script(plain, server):
+    go(plain, server, "/compiles", "failures")
+    head = [a for a in links(plain, "main th") if a]
+    assert head, "column heads are links that sort"
+    plain.get(head[0])
+    assert "mismatched" in text(plain)
+    rows = lambda: len(plain.find_elements(By.CSS_SELECTOR, "main table tbody tr"))
+    assert rows() >= 7
+    field = plain.find_elements(By.CSS_SELECTOR, "main form input[type=search], main form input[type=text], main form input:not([type])")
+    assert field, "a form filters"
+    field[0].send_keys("mismatched" + Keys.ENTER)
+    assert "mismatched" in text(plain) and rows() < 7
+
+
+def test_sql_console_works_without_a_script(plain, server):
+    go(plain, server, "/sql", "recompiles")
+    area = plain.find_element(By.CSS_SELECTOR, "main textarea")
+    area.clear()
+    area.send_keys("SELECT 6 * 7 AS answer, compile_id FROM compiles WHERE compile_id = '4/3'")
+    area.submit()
+    assert "42" in text(plain) and "4/3" in text(plain)
+    area = plain.find_element(By.CSS_SELECTOR, "main textarea")
+    area.clear()
+    area.send_keys("DELETE FROM compile")
+    area.submit()
+    assert re.search("not|only|refused|denied", text(plain)), "a query cannot write"
+
+
+def test_artifact_lines_have_anchors(chrome, server):
+    address = dict(every_page(chrome, server)).get("artifact")
+    assert address
+    chrome.get(address + "#L2" if "#" not in address else address)
+    assert chrome.find_elements(By.CSS_SELECTOR, "main [id='L1']")
+
+
+def test_a_token_guards_the_server(demo, chrome):
+    server = Server(demo, token=True)
+    try:
+        assert server.get("/overview", expect=None)[0] in (401, 403)
+        end = time.monotonic() + 10
+        match = None
+        while not match and time.monotonic() < end:
+            match = re.search(r"http://127\.0\.0\.1:\d+/\S*", server.output())
+            time.sleep(0.05)
+        assert match, server.output()
+        chrome.get(match.group())
+        assert "token" not in chrome.current_url, "the token leaves the address"
+        assert "recompiles" in text(chrome)
+        assert console(chrome) == []
+    finally:
+        server.close()
