@@ -109,6 +109,9 @@ enum err torch_on_graph_break(struct torch_record *r);   /* imp_break.c: dynamo_
 enum err torch_on_link(struct torch_record *r);          /* imp_artifact.c */
 enum err torch_on_graph_dump(struct torch_record *r);    /* imp_graph.c */
 enum err torch_on_dump_file(struct torch_record *r);     /* imp_artifact.c */
+/* What provenance maps need: imp_graph.c and imp_kernel.c hand over each text and kernel (imp_provenance.c). */
+enum err torch_provenance_text(struct torch_record *r);
+enum err torch_provenance_kernel(struct torch_record *r, struct span name, int64_t kernel);
 /* Called once at the end of a log: unclosed spans, provenance maps still waiting, ... */
 enum err torch_chromium_finish(struct torch_source *s);
 enum err torch_graph_finish(struct torch_source *s);

@@ -68,8 +68,7 @@ static enum err not_a_trace(const char *path, const unsigned char *head)
     FAIL(ERR_FORMAT, "%s is not a plumb trace: expected a SQLite file or one in gzip", path);
 }
 
-/* Inflates a gzip file to an unlinked-on-open temporary; *out_path is malloc'd. */
-static enum err inflate_to_temporary(const char *path, char **out_path)
+enum err store_inflate_copy(const char *path, char **out_path)
 {
     const char *folder = getenv("TMPDIR");
     struct buf name = {0};
@@ -231,7 +230,7 @@ static enum err open_file(const char *path, int sqlite_flags, sqlite3 **out)
 static enum err open_packed(const char *path, unsigned flags, sqlite3 **out)
 {
     char *copy = NULL;
-    enum err err = inflate_to_temporary(path, &copy);
+    enum err err = store_inflate_copy(path, &copy);
     if (err) return err;
     unsigned char head[16];
     TRY_OUT(read_head(copy, head));

@@ -34,6 +34,10 @@ enum store_open_flags {
  * file is instead), ERR_VERSION, ERR_IO. SQL functions of store/sqlfn.h are registered. */
 enum err WARN_UNUSED store_open_read(const char *path, unsigned flags, sqlite3 **out);
 
+/* Inflates a gzip file into a temporary file. *out_path is owned (free), the file is the caller's to unlink. ERR_FORMAT for
+ * damaged or truncated gzip, ERR_FULL. */
+enum err WARN_UNUSED store_inflate_copy(const char *path, char **out_path);
+
 /* Makes a new trace at path with the recorded schema, WAL, bulk settings, meta rows format/version/state=live.
  * ERR_EXISTS when the path exists. */
 enum err WARN_UNUSED store_create(const char *path, sqlite3 **out);

@@ -217,9 +217,12 @@ static void print_code(void)
     for (int i = 0; i < n_tables; i++) {
         const struct table *t = &tables[i];
         printf("static const struct store_column columns_%s[] = {\n", t->name);
-        for (int c = 0; c < t->n; c++)
-            printf("    {\"%s\", '%c', offsetof(struct row_%s, %s)},\n", t->column[c].name,
-                   kind_letter(&t->column[c]), t->name, t->column[c].name);
+        for (int c = 0; c < t->n; c++) {
+            char to[64] = "";
+            if (t->column[c].reference) sscanf(t->column[c].comment, "-> %63[a-z0-9_]", to);
+            printf("    {\"%s\", '%c', offsetof(struct row_%s, %s), \"%s\"},\n", t->column[c].name,
+                   kind_letter(&t->column[c]), t->name, t->column[c].name, to);
+        }
         puts("};");
     }
     puts("const struct store_layout store_layouts[STORE_N_TABLES] = {");

@@ -9,6 +9,7 @@
 #include "store/sqlite.h"
 
 #include "store/base/err.h"
+#include "store/base/span.h"
 
 struct store_query {
     const char *name;    /* file name without .sql */
@@ -24,5 +25,16 @@ enum err WARN_UNUSED store_query_prepare(sqlite3 *db, const char *name, sqlite3_
 /* Binds by name (":run"); a parameter that the statement lacks is a REQUIRE failure. */
 enum err WARN_UNUSED store_bind_int(sqlite3_stmt *s, const char *name, int64_t value);
 enum err WARN_UNUSED store_bind_text(sqlite3_stmt *s, const char *name, const char *text, int64_t n);
+/* Binds a word of a command line or form: an integer or a real where it reads as one, else text. False when the statement has no
+ * such parameter; name is given without the colon. */
+bool store_bind_word(sqlite3_stmt *s, const char *name, const char *word);
+
+/* A parameter as the query's comments say it; name without the colon. Borrowed from the query's text. */
+struct store_query_param {
+    struct span name, meaning;
+    bool needed; /* the meaning ends in "needed" */
+};
+/* The n-th parameter (from 0). False after the last. */
+bool store_query_param(const struct store_query *query, int n, struct store_query_param *out);
 
 #endif

@@ -29,6 +29,7 @@ struct store_column {
     const char *name;
     char kind;     /* i integer, r reference, d real, t text, b blob, a any (store_cell) */
     size_t offset; /* bytes into the row struct */
+    const char *to; /* kind r: the table it refers to; else "" */
 };
 struct store_layout {
     const char *name;

@@ -245,7 +245,9 @@ CREATE TABLE recompile (
   compile INTEGER,                  -- -> compile that was made
   position INTEGER,                 -- 0-based order in the record
   previous TEXT,                    -- compile id whose guard failed, as the reason says it
-  reason TEXT                       -- failed guard, without the id before it
+  reason TEXT,                      -- failed guard, without the id before it
+  origin TEXT,                      -- where the guard was made (comment behind it), NULL
+  artifact INTEGER                  -- -> artifact that holds the whole text, NULL
 );
 
 -- A recorded break of a graph.
@@ -472,7 +474,8 @@ CREATE TABLE provenance_map (
   pre INTEGER,                      -- -> artifact, pre-grad graph
   post INTEGER,                     -- -> artifact, post-grad graph
   code INTEGER,                     -- -> artifact, generated Python or C++
-  version REAL                      -- version field of the mappings
+  version REAL,                     -- version field of the mappings
+  code_line INTEGER                 -- line of the code artifact that the maps count as line 1, NULL no code
 );
 
 -- Lines that belong together; both directions of each relation are stored.
@@ -780,6 +783,43 @@ FROM compile c
 LEFT JOIN source_file f ON f.id = c.source
 LEFT JOIN run r ON r.id = f.run
 WHERE c.id IN (SELECT compile FROM recompile);
+
+-- One row per recorded reason for a recompile, with the kind of guard that failed.
+CREATE VIEW recompile_reasons (
+  rank,                             -- rank of the log
+  compile_id,                       -- compile that was made
+  position,                         -- 0-based order in the record, newest version first
+  previous,                         -- compile whose guard failed
+  reason,                           -- failed guard as recorded
+  kind,                             -- size, stride, rank, dtype, device, requires_grad, dispatch keys, number, bool, string, length, type, object, global state, other
+  occurrence,                       -- of the compile id
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  total_ns,                         -- cost of the compile, in its first row only (so that sums are right)
+  compile                           -- -> compile
+) AS
+SELECT f.rank, c.compile_id, p.position, p.previous, p.reason,
+  CASE
+    WHEN p.reason GLOB 'tensor ''*'' size mismatch*' THEN 'size'
+    WHEN p.reason GLOB 'tensor ''*'' stride mismatch*' THEN 'stride'
+    WHEN p.reason GLOB 'tensor ''*'' rank mismatch*' THEN 'rank'
+    WHEN p.reason GLOB 'tensor ''*'' dtype mismatch*' THEN 'dtype'
+    WHEN p.reason GLOB 'tensor ''*'' requires_grad mismatch*' THEN 'requires_grad'
+    WHEN p.reason GLOB 'tensor ''*'' dispatch key set mismatch*' THEN 'dispatch keys'
+    WHEN p.reason GLOB 'tensor ''*device*mismatch*' THEN 'device'
+    WHEN p.reason GLOB 'GLOBAL_STATE changed*' THEN 'global state'
+    WHEN substr(p.reason, 1, 200) GLOB '*check_type_id(*' THEN 'type'
+    WHEN substr(p.reason, 1, 200) GLOB '*check_obj_id(*' OR substr(p.reason, 1, 200) GLOB '* is *' THEN 'object'
+    WHEN p.reason GLOB 'len(*' THEN 'length'
+    WHEN substr(p.reason, 1, instr(p.reason || '  # ', '  # ')) GLOB '* == [TF]*e *' THEN 'bool'
+    WHEN substr(p.reason, 1, instr(p.reason || '  # ', '  # ')) GLOB '* == [''"]*' THEN 'string'
+    WHEN substr(p.reason, 1, instr(p.reason || '  # ', '  # ')) GLOB '* == [-0-9]*' THEN 'number'
+    ELSE 'other' END,
+  c.occurrence, r.name, f.name, CASE p.position WHEN 0 THEN c.total_ns END, p.compile
+FROM recompile p
+JOIN compile c ON c.id = p.compile
+LEFT JOIN source_file f ON f.id = c.source
+LEFT JOIN run r ON r.id = f.run;
 
 -- One row per recorded break reason.
 CREATE VIEW graph_breaks (

@@ -4,6 +4,7 @@
  * only at bytes that need care, so that the cost is that of memchr-like scanning.
  */
 #include "web/html.h"
+#include "web/param.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -66,17 +67,6 @@ static void escape(struct buf *out, struct span s)
 }
 
 void html_text(struct html *h, struct span s) { escape(&h->out, s); }
-
-static void url_part(struct buf *out, struct span s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        bool safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                    c == '_' || c == '.' || c == '~' || c == '/' || c == ':' || c == '!';
-        if (safe) buf_putc(out, (char)c);
-        else buf_printf(out, "%%%02X", c);
-    }
-}
 
 /* Digits of text with a thin space every three, counted from the end of the integer part. */
 static void group(struct buf *out, const char *digits)
@@ -249,7 +239,7 @@ static void argument(struct buf *out, char verb, const struct html_arg *a)
     if (verb == 's' && missing(a)) return;
     switch (verb) {
     case 'u':
-        if (a->kind == HTML_TEXT) url_part(out, a->s);
+        if (a->kind == HTML_TEXT) web_encode(out, a->s);
         else html_number(out, 'd', *a);
         break;
     case 'l':

@@ -15,12 +15,14 @@
 #include "store/query.h"
 #include "store/text.h"
 #include "web/html.h"
+#include "web/param.h"
 
 enum web_method { WEB_GET = 1, WEB_POST = 2 };
 
 struct web_request;
 struct web_page {
     const char *path;    /* "/compiles" */
+    const char *parent;  /* path of the rail entry that is current on this page, NULL none */
     const char *section; /* rail: "" top, "compiled", "ran", "parts", "file"; NULL: not in the rail */
     const char *label;   /* in the rail */
     char key;            /* after g; 0 none */
@@ -29,10 +31,6 @@ struct web_page {
     enum err (*render)(struct web_request *q, struct html *h);
 };
 extern const struct web_page web_pages[]; /* ends with path == NULL */
-
-struct web_param {
-    const char *name, *value; /* decoded, NUL-terminated; embedded NULs were refused */
-};
 
 struct web_request {
     const struct web_page *page;
@@ -77,15 +75,22 @@ const char *web_here(struct web_request *q, ...) __attribute__((sentinel));
 const char *web_link_compile(struct web_request *q, struct span log, struct span id, int64_t occurrence);
 const char *web_link_artifact(struct web_request *q, struct span log, int64_t offset);
 
+/* Answers with a redirect to an address of ours. */
+void web_redirect(struct web_request *q, const char *href);
+
 /* Queries ------------------------------------------------------------------------------------------- */
 /* A named query, prepared once per connection, with :run bound to the run's name and every other parameter of the address
  * of its name bound (whole numbers as integers). Borrowed: step with web_step; the next web_query of the
  * same name ends it. */
 enum err WARN_UNUSED web_query(struct web_request *q, const char *name, sqlite3_stmt **out);
+/* Binds :run and the parameters of the address to a statement of the page's own. */
+enum err WARN_UNUSED web_bind_params(struct web_request *q, sqlite3_stmt *s);
 /* Another row? At the end or after a failure false; *err is then the result. */
 bool web_step(struct web_request *q, sqlite3_stmt *s, enum err *err);
 /* First column of the first row; STORE_NULL without a row. */
 enum err WARN_UNUSED web_query_int(struct web_request *q, const char *name, int64_t *out);
+/* Index of a column by its name, -1 when there is none. */
+int web_column_index(sqlite3_stmt *s, const char *name);
 /* Columns by name, of the current row. An unknown name is a REQUIRE failure. */
 int64_t web_int(sqlite3_stmt *s, const char *column);        /* STORE_NULL for NULL */
 double web_real(sqlite3_stmt *s, const char *column);        /* NaN for NULL */
@@ -102,10 +107,18 @@ void web_crumb(struct web_request *q, struct html *h, const char *label, const c
 /* The states of the design: what happened (bold), why and what to do (may be NULL). */
 enum web_state { WEB_NOT_RECORDED, WEB_EMPTY, WEB_NO_MATCH, WEB_TRUNCATED, WEB_ERROR, WEB_LOST };
 void web_state(struct html *h, enum web_state state, const char *what, const char *why);
+/* Text whose `back-ticked` parts are code. */
+void web_prose(struct html *h, struct span s);
+/* Address of a named query as "csv", "json", "md", or of the console (NULL), with what it takes of this page's parameters. */
+const char *web_data_link(struct web_request *q, const char *query, const char *suffix);
+/* Hidden inputs for the parameters of the address, except those listed (ends with NULL). */
+void web_hidden(struct web_request *q, struct html *h, const char *const *without);
 /* A letter in a shape with its word as title; class one of "", bad, warn, good, odd, empty, acc. */
 void web_mark(struct html *h, const char *class_, const char *letter, const char *word);
 /* The mark of a compile's outcome (ok C, restarted R, empty E, failed F, unknown ?). */
 void web_outcome(struct html *h, struct span outcome);
+/* Its word, coloured if it needs a look. */
+void web_outcome_word(struct html *h, struct span outcome);
 /* Mark and id as a link to the compile. */
 void web_compile_link(struct web_request *q, struct html *h, struct span log, struct span id, int64_t occurrence,
                       struct span outcome);
@@ -121,6 +134,7 @@ enum web_kind {
     WEB_LONG,   /* text cut in the middle */
     WEB_WRAP,   /* text of several lines */
     WEB_COUNT,  /* %n */
+    WEB_REAL,   /* a number as it is */
     WEB_MS,     /* ns in the file, ms shown: %m */
     WEB_BYTES,  /* %b */
     WEB_SHARE,  /* 0..1 */
@@ -128,6 +142,7 @@ enum web_kind {
     WEB_BAR,    /* ns or count as a bar, scaled to the largest of the rows shown; no head, not sortable */
     WEB_CUSTOM  /* written by cell */
 };
+enum { WEB_TABLE_ALL = 10000 /* rows shown with ?all=1 */ };
 struct web_cell {
     struct web_request *q;
     struct html *h;
@@ -146,7 +161,7 @@ struct web_column {
     bool filter;        /* the filter field looks into it */
 };
 struct web_table {
-    const char *id;      /* of the element; parameters are sort, after, q, or <id>.sort ... when `own` */
+    const char *id;      /* of the element; parameters are sort, after, all, q, or <id>.sort ... when `own` */
     const char *query;   /* named query; its :run and others are bound as web_query says */
     const struct web_column *columns; /* ends with name == NULL */
     int limit;           /* rows shown at once; 0: 50 */
@@ -168,7 +183,7 @@ enum err WARN_UNUSED web_table(struct web_request *q, struct html *h, const stru
 enum err WARN_UNUSED web_flush(struct web_request *q, struct html *h);
 
 /* Pages: see routes.def. */
-#define PAGE(path, section, label, key, title, methods, function)                                  \
+#define PAGE(path, parent, section, label, key, title, methods, function)                                  \
     enum err function(struct web_request *q, struct html *h);
 #include "web/routes.def"
 #undef PAGE

@@ -1,0 +1,20 @@
+-- rail: Counts beside the pages of a run: how many, and whether it needs a look (2 bad, 1 warning).
+-- :run  name of a run; the whole file when not given
+WITH log(id) AS (
+  SELECT f.id FROM source_file f WHERE :run IS NULL OR f.run = (SELECT id FROM run WHERE name = :run)
+), made(id, outcome) AS (
+  SELECT c.id, c.outcome FROM compile c WHERE c.source IN (SELECT id FROM log)
+)
+SELECT 'compiles' AS page, (SELECT count(*) FROM made) AS n, 0 AS severity
+UNION ALL
+SELECT 'recompiles', (SELECT count(DISTINCT compile) FROM recompile WHERE compile IN (SELECT id FROM made)), 1
+UNION ALL
+SELECT 'failures', failed + restarted, CASE WHEN failed THEN 2 ELSE 1 END
+FROM (SELECT (SELECT count(*) FROM failure WHERE compile IN (SELECT id FROM made)) AS failed,
+    (SELECT count(*) FROM made WHERE outcome = 'restarted') AS restarted)
+UNION ALL
+SELECT 'breaks', (SELECT count(*) FROM graph_break WHERE source IN (SELECT id FROM log)), 1
+UNION ALL
+SELECT 'artifacts', (SELECT count(*) FROM artifact WHERE source IN (SELECT id FROM log)), 0
+UNION ALL
+SELECT 'health', (SELECT coalesce(sum(count), 0) FROM loss WHERE source IN (SELECT id FROM log)), 1;

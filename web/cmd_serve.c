@@ -1,0 +1,100 @@
+/* cmd_serve.c - plumb serve: shows traces in the browser until Ctrl-C. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/verbs.h"
+#include "web/open.h"
+#include "web/server.h"
+
+static const struct opt opts[] = {
+    {"port", 'p', "PORT", "port to listen on; 0 picks a free one (default 7433)", false},
+    {"open", 0, NULL, "open the page in a browser", false},
+    {"no-token", 0, NULL, "let every program and user of this machine read: no token is asked for", false},
+    {0},
+};
+
+/* Shows the address in a browser. The child is left to itself. */
+static void open_browser(const char *address)
+{
+    pid_t child = fork();
+    if (child) return;
+    setsid();
+    int null = open("/dev/null", O_WRONLY);
+    if (null >= 0) dup2(null, 1), dup2(null, 2);
+    execlp("xdg-open", "xdg-open", address, (char *)NULL);
+    _exit(127);
+}
+
+static void print_address(const struct web_server *s, char *address, size_t n)
+{
+    snprintf(address, n, "http://127.0.0.1:%d/%s%s", s->policy.port, s->policy.token[0] ? "?token=" : "", s->policy.token);
+    printf("%s\n", address);
+    fflush(stdout);
+}
+
+/* Ctrl-C and SIGTERM end the server; they are blocked before threads start, so that only this thread sees them. */
+static void block_signals(sigset_t *set)
+{
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static enum err prepare(const struct opt_call *call, struct web_server *s)
+{
+    int64_t port = 7433;
+    const char *text = opt_value(call, "port", 0);
+    if (text) TRY(opt_int("--port", text, 0, 65535, &port));
+    s->policy.port = (int)port;
+    if (!opt_has(call, "no-token") && !web_token_make(s->policy.token))
+        FAIL(ERR_UNSUPPORTED, "the kernel gave no random bytes for a token; --no-token does without");
+    s->files = calloc((size_t)call->argc, sizeof *s->files);
+    if (!s->files) FAIL(ERR_NOMEM, "out of memory for %d files", call->argc);
+    for (; s->n_files < call->argc; s->n_files++) TRY(web_file_open(call->argv[s->n_files], &s->files[s->n_files]));
+    return ERR_OK;
+}
+
+static enum err serve(const struct opt_call *call, int *exit_code)
+{
+    struct web_server s = {0};
+    char address[96];
+    sigset_t set;
+    int which;
+    *exit_code = 0;
+    enum err err = prepare(call, &s);
+    if (!err) {
+        block_signals(&set);
+        err = web_server_start(&s);
+        if (!err) {
+            print_address(&s, address, sizeof address);
+            if (opt_has(call, "open")) open_browser(address);
+            sigwait(&set, &which);
+        }
+        web_server_stop(&s);
+    }
+    for (int i = 0; i < s.n_files; i++) web_file_close(&s.files[i]);
+    free(s.files);
+    return err;
+}
+
+const struct verb verb_serve = {
+    .name = "serve",
+    .arguments = "FILE...",
+    .summary = "show traces in the browser",
+    .description =
+        "Serves the pages of one or more traces on this machine only, and prints the address to open. The address holds a "
+        "token of this run, which the first visit exchanges for a cookie, so that other users of the machine see nothing.\n\n"
+        "FILE may be a trace (.db, .db.gz, also one that is still being written), or a TORCH_TRACE log or a folder of logs: "
+        "those are imported first, into the user's cache folder, and once only as long as they do not change.\n\n"
+        "Ctrl-C ends it.",
+    .examples = "plumb serve run.db\nplumb serve --port 0 --open before.db after.db\nplumb serve /tmp/my_traces",
+    .opts = opts,
+    .min_args = 1,
+    .max_args = 64,
+    .run = serve,
+};
