@@ -216,13 +216,12 @@ static enum err read_key(struct torch_record *rec, const struct record_place *at
 {
     struct torch_reader *r = torch_reader_of(rec->source);
     int index = envelope_index(rec->key);
-    struct torch_count *count = torch_count_of(r, rec->key);
+    struct torch_count *count = torch_count_of(r, rec->key, index >= 0 || span_is(rec->key, "(none)"));
     if (!count) FAIL(ERR_NOMEM, "out of memory for counts");
     count->records++;
     count->payloads += rec->has_payload;
     count->mismatches += at->mismatch;
     count->dirty = true;
-    count->known = index >= 0 || span_is(rec->key, "(none)");
     int64_t number = !at->set_aside && outputs_of(rec, index) ? r->outputs : STORE_NULL;
     bool wants = index < 0 || envelopes[index].payload == TORCH_ARTIFACT;
     bool has_text = rec->has_payload || span_is(rec->key, "artifact");

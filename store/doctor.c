@@ -102,7 +102,7 @@ static enum err dangling(sqlite3 *db, const char *table, const char *column, con
 {
     struct buf sql = {0};
     buf_printf(&sql, "SELECT count(*) FROM main.%s t WHERE t.%s IS NOT NULL%s AND NOT EXISTS (SELECT 1 FROM main.%s o WHERE o.id = t.%s)",
-               table, column, cell ? " AND t.type >= 4" : "", to, column);
+               table, column, cell ? " AND t.type IN (4, 5)" : "", to, column);
     enum err err = buf_ok(&sql);
     if (!err) err = store_int(db, sql.p, out);
     buf_release(&sql);

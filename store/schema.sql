@@ -1101,7 +1101,8 @@ CREATE VIEW event_args (
   value                             -- number or text; JSON text for lists and objects
 ) AS
 SELECT a.event, (SELECT text FROM string WHERE id = a.key),
-  CASE WHEN a.type >= 4 THEN (SELECT text FROM string WHERE id = a.value) ELSE a.value END
+  CASE WHEN a.type IN (4, 5) THEN (SELECT text FROM string WHERE id = a.value)
+    WHEN a.type = 6 THEN '(long JSON, in the record at byte ' || a.value || ' of the log)' ELSE a.value END
 FROM arg a;
 
 -- One row per field of a metrics record, null fields included.
@@ -1121,7 +1122,7 @@ CREATE VIEW metrics (
   compile                           -- -> compile
 ) AS
 SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = v.name),
-  CASE WHEN v.type >= 4 THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END,
+  CASE WHEN v.type IN (4, 5) THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END,
   v.type, (SELECT text FROM string WHERE id = m.key), c.occurrence, m.attempt, r.name, f.name, m.ts,
   m.id, m.compile
 FROM metric_record m
@@ -1137,7 +1138,7 @@ CREATE VIEW metric_value (
   value                             -- number or text; JSON text for lists and objects; NULL
 ) AS
 SELECT v.record, v.name,
-  CASE WHEN v.type >= 4 THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END
+  CASE WHEN v.type IN (4, 5) THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END
 FROM compile_metric v;
 
 -- One row per metrics record, the fields most asked for as columns (all fields: metrics); NULL where null or absent.
