@@ -212,9 +212,20 @@ struct record_place {
     bool mismatch, set_aside;
 };
 
+/* tlparse 0.4.3 expects strings for the locals of a guard; newer versions write lists. */
+static bool tlparse_refuses(const struct torch_record *rec)
+{
+    if (!span_is(rec->key, "guard_added") && !span_is(rec->key, "propagate_real_tensors_provenance")) return false;
+    const struct json *locals = json_get(json_get(rec->meta, "frame_locals"), "locals");
+    for (const struct json *l = locals && locals->type == JSON_OBJECT ? locals->first : NULL; l; l = l->next)
+        if (l->type == JSON_LIST || l->type == JSON_OBJECT) return true;
+    return false;
+}
+
 static enum err read_key(struct torch_record *rec, const struct record_place *at)
 {
     struct torch_reader *r = torch_reader_of(rec->source);
+    r->losses[TORCH_LOSS_tlparse_json] += tlparse_refuses(rec);
     int index = envelope_index(rec->key);
     struct torch_count *count = torch_count_of(r, rec->key, index >= 0 || span_is(rec->key, "(none)"));
     if (!count) FAIL(ERR_NOMEM, "out of memory for counts");
