@@ -98,6 +98,13 @@ static struct span after_label(struct span text)
     return text;
 }
 
+/* The text up to PyTorch's own frames, which are most of it. */
+static struct span without_traceback(struct span text)
+{
+    if (!text.p) return text;
+    return span_to(text, span_find(text, SPAN("\nTraceback (most recent call last):"), 0));
+}
+
 enum err torch_on_graph_break(struct torch_record *r)
 {
     struct span text = r->has_payload ? r->payload : json_string(json_get(r->meta, "reason"));
@@ -105,7 +112,7 @@ enum err torch_on_graph_break(struct torch_record *r)
                                   .source = r->source->row.id,
                                   .compile = torch_compile_row(r),
                                   .attempt = r->attempt,
-                                  .detail = text,
+                                  .detail = without_traceback(text),
                                   .line = STORE_NULL,
                                   .artifact = r->artifact};
     struct span rest = text, first = SPAN_NONE;
