@@ -28,7 +28,6 @@ struct search {
     struct index code;
     bool is_cpp;
     uint32_t from;    /* first line searched, 0-based */
-    uint32_t first;   /* line that counts as 1, 0-based */
     uint64_t compared;
 };
 
@@ -214,7 +213,7 @@ static enum err all_lines(struct search *s, struct span bare, struct lines *out)
         uint32_t line = line_at(&s->code, at);
         uint32_t *slot = LIST_PUSH(&found);
         if (!slot) break;
-        *slot = line;
+        *slot = line + 1;
         from = line + 1;
     }
     uint32_t *copy = arena_array(s->arena, found.n + 1, sizeof *copy);
@@ -222,15 +221,6 @@ static enum err all_lines(struct search *s, struct span bare, struct lines *out)
     *out = (struct lines){copy, (uint32_t)found.n};
     LIST_RELEASE(&found);
     return copy ? ERR_OK : no_memory();
-}
-
-/* Makes 0-based lines count from the code's first line; earlier ones go. */
-static void count_from_first(const struct search *s, struct lines *lines)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < lines->n; i++)
-        if (lines->p[i] >= s->first) lines->p[n++] = lines->p[i] - s->first + 1;
-    lines->n = n;
 }
 
 static enum err find_kernel(struct search *s, struct span name, struct lines *out)
@@ -246,10 +236,9 @@ static enum err find_kernel(struct search *s, struct span name, struct lines *ou
     } else {
         out->p = arena_array(s->arena, 1, sizeof *out->p);
         if (!out->p) return no_memory();
-        out->p[0] = line;
+        out->p[0] = line + 1;
         out->n = 1;
     }
-    count_from_first(s, out);
     return ERR_OK;
 }
 
@@ -365,7 +354,6 @@ enum err provenance_read(const struct provenance_texts *texts, const struct json
     if (texts->code.p) {
         TRY_OUT(index_lines(texts->code, arena, &search.code));
         search.from = search_start(&search.code, texts->is_cpp);
-        search.first = provenance_code_line(texts->code, texts->is_cpp) - 1;
         TRY_OUT(read_kernels(&search, kernels, &code));
     }
     TRY_OUT(relate(PROVENANCE_PRE_TO_POST, json_get(mappings, "preToPost"), &pre, &post, arena, out));

@@ -485,7 +485,7 @@ CREATE TABLE provenance_map (
   post INTEGER,                     -- -> artifact, post-grad graph
   code INTEGER,                     -- -> artifact, generated Python or C++
   version REAL,                     -- version field of the mappings
-  code_line INTEGER                 -- line of the code artifact that the maps count as line 1, NULL no code
+  code_line INTEGER                 -- line of the code that tlparse counts as line 1 (the maps here count from 1), NULL no code
 );
 
 -- Lines that belong together; both directions of each relation are stored.

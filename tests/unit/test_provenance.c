@@ -59,7 +59,7 @@ static void maps_nodes(void **state)
 }
 
 static const char python[] = "\n"                                      /* 1 */
-                             "# AOT ID: ['0_inference']\n"             /* 2 counts as 1 */
+                             "# AOT ID: ['0_inference']\n"             /* 2, tlparse's 1 */
                              "k0 = async_compile.cpp('''\n"            /* 3 */
                              "def call(args):\n"                       /* 4 */
                              "    # [Provenance debug handles] k0:1\n" /* 5 */
@@ -73,20 +73,20 @@ static const char python[] = "\n"                                      /* 1 */
 static void finds_kernels_in_python(void **state)
 {
     (void)state;
-    assert_string_equal(kernels(python, false, "k0"), "4>1 6>1 7>1 8>1 9>1 10>1");
-    assert_string_equal(kernels(python, false, "k0:1"), "6>1");
-    assert_string_equal(kernels(python, false, "k0:2"), "9>1"); /* a handle is looked for as text */
-    assert_string_equal(kernels(python, false, "k0:7"), "4>1 6>1 7>1 8>1 9>1 10>1"); /* in no comment */
-    assert_string_equal(kernels(python, false, "m.extern:3"), "10>1");
-    assert_string_equal(kernels(python, false, "k0:1:2"), "4>1 6>1 7>1 8>1 9>1 10>1");
+    assert_string_equal(kernels(python, false, "k0"), "5>1 7>1 8>1 9>1 10>1 11>1");
+    assert_string_equal(kernels(python, false, "k0:1"), "7>1");
+    assert_string_equal(kernels(python, false, "k0:2"), "10>1"); /* a handle is looked for as text */
+    assert_string_equal(kernels(python, false, "k0:7"), "5>1 7>1 8>1 9>1 10>1 11>1"); /* in no comment */
+    assert_string_equal(kernels(python, false, "m.extern:3"), "11>1");
+    assert_string_equal(kernels(python, false, "k0:1:2"), "5>1 7>1 8>1 9>1 10>1 11>1");
     assert_string_equal(kernels(python, false, ":1"), "");
     assert_string_equal(kernels(python, false, ""), "");
     assert_string_equal(kernels("k0\nk0 # k0:1", false, "k0:1"), "1>1 2>1"); /* no start, no id, nothing below */
     assert_int_equal(provenance_code_line(span_of(python), false), 2);
 }
 
-static const char cpp[] = "\n"                                 /* 1, not counted */
-                          "x k0\n"                             /* 2 counts as 1 */
+static const char cpp[] = "\n"                                 /* 1 */
+                          "x k0\n"                             /* 2, tlparse's 1 */
                           "model->run_impl(k0)\n"              /* 3 */
                           "void M::run_impl(\n"                /* 4 */
                           "  // [Provenance debug handles] k0:1\n" /* 5 */
@@ -99,9 +99,9 @@ static const char cpp[] = "\n"                                 /* 1, not counted
 static void finds_kernels_in_cpp(void **state)
 {
     (void)state;
-    assert_string_equal(kernels(cpp, true, "k0"), "4>1 5>1 6>1");
-    assert_string_equal(kernels(cpp, true, "k0:1"), "6>1"); /* not the declaration of its size */
-    assert_string_equal(kernels(cpp, true, "a::b:2"), "8>1");
+    assert_string_equal(kernels(cpp, true, "k0"), "5>1 6>1 7>1");
+    assert_string_equal(kernels(cpp, true, "k0:1"), "7>1"); /* not the declaration of its size */
+    assert_string_equal(kernels(cpp, true, "a::b:2"), "9>1");
     assert_string_equal(kernels(cpp, true, "nowhere:2"), "");
     assert_int_equal(provenance_code_line(span_of(cpp), true), 2);
     assert_true(span_is(provenance_bare_name(SPAN("a::b:2"), true), "a::b"));
