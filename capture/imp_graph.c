@@ -1,15 +1,15 @@
-/* imp_graph.c - every text of an FX graph becomes rows graph, node, edge; the words of a node are interned.
+/* imp_graph.c - every text of an FX graph becomes rows graph, node and edge.
  *
- * Invariants: (1) a text that a compile has had before (by hash) is not read again: its graph rows point to those that
- * have the nodes (same_as); (2) ids of nodes ascend within a graph; (3) one state per log, made at the first
- * graph and freed by torch_graph_finish.
+ * Invariants: (1) a text that a compile has had before (by hash) is not read again: its graph rows
+ * point to those that have the nodes (same_as); (2) ids of nodes ascend within a graph; (3) one
+ * state per log, made at the first graph and freed by torch_graph_finish.
  */
 #include "capture/fx_text.h"
 #include "capture/torch.h"
 
 enum {
-    SEEN_MAX = 1 << 16,      /* texts remembered, then forgotten all at once */
-    NODES_KEPT = 1 << 16,    /* larger buffers are not kept for the next graph */
+    SEEN_MAX = 1 << 16,   /* texts remembered, then forgotten all at once */
+    NODES_KEPT = 1 << 16, /* larger buffers are not kept for the next graph */
 };
 
 /* A graph that has nodes of its own. */
@@ -28,8 +28,8 @@ struct graph_state {
 struct adding {
     struct torch_record *r;
     struct graph_state *state;
-    int64_t name;      /* stage */
-    int64_t *stacks;   /* id per frame, 0 not made yet */
+    int64_t name;    /* stage */
+    int64_t *stacks; /* id per frame, 0 not made yet */
     int64_t first_graph;
 };
 
@@ -89,13 +89,14 @@ static int64_t stack_of(struct adding *a, uint32_t frame)
     int64_t *id = &a->stacks[frame - 1];
     if (*id) return *id;
     const struct fx_frame *f = &a->state->text.frames.p[frame - 1];
-    *id = store_frame(a->r->source->writer, 0, torch_word(a->r, f->file), f->line, torch_word(a->r, f->name),
-                      torch_word(a->r, f->code));
+    *id = store_frame(a->r->source->writer, 0, torch_word(a->r, f->file), f->line,
+                      torch_word(a->r, f->name), torch_word(a->r, f->code));
     return *id;
 }
 
 /* Node `index` of the text, whose graph has its first node's id and index in g. */
-static enum err add_node(struct adding *a, const struct seen_graph *g, uint32_t first, uint32_t index)
+static enum err add_node(struct adding *a, const struct seen_graph *g, uint32_t first,
+                         uint32_t index)
 {
     const struct fx_text *t = &a->state->text;
     const struct fx_node *n = &t->nodes.p[index];
@@ -124,7 +125,8 @@ static enum err add_graph(struct adding *a, size_t index)
     if (!slot) FAIL(ERR_NOMEM, "out of memory while remembering a graph");
     struct seen_graph seen = {.id = store_next_id(w, STORE_GRAPH),
                               .module = torch_word(a->r, g->module),
-                              .first_node = g->n_nodes ? store_next_ids(w, STORE_NODE, g->n_nodes) : 0,
+                              .first_node =
+                                  g->n_nodes ? store_next_ids(w, STORE_NODE, g->n_nodes) : 0,
                               .n_nodes = g->n_nodes,
                               .n_unread = g->n_unread,
                               .more = index + 1 < a->state->text.graphs.n};
@@ -132,7 +134,8 @@ static enum err add_graph(struct adding *a, size_t index)
     *slot = seen;
     if (!a->first_graph) a->first_graph = row.id;
     TRY(store_graph_add(a->r->source->batch, &row));
-    for (uint32_t i = 0; i < g->n_nodes; i++) TRY(add_node(a, &seen, g->first_node, g->first_node + i));
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        TRY(add_node(a, &seen, g->first_node, g->first_node + i));
     return ERR_OK;
 }
 
@@ -140,7 +143,8 @@ static enum err add_graphs(struct adding *a)
 {
     struct fx_text *t = &a->state->text;
     a->stacks = arena_array(a->r->arena, t->frames.n + 1, sizeof *a->stacks);
-    if (!a->stacks) FAIL(ERR_NOMEM, "out of memory for the frames of a graph of %zu nodes", t->nodes.n);
+    if (!a->stacks)
+        FAIL(ERR_NOMEM, "out of memory for the frames of a graph of %zu nodes", t->nodes.n);
     for (size_t i = 0; i < t->graphs.n; i++) TRY(add_graph(a, i));
     return ERR_OK;
 }
