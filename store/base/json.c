@@ -214,9 +214,10 @@ enum err json_by_yajl(struct span text, struct arena *arena, struct json **out)
 const struct json *json_get(const struct json *j, const char *name)
 {
     const struct json *found = NULL;
+    struct span key = span_of(name);
     if (!j || j->type != JSON_OBJECT) return NULL;
     for (const struct json *m = j->first; m; m = m->next)
-        if (span_is(m->key, name)) found = m;
+        if (span_eq(m->key, key)) found = m;
     return found;
 }
 
