@@ -1575,7 +1575,7 @@ CREATE VIEW health (
   run,                              -- name of the run, NULL the whole file
   log                               -- base name of the log, NULL several
 ) AS
-SELECT CASE WHEN l.kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload', 'interrupted')
+SELECT CASE WHEN l.kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload', 'read')
     THEN 2 ELSE 1 END,
   'loss.' || l.kind, sum(l.count), min(l.message), r.name, f.name
 FROM loss l LEFT JOIN source_file f ON f.id = l.source LEFT JOIN run r ON r.id = f.run
