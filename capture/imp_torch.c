@@ -93,18 +93,20 @@ static struct span artifact_name(const struct torch_record *rec)
     return named && name.p ? name : rec->key;
 }
 
+/* Some payloads are said to be JSON and are text as PyTorch writes them (recompile_reasons of 2.13): only a flag says so, unless the
+ * md5 shows that the payload was changed. */
 static enum err add_artifact(struct torch_record *rec, const struct torch_line *l, const struct torch_piece *piece,
                              bool mismatch, int64_t number)
 {
     struct json *content = NULL;
     int64_t flags = (mismatch ? 1 : 0) | (l->flags & TORCH_LINE_PAYLOAD_NOT_TEXT ? 4 : 0);
-    if (says_json(rec)) {
+    if (rec->has_payload && says_json(rec)) {
         enum err err = json_parse(rec->payload, rec->arena, &content);
         if (err == ERR_NOMEM) return err;
         if (err) {
             flags |= 2;
             content = NULL;
-            TRY(torch_loss(rec, "payload_json", "the payload of the record at line %lld is said to be JSON: %s", (long long)l->line,
+            if (mismatch) TRY(torch_loss(rec, "payload_json", "the payload of the record at line %lld is said to be JSON: %s", (long long)l->line,
                            err_text()));
         }
     }
@@ -115,10 +117,10 @@ static enum err add_artifact(struct torch_record *rec, const struct torch_line *
         .id = rec->artifact,
         .source = rec->source->row.id,
         .offset = l->payload.p ? piece->offset + (int64_t)l->payload_at : rec->offset + (int64_t)l->size,
-        .stored = l->payload.p ? (int64_t)l->payload_size : 0,
+        .stored = rec->has_payload && l->payload.p ? (int64_t)l->payload_size : 0,
         .indented = 1,
         .size = (int64_t)rec->payload.n,
-        .md5 = l->payload.p ? (struct span){(const char *)l->md5, 16} : SPAN_NONE,
+        .md5 = rec->has_payload && l->payload.p ? (struct span){(const char *)l->md5, 16} : SPAN_NONE,
         .key = torch_word(rec, rec->key),
         .name = torch_word(rec, artifact_name(rec)),
         .encoding = torch_word(rec, json_string(json_get(rec->meta, "encoding"))),
@@ -191,7 +193,7 @@ static enum err add_unknown(struct torch_record *rec)
     return store_unknown_record_add(rec->source->batch, &row);
 }
 
-/* Outputs that tlparse would number for this key, known before the handler runs. */
+/* Outputs that tlparse would number for this key. */
 static int outputs_of(const struct torch_record *rec, int index)
 {
     if (index < 0) return 0;
@@ -199,7 +201,7 @@ static int outputs_of(const struct torch_record *rec, int index)
     if (span_is(rec->key, "artifact")) {
         struct span encoding = json_string(json_get(rec->meta, "encoding"));
         if (!span_is(encoding, "string") && !span_is(encoding, "json")) return 0;
-        if (span_is(encoding, "json") && span_starts(artifact_name(rec), "inductor_provenance_tracking_kernel_stack_traces")) n++;
+        if (rec->content && span_starts(artifact_name(rec), "inductor_provenance_tracking_kernel_stack_traces")) n++;
     }
     return n;
 }
@@ -221,11 +223,11 @@ static enum err read_key(struct torch_record *rec, const struct record_place *at
     count->mismatches += at->mismatch;
     count->dirty = true;
     count->known = index >= 0 || span_is(rec->key, "(none)");
-    int outputs = at->set_aside ? 0 : outputs_of(rec, index);
-    int64_t number = outputs ? r->outputs : STORE_NULL;
-    r->outputs += outputs;
+    int64_t number = !at->set_aside && outputs_of(rec, index) ? r->outputs : STORE_NULL;
     bool wants = index < 0 || envelopes[index].payload == TORCH_ARTIFACT;
-    if (wants && rec->has_payload && !rec->artifact) TRY(add_artifact(rec, at->line, at->piece, at->mismatch, number));
+    bool has_text = rec->has_payload || span_is(rec->key, "artifact");
+    if (wants && has_text && !rec->artifact) TRY(add_artifact(rec, at->line, at->piece, at->mismatch, number));
+    if (!at->set_aside) r->outputs += outputs_of(rec, index);
     if (rec->stack && !rec->compile) {
         struct row_loose_stack row = {rec->source->row.id, torch_word(rec, rec->key), rec->stack, rec->ts, rec->line};
         TRY(store_loose_stack_add(rec->source->batch, &row));

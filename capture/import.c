@@ -179,7 +179,11 @@ static enum err no_record(const struct import_list *list)
 static enum err run_import(struct import_shared *s)
 {
     const struct import_request *q = s->request;
-    for (int i = 0; i < q->n_paths; i++) TRY(import_list_add(s->list, q->paths[i], !q->follow));
+    for (int i = 0; i < q->n_paths; i++) {
+        if (strcmp(q->paths[i], "-") && access(q->paths[i], F_OK))
+            FAIL(ERR_NOT_FOUND, "%s cannot be opened: %s", q->paths[i], strerror(errno));
+        TRY(import_list_add(s->list, q->paths[i], !q->follow));
+    }
     if (q->latest) import_list_latest(s->list);
     if (q->follow) {
         TRY(import_follow(s));
