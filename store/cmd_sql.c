@@ -238,6 +238,8 @@ static enum err open_files(struct session *x, int n_files)
     bool write = opt_has(x->call, "write");
     if (n_files < 1) FAIL(ERR_USAGE, "plumb sql needs a trace: plumb sql FILE QUERY");
     TRY(store_open_several(x->call->argv, n_files, write ? STORE_OPEN_WRITE : STORE_OPEN_DEFAULT, &x->db));
+    /* A named query is the program's own text and may look at pages and the like. */
+    if (opt_has(x->call, "named")) return ERR_OK;
     x->console.max_length = LONGEST_VALUE;
     return write ? store_console_write_limits(x->db, &x->console) : store_console_limits(x->db, &x->console);
 }

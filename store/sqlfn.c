@@ -22,14 +22,15 @@ static void fail(sqlite3_context *ctx)
     err_clear();
 }
 
-/* A statement kept between calls would keep its connection open, so each call prepares its own (some 10 us). */
+/* A statement kept between calls would keep its connection open, so each call prepares its own (some 10 us); the inflated frames
+ * are kept with the connection, since neighbours share one. */
 static void artifact_text(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
     (void)n;
     struct text_reader *reader = NULL;
     struct buf text = {0};
     if (sqlite3_value_type(v[0]) == SQLITE_NULL) return;
-    enum err err = text_reader_new(sqlite3_context_db_handle(ctx), &reader);
+    enum err err = text_reader_new_over(sqlite3_context_db_handle(ctx), sqlite3_user_data(ctx), &reader);
     if (!err) err = text_artifact(reader, sqlite3_value_int64(v[0]), &text);
     text_reader_free(reader);
     if (!err && text.n > LARGEST_TEXT)
@@ -162,6 +163,17 @@ static void regexp(sqlite3_context *ctx, int n, sqlite3_value **v)
     sqlite3_set_auxdata(ctx, 0, re, code_free);
 }
 
+static void free_frames(void *p) { text_frames_free(p); }
+
+static enum err register_artifact_text(sqlite3 *db)
+{
+    struct text_frames *frames = text_frames_new();
+    if (!frames) FAIL(ERR_NOMEM, "out of memory for a text reader");
+    int rc = sqlite3_create_function_v2(db, "artifact_text", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS, frames, artifact_text, NULL,
+                                        NULL, free_frames);
+    return rc == SQLITE_OK ? ERR_OK : store_sql_error(db, rc, "registering artifact_text");
+}
+
 enum err store_functions_register(sqlite3 *db)
 {
     static const struct {
@@ -169,8 +181,9 @@ enum err store_functions_register(sqlite3 *db)
         int n_args, flags;
         void (*call)(sqlite3_context *, int, sqlite3_value **);
     } table[] = {
-        {"artifact_text", 1, 0, artifact_text}, {"stack_text", 1, 0, stack_text},
-        {"word", 1, 0, word},                   {"hex64", 1, SQLITE_DETERMINISTIC, hex64},
+        {"stack_text", 1, 0, stack_text},
+        {"word", 1, 0, word},
+        {"hex64", 1, SQLITE_DETERMINISTIC, hex64},
         {"regexp", 2, SQLITE_DETERMINISTIC, regexp},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -178,5 +191,5 @@ enum err store_functions_register(sqlite3 *db)
                                             SQLITE_UTF8 | SQLITE_INNOCUOUS | table[i].flags, NULL, table[i].call, NULL, NULL, NULL);
         if (rc) return store_sql_error(db, rc, "registering a function");
     }
-    return ERR_OK;
+    return register_artifact_text(db);
 }

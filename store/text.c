@@ -56,25 +56,56 @@ struct frame {
     uint64_t used; /* tick of last use */
     struct buf text;
 };
-struct text_reader {
-    sqlite3 *db; /* borrowed */
-    sqlite3_stmt *find, *artifact;
+struct text_frames {
     ZSTD_DCtx *inflater;
     struct frame cache[CACHE_FRAMES];
     uint64_t tick;
 };
+struct text_reader {
+    sqlite3 *db; /* borrowed */
+    sqlite3_stmt *find, *artifact;
+    struct text_frames *frames;
+    bool owns_frames;
+};
+
+struct text_frames *text_frames_new(void)
+{
+    struct text_frames *f = calloc(1, sizeof *f);
+    if (!f) return NULL;
+    f->inflater = ZSTD_createDCtx();
+    for (int i = 0; i < CACHE_FRAMES; i++) f->cache[i].stream = -1;
+    if (f->inflater) return f;
+    free(f);
+    return NULL;
+}
+
+void text_frames_free(struct text_frames *f)
+{
+    if (!f) return;
+    ZSTD_freeDCtx(f->inflater);
+    for (int i = 0; i < CACHE_FRAMES; i++) buf_release(&f->cache[i].text);
+    free(f);
+}
 
 enum err text_reader_new(sqlite3 *db, struct text_reader **out)
+{
+    struct text_frames *frames = text_frames_new();
+    *out = NULL;
+    if (!frames) FAIL(ERR_NOMEM, "out of memory for a text reader");
+    enum err err = text_reader_new_over(db, frames, out);
+    if (err) text_frames_free(frames);
+    else (*out)->owns_frames = true;
+    return err;
+}
+
+enum err text_reader_new_over(sqlite3 *db, struct text_frames *frames, struct text_reader **out)
 {
     struct text_reader *r = calloc(1, sizeof *r);
     enum err err = ERR_OK;
     *out = NULL;
-    if (!r || !(r->inflater = ZSTD_createDCtx())) {
-        err = err_set(ERR_NOMEM, "out of memory for a text reader");
-        goto out;
-    }
+    if (!r) FAIL(ERR_NOMEM, "out of memory for a text reader");
     r->db = db;
-    for (int i = 0; i < CACHE_FRAMES; i++) r->cache[i].stream = -1;
+    r->frames = frames;
     TRY_OUT(store_prepare(db, "SELECT offset, size, codec, data FROM text_frame WHERE stream = ?1 AND offset <= ?2 "
                               "ORDER BY offset DESC LIMIT 1",
                           &r->find));
@@ -93,8 +124,7 @@ void text_reader_free(struct text_reader *r)
     if (!r) return;
     sqlite3_finalize(r->find);
     sqlite3_finalize(r->artifact);
-    ZSTD_freeDCtx(r->inflater);
-    for (int i = 0; i < CACHE_FRAMES; i++) buf_release(&r->cache[i].text);
+    if (r->owns_frames) text_frames_free(r->frames);
     free(r);
 }
 
@@ -105,7 +135,7 @@ static enum err inflate_frame(struct text_reader *r, int64_t size, int64_t codec
     char *to = buf_reserve(out, (size_t)size);
     if (!to) return buf_ok(out);
     size_t n = data.n;
-    if (codec == CODEC_ZSTD) n = ZSTD_decompressDCtx(r->inflater, to, (size_t)size, data.p, data.n);
+    if (codec == CODEC_ZSTD) n = ZSTD_decompressDCtx(r->frames->inflater, to, (size_t)size, data.p, data.n);
     else if (codec == CODEC_STORED && n <= (size_t)size) memcpy(to, data.p, n);
     else FAIL(ERR_FORMAT, "codec %lld is not known (0 stored, 1 zstd)", (long long)codec);
     if (n != (size_t)size) FAIL(ERR_FORMAT, "its compressed bytes are damaged");
@@ -117,11 +147,11 @@ static enum err inflate_frame(struct text_reader *r, int64_t size, int64_t codec
 /* The cached frame that holds `at`, read when it is not there yet. */
 static enum err frame_at(struct text_reader *r, int64_t stream, int64_t at, struct frame **out)
 {
-    struct frame *oldest = &r->cache[0];
+    struct frame *oldest = &r->frames->cache[0];
     for (int i = 0; i < CACHE_FRAMES; i++) {
-        struct frame *f = &r->cache[i];
+        struct frame *f = &r->frames->cache[i];
         if (f->stream == stream && at >= f->offset && at < f->offset + (int64_t)f->text.n) {
-            f->used = ++r->tick;
+            f->used = ++r->frames->tick;
             *out = f;
             return ERR_OK;
         }
@@ -147,7 +177,7 @@ static enum err frame_at(struct text_reader *r, int64_t stream, int64_t at, stru
         FAIL(ERR_FORMAT, "byte %lld of stream %lld is in no text frame: it was cut or not written", (long long)at, (long long)stream);
     if (rc != SQLITE_ROW) return store_sql_error(r->db, rc, "reading a text frame");
     oldest->stream = stream;
-    oldest->used = ++r->tick;
+    oldest->used = ++r->frames->tick;
     *out = oldest;
     return ERR_OK;
 }

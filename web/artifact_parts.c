@@ -59,16 +59,30 @@ enum err artifact_neighbours(struct web_request *q, const struct artifact_shown 
 
 /* ---- drawer ---- */
 
-/* A head like that of a section, a step smaller. */
-static void open_part(struct web_request *q, const char *title, const char *query)
+/* A part without rows is taken back. */
+static void end_part(struct web_request *q, size_t begin, int n, const char *end)
+{
+    if (n) {
+        buf_puts(&q->drawer.out, end);
+    } else if (q->drawer.out.p) {
+        q->drawer.out.n = begin;
+        q->drawer.out.p[begin] = 0;
+    }
+}
+
+/* A head like that of a section, a step smaller. Gives what end_part wants. It asks for the query's addresses, which ends a
+ * running statement of that query: call it before. */
+static size_t open_part(struct web_request *q, const char *title, const char *query)
 {
     struct html *h = &q->drawer;
+    size_t begin = h->out.n;
     html(h, "<section><div class=\"sh\"><h3>%s</h3>", title);
     if (query)
         html(h, "<span class=\"src\" data-query=\"%s\"><a href=\"%s\" title=\"Open the named query %s\">SQL</a>"
                 "<a href=\"%s\">CSV</a><a href=\"%s\">JSON</a></span>",
              query, web_data_link(q, query, NULL), query, web_data_link(q, query, "csv"), web_data_link(q, query, "json"));
     html(h, "</div>");
+    return begin;
 }
 
 /* The name that a line defines: class X, def f, name = async_compile...; absent when it defines none. */
@@ -95,7 +109,7 @@ static void write_outline(struct web_request *q, const struct artifact_shown *a)
         struct span name = defined(line);
         if (!name.n) continue;
         if (!n++) {
-            open_part(q, "In this text", NULL);
+            (void)open_part(q, "In this text", NULL);
             html(&q->drawer, "<ul class=\"schema\">");
         }
         html(&q->drawer, "<li><a class=\"k\" href=\"#L%d\">%l</a><span class=\"dim\">%d</span></li>\n", number, name, number);
@@ -108,20 +122,18 @@ static enum err write_kernels(struct web_request *q)
     sqlite3_stmt *s;
     enum err err;
     int n = 0;
+    size_t begin = open_part(q, "Kernels", "artifact_kernels");
+    html(&q->drawer, "<div class=\"tw\"><table><thead><tr><th>Kernel</th><th class=\"fit\">Kind</th>"
+                     "<th class=\"num\">Nodes</th><th class=\"num\">Line</th></tr></thead><tbody>\n");
     TRY(web_query(q, "artifact_kernels", &s));
-    while (web_step(q, s, &err)) {
-        if (!n++) {
-            open_part(q, "Kernels", "artifact_kernels");
-            html(&q->drawer, "<div class=\"tw\"><table><thead><tr><th>Kernel</th><th class=\"fit\">Kind</th>"
-                             "<th class=\"num\">Nodes</th><th class=\"num\">Line</th></tr></thead><tbody>\n");
-        }
+    for (; web_step(q, s, &err); n++) {
         int64_t line = web_int(s, "line");
         if (line == STORE_NULL) html(&q->drawer, "<tr><td><code>%l</code></td>", web_text(s, "kernel"));
         else html(&q->drawer, "<tr><td><a class=\"k\" href=\"#L%d\">%l</a></td>", line, web_text(s, "kernel"));
         html(&q->drawer, "<td class=\"fit\">%s</td><td class=\"num\">%n</td><td class=\"num\">%d</td></tr>\n",
              web_text(s, "kind"), web_int(s, "n_nodes"), line);
     }
-    if (n) html(&q->drawer, "</tbody></table></div></section>\n");
+    end_part(q, begin, n, "</tbody></table></div></section>\n");
     return err;
 }
 
@@ -130,16 +142,14 @@ static enum err write_guard_kinds(struct web_request *q)
     sqlite3_stmt *s;
     enum err err;
     int n = 0;
+    size_t begin = open_part(q, "Guards by kind", "artifact_guards");
+    html(&q->drawer, "<ul class=\"schema\">");
     TRY(web_query(q, "artifact_guards", &s));
-    while (web_step(q, s, &err)) {
-        if (!n++) {
-            open_part(q, "Guards by kind", "artifact_guards");
-            html(&q->drawer, "<ul class=\"schema\">");
-        }
+    for (; web_step(q, s, &err); n++) {
         html(&q->drawer, "<li><a class=\"k\" href=\"#L%d\" title=\"the first\">%s</a><span class=\"dim\">%n</span></li>\n",
              web_int(s, "line"), web_text(s, "kind"), web_int(s, "guards"));
     }
-    if (n) html(&q->drawer, "</ul></section>\n");
+    end_part(q, begin, n, "</ul></section>\n");
     return err;
 }
 
@@ -163,8 +173,8 @@ static enum err write_siblings(struct web_request *q, const struct artifact_show
     enum err err;
     int64_t position = 0;
     if (!a->compile_id.p || a->of < 2) return ERR_OK;
+    (void)open_part(q, "Same compile", "artifact_siblings");
     TRY(web_query(q, "artifact_siblings", &s));
-    open_part(q, "Same compile", "artifact_siblings");
     html(&q->drawer, "<ul class=\"schema\">");
     while (web_step(q, s, &err)) {
         position++;
@@ -183,12 +193,10 @@ static enum err write_equals(struct web_request *q)
     sqlite3_stmt *s;
     enum err err;
     int n = 0;
+    size_t begin = open_part(q, "Same content", "artifact_equal");
+    html(&q->drawer, "<ul class=\"schema\">");
     TRY(web_query(q, "artifact_equal", &s));
-    while (web_step(q, s, &err)) {
-        if (!n++) {
-            open_part(q, "Same content", "artifact_equal");
-            html(&q->drawer, "<ul class=\"schema\">");
-        }
+    for (; web_step(q, s, &err); n++) {
         html(&q->drawer, "<li><a class=\"k\" href=\"%s\">%l</a><span class=\"dim\">",
              web_artifact_address(q, web_text(s, "run"), web_text(s, "log"), web_int(s, "offset"), 0),
              web_text(s, "name"));
@@ -196,7 +204,7 @@ static enum err write_equals(struct web_request *q)
         if (!span_eq(web_text(s, "run"), q->run_name)) html(&q->drawer, "%s", web_text(s, "run"));
         html(&q->drawer, "</span></li>\n");
     }
-    if (n) html(&q->drawer, "</ul></section>\n");
+    end_part(q, begin, n, "</ul></section>\n");
     return err;
 }
 

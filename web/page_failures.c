@@ -44,7 +44,7 @@ static const struct web_column RESTARTS[] = {
     {.name = "compile_id", .head = "Compile", .class_ = "fit", .kind = WEB_CUSTOM, .cell = write_restarted, .filter = true},
     {.name = "function", .head = "Function", .class_ = "fit opt", .kind = WEB_CUSTOM, .cell = write_function, .filter = true},
     {.name = "reason", .head = "Reason", .class_ = "grow wrap", .kind = WEB_CUSTOM, .cell = write_reason, .filter = true},
-    {.name = "lost_ms", .head = "Lost", .unit = "ms", .class_ = "num", .kind = WEB_REAL},
+    {.name = "lost_ns", .head = "Lost", .unit = "ms", .kind = WEB_MS},
     {.name = "rank", .head = "Rank", .class_ = "num opt", .kind = WEB_TEXT},
     {0}};
 

@@ -76,6 +76,7 @@ struct link {
     bool table;                /* its table of guards is open */
     struct recompile_reason last; /* newest reason, for the user's line; spans are kept */
     char frame[256];           /* the chain that is open */
+    const char *sql, *csv, *json; /* addresses of the query: asking for them while it runs would end it */
     int n_chains;
 };
 
@@ -120,8 +121,7 @@ static void begin_chain(struct link *l, sqlite3_stmt *s)
     if (web_int(s, "rank") != STORE_NULL) html(l->h, " \xc2\xb7 rank %d", web_int(s, "rank"));
     html(l->h, "</span><span class=\"src\"><a href=\"%s\">SQL</a><a href=\"%s\">CSV</a><a href=\"%s\">JSON</a></span></div>"
                "<div class=\"chain\">\n",
-         web_data_link(l->q, "recompile_chain", NULL), web_data_link(l->q, "recompile_chain", "csv"),
-         web_data_link(l->q, "recompile_chain", "json"));
+         l->sql, l->csv, l->json);
 }
 
 static bool is_limit(struct span failure) { return span_find(failure, SPAN("recompile limit"), 0) != SIZE_MAX; }
@@ -242,7 +242,8 @@ static enum err write_reason(struct link *l, sqlite3_stmt *s)
 
 static enum err write_chains(struct web_request *q, struct html *h, int *n)
 {
-    struct link l = {.q = q, .h = h};
+    struct link l = {.q = q, .h = h, .sql = web_data_link(q, "recompile_chain", NULL),
+                     .csv = web_data_link(q, "recompile_chain", "csv"), .json = web_data_link(q, "recompile_chain", "json")};
     sqlite3_stmt *s;
     enum err err;
     TRY(web_query(q, "recompile_chain", &s));
