@@ -357,6 +357,7 @@ static enum err read_piece(struct torch_reader *r, const struct torch_piece *p)
         if (err) return err;
     }
     r->source.row.size = p->offset + (int64_t)p->bytes.n;
+    r->source.row.crlf = p->crlf;
     TRY(torch_write_compiles(r));
     return torch_write_counts(r);
 }
