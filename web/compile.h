@@ -25,8 +25,8 @@ struct compile_phases {
 /* Reads the spans and draws. release also after a failure. */
 enum err WARN_UNUSED compile_phases_read(struct web_request *q, const struct compile_shown *c, struct compile_phases *p);
 void compile_phases_release(struct compile_phases *p);
-/* "Compiler of kernels" and so on. */
-const char *compile_kind_title(int kind);
+/* "building kernels" and so on. */
+const char *compile_kind_noun(int kind);
 
 /* Sections. */
 enum err WARN_UNUSED compile_put_metrics(struct web_request *q, struct html *h);

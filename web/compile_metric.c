@@ -1,6 +1,7 @@
 /* compile_metric.c - the metrics of one compile with units and meanings, and its guards by kind. */
 #include <stdio.h>
 
+#include "store/base/lists.h"
 #include "web/compile.h"
 
 enum unit { UNIT_S, UNIT_MS, UNIT_US, UNIT_STAMP_S, UNIT_STAMP_US, UNIT_BYTES, UNIT_COUNT, UNIT_FLAG, UNIT_TEXT, UNIT_JSON };
@@ -70,60 +71,88 @@ static void put_field(struct html *h, const struct field *f)
 {
     const char *meaning = f->metric ? f->metric->meaning : "A field that this version does not know.";
     html(h, "<tr data-metric=\"%s\"><td class=\"fit\"><code>%s</code></td><td class=\"%s\">", f->name, f->name,
-         f->type >= 4 ? "wrap" : "num");
+         f->type >= 4 ? "val" : "num");
     put_value(h, f);
     html(h, "</td><td class=\"opt\"><span class=\"dim\" title=\"%s\">%s</span></td></tr>\n", meaning, meaning);
 }
 
-/* The record's table: `all` decides which fields; returns how many were shown. */
 struct shown {
     int fields, set, shown;
 };
+struct record {
+    LIST_OF(struct field) fields;
+    struct span key;
+    int64_t id, attempt;
+};
 
-static bool read_field(sqlite3_stmt *s, struct field *f)
+static enum err add_field(struct web_request *q, sqlite3_stmt *s, struct record *r)
 {
-    f->name = web_text(s, "name");
-    f->type = web_int(s, "type");
-    f->text = f->type >= 4 ? web_text(s, "value") : SPAN_NONE;
-    f->number = f->type >= 4 || f->type == 0 ? 0 : web_real(s, "value");
+    struct field *f = LIST_PUSH(&r->fields);
+    if (!f) FAIL(ERR_NOMEM, "out of memory for the metrics");
+    int64_t type = web_int(s, "type");
+    *f = (struct field){.name = web_keep(q, web_text(s, "name")), .type = type};
+    if (type >= 4) f->text = web_keep(q, web_text(s, "value"));
+    else if (type != 0) f->number = web_real(s, "value");
     f->metric = find_metric(f->name);
-    return f->type >= 0;
+    return ERR_OK;
 }
 
-static void open_record(struct html *h, sqlite3_stmt *s, int n)
+/* Order of metrics.def; unknown fields last, by name. */
+static int by_table(const void *a, const void *b)
 {
-    int64_t attempt = web_int(s, "attempt");
-    if (n) html(h, "</tbody></table></div>\n");
-    html(h, "<h3 class=\"rec\"><code>%s</code>", web_text(s, "key"));
-    if (attempt != STORE_NULL && attempt > 0) html(h, " <span class=\"dim\">attempt %d</span>", attempt);
+    const struct field *x = a, *y = b;
+    const struct metric *m = x->metric ? x->metric : metrics + N_METRICS, *n = y->metric ? y->metric : metrics + N_METRICS;
+    if (m != n) return m < n ? -1 : 1;
+    return strcmp(x->name.p ? x->name.p : "", y->name.p ? y->name.p : "");
+}
+
+static void put_record(struct html *h, struct record *r, bool all, struct shown *n)
+{
+    if (!r->fields.n) return;
+    qsort(r->fields.p, r->fields.n, sizeof *r->fields.p, by_table);
+    html(h, "<h3 class=\"rec\"><code>%s</code>", r->key);
+    if (r->attempt != STORE_NULL && r->attempt > 0) html(h, " <span class=\"dim\">attempt %d</span>", r->attempt);
     html(h, "</h3><div class=\"tw\"><table class=\"metrics\"><thead><tr><th class=\"fit\">Metric</th><th class=\"num\">Value</th>"
             "<th class=\"opt\">What it means</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < r->fields.n; i++) {
+        const struct field *f = &r->fields.p[i];
+        n->fields++;
+        n->set += f->type != 0;
+        if (!all && !in_front(f)) continue;
+        n->shown++;
+        put_field(h, f);
+    }
+    html(h, "</tbody></table></div>\n");
+    r->fields.n = 0;
 }
 
 static enum err put_records(struct web_request *q, struct html *h, bool all, struct shown *n)
 {
     sqlite3_stmt *s;
-    enum err err;
-    int64_t record = STORE_NULL;
+    struct record r = {.id = STORE_NULL};
     int records = 0;
+    enum err err, failed = ERR_OK;
     TRY(web_query(q, "compile_fields", &s));
-    while (web_step(q, s, &err)) {
-        struct field f;
-        if (web_int(s, "record") != record) {
-            record = web_int(s, "record");
-            if (records < MAX_RECORDS) open_record(h, s, records);
+    while (!failed && web_step(q, s, &err)) {
+        if (web_int(s, "record") != r.id) {
+            put_record(h, &r, all, n);
+            r.id = web_int(s, "record"), r.attempt = web_int(s, "attempt");
+            r.key = web_keep(q, web_text(s, "key"));
             records++;
         }
-        if (records > MAX_RECORDS || !read_field(s, &f)) continue;
-        n->fields++;
-        n->set += f.type != 0;
-        if (!all && !in_front(&f)) continue;
-        n->shown++;
-        put_field(h, &f);
+        if (records <= MAX_RECORDS) failed = add_field(q, s, &r);
     }
-    if (records) html(h, "</tbody></table></div>\n");
+    put_record(h, &r, all, n);
+    LIST_RELEASE(&r.fields);
     if (records > MAX_RECORDS) html(h, "<p class=\"note\">Showing the first %d of %n records.</p>", MAX_RECORDS, records);
-    return err;
+    return failed ? failed : err;
+}
+
+static void put_foot(struct web_request *q, struct html *h, bool all, const struct shown *n)
+{
+    html(h, "<p class=\"small dim\">%n of %n fields that are set, of %n \xc2\xb7 ", n->shown < n->set ? n->shown : n->set, n->set, n->fields);
+    if (all) html(h, "<a href=\"%s#metrics\">Only those that say something</a></p>", web_here(q, "metrics", "", NULL));
+    else html(h, "<a href=\"%s#metrics\">All %n fields</a></p>", web_here(q, "metrics", "all", NULL), n->fields);
 }
 
 enum err compile_put_metrics(struct web_request *q, struct html *h)
@@ -134,14 +163,12 @@ enum err compile_put_metrics(struct web_request *q, struct html *h)
     bool all = mode && !strcmp(mode, "all");
     enum err err = put_records(q, &body, all, &n);
     if (!err) {
-        const char *note = n.fields ? arena_printf(&q->arena, "%d of %d that are set", n.shown < n.set ? n.shown : n.set, n.set) : NULL;
-        web_section(q, h, "metrics", "Metrics", note, "compile_fields");
+        web_section(q, h, "metrics", "Metrics", NULL, "compile_fields");
         if (!n.fields)
             web_state(h, WEB_NOT_RECORDED, "No metrics of this compile.",
                       "They were not recorded: the program or the log ended before the compile did, or this PyTorch does not write them.");
-        else if (all) html(h, "<p class=\"small\"><a href=\"%s#metrics\">Only those that say something</a></p>", web_here(q, "metrics", "", NULL));
-        else html(h, "<p class=\"small\"><a href=\"%s#metrics\">All %n fields</a></p>", web_here(q, "metrics", "all", NULL), n.fields);
         buf_span(&h->out, buf_text(&body.out));
+        if (n.fields) put_foot(q, h, all, &n);
         web_section_end(h);
     }
     html_release(&body);

@@ -9,7 +9,7 @@
 enum { MAX_SPANS = 4000, MAX_SHAPES = 500, ROW_H = 22, TOP = 20, OF_WHICH = 3 };
 
 enum kind {
-#define KIND(name, box, bar, title, does) KIND_##name,
+#define KIND(name, box, bar, title, noun, does) KIND_##name,
 #define PHASE(prefix, kind, label)
 #include "web/phases.def"
 #undef KIND
@@ -19,9 +19,9 @@ enum kind {
 _Static_assert((int)N_KINDS == (int)COMPILE_KINDS, "compile.h counts the kinds");
 
 static const struct {
-    const char *box, *bar, *title, *does;
+    const char *box, *bar, *title, *noun, *does;
 } kinds[] = {
-#define KIND(name, box, bar, title, does) {box, bar, title, does},
+#define KIND(name, box, bar, title, noun, does) {box, bar, title, noun, does},
 #define PHASE(prefix, kind, label)
 #include "web/phases.def"
 #undef KIND
@@ -32,14 +32,14 @@ static const struct {
     int kind;
     const char *label;
 } phases[] = {
-#define KIND(name, box, bar, title, does)
+#define KIND(name, box, bar, title, noun, does)
 #define PHASE(prefix, kind, label) {prefix, KIND_##kind, label},
 #include "web/phases.def"
 #undef KIND
 #undef PHASE
 };
 
-const char *compile_kind_title(int kind) { return kinds[kind].title; }
+const char *compile_kind_noun(int kind) { return kinds[kind].noun; }
 
 static int find_phase(struct span name)
 {

@@ -95,6 +95,13 @@ static void put_made(struct html *h, const struct compile_shown *c)
     html(h, ".");
 }
 
+static void put_largest(struct html *h, const struct compile_phases *p)
+{
+    int k = p->largest;
+    html(h, ", of which %t (%p) is %s", p->self[k], (double)p->self[k] / (double)p->total, compile_kind_noun(k));
+    if (p->spans[k] > 1) html(h, " in %n spans", p->spans[k]);
+}
+
 static void put_answer(struct html *h, const struct compile_shown *c, const struct compile_phases *p)
 {
     html(h, "<p class=\"answer\"><b>");
@@ -103,12 +110,12 @@ static void put_answer(struct html *h, const struct compile_shown *c, const stru
     else if (span_is(c->outcome, "empty")) html(h, "Nothing to compile: the graph has no operator.");
     bool told = span_is(c->outcome, "ok") || span_is(c->outcome, "restarted");
     if (!told) html(h, "</b>");
-    int64_t total = c->total_ns != STORE_NULL ? c->total_ns : p->total;
+    int64_t total = c->total_ns != STORE_NULL && c->total_ns > p->total ? c->total_ns : p->total;
     if (total > 0) {
         if (!told) html(h, " ");
         html(h, "%t", total);
         if (p->largest >= 0 && p->total > 0)
-            html(h, ", of which %t (%p) is %s", p->self[p->largest], (double)p->self[p->largest] / (double)p->total, compile_kind_title(p->largest));
+            put_largest(h, p);
         html(h, ".");
     } else if (told) {
         html(h, "Its time was not recorded.");
