@@ -29,7 +29,9 @@ static void enter_manager(struct guard_tree *t, struct span text, size_t depth)
         return;
     }
     struct span source = span_from(text, at + strlen("source="));
-    t->sources[depth] = span_to(source, span_find(source, SPAN(", accessed_by="), 0));
+    size_t stop = span_find(source, SPAN(", accessed_by="), 0);
+    if (stop == SIZE_MAX) stop = span_find(source, SPAN(", type="), 0);
+    t->sources[depth] = span_to(source, stop);
 }
 
 static void read_leaf(struct span text, size_t label, struct guard_leaf *out)

@@ -202,7 +202,8 @@ out:
 enum err torch_on_graph_dump(struct torch_record *r)
 {
     int64_t first;
-    TRY(torch_provenance_text(r));
+    if (span_is(json_string(json_get(r->meta, "name")), "inductor_aot_wrapper_code"))
+        return torch_on_output_code(r);
     return add_text(r, &first);
 }
 

@@ -7,7 +7,7 @@
 
 #include "store/base/map.h"
 
-static const uint64_t max_search = (uint64_t)1 << 35; /* bytes compared in one call */
+static const uint64_t max_search = (uint64_t)1 << 33; /* bytes compared in one call */
 
 struct lines {
     uint32_t *p;
@@ -146,10 +146,11 @@ struct span provenance_bare_name(struct span name, bool is_cpp)
 static uint32_t search_start(const struct index *x, bool is_cpp)
 {
     struct span needle = is_cpp ? SPAN("::run_impl(") : SPAN("(args)");
-    for (size_t at = 0; (at = span_find(x->text, needle, at)) != SIZE_MAX; at++) {
+    for (size_t at = 0; (at = span_find(x->text, needle, at)) != SIZE_MAX;) {
         uint32_t line = line_at(x, at);
         struct span text = line_text(x, line);
         if (is_cpp || (contains(text, SPAN("def")) && contains(text, SPAN("call")))) return line;
+        at = x->starts[line] + text.n;
     }
     return 0;
 }
@@ -316,14 +317,16 @@ static enum err collect_left(const struct json *mapping, const struct table *fro
                              struct arena *arena, struct left **out, size_t *n)
 {
     size_t n_lines = 0, i = 0;
+    uint64_t work = 0;
     const struct json **keys = arena_array(arena, mapping->n + 1, sizeof *keys);
     if (!keys) return no_memory();
     for (const struct json *j = mapping->first; j; j = j->next) {
         keys[i++] = j;
         n_lines += table_find(from, j->key).n;
+        work += (uint64_t)table_find(from, j->key).n * j->n;
     }
-    if (n_lines > PROVENANCE_MAX_LINKS)
-        FAIL(ERR_LIMIT, "a provenance map has more than %d lines", PROVENANCE_MAX_LINKS);
+    if (n_lines > PROVENANCE_MAX_LINKS || work > max_search)
+        FAIL(ERR_LIMIT, "a provenance map has more than %d lines, or too many names for them", PROVENANCE_MAX_LINKS);
     qsort(keys, i, sizeof *keys, by_key);
     *out = arena_array(arena, n_lines + 1, sizeof **out);
     if (!*out) return no_memory();

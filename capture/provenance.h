@@ -49,7 +49,7 @@ enum {
 };
 
 /* Appends the links of all relations. ERR_NOMEM; ERR_LIMIT above PROVENANCE_MAX_LINKS or when the search for kernels would take
- * too long (names times bytes of code above 2^35). */
+ * too long (names times bytes of code above 2^33). */
 enum err WARN_UNUSED provenance_read(const struct provenance_texts *texts, const struct json *mappings,
                                      struct arena *arena, struct provenance_links *out);
 /* Line of the code (from 1) that links count as line 1. */

@@ -26,6 +26,8 @@ struct torch_compile {
     int64_t last_pre_graph;     /* artifact ids of the newest texts of this compile and attempt, 0 none: */
     int64_t last_post_graph;    /*   for provenance and graph sizes */
     int64_t last_code;
+    bool has_start;             /* dynamo_start was seen */
+    bool failed_elsewhere;      /* a metrics record other than compilation_metrics says that it failed */
 };
 
 /* One log being read. */
@@ -34,11 +36,10 @@ struct torch_source {
     struct store_batch *batch;     /* rows of the current piece; handlers append here */
     struct arena keep;             /* lives as long as the source */
     struct row_source_file row;    /* id, rank, year, ... */
-    int64_t year_ns, zone_ns;      /* what to add to a prefix time; see torch_time */
     void *chromium;                /* imp_chromium.c: open spans per track */
     void *graphs;                  /* imp_graph.c: texts seen per compile */
     void *provenance;              /* imp_provenance.c */
-    /* private members of imp_torch.c follow in struct torch_reader */
+    /* private members of the reader follow in struct torch_reader (capture/torch_reader.h) */
 };
 
 /* One record. Spans borrow the reader's buffers until the handler returns. */
@@ -57,6 +58,7 @@ struct torch_record {
     bool has_payload;
     struct span payload;           /* content, tabs removed; valid when has_payload */
     int64_t artifact;              /* id of the artifact row of the payload, 0 none; set before the handler runs */
+    const struct json *content;    /* payload as JSON: set for artifacts of encoding json that are valid, else NULL */
     struct arena *arena;           /* scratch, cleared after each record */
 };
 
@@ -106,6 +108,8 @@ enum err torch_on_expression(struct torch_record *r);    /* imp_symbol.c: expres
 enum err torch_on_export(struct torch_record *r);        /* imp_symbol.c: the export findings */
 enum err torch_on_describe(struct torch_record *r);      /* imp_tensor.c: describe_storage, _tensor, _source */
 enum err torch_on_graph_break(struct torch_record *r);   /* imp_break.c: dynamo_graph_break_reason (key and artifact) */
+enum err torch_on_str(struct torch_record *r);           /* imp_ids.c: intern table */
+enum err torch_on_start(struct torch_record *r);         /* imp_ids.c: dynamo_start */
 enum err torch_on_link(struct torch_record *r);          /* imp_artifact.c */
 enum err torch_on_graph_dump(struct torch_record *r);    /* imp_graph.c */
 enum err torch_on_dump_file(struct torch_record *r);     /* imp_artifact.c */
@@ -114,6 +118,7 @@ enum err torch_provenance_text(struct torch_record *r);
 enum err torch_provenance_kernel(struct torch_record *r, struct span name, int64_t kernel);
 /* Called once at the end of a log: unclosed spans, provenance maps still waiting, ... */
 enum err torch_chromium_finish(struct torch_source *s);
+void torch_chromium_release(struct torch_source *s);
 enum err torch_graph_finish(struct torch_source *s);
 enum err torch_provenance_finish(struct torch_source *s);
 /* Artifact families reached through torch_on_artifact. */

@@ -108,6 +108,15 @@ CREATE TABLE stack (
   loc INTEGER                       -- -> string, text of the line, NULL when not recorded
 );
 
+-- Stacks of records that stand in no compile.
+CREATE TABLE loose_stack (
+  source INTEGER,                   -- -> source_file
+  key INTEGER,                      -- -> string, envelope key
+  stack INTEGER,                    -- -> stack
+  ts INTEGER,                       -- ns
+  line INTEGER                      -- 1-based line in the source
+);
+
 -- One log or stream of text that was taken in. Its bytes are in text_frame.
 CREATE TABLE source_file (
   id INTEGER PRIMARY KEY,           -- local id, also the stream of text_frame; a later row of the same id replaces it
@@ -157,7 +166,7 @@ CREATE TABLE artifact (
   stack INTEGER,                    -- -> stack, context of a record without compile id
   ts INTEGER,                       -- ns, time of its record
   number INTEGER,                   -- running number of the outputs of its log as tlparse 0.4.3 counts them, NULL not counted
-  flags INTEGER                     -- 1 md5 differs from the record's, 2 said to be JSON and is not, 4 has invalid UTF-8
+  flags INTEGER                     -- 1 md5 differs from the record's, 2 said to be JSON and is not, 4 has invalid UTF-8, 8 cut: a pack left its bytes out (stored is 0, size and md5 stay)
 );
 
 -- A link to elsewhere that the program recorded.
@@ -905,7 +914,7 @@ CREATE VIEW artifacts (
   ts,                               -- time of its record
   number,                           -- running number as tlparse counts
   md5,                              -- of the content, hexadecimal
-  flags,                            -- 1 md5 differs from the record's, 2 said to be JSON and is not, 4 has invalid UTF-8
+  flags,                            -- 1 md5 differs from the record's, 2 said to be JSON and is not, 4 has invalid UTF-8, 8 cut: a pack left its bytes out (stored is 0, size and md5 stay)
   offset,                           -- first byte in the log
   stack,                            -- -> stack of a record without compile id
   compile,                          -- -> compile

@@ -1,7 +1,7 @@
 """Each log imports, and its records are as many as an independent count says.
 
 The count is a few lines of its own: a record begins on a line with "] {" that follows a glog prefix and has no
-tab before it; its key is the first that is not context; its payload are the lines with a tab after it.
+tab before it; its key is the first that is not context; its payload are the lines with a tab after it. Empty lines are none.
 """
 import collections
 import hashlib
@@ -41,8 +41,8 @@ def count(data):
             odd += line != b""
             continue
         payload = []
-        while "has_payload" in envelope and i < len(lines) and lines[i].startswith(b"\t"):
-            payload.append(lines[i][1:])
+        while "has_payload" in envelope and i < len(lines) and (lines[i] == b"" or lines[i].startswith(b"\t")):
+            payload += [lines[i][1:]] if lines[i] else []
             i += 1
         keys = [key for key in envelope if key not in CONTEXT] or ["stack" if "stack" in envelope else "(none)"]
         wrong = "has_payload" in envelope and hashlib.md5(b"\n".join(payload)).hexdigest() != envelope["has_payload"]

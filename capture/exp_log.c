@@ -1,0 +1,241 @@
+/* exp_log.c - gives back the logs a trace was made of, byte for byte: the frames of each stream, inflated. */
+#include "capture/export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/base/arena.h"
+#include "store/base/lists.h"
+#include "store/base/map.h"
+#include "store/db.h"
+#include "store/text.h"
+
+enum { NAME_SIZE_MAX = 200, DEPTH_MAX = 16 };
+
+static int64_t integer(sqlite3_stmt *s, int i)
+{
+    return sqlite3_column_type(s, i) == SQLITE_NULL ? STORE_NULL : sqlite3_column_int64(s, i);
+}
+
+static bool is_named(const struct export_log *log, const char *which)
+{
+    char id[32], rank[32] = "";
+    snprintf(id, sizeof id, "%lld", (long long)log->id);
+    if (log->rank != STORE_NULL) snprintf(rank, sizeof rank, "rank_%lld", (long long)log->rank);
+    return !strcmp(which, id) || (rank[0] && !strcmp(which, rank)) || span_is(log->name, which) || span_is(log->path, which);
+}
+
+static enum err none_of_them(sqlite3_stmt *s, const char *which)
+{
+    struct buf names = {0};
+    sqlite3_reset(s);
+    for (int n = 0; n < 20 && sqlite3_step(s) == SQLITE_ROW; n++) {
+        buf_printf(&names, "%s%lld ", n ? ", " : "", (long long)sqlite3_column_int64(s, 0));
+        buf_span(&names, store_column_text(s, 5));
+    }
+    enum err err = names.n ? err_set(ERR_NOT_FOUND, "no log of the trace is called %s; it has: %s", which, names.p)
+                           : err_set(ERR_NOT_FOUND, "the trace holds no log");
+    buf_release(&names);
+    return err;
+}
+
+enum err export_logs_read(sqlite3 *db, const char *which, struct arena *arena, struct export_logs *out)
+{
+    sqlite3_stmt *s;
+    LIST_OF(struct export_log) logs = {0};
+    *out = (struct export_logs){.arena = arena};
+    TRY(store_prepare(db, "SELECT id, rank, size, year, zone_ns, path, name FROM source_file ORDER BY id", &s));
+    enum err err = ERR_OK;
+    int rc;
+    while (!err && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct export_log log = {.id = sqlite3_column_int64(s, 0),
+                                 .rank = integer(s, 1),
+                                 .size = sqlite3_column_int64(s, 2),
+                                 .year = integer(s, 3),
+                                 .zone_ns = integer(s, 4),
+                                 .path = arena_copy(arena, store_column_text(s, 5)),
+                                 .name = arena_copy(arena, store_column_text(s, 6))};
+        if (which && !is_named(&log, which)) continue;
+        struct export_log *to = LIST_PUSH(&logs);
+        if (to) *to = log;
+        else err = err_set(ERR_NOMEM, "out of memory for the list of logs");
+    }
+    if (!err && rc != SQLITE_DONE) err = store_sql_error(db, rc, "reading the list of logs");
+    if (!err && !logs.n) err = none_of_them(s, which ? which : "that");
+    out->n = logs.n;
+    if (!err) out->p = arena_array(arena, logs.n, sizeof *logs.p);
+    if (!err && !out->p) err = err_set(ERR_NOMEM, "out of memory for the list of logs");
+    if (!err) memcpy(out->p, logs.p, logs.n * sizeof *logs.p);
+    LIST_RELEASE(&logs);
+    sqlite3_finalize(s);
+    return err;
+}
+
+/* ---- names ---- */
+
+/* A component that is a plain file name: no separator, no control byte, no leading dot, not too long. */
+static void put_component(struct buf *out, struct span part)
+{
+    part = span_to(part, NAME_SIZE_MAX);
+    for (size_t i = 0; i < part.n; i++) {
+        unsigned char c = (unsigned char)part.p[i];
+        bool plain = c >= 0x20 && c != 0x7f && c != '/' && c != '\\' && !(i == 0 && c == '.');
+        buf_putc(out, plain ? (char)c : '_');
+    }
+    if (!part.n) buf_putc(out, '_');
+}
+
+static struct span without_gz(struct span name) { return span_ends(name, ".gz") ? span_to(name, name.n - 3) : name; }
+
+void export_log_path(const struct export_log *log, struct buf *out)
+{
+    struct span rest = log->path;
+    int depth = 0;
+    for (;;) {
+        const char *slash = rest.n ? memchr(rest.p, '/', rest.n) : NULL;
+        if (!slash) break;
+        struct span part = {rest.p, (size_t)(slash - rest.p)};
+        rest = span_from(rest, part.n + 1);
+        if (!part.n || span_is(part, ".") || depth++ >= DEPTH_MAX) continue;
+        put_component(out, part);
+        buf_putc(out, '/');
+    }
+    put_component(out, log->name.n ? without_gz(log->name) : without_gz(rest));
+}
+
+/* The folder `part` in the folder `at_take`, made if needed; -1 when it cannot be or is a link. */
+static int enter_folder(int at_take, const char *part)
+{
+    bool there = !mkdirat(at_take, part, 0777) || errno == EEXIST;
+    int next = there ? openat(at_take, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    int why = errno;
+    close(at_take);
+    errno = why;
+    return next;
+}
+
+/* Opens the folder that a relative path names below `root`, making it; *name is the last component. */
+static enum err open_folder(int root, char *path, int *out, char **name)
+{
+    int at = fcntl(root, F_DUPFD_CLOEXEC, 0);
+    char *part = path;
+    for (char *slash; at >= 0 && (slash = strchr(part, '/')); part = slash + 1) {
+        *slash = 0;
+        at = enter_folder(at, part);
+        if (at < 0) FAIL(ERR_IO, "the folder %s cannot be made or is a link: %s", part, strerror(errno));
+    }
+    if (at < 0) FAIL(ERR_IO, "no folder can be opened: %s", strerror(errno));
+    *out = at;
+    *name = part;
+    return ERR_OK;
+}
+
+/* Opens a new file, under another name if one log of this export took the name already. */
+static enum err open_file(int folder, const char *name, bool overwrite, int *out)
+{
+    int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL);
+    *out = openat(folder, name, flags, 0666);
+    if (*out >= 0) return ERR_OK;
+    if (errno == EEXIST) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", name);
+    FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be written: %s", name, strerror(errno));
+}
+
+static enum err write_all(int fd, struct span bytes)
+{
+    while (bytes.n) {
+        ssize_t n = write(fd, bytes.p, bytes.n);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "a log cannot be written: %s", strerror(errno));
+        bytes = span_from(bytes, (size_t)n);
+    }
+    return ERR_OK;
+}
+
+static enum err write_stream(sqlite3 *db, struct text_reader *text, int64_t stream, int fd, int64_t *n_bytes)
+{
+    sqlite3_stmt *s;
+    struct buf piece = {0};
+    enum err err = ERR_OK;
+    int64_t end = 0;
+    TRY(store_prepare(db, "SELECT offset, size FROM text_frame WHERE stream = ?1 ORDER BY offset", &s));
+    sqlite3_bind_int64(s, 1, stream);
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        int64_t offset = sqlite3_column_int64(s, 0), size = sqlite3_column_int64(s, 1);
+        if (offset != end) {
+            err = err_set(ERR_FORMAT, "stream %lld has no text from byte %lld to %lld", (long long)stream, (long long)end,
+                          (long long)offset);
+            goto out;
+        }
+        buf_clear(&piece);
+        TRY_OUT(text_read(text, stream, offset, size, &piece));
+        TRY_OUT(write_all(fd, buf_text(&piece)));
+        end += size;
+    }
+    if (rc != SQLITE_DONE) err = store_sql_error(db, rc, "reading text");
+    *n_bytes += end;
+out:
+    sqlite3_finalize(s);
+    buf_release(&piece);
+    return err;
+}
+
+/* Logs of one name get "-2", "-3", ... before the extension. */
+static enum err number_name(struct buf *path, struct map *taken)
+{
+    int64_t *n = map_put(taken, map_key(buf_text(path)), 0, NULL);
+    if (!n) FAIL(ERR_NOMEM, "out of memory for the names of logs");
+    if (++*n == 1) return ERR_OK;
+    bool log = span_ends(buf_text(path), ".log");
+    if (log) path->n -= 4;
+    buf_printf(path, "-%lld%s", (long long)*n, log ? ".log" : "");
+    return ERR_OK;
+}
+
+struct log_writer {
+    sqlite3 *db;
+    struct text_reader *text;
+    int root;
+    bool overwrite;
+    struct map taken; /* relative paths -> times used */
+};
+
+static enum err write_log(struct log_writer *w, const struct export_log *log, int64_t *n_bytes)
+{
+    struct buf path = {0};
+    int folder = -1, fd = -1;
+    char *name = NULL;
+    export_log_path(log, &path);
+    enum err err = number_name(&path, &w->taken);
+    if (!err) err = buf_ok(&path);
+    if (!err) err = open_folder(w->root, path.p, &folder, &name);
+    if (!err) err = open_file(folder, name, w->overwrite, &fd);
+    if (!err) err = write_stream(w->db, w->text, log->id, fd, n_bytes);
+    if (fd >= 0 && close(fd) && !err) err = err_set(ERR_IO, "a log cannot be written: %s", strerror(errno));
+    if (folder >= 0) close(folder);
+    buf_release(&path);
+    return err;
+}
+
+enum err export_torch_trace(sqlite3 *db, const struct export_logs *logs, const char *folder, bool overwrite,
+                            struct export_summary *out)
+{
+    struct log_writer w = {.db = db, .overwrite = overwrite};
+    *out = (struct export_summary){0};
+    if (mkdir(folder, 0777) && errno != EEXIST) FAIL(ERR_IO, "the folder %s cannot be made: %s", folder, strerror(errno));
+    w.root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (w.root < 0) FAIL(ERR_IO, "%s is no folder that can be opened: %s", folder, strerror(errno));
+    enum err err = text_reader_new(db, &w.text);
+    for (size_t i = 0; !err && i < logs->n; i++) {
+        err = write_log(&w, &logs->p[i], &out->n_bytes);
+        out->n_files += !err;
+    }
+    if (!err) err = store_int(db, "SELECT count(*) FROM artifact WHERE flags & 8", &out->n_cut);
+    text_reader_free(w.text);
+    map_release(&w.taken);
+    close(w.root);
+    return err;
+}
