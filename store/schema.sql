@@ -196,7 +196,7 @@ CREATE TABLE event (
 CREATE TABLE arg (
   event INTEGER,                    -- -> event
   key INTEGER,                      -- -> string
-  type INTEGER,                     -- 0 null, 1 bool, 2 int, 3 real, 4 string, 5 JSON text
+  type INTEGER,                     -- 0 null, 1 bool, 2 int, 3 real, 4 string, 5 JSON text, 6 long JSON text (of an event; value is the byte of the log where its record begins)
   value ANY                         -- number, or for types 4 and 5 the id of a string
 );
 
