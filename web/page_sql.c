@@ -63,7 +63,7 @@ static void write_query_list(struct web_request *q, struct html *h, const struct
     html(h, "<form class=\"filter\" action=\"/sql\">");
     if (q->file > 0) html(h, "<input type=\"hidden\" name=\"file\" value=\"%d\">", q->file);
     if (web_param(q, "run")) html(h, "<input type=\"hidden\" name=\"run\" value=\"%s\">", web_param(q, "run"));
-    html(h, "<label for=\"named\">Named query</label><select class=\"pick\" id=\"named\" name=\"named\">");
+    html(h, "<span>Named query</span><select class=\"pick\" aria-label=\"Named query\" name=\"named\">");
     for (const struct store_query *s = store_queries; s->name; s++)
         html(h, "<option value=\"%s\"%s>%s: %s</option>", s->name,
              a->named && !strcmp(a->named, s->name) ? SPAN(" selected") : SPAN(""), s->name, s->summary);
@@ -254,6 +254,19 @@ static void write_object(struct html *h, const struct schema_object *o, bool ope
     html(h, "</ul></details></li>\n");
 }
 
+/* Does the query read FROM or JOIN this? */
+static bool is_read(const char *sql, struct span name)
+{
+    static const char *const BEFORE[] = {"from ", "FROM ", "join ", "JOIN "};
+    for (int i = 0; i < 4; i++) {
+        char word[96];
+        int n = snprintf(word, sizeof word, "%s%.*s", BEFORE[i], SPAN_ARG(name));
+        for (const char *at = sql; (at = strstr(at, word)); at += n)
+            if (!at[n] || strchr(" ;,\n)", at[n])) return true;
+    }
+    return false;
+}
+
 /* Tables or views of a schema text; those that the query names are open. */
 static void write_objects(struct html *h, const struct ask *a, const char *title, const char *text, bool views)
 {
@@ -261,12 +274,7 @@ static void write_objects(struct html *h, const struct ask *a, const char *title
     struct schema_object o;
     html(h, "<section><div class=\"sh\"><h3>%s</h3></div><ul class=\"schema\">", title);
     while (schema_next(&rest, &o)) {
-        char word[80];
-        if (o.view != views) continue;
-        snprintf(word, sizeof word, " %.*s", SPAN_ARG(o.name));
-        size_t at = span_find(span_of(a->sql), span_of(word), 0);
-        char behind = at == SIZE_MAX ? 'x' : a->sql[at + strlen(word)];
-        write_object(h, &o, !behind || strchr(" ;,\n)", behind));
+        if (o.view == views) write_object(h, &o, is_read(a->sql, o.name));
     }
     html(h, "</ul></section>\n");
 }
