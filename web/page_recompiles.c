@@ -28,7 +28,6 @@ static void write_kinds(struct web_cell *c)
         html(c->h, "%s%s", n ? ", " : "", kind);
         rest = comma == SIZE_MAX ? SPAN_NONE : span_from(rest, comma + 1);
     }
-    if (web_int(c->row, "limits") > 0) html(c->h, ", limit reached");
 }
 
 static const struct web_column FRAMES[] = {
