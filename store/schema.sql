@@ -816,12 +816,12 @@ SELECT f.rank, c.compile_id, p.position, p.previous, p.reason,
     WHEN p.reason GLOB 'tensor ''*'' dispatch key set mismatch*' THEN 'dispatch keys'
     WHEN p.reason GLOB 'tensor ''*device*mismatch*' THEN 'device'
     WHEN p.reason GLOB 'GLOBAL_STATE changed*' THEN 'global state'
-    WHEN substr(p.reason, 1, 200) GLOB '*check_type_id(*' THEN 'type'
-    WHEN substr(p.reason, 1, 200) GLOB '*check_obj_id(*' OR substr(p.reason, 1, 200) GLOB '* is *' THEN 'object'
+    WHEN p.reason GLOB '*check_type_id(*' THEN 'type'
+    WHEN p.reason GLOB '*check_obj_id(*' OR p.reason GLOB '* is *' THEN 'object'
     WHEN p.reason GLOB 'len(*' THEN 'length'
-    WHEN substr(p.reason, 1, instr(p.reason || '  # ', '  # ')) GLOB '* == [TF]*e *' THEN 'bool'
-    WHEN substr(p.reason, 1, instr(p.reason || '  # ', '  # ')) GLOB '* == [''"]*' THEN 'string'
-    WHEN substr(p.reason, 1, instr(p.reason || '  # ', '  # ')) GLOB '* == [-0-9]*' THEN 'number'
+    WHEN p.reason GLOB '* == True' OR p.reason GLOB '* == False' THEN 'bool'
+    WHEN p.reason GLOB '* == [''"]*' THEN 'string'
+    WHEN p.reason GLOB '* == [-0-9]*' THEN 'number'
     ELSE 'other' END,
   c.occurrence, r.name, f.name, CASE p.position WHEN 0 THEN c.total_ns END, p.compile
 FROM recompile p
