@@ -315,8 +315,10 @@ static struct json *read_text(struct plain *s)
 
 struct json *json_plain(struct span text, struct arena *arena, bool *out_of_memory)
 {
+    *out_of_memory = false;
+    if (!text.n) return NULL;
     struct plain s = {text.p, text.p + text.n, arena, false};
-    struct json *root = text.n ? read_text(&s) : NULL;
+    struct json *root = read_text(&s);
     *out_of_memory = s.out_of_memory;
     return root;
 }
