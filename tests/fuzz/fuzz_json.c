@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Depth is limited by the reader, so this recursion is. */
 static bool same(const struct json *a, const struct json *b)
 {
-    if (a->type != b->type || a->n != b->n || a->i != b->i || !span_eq(a->key, b->key)) return false;
+    if (a->type != b->type || a->n != b->n || a->i != b->i || !span_eq(a->key, b->key))
+        return false;
     if (a->r != b->r && !(isnan(a->r) && isnan(b->r))) return false;
     if (a->type < JSON_LIST) return a->type < JSON_INT || span_eq(a->text, b->text);
     const struct json *x = a->first, *y = b->first;
