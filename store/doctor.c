@@ -190,7 +190,8 @@ static enum err check_ranges(struct doctor *d, sqlite3 *db, enum doctor_kind kin
          "coalesce((SELECT sum(size) FROM main.text_frame t WHERE t.stream = f.id), 0)",
          "logs whose text is not all there"},
         {"SELECT count(*) FROM main.artifact a WHERE a.offset < 0 OR a.stored < 0 OR a.offset + a.stored > "
-         "(SELECT coalesce(max(t.offset + t.size), 0) FROM main.text_frame t WHERE t.stream = a.source)",
+         "coalesce((SELECT t.offset + t.size FROM main.text_frame t WHERE t.stream = a.source "
+         "ORDER BY t.offset DESC LIMIT 1), 0)",
          "artifacts that lie outside the text of their log"},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
