@@ -157,3 +157,27 @@ def test_ranks_that_executed_and_estimated():
     info = values(out, "SELECT s.text FROM kernel k JOIN string n ON n.id = k.name JOIN string s ON s.id = k.info "
                        "WHERE n.text = 'triton_poi_fused_relu_1'")
     assert info and all(json.loads(text)["autotune_cache_state"] == "miss" for text in info)
+
+
+def test_guards_of_2024_keep_their_stacks(traces):
+    db = traces(old_log("comp_metrics.log"))
+    recorded = [guard for text in texts(db, "dynamo_guards").values() for guard in json.loads(text)]
+    rows = values(db, "SELECT code, stack IS NOT NULL, user_stack IS NOT NULL FROM guards WHERE kind = 'dynamo_guards' ORDER BY id")
+    assert rows == [(g["code"], int(bool(g["stack"])), int(bool(g["user_stack"]))) for g in recorded] and rows
+    stack = values(db, "SELECT stack_text(stack) FROM guards WHERE stack IS NOT NULL LIMIT 1")[0]
+    assert "test_graph_break_compilation_metrics" in stack, "frames outermost first, file numbers resolved"
+
+
+def test_break_reason_of_2024(tmp_path):
+    """Then a key of its own, and `Reason:` before the reason."""
+    from conftest import run_plumb
+    payload = ("Graph break in user code at /home/user/a.py:5\nReason: builtin: print [<class 'str'>] False\nUser code traceback:\n"
+               "  File \"/home/user/a.py\", line 9, in <module>\n    fn(x)\n  File \"/home/user/a.py\", line 5, in fn\n    print(x)\n")
+    lines = "\n".join("\t" + line for line in payload.split("\n"))
+    log = tmp_path / "dedicated_log_torch_trace_old.log"
+    log.write_text('V0403 07:28:48.061000 1 torch/_dynamo/symbolic_convert.py:421] {"dynamo_graph_break_reason": {}, "frame_id": 0, '
+                   f'"frame_compile_id": 0, "attempt": 0, "has_payload": "0"}}\n{lines}\n')
+    run_plumb("import", log, "-o", tmp_path / "old.db")
+    rows = values(tmp_path / "old.db", "SELECT compile_id, file, line, reason, stack_text(stack) FROM graph_breaks")
+    assert rows[0][:4] == ("0/0", "/home/user/a.py", 5, "builtin: print [<class 'str'>] False")
+    assert rows[0][4].index("line 9, in <module>") < rows[0][4].index("line 5, in fn"), "outermost first"
