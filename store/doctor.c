@@ -102,7 +102,7 @@ static enum err dangling(sqlite3 *db, const char *table, const char *column, con
 {
     struct buf sql = {0};
     buf_printf(&sql, "SELECT count(*) FROM main.%s t WHERE t.%s IS NOT NULL%s AND NOT EXISTS (SELECT 1 FROM main.%s o WHERE o.id = t.%s)",
-               table, column, cell ? " AND t.type >= 4" : "", to, column);
+               table, column, cell ? " AND t.type IN (4, 5)" : "", to, column);
     enum err err = buf_ok(&sql);
     if (!err) err = store_int(db, sql.p, out);
     buf_release(&sql);
@@ -190,9 +190,9 @@ static enum err check_ranges(struct doctor *d, sqlite3 *db, enum doctor_kind kin
          "SELECT count(*) FROM main.source_file f LEFT JOIN ends e ON e.stream = f.id "
          "WHERE f.state = 'complete' AND f.size <> coalesce(e.size, 0)",
          "logs whose text is not all there"},
-        {"WITH ends AS MATERIALIZED (SELECT stream, max(offset + size) AS size FROM main.text_frame GROUP BY stream) "
-         "SELECT count(*) FROM main.artifact a LEFT JOIN ends e ON e.stream = a.source "
-         "WHERE a.offset < 0 OR a.stored < 0 OR a.offset + a.stored > coalesce(e.size, 0)",
+        {"SELECT count(*) FROM main.artifact a WHERE a.offset < 0 OR a.stored < 0 OR a.offset + a.stored > "
+         "coalesce((SELECT t.offset + t.size FROM main.text_frame t WHERE t.stream = a.source "
+         "ORDER BY t.offset DESC LIMIT 1), 0)",
          "artifacts that lie outside the text of their log"},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
