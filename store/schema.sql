@@ -596,6 +596,8 @@ CREATE TABLE envelope_count (
 
 -- The compiles of a log, and one of them by its id.
 CREATE INDEX compile_by_source ON compile(source, compile_id, occurrence);
+-- The compiles of one frame: what was compiled again, and before.
+CREATE INDEX compile_by_frame ON compile(source, frame_id, occurrence);
 -- Artifacts of a compile in the order of the log.
 CREATE INDEX artifact_by_compile ON artifact(compile);
 -- The artifact at a byte of a log: search results, unknown records.
