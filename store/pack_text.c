@@ -216,6 +216,18 @@ struct record {
     int64_t payload_at, end; /* in the old stream */
 };
 
+/* Is the artifact the payload of the record, empty lines around it aside? */
+static bool is_whole_payload(const struct record *r, const struct old_place *a)
+{
+    int64_t before = a->offset - r->payload_at, end = before + a->stored;
+    if (before < 0 || end > (int64_t)r->payload.n) return false;
+    for (int64_t i = 0; i < (int64_t)r->payload.n; i++) {
+        if (i == before) i = end;
+        if (i < (int64_t)r->payload.n && r->payload.p[i] != '\n' && r->payload.p[i] != '\r') return false;
+    }
+    return true;
+}
+
 /* The artifacts that lie in the record; the first that is its whole payload is *whole, others are cut. */
 static enum err take_artifacts(struct rewriter *w, const struct record *r, int64_t new_at, const struct old_place **whole)
 {
@@ -223,8 +235,7 @@ static enum err take_artifacts(struct rewriter *w, const struct record *r, int64
     for (; w->artifact < w->artifacts.n; w->artifact++) {
         const struct old_place *a = &w->artifacts.p[w->artifact];
         if (a->source > w->stream || (a->source == w->stream && a->offset >= r->end)) break;
-        bool fits = a->source == w->stream && a->offset == r->payload_at && !*whole &&
-                    (a->stored == (int64_t)r->payload.n || a->stored == (int64_t)r->payload.n - 1);
+        bool fits = a->source == w->stream && !*whole && is_whole_payload(r, a);
         if (fits) *whole = a;
         else TRY(cut_artifact(w, a, new_at));
     }
@@ -264,6 +275,9 @@ static enum err write_record(struct rewriter *w, struct record r)
 
 /* ---- a stream ---- */
 
+/* Lines that belong to the record before: those of a payload have a tab, empty ones are skipped. */
+static bool is_payload_byte(char c) { return c == '\t' || c == '\n' || c == '\r'; }
+
 /* End of the record that begins at `from`, or SIZE_MAX if more text is needed. *header is the size of its line. */
 static size_t record_end(struct span text, size_t from, bool last, size_t *header)
 {
@@ -274,7 +288,7 @@ static size_t record_end(struct span text, size_t from, bool last, size_t *heade
     }
     size_t at = (size_t)(nl - text.p) + 1;
     *header = at - from;
-    while (at < text.n && text.p[at] == '\t') {
+    while (at < text.n && is_payload_byte(text.p[at])) {
         nl = memchr(text.p + at, '\n', text.n - at);
         if (!nl) return last ? text.n : SIZE_MAX;
         at = (size_t)(nl - text.p) + 1;
