@@ -17,7 +17,7 @@
 uint64_t torch_field_hash(const struct json *field, struct buf *scratch)
 {
     struct span text = field->text;
-    if (field->type == JSON_LIST || field->type == JSON_OBJECT) {
+    if ((field->type == JSON_LIST || field->type == JSON_OBJECT) && !field->text.p) {
         buf_clear(scratch);
         json_print(scratch, field);
         text = buf_text(scratch);
@@ -87,6 +87,19 @@ static struct span outcome_of(const struct torch_compile *c, const struct json *
     return has_restarts(metrics) ? SPAN("restarted") : SPAN("ok");
 }
 
+/* A compile that failed before it began (recompile limit) has no name in its metrics: it is that of its frame's first compile. */
+static void name_as_frame(struct torch_record *rec)
+{
+    struct row_compile *row = &rec->compile->row;
+    if (row->name || row->frame_compile_id <= 0 || row->autograd_id != STORE_NULL) return;
+    const char *first = arena_printf(rec->arena, "%lld/0", (long long)row->frame_id);
+    const struct torch_compile *c = first ? torch_find_compile(rec->source, span_of(first)) : NULL;
+    if (!c || c == rec->compile) return;
+    row->name = c->row.name;
+    row->file = c->row.file;
+    row->line = c->row.line;
+}
+
 static void fill_compile(struct torch_record *rec)
 {
     struct torch_compile *c = rec->compile;
@@ -97,6 +110,7 @@ static void fill_compile(struct torch_record *rec)
     row->name = torch_word(rec, json_string(json_get(m, "co_name")));
     row->file = torch_word(rec, json_string(json_get(m, "co_filename")));
     row->line = count_of(m, "co_firstlineno");
+    name_as_frame(rec);
     row->total_ns = duration_of(m, "entire_frame_compile_time_s", "dynamo_cumulative_compile_time_us");
     row->backend_ns = duration_of(m, "backend_compile_time_s", "aot_autograd_cumulative_compile_time_us");
     row->inductor_ns = duration_of(m, "inductor_compile_time_s", "inductor_cumulative_compile_time_us");

@@ -49,7 +49,7 @@ static enum err prepare(const struct opt_call *call, struct web_server *s)
 {
     int64_t port = 7433;
     const char *text = opt_value(call, "port", 0);
-    if (text) TRY(opt_int("--port", text, 0, 65535, &port));
+    if (text) TRY(opt_int("port", text, 0, 65535, &port));
     s->policy.port = (int)port;
     if (!opt_has(call, "no-token") && !web_token_make(s->policy.token))
         FAIL(ERR_UNSUPPORTED, "the kernel gave no random bytes for a token; --no-token does without");

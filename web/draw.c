@@ -64,7 +64,7 @@ static int characters(const char *s)
 void draw_box(struct html *h, const struct draw_box *b)
 {
     char x[24], y[24], w[24], hh[24];
-    if (b->href) html(h, "<a class=\"box\" href=\"%s\">", b->href);
+    if (b->href) html(h, "<a class=\"bx\" href=\"%s\">", b->href);
     html(h, "<rect class=\"%s\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\">", b->class_, px(x, b->x + 0.5), px(y, b->y + 0.5),
          px(w, b->width > 1.5 ? b->width - 1 : b->width), px(hh, b->height - 1));
     if (b->title) html(h, "<title>%s</title>", b->title);

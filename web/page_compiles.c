@@ -308,7 +308,7 @@ static void cell_reason(struct web_cell *c)
 
 static const struct web_column columns[] = {
     {.name = "compile_id", .head = "Compile", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_id, .filter = true},
-    {.name = "function", .head = "Function", .class_ = "w20", .kind = WEB_CUSTOM, .cell = cell_function, .filter = true},
+    {.name = "function", .head = "Function", .class_ = "w15", .kind = WEB_CUSTOM, .cell = cell_function, .filter = true},
     {.name = "file", .head = "Line", .class_ = "fit opt", .kind = WEB_CUSTOM, .cell = cell_line, .filter = true},
     {.name = "outcome", .head = "Outcome", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_outcome},
     {.name = "attempts", .head = "Attempts", .class_ = "num opt", .kind = WEB_COUNT},
@@ -318,7 +318,7 @@ static const struct web_column columns[] = {
     {.name = "backend_ns", .head = "Backend", .unit = "ms", .class_ = "num opt", .kind = WEB_MS},
     {.name = "total_ns", .head = "Total", .unit = "ms", .kind = WEB_MS},
     {.name = "total_ns", .class_ = "fit opt", .kind = WEB_BAR},
-    {.name = "reason", .head = "Why the graph ends", .class_ = "grow", .kind = WEB_CUSTOM, .cell = cell_reason, .filter = true},
+    {.name = "reason", .head = "Why the graph ends", .class_ = "w30", .kind = WEB_CUSTOM, .cell = cell_reason, .filter = true},
     {0},
 };
 

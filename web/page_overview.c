@@ -77,7 +77,7 @@ static void put_note(struct web_request *q, struct html *h, const struct numbers
     if (n->ranks > 1) html(h, " \xc2\xb7 %n ranks", n->ranks);
     else if (n->processes == 1 && n->pid != STORE_NULL) html(h, " \xc2\xb7 process %d", n->pid);
     put_ended(h, n);
-    if (n->logs == 1) html(h, " \xc2\xb7 log <code>%l</code>, %b", n->first_log, n->log_bytes);
+    if (n->logs == 1) html(h, " \xc2\xb7 log <code>%s</code>, %b", n->first_log, n->log_bytes);
     else html(h, " \xc2\xb7 <a href=\"#logs\">%n logs</a>, %b", n->logs, n->log_bytes);
     if (q->live) html(h, " \xc2\xb7 <b class=\"t-warn\">still being recorded</b>; reload for more");
     html(h, "</p>\n");
@@ -135,7 +135,11 @@ static void fact(struct html *h, const char *name, int64_t n, const char *href, 
 {
     html(h, "<div data-fact=\"%s\"><dt>%s</dt><dd>", name, name);
     if (n == STORE_NULL) html(h, "<span class=\"dim\">\xe2\x80\x93</span>");
-    else if (href && n) html(h, "<a class=\"%s\" href=\"%s\">%n</a>", class_, href, n);
+    else if (href && n) {
+        html(h, "<a");
+        if (class_) html(h, " class=\"%s\"", class_);
+        html(h, " href=\"%s\">%n</a>", href, n);
+    }
     else html(h, "%n", n);
     html(h, "</dd></div>");
 }
@@ -159,15 +163,15 @@ static void put_cache(struct html *h, const struct numbers *n)
 static void put_facts(struct web_request *q, struct html *h, const struct numbers *n)
 {
     html(h, "<dl class=\"facts\">");
-    fact(h, "Compiles", n->compiles, web_link(q, "/compiles", NULL), "plain");
+    fact(h, "Compiles", n->compiles, web_link(q, "/compiles", NULL), NULL);
     fact(h, "Recompiles", n->recompiles, web_link(q, "/recompiles", NULL), "t-warn");
     fact(h, "Graph breaks", n->graph_breaks, web_link(q, "/breaks", NULL), "t-warn");
     fact(h, "Failed", n->failed, web_link(q, "/failures", NULL), "t-bad");
     fact(h, "Restarted", n->restarted, web_link(q, "/compiles", "outcome", "restarted", NULL), "t-warn");
     time_fact(h, "Compile time", n->compile_ns);
-    fact(h, "Graph operators", n->ops, NULL, "");
-    fact(h, "Guards", n->guards, NULL, "");
-    fact(h, "Artifacts", n->artifacts, web_link(q, "/artifacts", NULL), "plain");
+    fact(h, "Graph operators", n->ops, NULL, NULL);
+    fact(h, "Guards", n->guards, NULL, NULL);
+    fact(h, "Artifacts", n->artifacts, web_link(q, "/artifacts", NULL), NULL);
     put_cache(h, n);
     html(h, "<div class=\"none\"><dt>Kernel launches</dt><dd>not recorded</dd></div></dl>\n");
 }
@@ -253,6 +257,16 @@ struct chart {
     int64_t left_out;
 };
 
+/* A resumed frame is the rest of its function: torch_dynamo_resume_in_f_at_16 stands on the lane of f. */
+static struct span whole_function(struct span name)
+{
+    struct span rest = name;
+    while (span_starts(rest, "torch_dynamo_resume_in_")) rest = span_from(rest, strlen("torch_dynamo_resume_in_"));
+    size_t at = SIZE_MAX;
+    for (size_t i = span_find(rest, SPAN("_at_"), 0); i != SIZE_MAX; i = span_find(rest, SPAN("_at_"), i + 1)) at = i;
+    return rest.p == name.p || at == SIZE_MAX ? name : span_to(rest, at);
+}
+
 /* The lane of a function, made when there is room; the last lane takes the rest. */
 static int lane_of(struct chart *c, struct span function)
 {
@@ -279,7 +293,7 @@ static enum err read_chart(struct web_request *q, struct chart *c)
                            web_keep(q, web_text(s, "function")), web_keep(q, web_text(s, "log")), web_int(s, "occurrence"),
                            web_int(s, "rank"), web_int(s, "start_ts"), web_int(s, "ns"), web_int(s, "recompile") > 0, 0};
         if (m->ns == STORE_NULL || m->ns < 0) m->ns = 0;
-        m->lane = lane_of(c, m->function);
+        m->lane = lane_of(c, whole_function(m->function));
     }
     return err;
 }
@@ -301,7 +315,7 @@ static void put_made(struct web_request *q, struct html *h, const struct made *m
 {
     struct html label = {0}, title = {0};
     buf_printf(&label.out, "%.*s", SPAN_ARG(m->id));
-    if (box->width > 70) {
+    if (box->width > 84) {
         buf_puts(&label.out, " \xc2\xb7 ");
         html_number(&label.out, 't', html_of_int(m->ns));
     }
@@ -317,17 +331,13 @@ static void put_made(struct web_request *q, struct html *h, const struct made *m
 
 static void put_lane_name(struct html *h, struct span name, int lane, bool rest)
 {
-    struct html readable = {0};
     int y = 20 + lane * LANE_H;
-    html(h, "<path class=\"l3\" d=\"M0 %dH%d\"/><text class=\"tc te\" x=\"%d\" y=\"%d\"><title>%s</title>", y, DRAW_WIDTH, LANE_X - 10, y + 18, name);
-    struct span rest_of = name;
-    while (span_starts(rest_of, "torch_dynamo_resume_in_")) rest_of = span_from(rest_of, strlen("torch_dynamo_resume_in_"));
-    bool resumed = rest_of.p != name.p;
+    html(h, "<path class=\"l3\" d=\"M0 %dH%d\"/><text class=\"tc te\" x=\"%d\" y=\"%d\">", y, DRAW_WIDTH, LANE_X - 10, y + 18);
     if (rest) html(h, "other functions");
-    else if (rest_of.n > 20) html(h, "%s%s\xe2\x80\xa6", resumed ? "\xe2\x86\xb3 " : "", span_to(rest_of, 19));
-    else html(h, "%s%s", resumed ? "\xe2\x86\xb3 " : "", rest_of.p ? rest_of : SPAN("?"));
+    else if (!name.p) html(h, "(name not recorded)");
+    else if (name.n > 20) html(h, "<title>%s</title>%s\xe2\x80\xa6", name, span_to(name, 19));
+    else html(h, "%s", name);
     html(h, "</text>");
-    html_release(&readable);
 }
 
 static enum err put_chart(struct web_request *q, struct html *h, const struct chart *c)

@@ -7,4 +7,4 @@ FROM compile c
 WHERE c.source IN (SELECT f.id FROM source_file f
   WHERE (:run IS NULL OR f.run = (SELECT id FROM run WHERE name = :run)) AND (:rank IS NULL OR f.rank = :rank))
 GROUP BY c.outcome
-ORDER BY compiles DESC, c.outcome;
+ORDER BY CASE c.outcome WHEN 'ok' THEN 1 WHEN 'restarted' THEN 2 WHEN 'empty' THEN 3 WHEN 'failed' THEN 4 ELSE 5 END;

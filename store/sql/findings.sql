@@ -5,7 +5,7 @@ WITH log AS (
   SELECT f.id, f.name, f.rank, f.state FROM source_file f WHERE :run IS NULL OR f.run = (SELECT id FROM run WHERE name = :run)
 ), made AS (
   SELECT c.id, c.compile_id, c.occurrence, c.outcome, c.total_ns, c.lost_ns, c.line, c.source,
-    (SELECT text FROM string WHERE id = c.name) AS function, (SELECT text FROM string WHERE id = c.file) AS file
+    coalesce((SELECT text FROM string WHERE id = c.name), '?') AS function, (SELECT text FROM string WHERE id = c.file) AS file
   FROM compile c WHERE c.source IN (SELECT id FROM log)
 ), total AS (
   SELECT sum(total_ns) AS ns, count(*) AS n FROM made
@@ -26,7 +26,7 @@ WITH log AS (
   UNION ALL
   -- a compile failed
   SELECT 3, 'F', coalesce(max(type), 'Failed'),
-    '`' || coalesce(function, '?') || '`' || CASE WHEN count(*) > 1 THEN ' failed ' || count(*) || ' times: ' ELSE ': ' END || coalesce(max(first_line), 'no reason was recorded'),
+    '`' || function || '`' || CASE WHEN count(*) > 1 THEN ' failed ' || count(*) || ' times: ' ELSE ': ' END || coalesce(max(first_line), 'no reason was recorded'),
     at_file, at_line, group_concat('[' || compile_id || ']', ' '), sum(total_ns), CASE count(*) WHEN 1 THEN 'compile' ELSE 'failures' END, min(id)
   FROM failed WHERE NOT limited GROUP BY function, type, at_file, at_line
   UNION ALL
@@ -73,7 +73,7 @@ WITH log AS (
   UNION ALL
   -- one compile is most of the time
   SELECT 1, 'S', 'One compile takes ' || cast(round(100.0 * m.total_ns / total.ns) AS INTEGER) || ' % of the time',
-    '`' || coalesce(m.function, '?') || '` is most of what this run spent on compiling.', m.file, m.line, '[' || m.compile_id || ']', m.total_ns, 'compile', m.id
+    '`' || m.function || '` is most of what this run spent on compiling.', m.file, m.line, '[' || m.compile_id || ']', m.total_ns, 'compile', m.id
   FROM made m, total WHERE total.n > 2 AND m.total_ns > 0.5 * total.ns AND m.total_ns > 500000000
   UNION ALL
   SELECT 1, 'E', 'Nothing to compile', count(*) || CASE count(*) WHEN 1 THEN ' compile has an empty graph' ELSE ' compiles have an empty graph' END || ': tracing it cost time and gave nothing.',

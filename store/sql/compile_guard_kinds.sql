@@ -1,0 +1,13 @@
+-- compile_guard_kinds: Guards of a compile by kind.
+-- :compile_id  needed: as compiles shows it, 0/1
+-- :occurrence  of the id in its log; 1 when not given
+-- :log         base name of the log; the first that has the id when not given
+-- :run         name of a run; any when not given
+SELECT (SELECT text FROM string WHERE id = g.kind) AS kind, count(*) AS n
+FROM guard g
+WHERE g.compile = (SELECT c.id FROM source_file f JOIN compile c ON c.source = f.id
+  WHERE c.compile_id = :compile_id AND c.occurrence = coalesce(:occurrence, 1) AND (:log IS NULL OR f.name = :log)
+    AND (:run IS NULL OR f.run = (SELECT id FROM run WHERE name = :run))
+  ORDER BY f.id LIMIT 1)
+GROUP BY g.kind
+ORDER BY n DESC, kind;
