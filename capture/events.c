@@ -14,6 +14,10 @@ int64_t cap_arg_cell(struct store_writer *w, const struct json *value, struct bu
         return CAP_ARG_REAL;
     case JSON_STRING: out->i = store_word(w, value->text); return CAP_ARG_STRING;
     default:
+        if (value->text.p && !memchr(value->text.p, '\n', value->text.n)) {
+            out->i = store_word(w, value->text);
+            return CAP_ARG_JSON;
+        }
         buf_clear(scratch);
         json_print(scratch, value);
         out->i = store_word(w, buf_text(scratch));

@@ -16,7 +16,7 @@
 #include "capture/events.h"
 #include "capture/torch_reader.h"
 
-enum { OPEN_SPANS = 4096, SEEN = 8 };
+enum { OPEN_SPANS = 4096, SEEN = 8, LONGEST = 4096 /* bytes of an argument */ };
 
 struct open_span {
     int64_t event, ts, name, parent, corr, flags;
@@ -122,7 +122,10 @@ static enum err add_args(struct torch_record *rec, struct open_span *span, const
         if (known) continue;
         if (span->n_seen < SEEN) span->seen[span->n_seen++] = hash;
         struct row_arg row = {.event = span->event, .key = torch_word(rec, a->key)};
-        row.type = cap_arg_cell(rec->source->writer, a, &c->scratch, &row.value);
+        if (a->text.p && a->text.n > LONGEST && a->type >= JSON_STRING) {
+            row.type = CAP_ARG_LONG;
+            row.value = (struct store_cell){.kind = STORE_CELL_INT, .i = rec->offset};
+        } else row.type = cap_arg_cell(rec->source->writer, a, &c->scratch, &row.value);
         TRY(buf_ok(&c->scratch));
         TRY(store_arg_add(rec->source->batch, &row));
     }

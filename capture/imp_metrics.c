@@ -17,7 +17,7 @@
 uint64_t torch_field_hash(const struct json *field, struct buf *scratch)
 {
     struct span text = field->text;
-    if (field->type == JSON_LIST || field->type == JSON_OBJECT) {
+    if ((field->type == JSON_LIST || field->type == JSON_OBJECT) && !field->text.p) {
         buf_clear(scratch);
         json_print(scratch, field);
         text = buf_text(scratch);

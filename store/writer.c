@@ -18,6 +18,7 @@
 enum {
     WORDS_PER_GENERATION = 390000, /* fits 2^19 slots, 12 MiB a generation */
     COMMIT_ROWS = 16384,
+    MANY_ROWS = 16,
     COMMIT_NS = 200 * 1000 * 1000, /* leaves 50 ms of the promised 250 for the commit itself */
 };
 
@@ -41,7 +42,8 @@ struct words {
 
 struct store_writer {
     sqlite3 *db; /* owned */
-    sqlite3_stmt *insert[STORE_N_TABLES];
+    sqlite3_stmt *insert[STORE_N_TABLES];      /* one row */
+    sqlite3_stmt *insert_many[STORE_N_TABLES]; /* MANY_ROWS rows: a statement costs as much to begin and end as a row or two */
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work, done;
@@ -93,34 +95,84 @@ static int bind_column(sqlite3_stmt *s, int i, char kind, const char *at)
     }
 }
 
+/* Rows of one table on their way into statements. */
 struct insertion {
-    sqlite3 *db;
-    sqlite3_stmt *statement;
+    struct store_writer *w;
     const struct store_layout *layout;
+    int table;
+    const char *rows[MANY_ROWS]; /* waiting */
+    int n;
 };
 
-static enum err insert_row(void *context, const void *row)
+static enum err step_statement(struct insertion *in, sqlite3_stmt *s)
 {
-    const struct insertion *in = context;
-    for (int i = 0; i < in->layout->n_columns; i++) {
-        const struct store_column *c = &in->layout->columns[i];
-        int rc = bind_column(in->statement, i + 1, c->kind, (const char *)row + c->offset);
-        if (rc) return store_sql_error(in->db, rc, "binding a value");
-    }
-    int rc = sqlite3_step(in->statement);
-    sqlite3_reset(in->statement);
+    int rc = sqlite3_step(s);
+    sqlite3_reset(s);
     if (rc == SQLITE_DONE) return ERR_OK;
     char doing[96];
     snprintf(doing, sizeof doing, "writing a row of %s", in->layout->name);
-    return store_sql_error(in->db, rc, doing);
+    return store_sql_error(in->w->db, rc, doing);
+}
+
+static enum err bind_row(struct insertion *in, sqlite3_stmt *s, int first, const char *row)
+{
+    for (int i = 0; i < in->layout->n_columns; i++) {
+        const struct store_column *c = &in->layout->columns[i];
+        int rc = bind_column(s, first + i, c->kind, row + c->offset);
+        if (rc) return store_sql_error(in->w->db, rc, "binding a value");
+    }
+    return ERR_OK;
+}
+
+/* "INSERT ... VALUES (?1, ?2)" with MANY_ROWS groups of values. */
+static enum err prepare_many(struct insertion *in, sqlite3_stmt **out)
+{
+    struct buf sql = {0};
+    const char *values = strstr(in->layout->insert, "VALUES");
+    REQUIRE("writer:insert-text", values != NULL);
+    buf_put(&sql, in->layout->insert, (size_t)(values - in->layout->insert));
+    for (int row = 0, n = 1; row < MANY_ROWS; row++) {
+        buf_puts(&sql, row ? ", (" : "VALUES (");
+        for (int i = 0; i < in->layout->n_columns; i++, n++) buf_printf(&sql, "%s?%d", i ? ", " : "", n);
+        buf_putc(&sql, ')');
+    }
+    enum err err = buf_ok(&sql);
+    if (!err) err = store_prepare(in->w->db, sql.p, out);
+    buf_release(&sql);
+    return err;
+}
+
+static enum err insert_waiting(struct insertion *in)
+{
+    sqlite3_stmt **one = &in->w->insert[in->table], **many = &in->w->insert_many[in->table];
+    int n = in->n;
+    in->n = 0;
+    if (n == MANY_ROWS) {
+        if (!*many) TRY(prepare_many(in, many));
+        for (int k = 0; k < n; k++) TRY(bind_row(in, *many, 1 + k * in->layout->n_columns, in->rows[k]));
+        return step_statement(in, *many);
+    }
+    if (n && !*one) TRY(store_prepare(in->w->db, in->layout->insert, one));
+    for (int k = 0; k < n; k++) {
+        TRY(bind_row(in, *one, 1, in->rows[k]));
+        TRY(step_statement(in, *one));
+    }
+    return ERR_OK;
+}
+
+static enum err insert_row(void *context, const void *row)
+{
+    struct insertion *in = context;
+    in->rows[in->n++] = row;
+    return in->n == MANY_ROWS ? insert_waiting(in) : ERR_OK;
 }
 
 static enum err insert_batch(struct store_writer *w, const struct store_batch *batch)
 {
     for (int t = 0; t < STORE_N_TABLES && batch->n_rows; t++) {
-        if (!w->insert[t]) TRY(store_prepare(w->db, store_layouts[t].insert, &w->insert[t]));
-        struct insertion in = {w->db, w->insert[t], &store_layouts[t]};
+        struct insertion in = {.w = w, .layout = &store_layouts[t], .table = t};
         TRY(store_batch_each(batch, t, insert_row, &in));
+        TRY(insert_waiting(&in));
     }
     w->uncommitted_rows += (int64_t)batch->n_rows;
     return ERR_OK;
@@ -360,7 +412,10 @@ enum err store_writer_close(struct store_writer *w, const char *state)
         if (!err) err = insert_words(w);
         if (!err) err = commit(w);
     }
-    for (int t = 0; t < STORE_N_TABLES; t++) sqlite3_finalize(w->insert[t]);
+    for (int t = 0; t < STORE_N_TABLES; t++) {
+        sqlite3_finalize(w->insert[t]);
+        sqlite3_finalize(w->insert_many[t]);
+    }
     if (!err && state) err = store_finish(w->db, state);
     else store_close(w->db);
     for (int k = 0; k < 2; k++) {
@@ -380,7 +435,12 @@ int64_t store_writer_rows(const struct store_writer *w) { return atomic_load(&w-
 
 int64_t store_next_id(struct store_writer *w, enum store_table table)
 {
-    return atomic_fetch_add_explicit(&w->ids[table], 1, memory_order_relaxed) + 1;
+    return store_next_ids(w, table, 1);
+}
+
+int64_t store_next_ids(struct store_writer *w, enum store_table table, int64_t n)
+{
+    return atomic_fetch_add_explicit(&w->ids[table], n, memory_order_relaxed) + 1;
 }
 
 /* ---- words ---- */

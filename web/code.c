@@ -28,6 +28,24 @@ static size_t write_remarks(struct html *h, const struct code_view *view, size_t
     return i;
 }
 
+/* Opens or closes a fold at the line. */
+static void write_fold_begin(struct html *h, const struct code_view *view, int64_t number)
+{
+    for (int i = 0; i < view->n_folds; i++) {
+        const struct code_fold *f = &view->folds[i];
+        if (f->first != number) continue;
+        bool open = view->hit >= f->first && view->hit <= f->last;
+        html(h, "<li class=\"fold\"><details%s><summary>%n lines folded, %d to %d</summary><ol>\n", open ? SPAN(" open") : SPAN(""),
+             f->last - f->first + 1, f->first, f->last);
+    }
+}
+
+static void write_fold_end(struct html *h, const struct code_view *view, int64_t number)
+{
+    for (int i = 0; i < view->n_folds; i++)
+        if (view->folds[i].last == number) html(h, "</ol></details></li>\n");
+}
+
 void code_write(struct html *h, const struct code_view *view)
 {
     struct hl_state state = view->window->state;
@@ -38,14 +56,14 @@ void code_write(struct html *h, const struct code_view *view)
     for (; span_next_line(&rest, &line); number++) {
         while (remark < view->n_remarks && view->remarks[remark].line < number) remark++;
         bool named = remark < view->n_remarks && view->remarks[remark].line == number;
-        const char *class = number == view->hit ? " class=\"hit\"" : named ? " class=\"near\"" : "";
-        html(h, "<li id=\"L%d\"", number);
-        buf_puts(&h->out, class);
-        html(h, "><a href=\"#L%d\">%d</a><span>", number, number);
+        const char *class = number == view->hit ? "hit" : named ? "near" : "";
+        write_fold_begin(h, view, number);
+        html(h, "<li id=\"L%d\" class=\"%s\"><a href=\"#L%d\">%d</a><span>", number, class, number, number);
         code_line(h, &state, line);
         html(h, "</span>");
         remark = write_remarks(h, view, remark, number);
         html(h, "</li>\n");
+        write_fold_end(h, view, number);
     }
     html(h, "</ol></div>");
 }

@@ -11,11 +11,17 @@ struct code_remark {
     const char *href; /* borrowed */
     struct span text; /* borrowed */
 };
+/* Lines that are closed until somebody opens them (or a link leads into them). */
+struct code_fold {
+    int64_t first, last;
+};
 struct code_view {
-    const struct lines_window *window;       /* its state is moved on */
-    int64_t hit;                             /* line that is meant, 0 none */
-    const struct code_remark *remarks;       /* ascending by line */
+    const struct lines_window *window; /* text, numbers, and the tokenizer's state before them */
+    int64_t hit;                       /* line that is meant, 0 none */
+    const struct code_remark *remarks; /* ascending by line */
     size_t n_remarks;
+    struct code_fold folds[2]; /* ascending */
+    int n_folds;
 };
 
 /* <div class="code"><ol>...</ol></div> */

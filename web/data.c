@@ -136,18 +136,12 @@ static bool split(const char *path, char name[64], enum form *form)
     return false;
 }
 
-static enum err page_data(struct web_request *q, struct html *h)
+static enum err send_rows(struct web_request *q, struct html *h, sqlite3_stmt *s, enum form form, const char *name)
 {
-    char name[64];
-    enum form form;
     enum err err;
-    sqlite3_stmt *s;
     bool first = true;
-    if (!split(web_job_of(q)->address.path, name, &form)) FAIL(ERR_NOT_FOUND, "there is no such data");
-    TRY(web_query(q, name, &s));
     q->content_type = forms[form].type;
     q->download = form == FORM_JSON ? NULL : arena_printf(&q->arena, "%s%s", name, forms[form].suffix);
-    q->deadline_ns = clock_mono() + (int64_t)DATA_LIMIT_S * 1000000000;
     put_names(&h->out, form, s);
     while (web_step(q, s, &err)) {
         put_row(&h->out, form, s, first);
@@ -156,6 +150,24 @@ static enum err page_data(struct web_request *q, struct html *h)
     }
     if (form == FORM_JSON) html(h, "\n]\n");
     return err;
+}
+
+enum err web_send_rows(struct web_request *q, struct html *h, sqlite3_stmt *s, const char *suffix)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (!strcmp(forms[i].suffix + 1, suffix)) return send_rows(q, h, s, (enum form)i, "result");
+    FAIL(ERR_NOT_FOUND, "rows are sent as csv, json or md, not as %s", suffix);
+}
+
+static enum err page_data(struct web_request *q, struct html *h)
+{
+    char name[64];
+    enum form form;
+    sqlite3_stmt *s;
+    if (!split(web_job_of(q)->address.path, name, &form)) FAIL(ERR_NOT_FOUND, "there is no such data");
+    TRY(web_query(q, name, &s));
+    q->deadline_ns = clock_mono() + (int64_t)DATA_LIMIT_S * 1000000000;
+    return send_rows(q, h, s, form, name);
 }
 
 const struct web_page *web_data_page(const char *path)

@@ -123,14 +123,17 @@ static void write_facts(struct web_request *q, struct html *h, const struct arti
     if (a->subgraph.n) html(h, " \xc2\xb7 subgraph <code>%s</code>", a->subgraph);
     html(h, " \xc2\xb7 %s \xc2\xb7 %n lines, %b", hl_language_title(a->language), a->window.total, a->size);
     if (!span_eq(a->key, a->name)) html(h, " \xc2\xb7 key <code>%s</code>", a->key);
-    if (a->file_name.n) html(h, " \xc2\xb7 file <code>%s</code>", a->file_name);
+    if (a->file_name.n) {
+        html(h, " \xc2\xb7 file ");
+        web_place(h, a->file_name, 0);
+    }
     html(h, " \xc2\xb7 MD5 <code title=\"%s\">%s</code> ", a->md5, span_to(a->md5, 8));
     if (a->flags & ARTIFACT_BAD_MD5) html(h, "<b class=\"t-warn\">differs from its record's</b>");
     else html(h, "as recorded");
     html(h, " \xc2\xb7 written %c</p>", a->ts);
 }
 
-static enum err count_kernels(struct web_request *q, struct html *h, bool *said)
+static enum err count_kernels(struct web_request *q, struct html *h, struct artifact_shown *a, bool *said)
 {
     sqlite3_stmt *s;
     enum err err;
@@ -141,9 +144,12 @@ static enum err count_kernels(struct web_request *q, struct html *h, bool *said)
         else generated++, nodes += web_int(s, "n_nodes");
     }
     if (err || !(generated + library)) return err;
-    *said = true;
-    html(h, "<b>%n generated kernel%s and %n library call%s</b>", generated, generated == 1 ? "" : "s", library,
-         library == 1 ? "." : "s.");
+    *said = a->kernels = true;
+    html(h, "<b>");
+    if (generated) html(h, "%n generated kernel%s", generated, generated == 1 ? "" : "s");
+    if (generated && library) html(h, " and ");
+    if (library) html(h, "%n library call%s", library, library == 1 ? "" : "s");
+    html(h, ".</b>");
     if (nodes) html(h, " The generated ones compute %n graph nodes.", nodes);
     return ERR_OK;
 }
@@ -181,12 +187,12 @@ static enum err count_guards(struct web_request *q, struct html *h, bool *said)
     return ERR_OK;
 }
 
-static enum err write_answer(struct web_request *q, struct html *h, const struct artifact_shown *a)
+static enum err write_answer(struct web_request *q, struct html *h, struct artifact_shown *a)
 {
     bool said = false;
     html(h, "<p class=\"answer\">");
     if (a->compile_id.p) {
-        TRY(count_kernels(q, h, &said));
+        TRY(count_kernels(q, h, a, &said));
         if (!said) TRY(count_graphs(q, h, &said));
         if (!said) TRY(count_guards(q, h, &said));
     }
@@ -247,6 +253,22 @@ static void write_ranges(struct web_request *q, struct html *h, const struct lin
     html(h, "</nav>");
 }
 
+/* What every generated file begins and ends with is folded: imports before the first kernel or class, the benchmark behind. */
+static void fold_output_code(const struct lines_window *w, struct code_view *view)
+{
+    enum { FEW = 10 };
+    struct span rest = buf_text(&w->text), line;
+    int64_t first = 0, tail = 0;
+    for (int64_t n = w->first; span_next_line(&rest, &line); n++) {
+        bool begins = span_find(line, SPAN(" = async_compile."), 0) != SIZE_MAX || span_starts(line, "class ") || span_starts(line, "def ");
+        if (begins && !first) first = n;
+        if (!tail && (span_starts(line, "def get_args(") || span_starts(line, "def benchmark_compiled_module("))) tail = n;
+    }
+    int64_t last = w->first + w->n - 1;
+    if (first > w->first + FEW) view->folds[view->n_folds++] = (struct code_fold){w->first, first - 1};
+    if (tail && last - tail > FEW) view->folds[view->n_folds++] = (struct code_fold){tail, last};
+}
+
 static enum err write_code(struct web_request *q, struct html *h, const struct artifact_shown *a)
 {
     struct remarks remarks = {0};
@@ -257,7 +279,9 @@ static enum err write_code(struct web_request *q, struct html *h, const struct a
                                             : "a line number is its link";
         web_section(q, h, "text", "Text", note, NULL);
         write_ranges(q, h, &a->window);
-        struct code_view view = {&a->window, web_param_int(q, "line", 0), remarks.list.p, remarks.list.n};
+        struct code_view view = {.window = &a->window, .hit = web_param_int(q, "line", 0), .remarks = remarks.list.p,
+                                 .n_remarks = remarks.list.n};
+        if (a->kernels && a->language == HL_PYTHON) fold_output_code(&a->window, &view);
         if (a->window.n) code_write(h, &view);
         else web_state(h, WEB_EMPTY, "No text.", "The payload is empty.");
         if (a->window.n_cut)
@@ -292,7 +316,8 @@ static enum err show(struct web_request *q, struct html *h, struct artifact_show
     web_crumb(q, h, a->name.p, NULL);
     write_facts(q, h, a);
     TRY(write_answer(q, h, a));
-    TRY(write_code(q, h, a));
+    if (web_param(q, "diff")) TRY(artifact_difference(q, h, a));
+    else TRY(write_code(q, h, a));
     return artifact_drawer(q, a);
 }
 

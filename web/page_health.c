@@ -59,6 +59,9 @@ static void write_answer(struct html *h, const struct verdict *v)
                  v->open_logs == 1 ? "was" : "were");
         html(h, ".</b> Every other record is as it was written.");
     }
+    if (v->losses > v->serious)
+        html(h, " %n lesser finding%s %s noted.", v->losses - v->serious, v->losses - v->serious == 1 ? "" : "s",
+             v->losses - v->serious == 1 ? "is" : "are");
     if (v->unknown)
         html(h, " %n record%s of %n unknown key%s %s kept unread.", v->unknown, v->unknown == 1 ? "" : "s", v->unknown_keys,
              v->unknown_keys == 1 ? "" : "s", v->unknown == 1 ? "is" : "are");
@@ -242,7 +245,7 @@ static enum err write_panel(struct web_request *q, struct html *h, const struct 
     web_section(q, h, p->query, p->title, p->note, p->query);
     TRY(web_table(q, h,
                   &(struct web_table){.id = arena_printf(&q->arena, "t-%s", p->query), .query = p->query, .columns = p->columns,
-                                      .own = true, .filter = p->filter, .unit = p->unit, .limit = 30, .none = p->none,
+                                      .own = true, .filter = p->filter, .unit = p->unit, .limit = 20, .none = p->none,
                                       .none_what = p->none_what, .none_why = p->none_why},
                   NULL));
     web_section_end(h);
@@ -268,9 +271,9 @@ static const struct panel BOTTOM[] = {
     {"Unknown keys", "records with a key that this version does not know; their text is kept", "unknown_records", UNKNOWN, "keys", false,
      WEB_EMPTY, "Every key was understood.", NULL},
     {"Records by key", "as read, compared with nothing", "envelope_counts", KEYS, "keys", true, WEB_EMPTY, "No records.", NULL},
-    {"Runs in this file", "a payload\xe2\x80\x99s MD5 is checked against its record", "imports", RUNS, "runs", true, WEB_EMPTY,
-     "No runs.", NULL},
 };
+static const struct panel ALL = {"Runs in this file", "those with most findings first; a payload\xe2\x80\x99s MD5 is checked against its record",
+                                 "imports", RUNS, "runs", true, WEB_EMPTY, "No runs.", NULL};
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
 enum err page_health(struct web_request *q, struct html *h)
@@ -281,6 +284,7 @@ enum err page_health(struct web_request *q, struct html *h)
     write_answer(h, &v);
     write_facts(h, &v);
     for (size_t i = 0; i < COUNT(TOP); i++) TRY(write_panel(q, h, &TOP[i]));
+    if (q->n_runs > 1) TRY(write_panel(q, h, &ALL));
     html(h, "<div class=\"cols half\"><div>");
     TRY(write_panel(q, h, &LEFT));
     html(h, "</div><div>");

@@ -28,7 +28,6 @@ static void write_kinds(struct web_cell *c)
         html(c->h, "%s%s", n ? ", " : "", kind);
         rest = comma == SIZE_MAX ? SPAN_NONE : span_from(rest, comma + 1);
     }
-    if (web_int(c->row, "limits") > 0) html(c->h, ", limit reached");
 }
 
 static const struct web_column FRAMES[] = {
@@ -149,7 +148,7 @@ static void write_headline(struct link *l, sqlite3_stmt *s)
     } else if (!reason.p) {
         html(l->h, "<b>First compile</b>");
     } else {
-        struct recompile_reason r = reason_of_recompile(reason);
+        struct recompile_reason r = reason_of_recompile(reason, SPAN_NONE);
         struct span what = r.subject.p ? r.subject : r.what;
         html(l->h, "<b><code>%s</code> changed</b>", what);
     }
@@ -224,7 +223,7 @@ static void write_guard(struct link *l, const struct recompile_reason *r, struct
 static enum err write_reason(struct link *l, sqlite3_stmt *s)
 {
     struct span text = web_keep(l->q, web_text(s, "reason"));
-    struct recompile_reason r = reason_of_recompile(text);
+    struct recompile_reason r = reason_of_recompile(text, web_keep(l->q, web_text(s, "origin")));
     struct called called;
     TRY(find_called(l, &r, &called));
     if (!l->table) {

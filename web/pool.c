@@ -112,7 +112,7 @@ enum err web_statement(struct web_request *q, const char *name, const char *sql,
 
 /* ---- stopping ---- */
 
-static bool client_left(struct web_job *job)
+bool web_client_left(struct web_job *job)
 {
     char byte;
     pthread_mutex_lock(&job->lock);
@@ -136,7 +136,7 @@ static int on_progress(void *context)
     if (w->job->q.deadline_ns && now > w->job->q.deadline_ns) return 1;
     if (now - w->worker->looked_ns < 50000000) return 0;
     w->worker->looked_ns = now;
-    return w->worker->server->stopping || client_left(w->job);
+    return w->worker->server->stopping || web_client_left(w->job);
 }
 
 /* ---- the run that is shown ---- */

@@ -51,12 +51,17 @@ static void read_guard(struct recompile_reason *r)
     }
 }
 
-/* "  # y = x**power  # a.py:20 in by_scalar" behind the guard. */
-static void read_comment(struct recompile_reason *r, struct span comment)
+/* "y = x**power  # me/user/project/a.py:20 in by_scalar": the beginning of the path is cut off. */
+static void read_origin(struct recompile_reason *r, struct span origin)
 {
-    struct span loc = comment, place;
-    if (!cut(comment, "  # ", &loc, &place)) return;
-    r->loc = span_trim(loc);
+    struct span place, function;
+    if (!cut(origin, "  # ", &r->loc, &place)) return;
+    r->loc = span_trim(r->loc);
+    if (!cut(place, " in ", &place, &function)) return;
+    size_t colon = place.n;
+    while (colon && place.p[colon - 1] != ':') colon--;
+    if (!colon || !span_to_i64(span_from(place, colon), &r->line)) return;
+    r->file = span_to(place, colon - 1);
 }
 
 /* The last frame of "User stack trace:". Its path is whole, that of the comment is shortened. */
@@ -72,12 +77,13 @@ static void read_user_stack(struct recompile_reason *r, struct span lines)
     }
 }
 
-struct recompile_reason reason_of_recompile(struct span text)
+struct recompile_reason reason_of_recompile(struct span text, struct span origin)
 {
     struct recompile_reason r = {0};
     struct span rest = text, comment;
     if (!span_next_line(&rest, &r.what)) return r;
-    if (cut(r.what, "  # ", &r.what, &comment)) read_comment(&r, comment);
+    if (cut(r.what, "  # ", &r.what, &comment)) origin = comment;
+    read_origin(&r, origin);
     r.what = span_trim(r.what);
     read_guard(&r);
     read_user_stack(&r, rest);
@@ -130,9 +136,11 @@ static struct span find_headline(struct span text, struct span *rest)
 
 struct complaint reason_of_complaint(struct span text)
 {
+    static const char LABEL[] = "Graph Break Reason:";
     struct complaint c = {0};
     struct span rest, line, next;
     c.headline = find_headline(text, &rest);
+    if (span_starts(c.headline, LABEL)) c.headline = span_trim(span_from(c.headline, strlen(LABEL)));
     c.preface = c.headline.n ? span_trim((struct span){text.p, (size_t)(c.headline.p - text.p)}) : SPAN_NONE;
     for (next = rest; span_next_line(&next, &line); rest = next)
         if (!read_line(&c, line)) break;

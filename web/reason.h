@@ -8,7 +8,8 @@
 
 #include "store/base/span.h"
 
-/* "name == 'a'   # return x + len(name)  # a.py:29 in by_name\nUser stack trace:\n..." */
+/* "name == 'a'", and its origin "return x + len(name)  # a.py:29 in by_name"; or both in one text with "  # " between and
+ * "User stack trace:" behind. */
 struct recompile_reason {
     struct span what;     /* the failed guard without its comment, one line */
     struct span subject;  /* what was guarded: name, x.size()[0], grad_mode; absent: not told */
@@ -20,7 +21,8 @@ struct recompile_reason {
     struct span file;     /* its file, absent: not told */
     int64_t line;         /* its number, 0 unknown */
 };
-struct recompile_reason reason_of_recompile(struct span text);
+/* origin: absent when there is none, or when it stands in the text. */
+struct recompile_reason reason_of_recompile(struct span text, struct span origin);
 
 enum { REASON_HINTS = 8 };
 /* "Headline\n  Explanation: ...\n  Hint: ...\n\n  Developer debug context: ...\n\n For more details ... visit: URL" */

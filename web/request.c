@@ -166,12 +166,13 @@ enum err web_query(struct web_request *q, const char *name, sqlite3_stmt **out)
 
 bool web_step(struct web_request *q, sqlite3_stmt *s, enum err *err)
 {
+    (void)q;
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         *err = ERR_OK;
         return true;
     }
-    *err = rc == SQLITE_DONE ? ERR_OK : store_sql_error(q->db, rc, "reading the rows of a page");
+    *err = rc == SQLITE_DONE ? ERR_OK : store_sql_error(sqlite3_db_handle(s), rc, "reading the rows of a page");
     sqlite3_reset(s);
     return false;
 }

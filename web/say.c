@@ -31,12 +31,12 @@ void say_complaint(struct html *h, struct span text)
         web_prose(h, c.explanation);
         html(h, "</p>");
     }
-    if (c.n_hints) html(h, "<ul>");
+    if (c.n_hints) html(h, "<ul class=\"hints\">");
     for (int i = 0; i < c.n_hints; i++) put_hint(h, c.hints[i]);
     if (c.n_hints) html(h, "</ul>");
     if (rest && rest <= SHORT) html(h, "<pre class=\"one\">%s</pre>", c.rest);
     if (folded)
-        html(h, "<details><summary>Whole text, %n lines</summary><pre class=\"one\">%s</pre></details>", count_lines(text), text);
+        html(h, "<details class=\"say-all\"><summary>Whole text, %n lines</summary><pre class=\"one\">%s</pre></details>", count_lines(text), text);
     html(h, "</div>");
 }
 
@@ -46,5 +46,5 @@ void say_stack(struct html *h, const char *title, struct span text)
     if (!text.n) return;
     int64_t n = count_lines(text);
     if (n <= SHORT) html(h, "<pre class=\"one\">%s</pre>", text);
-    else html(h, "<details><summary>%s, %n lines</summary><pre class=\"one\">%s</pre></details>", title, n, text);
+    else html(h, "<details class=\"say-all\"><summary>%s, %n lines</summary><pre class=\"one\">%s</pre></details>", title, n, text);
 }

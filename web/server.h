@@ -119,6 +119,8 @@ void web_pool_stop(struct web_server *s);
 bool web_pool_add(struct web_server *s, struct web_job *job);
 /* A prepared statement kept with the connection. name: of a named query, or any unique text with sql given. */
 enum err WARN_UNUSED web_statement(struct web_request *q, const char *name, const char *sql, sqlite3_stmt **out);
+/* Did the client of a job close its connection? From any thread. */
+bool web_client_left(struct web_job *job);
 /* Looks at the file: generation grows when it was replaced. */
 int web_file_generation(struct web_server *s, struct web_file *f);
 
@@ -131,6 +133,8 @@ enum err WARN_UNUSED web_rail_read(struct web_request *q);
 
 /* data.c: /data/QUERY.csv and so on; NULL when the path is none. */
 const struct web_page *web_data_page(const char *path);
+/* Sends the rows of a statement as "csv", "json" or "md". */
+enum err WARN_UNUSED web_send_rows(struct web_request *q, struct html *h, sqlite3_stmt *s, const char *suffix);
 
 /* cache.c */
 struct web_answer_key {

@@ -1,10 +1,11 @@
-/* json.c - a tree built from yajl's events.
+/* json.c - a tree built from yajl's events, where json_plain.c does not manage.
  *
  * yajl gives strings that may point into its own decode buffer; those are recognised by address (not
  * inside the text) and copied. NaN and Infinity, which yajl refuses, are handled by a second try on a
  * copy of the text where numbers that no program prints stand for them.
  */
 #include "store/base/json.h"
+#include "store/base/json_plain.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -190,6 +191,15 @@ static bool replace_non_finite(struct span text, struct buf *out)
 
 enum err json_parse(struct span text, struct arena *arena, struct json **out)
 {
+    bool out_of_memory;
+    *out = json_plain(text, arena, &out_of_memory);
+    if (*out) return ERR_OK;
+    if (out_of_memory) FAIL(ERR_NOMEM, "out of memory for JSON text");
+    return json_by_yajl(text, arena, out);
+}
+
+enum err json_by_yajl(struct span text, struct arena *arena, struct json **out)
+{
     enum err err = parse_once(text, arena, out);
     if (err != ERR_FORMAT || (!memchr(text.p, 'N', text.n) && !memchr(text.p, 'I', text.n))) return err;
     struct buf finite = {0};
@@ -204,9 +214,10 @@ enum err json_parse(struct span text, struct arena *arena, struct json **out)
 const struct json *json_get(const struct json *j, const char *name)
 {
     const struct json *found = NULL;
+    struct span key = span_of(name);
     if (!j || j->type != JSON_OBJECT) return NULL;
     for (const struct json *m = j->first; m; m = m->next)
-        if (span_is(m->key, name)) found = m;
+        if (span_eq(m->key, key)) found = m;
     return found;
 }
 

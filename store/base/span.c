@@ -14,7 +14,7 @@ struct span span_trim(struct span a)
 
 size_t span_find(struct span a, struct span needle, size_t from)
 {
-    if (from > a.n) return SIZE_MAX;
+    if (from > a.n || needle.n > a.n - from) return SIZE_MAX;
     if (needle.n == 0) return from;
     const char *hit = memmem(a.p + from, a.n - from, needle.p, needle.n);
     return hit ? (size_t)(hit - a.p) : SIZE_MAX;

@@ -1,4 +1,4 @@
--- artifact_previous: The artifact of the same name that the same function wrote before.
+-- artifact_previous: The artifact of the same name that the same function wrote before, best the one of its last version.
 -- :at   needed: first byte of the artifact in its log
 -- :log  base name of the log; any log when not given
 -- :run  name of a run; any run when not given
@@ -11,5 +11,8 @@ JOIN artifact b ON b.compile = d.id AND b.name = o.name AND b.subgraph IS o.subg
 JOIN source_file f ON f.id = b.source
 WHERE o.id = (SELECT a.id FROM source_file f JOIN artifact a ON a.source = f.id AND a.offset = :at LEFT JOIN run r ON r.id = f.run
     WHERE (:log IS NULL OR f.name = :log) AND (:run IS NULL OR r.name = :run) LIMIT 1)
-ORDER BY b.id DESC
+ORDER BY d.id <> c.id AND
+    (SELECT count(*) FROM artifact n WHERE n.compile = d.id AND n.name = o.name AND n.id <= b.id) =
+    (SELECT count(*) FROM artifact n WHERE n.compile = c.id AND n.name = o.name AND n.id <= o.id) DESC,
+  b.id DESC
 LIMIT 1;

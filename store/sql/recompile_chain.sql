@@ -12,7 +12,7 @@ WITH frames AS (
 )
 SELECT f.name || ':' || coalesce(c.frame_id, '') || ':' || c.occurrence AS frame,
   (SELECT text FROM string WHERE id = c.name) AS function, (SELECT text FROM string WHERE id = c.file) AS file, c.line,
-  c.compile_id, c.occurrence, c.outcome, c.total_ns, c.n_guards, c.n_ops, p.position, p.previous, p.reason,
+  c.compile_id, c.occurrence, c.outcome, c.total_ns, c.n_guards, c.n_ops, p.position, p.previous, p.reason, p.origin,
   (SELECT reason FROM failure x WHERE x.compile = c.id) AS failure, f.rank, f.name AS log, c.id AS compile
 FROM frames k
 JOIN compile c ON c.source = k.source AND c.frame_id IS k.frame_id AND c.occurrence = k.occurrence

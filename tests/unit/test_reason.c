@@ -13,7 +13,7 @@ static void is(struct span s, const char *want)
     assert_memory_equal(s.p, want, s.n);
 }
 
-static struct recompile_reason read(const char *text) { return reason_of_recompile(span_of(text)); }
+static struct recompile_reason read(const char *text) { return reason_of_recompile(span_of(text), SPAN_NONE); }
 
 static void test_size(void **unused)
 {
@@ -60,6 +60,21 @@ static void test_value_with_user_stack(void **unused)
     is(r.subject, "n");
     r = read("L['a'] + L['b'] == 3");
     is(r.subject, "L['a'] + L['b']");
+}
+
+static void test_origin_apart(void **unused)
+{
+    (void)unused;
+    struct recompile_reason r = reason_of_recompile(SPAN("name == 'a'"), SPAN("return x + len(name)  # me/user/a.py:29 in by_name"));
+    is(r.expected, "'a'");
+    is(r.loc, "return x + len(name)");
+    is(r.file, "me/user/a.py");
+    assert_int_equal(r.line, 29);
+    r = reason_of_recompile(SPAN("x"), SPAN("no place"));
+    is(r.loc, NULL);
+    r = reason_of_recompile(SPAN("x"), SPAN("loc  # a.py in f"));
+    is(r.loc, "loc");
+    is(r.file, NULL);
 }
 
 static void test_unforeseen(void **unused)
@@ -129,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_dtype_and_flags),
         cmocka_unit_test(test_value_with_user_stack),
+        cmocka_unit_test(test_origin_apart),
         cmocka_unit_test(test_unforeseen),
         cmocka_unit_test(test_break),
         cmocka_unit_test(test_failure_without_labels),

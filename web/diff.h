@@ -1,0 +1,28 @@
+/* diff.h - which lines two texts share: the shortest edit script, by E. Myers' greedy algorithm (Algorithmica 1, 1986).
+ *
+ * Lines are compared by a 128-bit hash of their bytes. Time and memory grow with the square of the differences, so they are limited.
+ */
+#ifndef WEB_DIFF_H
+#define WEB_DIFF_H
+
+#include "store/base/arena.h"
+#include "store/base/err.h"
+
+enum { DIFF_LINES = 60000 /* of both texts together */, DIFF_EDITS = 2000 };
+
+enum diff_kind { DIFF_SAME, DIFF_GONE, DIFF_NEW };
+struct diff_line {
+    enum diff_kind kind;
+    int64_t a, b;     /* 1-based number in either text, 0: not in it */
+    struct span text; /* borrows a (GONE) or b */
+};
+struct diff {
+    struct diff_line *lines; /* in the arena */
+    size_t n;
+    int64_t n_gone, n_new;
+};
+
+/* ERR_LIMIT when there are too many lines or differences. */
+enum err WARN_UNUSED diff_texts(struct arena *arena, struct span a, struct span b, struct diff *out);
+
+#endif
