@@ -59,7 +59,8 @@ static void print_losses(struct buf *b, const struct import_counts *c)
 {
     bool any = false;
     for (int k = 0; k < TORCH_N_LOSSES; k++) {
-        if (!c->losses[k] || k == TORCH_LOSS_other_rank) continue;
+        bool lost = torch_loss_rules[k].strict || !torch_loss_rules[k].tlparse; /* not what only tlparse minds */
+        if (!c->losses[k] || !lost) continue;
         buf_printf(b, "%s%s %lld", any ? ", " : "; losses: ", torch_loss_rules[k].kind, (long long)c->losses[k]);
         any = true;
     }

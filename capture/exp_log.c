@@ -2,9 +2,7 @@
 #include "capture/export.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/base/arena.h"
@@ -13,7 +11,7 @@
 #include "store/db.h"
 #include "store/text.h"
 
-enum { NAME_SIZE_MAX = 200, DEPTH_MAX = 16 };
+enum { DEPTH_MAX = 16 };
 
 static int64_t integer(sqlite3_stmt *s, int i)
 {
@@ -76,18 +74,6 @@ enum err export_logs_read(sqlite3 *db, const char *which, struct arena *arena, s
 
 /* ---- names ---- */
 
-/* A component that is a plain file name: no separator, no control byte, no leading dot, not too long. */
-static void put_component(struct buf *out, struct span part)
-{
-    part = span_to(part, NAME_SIZE_MAX);
-    for (size_t i = 0; i < part.n; i++) {
-        unsigned char c = (unsigned char)part.p[i];
-        bool plain = c >= 0x20 && c != 0x7f && c != '/' && c != '\\' && !(i == 0 && c == '.');
-        buf_putc(out, plain ? (char)c : '_');
-    }
-    if (!part.n) buf_putc(out, '_');
-}
-
 static struct span without_gz(struct span name) { return span_ends(name, ".gz") ? span_to(name, name.n - 3) : name; }
 
 void export_log_path(const struct export_log *log, struct buf *out)
@@ -100,58 +86,10 @@ void export_log_path(const struct export_log *log, struct buf *out)
         struct span part = {rest.p, (size_t)(slash - rest.p)};
         rest = span_from(rest, part.n + 1);
         if (!part.n || span_is(part, ".") || depth++ >= DEPTH_MAX) continue;
-        put_component(out, part);
+        export_put_component(out, part);
         buf_putc(out, '/');
     }
-    put_component(out, log->name.n ? without_gz(log->name) : without_gz(rest));
-}
-
-/* The folder `part` in the folder `at_take`, made if needed; -1 when it cannot be or is a link. */
-static int enter_folder(int at_take, const char *part)
-{
-    bool there = !mkdirat(at_take, part, 0777) || errno == EEXIST;
-    int next = there ? openat(at_take, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    int why = errno;
-    close(at_take);
-    errno = why;
-    return next;
-}
-
-/* Opens the folder that a relative path names below `root`, making it; *name is the last component. */
-static enum err open_folder(int root, char *path, int *out, char **name)
-{
-    int at = fcntl(root, F_DUPFD_CLOEXEC, 0);
-    char *part = path;
-    for (char *slash; at >= 0 && (slash = strchr(part, '/')); part = slash + 1) {
-        *slash = 0;
-        at = enter_folder(at, part);
-        if (at < 0) FAIL(ERR_IO, "the folder %s cannot be made or is a link: %s", part, strerror(errno));
-    }
-    if (at < 0) FAIL(ERR_IO, "no folder can be opened: %s", strerror(errno));
-    *out = at;
-    *name = part;
-    return ERR_OK;
-}
-
-/* Opens a new file, under another name if one log of this export took the name already. */
-static enum err open_file(int folder, const char *name, bool overwrite, int *out)
-{
-    int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL);
-    *out = openat(folder, name, flags, 0666);
-    if (*out >= 0) return ERR_OK;
-    if (errno == EEXIST) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", name);
-    FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be written: %s", name, strerror(errno));
-}
-
-static enum err write_all(int fd, struct span bytes)
-{
-    while (bytes.n) {
-        ssize_t n = write(fd, bytes.p, bytes.n);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "a log cannot be written: %s", strerror(errno));
-        bytes = span_from(bytes, (size_t)n);
-    }
-    return ERR_OK;
+    export_put_component(out, log->name.n ? without_gz(log->name) : without_gz(rest));
 }
 
 static enum err write_stream(sqlite3 *db, struct text_reader *text, int64_t stream, int fd, int64_t *n_bytes)
@@ -172,7 +110,7 @@ static enum err write_stream(sqlite3 *db, struct text_reader *text, int64_t stre
         }
         buf_clear(&piece);
         TRY_OUT(text_read(text, stream, offset, size, &piece));
-        TRY_OUT(write_all(fd, buf_text(&piece)));
+        TRY_OUT(export_write(fd, buf_text(&piece)));
         end += size;
     }
     if (rc != SQLITE_DONE) err = store_sql_error(db, rc, "reading text");
@@ -206,16 +144,13 @@ struct log_writer {
 static enum err write_log(struct log_writer *w, const struct export_log *log, int64_t *n_bytes)
 {
     struct buf path = {0};
-    int folder = -1, fd = -1;
-    char *name = NULL;
+    int fd = -1;
     export_log_path(log, &path);
     enum err err = number_name(&path, &w->taken);
     if (!err) err = buf_ok(&path);
-    if (!err) err = open_folder(w->root, path.p, &folder, &name);
-    if (!err) err = open_file(folder, name, w->overwrite, &fd);
+    if (!err) err = export_open_file(w->root, path.p, w->overwrite, &fd);
     if (!err) err = write_stream(w->db, w->text, log->id, fd, n_bytes);
     if (fd >= 0 && close(fd) && !err) err = err_set(ERR_IO, "a log cannot be written: %s", strerror(errno));
-    if (folder >= 0) close(folder);
     buf_release(&path);
     return err;
 }
@@ -225,9 +160,7 @@ enum err export_torch_trace(sqlite3 *db, const struct export_logs *logs, const c
 {
     struct log_writer w = {.db = db, .overwrite = overwrite};
     *out = (struct export_summary){0};
-    if (mkdir(folder, 0777) && errno != EEXIST) FAIL(ERR_IO, "the folder %s cannot be made: %s", folder, strerror(errno));
-    w.root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (w.root < 0) FAIL(ERR_IO, "%s is no folder that can be opened: %s", folder, strerror(errno));
+    TRY(export_open_root(folder, &w.root));
     enum err err = text_reader_new(db, &w.text);
     for (size_t i = 0; !err && i < logs->n; i++) {
         err = write_log(&w, &logs->p[i], &out->n_bytes);

@@ -1,8 +1,9 @@
-/* fx_text.c - one pass over the lines: comments set the frame, `class` and `def` begin graphs, other lines are statements.
+/* fx_text.c - one pass over lines: comments set the frame, class and def begin graphs.
  *
- * Invariants: (1) nodes of a graph are contiguous, since submodules are printed after their parent's code;
- * (2) an argument is a node of the same graph that came before; (3) names are looked up by scope (graph), so
- * nothing is cleared between the graphs of a text; (4) every statement moves forward, none recurses.
+ * Invariants: (1) nodes of a graph are contiguous, since submodules are printed after their
+ * parent's code; (2) an argument is a node of the same graph that came before; (3) names are looked
+ * up by scope (graph), so nothing is cleared between the graphs of a text; (4) every statement
+ * moves forward, none recurses.
  */
 #include "capture/fx_text.h"
 
@@ -13,11 +14,11 @@ enum { NAMES_KEPT = 1 << 12 };
 struct reader {
     struct fx_text *out;
     struct fx_scan scan;
-    uint32_t frame;        /* frame of the nodes that follow, 0 none */
-    bool outside;          /* behind the code of an exported program */
-    bool has_def;          /* the graph's signature was read */
-    bool only_signature;   /* no statement of the graph was read yet */
-    bool is_tree;          /* flat inputs replaced the signature's */
+    uint32_t frame;      /* frame of the nodes that follow, 0 none */
+    bool outside;        /* behind the code of an exported program */
+    bool has_def;        /* the graph's signature was read */
+    bool only_signature; /* no statement of the graph was read yet */
+    bool is_tree;        /* flat inputs replaced the signature's */
 };
 
 static enum err out_of_memory(void)
@@ -95,11 +96,20 @@ static bool is_mark(struct fx_token t, const char *text)
 {
     return t.kind == FX_MARK && span_is(t.text, text);
 }
-static bool ends(struct fx_token t) { return t.kind == FX_END || is_mark(t, ";"); }
-static bool opens(struct fx_token t, char bracket) { return t.kind == FX_OPEN && t.text.p[0] == bracket; }
-static bool touches(struct fx_token a, struct fx_token b) { return a.text.p + a.text.n == b.text.p; }
+static bool ends(struct fx_token t)
+{
+    return t.kind == FX_END || is_mark(t, ";");
+}
+static bool opens(struct fx_token t, char bracket)
+{
+    return t.kind == FX_OPEN && t.text.p[0] == bracket;
+}
+static bool touches(struct fx_token a, struct fx_token b)
+{
+    return a.text.p + a.text.n == b.text.p;
+}
 
-/* A name is an argument unless it is dotted, called, a keyword's name, or the prefix of a string. */
+/* A name is an argument unless it is dotted, called, a keyword's name or a string's prefix. */
 static bool is_argument(struct fx_token name, struct fx_token next)
 {
     if (memchr(name.text.p, '.', name.text.n)) return false;
@@ -122,15 +132,15 @@ static enum err read_arguments(struct reader *r, struct fx_token t)
 static const struct {
     const char *mark, *target;
 } operators[] = {
-    {"+", "operator.add"},       {"-", "operator.sub"},     {"*", "operator.mul"},
+    {"+", "operator.add"},       {"-", "operator.sub"},       {"*", "operator.mul"},
     {"/", "operator.truediv"},   {"//", "operator.floordiv"}, {"%", "operator.mod"},
-    {"**", "operator.pow"},      {"@", "operator.matmul"},  {"<<", "operator.lshift"},
-    {">>", "operator.rshift"},   {"&", "operator.and_"},    {"|", "operator.or_"},
-    {"^", "operator.xor"},       {"==", "operator.eq"},     {"!=", "operator.ne"},
-    {"<", "operator.lt"},        {"<=", "operator.le"},     {">", "operator.gt"},
-    {">=", "operator.ge"},       {"+=", "operator.iadd"},   {"-=", "operator.isub"},
+    {"**", "operator.pow"},      {"@", "operator.matmul"},    {"<<", "operator.lshift"},
+    {">>", "operator.rshift"},   {"&", "operator.and_"},      {"|", "operator.or_"},
+    {"^", "operator.xor"},       {"==", "operator.eq"},       {"!=", "operator.ne"},
+    {"<", "operator.lt"},        {"<=", "operator.le"},       {">", "operator.gt"},
+    {">=", "operator.ge"},       {"+=", "operator.iadd"},     {"-=", "operator.isub"},
     {"*=", "operator.imul"},     {"/=", "operator.itruediv"}, {"//=", "operator.ifloordiv"},
-    {"%=", "operator.imod"},     {"**=", "operator.ipow"},  {"@=", "operator.imatmul"},
+    {"%=", "operator.imod"},     {"**=", "operator.ipow"},    {"@=", "operator.imatmul"},
     {"<<=", "operator.ilshift"}, {">>=", "operator.irshift"}, {"&=", "operator.iand"},
     {"|=", "operator.ior"},      {"^=", "operator.ixor"},
 };
@@ -171,7 +181,7 @@ static enum err read_name_expression(struct reader *r, struct fx_token head, str
     return read_arguments(r, next);
 }
 
-/* getattr(getattr(self.a, "0"), "b").c, alone or called: attributes whose names are no identifiers. */
+/* getattr(getattr(self.a, "0"), "b").c, alone or called: names that are no identifiers. */
 static enum err read_getattr(struct reader *r, struct fx_token head, struct fx_node *node)
 {
     struct fx_token t = fx_scan_next(&r->scan);
@@ -187,12 +197,14 @@ static enum err read_getattr(struct reader *r, struct fx_token head, struct fx_n
     return read_arguments(r, t);
 }
 
-/* An operator whose left side is a number, a string or a bracket, or an operator before one value. */
+/* An operator whose left side is a number, string or bracket, or one before a single value. */
 static enum err read_value_expression(struct reader *r, struct fx_token t, struct fx_node *node)
 {
     bool negative = is_mark(t, "-");
     if (negative || is_mark(t, "~") || is_mark(t, "+")) {
-        const char *name = negative ? "operator.neg" : t.text.p[0] == '~' ? "operator.invert" : "operator.pos";
+        const char *name = negative             ? "operator.neg"
+                           : t.text.p[0] == '~' ? "operator.invert"
+                                                : "operator.pos";
         t = fx_scan_next(&r->scan);
         if (t.kind != FX_NUMBER) {
             node->target = span_of(name);
@@ -272,9 +284,9 @@ static struct span read_type(struct reader *r, int depth, struct fx_token *t)
 {
     struct fx_token first = fx_scan_next(&r->scan), last = first;
     *t = first;
-    while (t->kind != FX_END && !(t->kind == FX_CLOSE && r->scan.depth < depth) &&
-           !(r->scan.depth == depth &&
-             (is_mark(*t, "=") || is_mark(*t, ";") || is_mark(*t, ",")))) {
+    while (
+        t->kind != FX_END && !(t->kind == FX_CLOSE && r->scan.depth < depth) &&
+        !(r->scan.depth == depth && (is_mark(*t, "=") || is_mark(*t, ";") || is_mark(*t, ",")))) {
         last = *t;
         *t = fx_scan_next(&r->scan);
     }
@@ -285,7 +297,7 @@ static struct span read_type(struct reader *r, int depth, struct fx_token *t)
     return (struct span){first.text.p, n};
 }
 
-/* `a, b, = fx_pytree.tree_flatten_spec([...], self._in_spec)`: those not yet declared are inputs. */
+/* `a, b, = fx_pytree.tree_flatten_spec([...], spec)`: those not yet declared are inputs. */
 static enum err read_flatten(struct reader *r, struct fx_token first)
 {
     struct fx_scan start = r->scan;
@@ -294,7 +306,8 @@ static enum err read_flatten(struct reader *r, struct fx_token first)
     struct fx_token source = is_mark(t, "=") ? fx_scan_next(&r->scan) : t;
     if (!span_starts(source.text, "fx_pytree.")) {
         unread(r);
-        return read_arguments(r, source.kind == FX_END ? source : (struct fx_token){.kind = FX_NUMBER});
+        return read_arguments(r, source.kind == FX_END ? source
+                                                       : (struct fx_token){.kind = FX_NUMBER});
     }
     drop_signature(r);
     r->scan = start;
@@ -341,7 +354,8 @@ static enum err read_annotated(struct reader *r, struct fx_token head)
     struct fx_token t;
     struct span type = read_type(r, 0, &t);
     if (is_mark(t, "=")) {
-        struct fx_node node = {.name = head.text, .type = type, .line = head.line, .frame = r->frame};
+        struct fx_node node = {
+            .name = head.text, .type = type, .line = head.line, .frame = r->frame};
         r->only_signature = false;
         return finish_assignment(r, &node);
     }
@@ -349,7 +363,8 @@ static enum err read_annotated(struct reader *r, struct fx_token head)
     TRY(add_input(r, head, type));
     if (!is_mark(t, ";")) return ERR_OK;
     t = fx_scan_next(&r->scan);
-    while (t.kind == FX_NAME && is_mark(fx_scan_next(&r->scan), ":")) { /* older: several on a line */
+    while (t.kind == FX_NAME &&
+           is_mark(fx_scan_next(&r->scan), ":")) { /* older: several on a line */
         struct fx_token name = t;
         type = read_type(r, 0, &t);
         TRY(add_input(r, name, type));
@@ -394,7 +409,8 @@ static enum err read_signature(struct reader *r)
         if (name.kind != FX_NAME || r->scan.depth > 1) continue;
         struct span type = is_mark(t, ":") ? read_type(r, 1, &t) : SPAN_NONE;
         if (!span_is(name.text, "self")) TRY(add_input(r, name, type));
-        while (t.kind != FX_END && r->scan.depth >= 1 && !is_mark(t, ",")) t = fx_scan_next(&r->scan);
+        while (t.kind != FX_END && r->scan.depth >= 1 && !is_mark(t, ","))
+            t = fx_scan_next(&r->scan);
     }
     return ERR_OK;
 }
@@ -442,7 +458,8 @@ static enum err read_frame(struct reader *r, struct span text)
 static enum err read_comment(struct reader *r, struct span line)
 {
     size_t at = span_starts(line, "# File: ") ? 2 : SIZE_MAX;
-    if (at == SIZE_MAX && span_starts(line, "# Annotation:")) at = span_find(line, SPAN("File: "), 0);
+    if (at == SIZE_MAX && span_starts(line, "# Annotation:"))
+        at = span_find(line, SPAN("File: "), 0);
     if (at != SIZE_MAX) return read_frame(r, span_from(line, at + strlen("File: ")));
     if (span_find(line, SPAN("No stacktrace found"), 0) != SIZE_MAX) r->frame = 0;
     return ERR_OK;
@@ -481,7 +498,8 @@ static void clear(struct fx_text *t)
 enum err fx_text_read(struct span text, struct fx_text *out)
 {
     clear(out);
-    if (text.n > (size_t)1 << 30) FAIL(ERR_LIMIT, "an FX graph of %zu bytes: at most 1 GiB is read", text.n);
+    if (text.n > (size_t)1 << 30)
+        FAIL(ERR_LIMIT, "an FX graph of %zu bytes: at most 1 GiB is read", text.n);
     if (!text.n) return ERR_OK;
     struct reader r = {.out = out, .scan = {.p = text.p, .end = text.p + text.n, .line = 1}};
     while (r.scan.p < r.scan.end) {

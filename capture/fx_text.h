@@ -1,19 +1,21 @@
-/* fx_text.h - reads the text of FX graphs, as GraphModule.print_readable writes it, into nodes and edges.
+/* fx_text.h - reads FX graphs, as GraphModule.print_readable writes them, into nodes and edges.
  *
- * Words: a *text* holds one or more *graphs* (`class ...(torch.nn.Module)` with its `def forward`, submodules nested
- * in it); a graph is a list of *nodes* in order; an *argument* of a node is an earlier node of the same graph; a *frame*
- * is the place of a `# File: path:line in name, code: ...` comment, which holds for the nodes below it.
+ * Words: a *text* holds one or more *graphs* (`class ...(torch.nn.Module)` with its `def forward`,
+ * submodules nested in it); a graph is a list of *nodes* in order; an *argument* of a node is an
+ * earlier node of the same graph; a *frame* is the place of a `# File: path:line in name, code:
+ * ...` comment, which holds for the nodes below it.
  *
  *   class GraphModule(torch.nn.Module):
- *       def forward(self, L_x_: "f32[8][1]cpu"):                  placeholder, named l_x_ by the next line
+ *       def forward(self, L_x_: "f32[8][1]cpu"):            placeholder, named l_x_ by the next line
  *           l_x_ = L_x_
  *           # File: a.py:15 in branch, code: y = x.sum() * 2
- *           sum_1: "f32[][]cpu" = l_x_.sum();  l_x_ = None        call_method sum; what follows `;` frees names
- *           mul: "f32[][]cpu" = sum_1 * 2                         call_function operator.mul
- *           return (mul,)                                         output
+ *           sum_1: "f32[][]cpu" = l_x_.sum();  l_x_ = None  call_method sum; names behind `;` are freed
+ *           mul: "f32[][]cpu" = sum_1 * 2                   call_function operator.mul
+ *           return (mul,)                                   output
  *
- * Format: torch/fx/graph.py (CodeGen._gen_python_code, verbose) and torch/_functorch of PyTorch 2.2 to 2.13.
- * Any bytes are accepted: a statement that is none of the known forms is counted in n_unread.
+ * Format: torch/fx/graph.py (CodeGen._gen_python_code, verbose) and torch/_functorch of PyTorch 2.2
+ * to 2.13. Any bytes are accepted: a statement that is none of the known forms is counted in
+ * n_unread.
  */
 #ifndef CAPTURE_FX_TEXT_H
 #define CAPTURE_FX_TEXT_H
@@ -53,7 +55,7 @@ struct fx_graph {
     uint32_t n_unread; /* statements that could not be read */
 };
 
-/* Zero-initialise; reuse for any number of texts; release at the end. Spans borrow the text read last. */
+/* Zero-initialise; reuse for any number of texts; release at the end. Spans borrow the last text. */
 struct fx_text {
     LIST_OF(struct fx_graph) graphs;
     LIST_OF(struct fx_node) nodes;
@@ -63,7 +65,7 @@ struct fx_text {
     uint64_t scope;
 };
 
-/* Replaces what *out held. ERR_NOMEM; ERR_LIMIT for a text above 1 GiB. A text without any graph gives no graphs. */
+/* Replaces what *out held; a text without any graph gives none. ERR_NOMEM; ERR_LIMIT above 1 GiB. */
 enum err WARN_UNUSED fx_text_read(struct span text, struct fx_text *out);
 void fx_text_release(struct fx_text *t);
 

@@ -5,7 +5,8 @@
 static struct span branch(struct span line, size_t *depth)
 {
     size_t at = 0;
-    for (*depth = 0; at + 1 < line.n && line.p[at] == '|' && line.p[at + 1] == ' '; at += 2) ++*depth;
+    for (*depth = 0; at + 1 < line.n && line.p[at] == '|' && line.p[at + 1] == ' '; at += 2)
+        ++*depth;
     struct span rest = span_from(line, at);
     return span_starts(rest, "+- ") ? span_trim(span_from(rest, 3)) : SPAN_NONE;
 }
@@ -17,7 +18,10 @@ static size_t label_length(struct span text)
     return n;
 }
 
-static bool is_manager(struct span label) { return span_find(label, SPAN("Manager"), 0) != SIZE_MAX; }
+static bool is_manager(struct span label)
+{
+    return span_find(label, SPAN("Manager"), 0) != SIZE_MAX;
+}
 
 /* The source a manager holds; managers without one pass on that of the manager above. */
 static void enter_manager(struct guard_tree *t, struct span text, size_t depth)

@@ -2,13 +2,14 @@
  *
  *   TREE_GUARD_MANAGER:
  *   +- RootGuardManager
- *   | +- DEFAULT_DEVICE: utils_device.CURRENT_DEVICE == None             # _dynamo/output_graph.py:1122 in ...
- *   | +- GuardManager: source=L['x'], accessed_by=FrameLocalsGuardAccessor(...), type=<class 'torch.Tensor'>
- *   | | +- TENSOR_MATCH: check_tensor(L['x'], ...)                       # return x + 1  # a.py:21 in loss
+ *   | +- DEFAULT_DEVICE: utils_device.CURRENT_DEVICE == None        # _dynamo/output_graph.py:1122
+ *   | +- GuardManager: source=L['x'], accessed_by=FrameLocalsGuardAccessor(...), type=...
+ *   | | +- TENSOR_MATCH: check_tensor(L['x'], ...)                  # return x + 1  # a.py:21 in f
  *   | | +- NO_TENSOR_ALIASING
  *
  * A line whose label says Manager is an inner node, any other with "+- " is a leaf: a guard.
- * Format: torch/_dynamo/guards.py (GuardManagerWrapper.construct_manager_string) of PyTorch 2.4 to 2.13.
+ * Format: torch/_dynamo/guards.py (GuardManagerWrapper.construct_manager_string) of PyTorch 2.4 to
+ * 2.13.
  */
 #ifndef CAPTURE_GUARD_TREE_H
 #define CAPTURE_GUARD_TREE_H

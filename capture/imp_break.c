@@ -1,8 +1,8 @@
 /* imp_break.c - graph breaks and reasons for recompiling, which PyTorch writes as prose.
  *
  *   Graph break in user code at /home/user/a.py:16
- *   Graph Break Reason: Encountered graph break when attempting to trace CALL: a function call, e.g. f(x, y):
- *                                                       (a first line that ends in ':' introduces the reason)
+ *   Graph Break Reason: Encountered graph break when attempting to trace CALL: f(x, y):
+ *                                           (a first line that ends in ':' introduces the reason)
  *   Failed to trace builtin operator
  *     Explanation: ...
  *   User code traceback:
@@ -10,10 +10,10 @@
  *       torch.compile(broken)(x)
  *
  *   2/0: power == 2                                       # y = x**power  # a.py:20 in by_scalar
- *   User stack trace: ...                              one reason as text, several as a JSON list of texts
+ *   User stack trace: ...                       one reason as text, several as a JSON list of texts
  *
- * Format: torch/_dynamo/exc.py, symbolic_convert.py and guards.py of PyTorch 2.3 to 2.13; until 2024 the key
- * dynamo_graph_break_reason, later an artifact of that name.
+ * Format: torch/_dynamo/exc.py, symbolic_convert.py and guards.py of PyTorch 2.3 to 2.13; until
+ * 2024 the key dynamo_graph_break_reason, later an artifact of that name.
  */
 #include "capture/torch.h"
 
@@ -69,8 +69,8 @@ static int64_t read_traceback(const struct torch_record *r, struct span rest)
             if (!code.n || read_file_line(line, &f, &at, &n)) break;
             if (!loc.p && !only_marks(code)) loc = code;
         }
-        stack = store_frame(r->source->writer, stack, torch_word(r, file), number, torch_word(r, name),
-                            torch_word(r, loc));
+        stack = store_frame(r->source->writer, stack, torch_word(r, file), number,
+                            torch_word(r, name), torch_word(r, loc));
     }
     return stack;
 }
@@ -98,6 +98,13 @@ static struct span after_label(struct span text)
     return text;
 }
 
+/* The text up to PyTorch's own frames, which are most of it. */
+static struct span without_traceback(struct span text)
+{
+    if (!text.p) return text;
+    return span_to(text, span_find(text, SPAN("\nTraceback (most recent call last):"), 0));
+}
+
 enum err torch_on_graph_break(struct torch_record *r)
 {
     struct span text = r->has_payload ? r->payload : json_string(json_get(r->meta, "reason"));
@@ -105,14 +112,15 @@ enum err torch_on_graph_break(struct torch_record *r)
                                   .source = r->source->row.id,
                                   .compile = torch_compile_row(r),
                                   .attempt = r->attempt,
-                                  .detail = text,
+                                  .detail = without_traceback(text),
                                   .line = STORE_NULL,
                                   .artifact = r->artifact};
     struct span rest = text, first = SPAN_NONE;
     if (text.p && span_next_line(&rest, &first)) read_place(first, &row);
     if (text.p) row.reason = headline(row.file.p ? after_label(rest) : after_label(text));
     size_t at = text.p ? span_find(text, SPAN("User code traceback:\n"), 0) : SIZE_MAX;
-    if (at != SIZE_MAX) row.stack = read_traceback(r, span_from(text, at + strlen("User code traceback:\n")));
+    if (at != SIZE_MAX)
+        row.stack = read_traceback(r, span_from(text, at + strlen("User code traceback:\n")));
     if (!row.stack) row.stack = torch_stack(r, json_get(r->meta, "user_stack"));
     if (!row.stack) row.stack = torch_stack(r, json_get(r->meta, "stack"));
     return store_graph_break_add(r->source->batch, &row);
@@ -125,7 +133,9 @@ static size_t id_length(struct span text)
 {
     size_t n = 0;
     bool slash = false;
-    for (; n < text.n && (text.p[n] == '!' || text.p[n] == '/' || (text.p[n] >= '0' && text.p[n] <= '9')); n++)
+    for (; n < text.n &&
+           (text.p[n] == '!' || text.p[n] == '/' || (text.p[n] >= '0' && text.p[n] <= '9'));
+         n++)
         slash |= text.p[n] == '/' || text.p[n] == '!';
     return slash && n + 1 < text.n && text.p[n] == ':' && text.p[n + 1] == ' ' ? n : 0;
 }
@@ -133,7 +143,8 @@ static size_t id_length(struct span text)
 /* Appends one reason. text begins at the id and ends before the next reason. */
 static enum err add_reason(struct torch_record *r, struct span text, int64_t *position)
 {
-    struct row_recompile row = {.compile = torch_compile_row(r), .position = *position, .artifact = r->artifact};
+    struct row_recompile row = {
+        .compile = torch_compile_row(r), .position = *position, .artifact = r->artifact};
     size_t id = id_length(text);
     if (id) row.previous = span_to(text, id);
     struct span reason = id ? span_from(text, id + 2) : text;
@@ -164,10 +175,12 @@ enum err torch_on_recompile(struct torch_record *r)
     int64_t position = 0;
     if (!r->has_payload || !r->compile) return ERR_OK;
     struct span text = span_trim(r->payload);
-    struct json *list = NULL;
+    const struct json *list = r->content;
+    struct json *parsed = NULL;
     if (!text.n) return ERR_OK;
     if (text.p[0] != '[' && text.p[0] != '"') return add_reasons(r, r->payload, &position);
-    TRY(json_parse(text, r->arena, &list));
+    if (!list) TRY(json_parse(text, r->arena, &parsed));
+    if (!list) list = parsed;
     if (list->type == JSON_STRING) return add_reasons(r, list->text, &position);
     for (const struct json *j = list->type == JSON_LIST ? list->first : NULL; j; j = j->next)
         if (json_string(j).p) TRY(add_reasons(r, json_string(j), &position));

@@ -1,10 +1,12 @@
-/* imp_cache.c - what was asked of Inductor's and AOTAutograd's caches, and what their keys are made of.
+/* imp_cache.c - what was asked of the compile caches, and what their keys are made of.
  *
- * The artifact's name says cache and outcome (fx_graph_cache_miss, aotautograd_cache_hit); its JSON:
+ * The artifact's name says cache and outcome (fx_graph_cache_miss, aotautograd_cache_hit); its
+ * JSON:
  *   {"key": "f4lm...", "components": ["[<digest>] name: value", ...], "cache_bypass_reason": ...,
  *    "time_saved_ns": 331588000 | "time_saved_ms": 7409.0, "cache_state": "hit"}
- * Format: torch/_inductor/codecache.py, torch/_functorch/_aot_autograd/autograd_cache.py of PyTorch 2.4 to 2.13.
- * Logs of 2024 cut a component's value at its line ends, so a text without a digest continues the one before.
+ * Format: torch/_inductor/codecache.py, torch/_functorch/_aot_autograd/autograd_cache.py of PyTorch
+ * 2.4 to 2.13. Logs of 2024 cut a component's value at its line ends, so a text without a digest
+ * continues the one before.
  */
 #include "capture/torch.h"
 
@@ -28,14 +30,16 @@ static int64_t saved_ns(const struct json *event)
 }
 
 /* "[digest] name: value". */
-static enum err add_component(struct torch_record *r, int64_t event, int64_t position, struct span text)
+static enum err add_component(struct torch_record *r, int64_t event, int64_t position,
+                              struct span text)
 {
     size_t close = span_find(text, SPAN("] "), 0);
     struct span rest = span_from(text, close + 2);
-    struct row_cache_component row = {.cache_event = event,
-                                      .position = position,
-                                      .name = torch_word(r, span_to(rest, span_find(rest, SPAN(": "), 0))),
-                                      .digest = torch_word(r, span_to(span_from(text, 1), close - 1))};
+    struct row_cache_component row = {
+        .cache_event = event,
+        .position = position,
+        .name = torch_word(r, span_to(rest, span_find(rest, SPAN(": "), 0))),
+        .digest = torch_word(r, span_to(span_from(text, 1), close - 1))};
     return store_cache_component_add(r->source->batch, &row);
 }
 
@@ -46,8 +50,8 @@ static bool is_component(struct span text)
 
 enum err torch_on_cache(struct torch_record *r)
 {
-    struct json *event = NULL;
-    if (r->has_payload) TRY(json_parse(r->payload, r->arena, &event));
+    const struct json *event;
+    TRY(torch_json(r, &event));
     struct span name = json_string(json_get(r->meta, "name"));
     size_t stop = span_find(name, SPAN("_cache"), 0);
     struct row_cache_event row = {.source = r->source->row.id,
@@ -64,7 +68,8 @@ enum err torch_on_cache(struct torch_record *r)
     TRY(store_cache_event_add(r->source->batch, &row));
     int64_t position = 0;
     const struct json *parts = json_get(event, "components");
-    for (const struct json *j = parts && parts->type == JSON_LIST ? parts->first : NULL; j; j = j->next)
+    for (const struct json *j = parts && parts->type == JSON_LIST ? parts->first : NULL; j;
+         j = j->next)
         if (is_component(json_string(j))) TRY(add_component(r, row.id, position++, json_string(j)));
     return ERR_OK;
 }

@@ -1,20 +1,20 @@
-/* imp_graph.c - every text of an FX graph becomes rows graph, node, edge; the words of a node are interned.
+/* imp_graph.c - every text of an FX graph becomes rows graph, node and edge.
  *
- * Invariants: (1) a text that a compile has had before (by hash) is not read again: its graph rows point to those that
- * have the nodes (same_as); (2) ids of nodes ascend within a graph; (3) one state per log, made at the first
- * graph and freed by torch_graph_finish.
+ * Invariants: (1) a text that a compile has had before (by hash) is not read again: its graph rows
+ * point to those that have the nodes (same_as); (2) ids of nodes ascend within a graph; (3) one
+ * state per log, made at the first graph and freed by torch_graph_finish.
  */
 #include "capture/fx_text.h"
 #include "capture/torch.h"
 
 enum {
-    SEEN_MAX = 1 << 16,      /* texts remembered, then forgotten all at once */
-    NODES_KEPT = 1 << 16,    /* larger buffers are not kept for the next graph */
+    SEEN_MAX = 1 << 16,   /* texts remembered, then forgotten all at once */
+    NODES_KEPT = 1 << 16, /* larger buffers are not kept for the next graph */
 };
 
 /* A graph that has nodes of its own. */
 struct seen_graph {
-    int64_t id, module;
+    int64_t id, module, first_node;
     int64_t n_nodes, n_unread;
     bool more; /* the next one is of the same text */
 };
@@ -28,9 +28,8 @@ struct graph_state {
 struct adding {
     struct torch_record *r;
     struct graph_state *state;
-    int64_t name;      /* stage */
-    int64_t *stacks;   /* id per frame, 0 not made yet */
-    int64_t first;     /* id of the text's first node */
+    int64_t name;    /* stage */
+    int64_t *stacks; /* id per frame, 0 not made yet */
     int64_t first_graph;
 };
 
@@ -65,7 +64,8 @@ static struct row_graph graph_row(const struct adding *a, const struct seen_grap
                               .name = a->name,
                               .module = g->module,
                               .n_nodes = g->n_nodes,
-                              .n_lines = g->n_unread};
+                              .n_lines = g->n_unread,
+                              .first_node = g->first_node};
 }
 
 /* The graphs of a text that was read before. */
@@ -89,56 +89,63 @@ static int64_t stack_of(struct adding *a, uint32_t frame)
     int64_t *id = &a->stacks[frame - 1];
     if (*id) return *id;
     const struct fx_frame *f = &a->state->text.frames.p[frame - 1];
-    *id = store_frame(a->r->source->writer, 0, torch_word(a->r, f->file), f->line, torch_word(a->r, f->name),
-                      torch_word(a->r, f->code));
+    *id = store_frame(a->r->source->writer, 0, torch_word(a->r, f->file), f->line,
+                      torch_word(a->r, f->name), torch_word(a->r, f->code));
     return *id;
 }
 
-static enum err add_node(struct adding *a, int64_t graph, int64_t *ids, uint32_t index)
+/* Node `index` of the text, whose graph has its first node's id and index in g. */
+static enum err add_node(struct adding *a, const struct seen_graph *g, uint32_t first,
+                         uint32_t index)
 {
     const struct fx_text *t = &a->state->text;
     const struct fx_node *n = &t->nodes.p[index];
-    struct row_node row = {.id = store_next_id(a->r->source->writer, STORE_NODE),
-                           .graph = graph,
+    struct row_node row = {.id = g->first_node + (index - first),
+                           .graph = g->id,
                            .line = n->line,
                            .op = n->op,
                            .name = torch_word(a->r, n->name),
                            .target = torch_word(a->r, n->target),
                            .type = torch_word(a->r, n->type),
                            .stack = stack_of(a, n->frame)};
-    ids[index] = row.id;
     TRY(store_node_add(a->r->source->batch, &row));
     for (uint32_t i = 0; i < n->n_args; i++) {
-        struct row_edge edge = {.dst = row.id, .arg = i, .src = ids[t->args.p[n->first_arg + i]]};
+        uint32_t argument = t->args.p[n->first_arg + i];
+        struct row_edge edge = {.dst = row.id, .arg = i, .src = g->first_node + (argument - first)};
         TRY(store_edge_add(a->r->source->batch, &edge));
     }
     return ERR_OK;
 }
 
-static enum err add_graph(struct adding *a, size_t index, int64_t *ids)
+static enum err add_graph(struct adding *a, size_t index)
 {
     const struct fx_graph *g = &a->state->text.graphs.p[index];
-    struct seen_graph *seen = LIST_PUSH(&a->state->graphs);
-    if (!seen) FAIL(ERR_NOMEM, "out of memory while remembering a graph");
-    *seen = (struct seen_graph){.id = store_next_id(a->r->source->writer, STORE_GRAPH),
-                                .module = torch_word(a->r, g->module),
-                                .n_nodes = g->n_nodes,
-                                .n_unread = g->n_unread,
-                                .more = index + 1 < a->state->text.graphs.n};
-    struct row_graph row = graph_row(a, seen);
+    struct store_writer *w = a->r->source->writer;
+    struct seen_graph *slot = LIST_PUSH(&a->state->graphs);
+    if (!slot) FAIL(ERR_NOMEM, "out of memory while remembering a graph");
+    struct seen_graph seen = {.id = store_next_id(w, STORE_GRAPH),
+                              .module = torch_word(a->r, g->module),
+                              .first_node =
+                                  g->n_nodes ? store_next_ids(w, STORE_NODE, g->n_nodes) : 0,
+                              .n_nodes = g->n_nodes,
+                              .n_unread = g->n_unread,
+                              .more = index + 1 < a->state->text.graphs.n};
+    struct row_graph row = graph_row(a, &seen);
+    *slot = seen;
     if (!a->first_graph) a->first_graph = row.id;
     TRY(store_graph_add(a->r->source->batch, &row));
-    for (uint32_t i = 0; i < g->n_nodes; i++) TRY(add_node(a, row.id, ids, g->first_node + i));
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        TRY(add_node(a, &seen, g->first_node, g->first_node + i));
     return ERR_OK;
 }
 
 static enum err add_graphs(struct adding *a)
 {
     struct fx_text *t = &a->state->text;
-    int64_t *ids = arena_array(a->r->arena, t->nodes.n + 1, sizeof *ids);
     a->stacks = arena_array(a->r->arena, t->frames.n + 1, sizeof *a->stacks);
-    if (!ids || !a->stacks) FAIL(ERR_NOMEM, "out of memory for a graph of %zu nodes", t->nodes.n);
-    for (size_t i = 0; i < t->graphs.n; i++) TRY(add_graph(a, i, ids));
+    if (!a->stacks)
+        FAIL(ERR_NOMEM, "out of memory for the frames of a graph of %zu nodes", t->nodes.n);
+    for (size_t i = 0; i < t->graphs.n; i++) TRY(add_graph(a, i));
     return ERR_OK;
 }
 

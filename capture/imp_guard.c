@@ -1,6 +1,6 @@
-/* imp_guard.c - guards: the printed tree of dynamo_cpp_guards_str, the JSON list of dynamo_guards (until 2024).
+/* imp_guard.c - guards: the tree of dynamo_cpp_guards_str, the list of dynamo_guards (to 2024).
  *
- *   dynamo_guards: [{"code": "L['x'] ...", "stack": [frames] | null, "user_stack": [frames] | null}, ...]
+ *   dynamo_guards: [{"code": "L['x'] ...", "stack": [frames] | null, "user_stack": ...}, ...]
  */
 #include "capture/guard_tree.h"
 #include "capture/torch.h"
@@ -35,12 +35,10 @@ enum err torch_on_cpp_guards(struct torch_record *r)
 
 enum err torch_on_guards(struct torch_record *r)
 {
-    struct json *list = NULL;
+    const struct json *list = r->content; /* parsed by the reader for this key */
     if (!r->has_payload) return ERR_OK;
-    enum err err = json_parse(r->payload, r->arena, &list);
-    if (err == ERR_FORMAT || (!err && list->type != JSON_LIST))
+    if (!list || list->type != JSON_LIST)
         return torch_loss(r, "guards", "dynamo_guards is no JSON list of guards; its text is kept");
-    TRY(err);
     for (const struct json *j = list->first; j; j = j->next) {
         struct row_guard row = guard_row(r);
         row.kind = torch_word(r, SPAN("dynamo_guards"));

@@ -1,9 +1,9 @@
 /* imp_kernel.c - kernels that generated code names.
  *
- *   triton_poi_fused_relu_0 = async_compile.triton('triton_poi_fused_relu_0', '''      Python: a kernel of its own
- *   extern_kernels.addmm(arg1_1, ...)                                                 Python: a library call
- *   extern "C"  void cpp_fused_relu_0(float* in_out_ptr0,                             C++ wrapper of AOTInductor
- *   {"triton_poi_fused_relu_0": {"autotune_cache_state": "miss", ...}}                triton_kernel_info
+ *   triton_poi_fused_relu_0 = async_compile.triton('triton_poi_fused_relu_0', '''  its own
+ *   extern_kernels.addmm(arg1_1, ...)                                         a library call
+ *   extern "C"  void cpp_fused_relu_0(float* in_out_ptr0,                     wrapper in C++
+ *   {"triton_poi_fused_relu_0": {"autotune_cache_state": "miss", ...}}        triton_kernel_info
  * Format: torch/_inductor/codegen/wrapper.py and cpp_wrapper_cpu.py of PyTorch 2.4 to 2.13.
  */
 #include "capture/torch.h"
@@ -12,9 +12,9 @@ enum { DECLARATION_MAX = 512 }; /* bytes of a line in which a C++ kernel's name 
 
 struct naming {
     struct torch_record *r;
-    struct map names;  /* those of this text */
-    size_t counted;    /* bytes whose line ends are counted */
-    int64_t line;      /* of that place, 1-based */
+    struct map names; /* those of this text */
+    size_t counted;   /* bytes whose line ends are counted */
+    int64_t line;     /* of that place, 1-based */
 };
 
 static int64_t line_of(struct naming *n, size_t at)
@@ -101,7 +101,8 @@ static enum err name_cpp_kernels(struct naming *n)
         size_t open = span_find(line, SPAN("("), 0);
         struct span name = open == SIZE_MAX ? SPAN_NONE : name_before(line, open);
         if (span_starts(name, "cpp_") || span_starts(name, "triton_"))
-            TRY(add_kernel(n, name, kind_of(span_to(name, name.p[0] == 'c' ? 3 : 6)), (size_t)(name.p - text.p)));
+            TRY(add_kernel(n, name, kind_of(span_to(name, name.p[0] == 'c' ? 3 : 6)),
+                           (size_t)(name.p - text.p)));
     }
     return ERR_OK;
 }
@@ -132,12 +133,12 @@ enum err torch_on_output_code(struct torch_record *r)
 
 enum err torch_on_kernel_info(struct torch_record *r)
 {
-    struct json *kernels = NULL;
+    const struct json *kernels;
     struct buf text = {0};
     enum err err = ERR_OK;
-    if (!r->has_payload) return ERR_OK;
-    TRY(json_parse(r->payload, r->arena, &kernels));
-    for (const struct json *j = kernels->type == JSON_OBJECT ? kernels->first : NULL; j; j = j->next) {
+    TRY(torch_json(r, &kernels));
+    for (const struct json *j = kernels && kernels->type == JSON_OBJECT ? kernels->first : NULL; j;
+         j = j->next) {
         buf_clear(&text);
         json_print(&text, j);
         TRY_OUT(buf_ok(&text));

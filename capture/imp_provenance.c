@@ -1,10 +1,11 @@
-/* imp_provenance.c - gathers the texts that Inductor's node mappings speak of, and writes their line maps.
+/* imp_provenance.c - gathers the texts of Inductor's node mappings and writes their line maps.
  *
- * A compile's texts come in the order pre-grad graph, post-grad graph, code, mappings; a backward has its own post-grad graph,
- * code and mappings, and shares the pre-grad graph. A mapping takes the texts that came since the one before; if some have not
- * come yet it waits for the next mapping, the end of the log, or until its compile is forgotten.
+ * A compile's texts come in the order pre-grad graph, post-grad graph, code, mappings; a backward
+ * has its own post-grad graph, code and mappings, and shares the pre-grad graph. A mapping takes
+ * the texts that came since the one before; if some have not come yet it waits for the next
+ * mapping, the end of the log, or until its compile is forgotten.
  *
- *   slot (one per compile, the N_SLOTS used last): pre, post, code + ids of the kernels in the code, waiting mapping
+ *   slot (of a compile; the N_SLOTS used last): pre, post, code and its kernels, waiting mapping
  */
 #include "capture/provenance.h"
 
@@ -14,8 +15,9 @@
 
 enum {
     N_SLOTS = 4,
-    TEXT_MAX = 32 << 20,  /* a longer text is not kept */
-    SLOTS_MAX = 24 << 20, /* bytes of all slots; above that the slots used least recently are let go */
+    TEXT_MAX = 32 << 20, /* a longer text is not kept */
+    SLOTS_MAX =
+        24 << 20, /* bytes of all slots; above that the slots used least recently are let go */
 };
 enum { PRE, POST, CODE, N_TEXTS };
 
@@ -46,9 +48,9 @@ static const struct {
     int text;
     bool fallback, is_cpp;
 } known_texts[] = {
-    {"before_pre_grad_graph", PRE, false, false},   {"inductor_pre_grad_graph", PRE, true, false},
-    {"after_post_grad_graph", POST, false, false},  {"inductor_post_grad_graph", POST, true, false},
-    {"inductor_output_code", CODE, false, false},   {"inductor_aot_wrapper_code", CODE, false, true},
+    {"before_pre_grad_graph", PRE, false, false},  {"inductor_pre_grad_graph", PRE, true, false},
+    {"after_post_grad_graph", POST, false, false}, {"inductor_post_grad_graph", POST, true, false},
+    {"inductor_output_code", CODE, false, false},  {"inductor_aot_wrapper_code", CODE, false, true},
 };
 
 /* ---- finishing a map ---- */
@@ -79,9 +81,9 @@ static enum err kernel_id(struct finishing *f, struct span name, int64_t *out)
                              .compile = f->slot->compile,
                              .artifact = f->mapping,
                              .name = store_word(w, name),
-                             .kind = span_starts(name, "triton_")       ? SPAN("triton")
-                                     : span_starts(name, "cpp_")        ? SPAN("cpp")
-                                                                        : SPAN("extern"),
+                             .kind = span_starts(name, "triton_") ? SPAN("triton")
+                                     : span_starts(name, "cpp_")  ? SPAN("cpp")
+                                                                  : SPAN("extern"),
                              .line = STORE_NULL};
     return store_kernel_add(f->source->batch, &row);
 }
@@ -98,7 +100,8 @@ static enum err add_kernel_ops(struct finishing *f, const struct json *kernels)
         int64_t *position = map_put(&positions, map_key_int(id, 0), 0, NULL);
         if (!position) TRY_OUT(err_set(ERR_NOMEM, "out of memory for the nodes of a kernel"));
         for (const struct json *n = k->type == JSON_LIST ? k->first : NULL; n; n = n->next) {
-            struct row_kernel_op row = {id, *position, store_word(f->source->writer, json_string(n))};
+            struct row_kernel_op row = {id, *position,
+                                        store_word(f->source->writer, json_string(n))};
             ++*position;
             TRY_OUT(store_kernel_op_add(f->source->batch, &row));
         }
@@ -121,7 +124,8 @@ static enum err add_links(struct finishing *f, int64_t map, const struct provena
 static enum err finish_map(struct finishing *f, const struct json *mappings)
 {
     struct slot *s = f->slot;
-    struct provenance_texts texts = {text_of(s, PRE), text_of(s, POST), text_of(s, CODE), s->is_cpp};
+    struct provenance_texts texts = {text_of(s, PRE), text_of(s, POST), text_of(s, CODE),
+                                     s->is_cpp};
     struct row_provenance_map row = {.id = store_next_id(f->source->writer, STORE_PROVENANCE_MAP),
                                      .compile = s->compile,
                                      .mapping = f->mapping,
@@ -198,7 +202,8 @@ static struct slot *oldest(struct state *st, const struct slot *but)
 {
     struct slot *found = NULL;
     for (int i = 0; i < N_SLOTS; i++)
-        if (&st->slots[i] != but && (!found || st->slots[i].used < found->used)) found = &st->slots[i];
+        if (&st->slots[i] != but && (!found || st->slots[i].used < found->used))
+            found = &st->slots[i];
     return found;
 }
 
@@ -231,7 +236,8 @@ static enum err make_room(struct torch_source *source, const struct slot *but)
         for (int i = 0; i < N_SLOTS; i++) n += slot_size(&st->slots[i]);
         struct slot *s = oldest(st, but);
         for (int i = 0; i < N_SLOTS; i++) /* the oldest that holds anything */
-            if (&st->slots[i] != but && slot_size(&st->slots[i]) && (!slot_size(s) || st->slots[i].used < s->used))
+            if (&st->slots[i] != but && slot_size(&st->slots[i]) &&
+                (!slot_size(s) || st->slots[i].used < s->used))
                 s = &st->slots[i];
         if (n <= SLOTS_MAX || !slot_size(s)) return ERR_OK;
         TRY(let_go(source, s));
@@ -287,16 +293,18 @@ static bool is_fresh(const struct slot *s, int which)
 
 enum err torch_on_provenance(struct torch_record *r)
 {
-    struct json *mappings = NULL;
+    const struct json *mappings;
     struct slot *s;
-    if (!r->has_payload) return ERR_OK;
+    TRY(torch_json(r, &mappings));
+    if (!mappings) return ERR_OK;
     TRY(find_slot(r, &s));
     TRY(finish_waiting(r->source, s));
-    TRY(json_parse(r->payload, r->arena, &mappings));
     for (int i = 0; i < N_TEXTS; i++)
         if (s->texts[i].too_long)
-            TRY(torch_loss(r, "schema", "a text of this provenance map is longer than %d MiB: its lines are not mapped",
-                           TEXT_MAX >> 20));
+            TRY(torch_loss(
+                r, "schema",
+                "a text of this provenance map is longer than %d MiB: its lines are not mapped",
+                TEXT_MAX >> 20));
     if (is_fresh(s, POST) && is_fresh(s, CODE)) {
         struct finishing f = {r->source, s, r->arena, r->artifact};
         return finish_map(&f, mappings);
@@ -310,14 +318,14 @@ enum err torch_on_provenance(struct torch_record *r)
 /* {"cpp_fused_mul_0:3": ["File \"a.py\", line 13, in forward\n ...", ...]} */
 enum err torch_on_kernel_stacks(struct torch_record *r)
 {
-    struct json *stacks = NULL;
-    if (!r->has_payload) return ERR_OK;
-    TRY(json_parse(r->payload, r->arena, &stacks));
-    for (const struct json *k = stacks->type == JSON_OBJECT ? stacks->first : NULL; k; k = k->next) {
+    const struct json *stacks;
+    TRY(torch_json(r, &stacks));
+    for (const struct json *k = stacks && stacks->type == JSON_OBJECT ? stacks->first : NULL; k;
+         k = k->next) {
         int64_t position = 0;
         for (const struct json *j = k->type == JSON_LIST ? k->first : NULL; j; j = j->next) {
-            struct row_kernel_stack row = {torch_compile_row(r), r->artifact, torch_word(r, k->key), position++,
-                                           torch_word(r, json_string(j))};
+            struct row_kernel_stack row = {torch_compile_row(r), r->artifact, torch_word(r, k->key),
+                                           position++, torch_word(r, json_string(j))};
             TRY(store_kernel_stack_add(r->source->batch, &row));
         }
     }

@@ -1,17 +1,11 @@
-/* imp_rank.c - what ranks are compared by: collectives, estimated run times, order of executed graphs.
+/* imp_rank.c - what ranks are compared by: collectives, run times, order of graphs.
  *
  *   inductor_collective_schedule:      ["torch.ops._c10d_functional.all_reduce_.default", ...]
- *   inductor_runtime_and_tensor_meta:  {"ops": [{"name", "type", "estimated_runtime_ns", "outputs": [...]}]}
- *   graph_execution*:                  {"graph_execution_order": [{"compile_id": "0/0"} | "0/0", ...]}
+ *   inductor_runtime_and_tensor_meta:  {"ops": [{"name", "type", "estimated_runtime_ns", "outputs"}]}
+ *   graph_execution*:                  {"graph_execution_order": [{"compile_id": "0/0"} | "0/0"]}
  * Format: torch/_inductor/debug.py and torch/_inductor/utils.py of PyTorch 2.8 to 2.13.
  */
 #include "capture/torch.h"
-
-static enum err parse(struct torch_record *r, struct json **out)
-{
-    *out = NULL;
-    return r->has_payload ? json_parse(r->payload, r->arena, out) : ERR_OK;
-}
 
 static const struct json *first_of(const struct json *list)
 {
@@ -20,11 +14,12 @@ static const struct json *first_of(const struct json *list)
 
 enum err torch_on_collectives(struct torch_record *r)
 {
-    struct json *list;
+    const struct json *list;
     int64_t position = 0;
-    TRY(parse(r, &list));
+    TRY(torch_json(r, &list));
     for (const struct json *j = first_of(list); j; j = j->next) {
-        struct row_collective row = {torch_compile_row(r), r->artifact, position++, torch_word(r, json_string(j))};
+        struct row_collective row = {torch_compile_row(r), r->artifact, position++,
+                                     torch_word(r, json_string(j))};
         TRY(store_collective_add(r->source->batch, &row));
     }
     return ERR_OK;
@@ -32,11 +27,11 @@ enum err torch_on_collectives(struct torch_record *r)
 
 enum err torch_on_estimates(struct torch_record *r)
 {
-    struct json *root;
+    const struct json *root;
     struct buf text = {0};
     enum err err = ERR_OK;
     int64_t position = 0;
-    TRY(parse(r, &root));
+    TRY(torch_json(r, &root));
     for (const struct json *j = first_of(json_get(root, "ops")); j; j = j->next) {
         const struct json *outputs = json_get(j, "outputs");
         buf_clear(&text);
@@ -58,11 +53,12 @@ out:
 
 enum err torch_on_execution(struct torch_record *r)
 {
-    struct json *root;
+    const struct json *root;
     int64_t position = 0;
-    TRY(parse(r, &root));
+    TRY(torch_json(r, &root));
     for (const struct json *j = first_of(json_get(root, "graph_execution_order")); j; j = j->next) {
-        struct span id = j->type == JSON_OBJECT ? json_string(json_get(j, "compile_id")) : json_string(j);
+        struct span id =
+            j->type == JSON_OBJECT ? json_string(json_get(j, "compile_id")) : json_string(j);
         struct row_graph_execution row = {r->source->row.id, r->artifact, position++, id};
         TRY(store_graph_execution_add(r->source->batch, &row));
     }

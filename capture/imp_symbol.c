@@ -1,14 +1,16 @@
-/* imp_symbol.c - symbols of dynamic shapes, guards on them, their expressions, and what an export reported.
+/* imp_symbol.c - symbols of dynamic shapes, guards on them, expressions, export findings.
  *
  *   create_symbol:                   symbol, val, vr, source, stack, user_stack
  *   create_unbacked_symbol:          symbol, node_id, vr, stack, user_stack
  *   symbolic_shape_specialization:   symbol, sources[], value, reason, stack, user_stack
- *   guard_added, guard_added_fast:   expr, stack, user_stack; the first also result, prefix, expr_node_id,
- *                                    symbol_to_sources, frame_locals (a finding of draft export when prefix is "eval")
- *   expression_created:              method, result, result_id, arguments[], argument_ids[], stack, user_stack
- *   propagate_real_tensors(_provenance), guard_on_data_dependent_error, missing_fake_kernel, mismatched_fake_kernel
- * argument_ids has no entry for constants, so the n-th id belongs to the n-th argument that is none.
- * Format: torch/fx/experimental/symbolic_shapes.py and sym_node.py, torch/export/_draft_export.py of PyTorch 2.4 to 2.13.
+ *   guard_added, guard_added_fast:   expr, stack, user_stack; the first also prefix, expr_node_id,
+ *                                    symbol_to_sources, frame_locals (prefix "eval": also a finding)
+ *   expression_created:              method, result, result_id, arguments[], argument_ids[], stacks
+ *   propagate_real_tensors(_provenance), guard_on_data_dependent_error,
+ *   missing_fake_kernel, mismatched_fake_kernel
+ * argument_ids has no entry for constants, so the n-th id belongs to the n-th argument that is
+ * none. Format: torch/fx/experimental/symbolic_shapes.py and sym_node.py,
+ * torch/export/_draft_export.py of PyTorch 2.4 to 2.13.
  */
 #include "capture/torch.h"
 
@@ -70,7 +72,8 @@ enum err torch_on_symbol(struct torch_record *r)
                              .symbol = any_text(r, field(r, "symbol")),
                              .value = any_text(r, field(r, field(r, "val") ? "val" : "value")),
                              .range = any_text(r, field(r, "vr")),
-                             .origin = sources ? joined(r, sources) : any_text(r, field(r, "source")),
+                             .origin =
+                                 sources ? joined(r, sources) : any_text(r, field(r, "source")),
                              .reason = any_text(r, field(r, "reason")),
                              .node = json_int(field(r, "node_id"), STORE_NULL),
                              .stack = stack_field(r, "stack"),
@@ -97,7 +100,8 @@ static enum err add_arguments(struct torch_record *r, int64_t expression)
     for (const struct json *j = list->first; j; j = j->next, left--) {
         struct span text = any_text(r, j);
         bool has_id = id && (n_ids >= left || !is_constant(text));
-        struct row_expression_arg row = {expression, position++, has_id ? json_int(id, STORE_NULL) : STORE_NULL, text};
+        struct row_expression_arg row = {expression, position++,
+                                         has_id ? json_int(id, STORE_NULL) : STORE_NULL, text};
         if (has_id) {
             id = id->next;
             n_ids--;

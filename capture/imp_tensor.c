@@ -1,8 +1,8 @@
 /* imp_tensor.c - tensors and storages that fake-tensor conversion described.
  *
  *   describe_storage: {"id": 0, "describer_id": 0, "size": 524288}
- *   describe_tensor:  {"id": 0, "ndim": 4, "dtype": "torch.float32", "device": "device(type='cpu')", "size": [1, 4],
- *                      "is_leaf": true, "stride": [4, 1], "storage": 0, "describer_id": 0, ...}
+ *   describe_tensor:  {"id": 0, "ndim": 4, "dtype": "torch.float32", "device": "device(type='cpu')",
+ *                      "size": [1, 4], "is_leaf": true, "stride": [4, 1], ...}
  *   describe_source:  {"describer_id": 0, "id": 0, "source": "L['x']"}
  * Fields without a column of their own are kept as JSON, except view_func (an address). Format:
  * torch/_subclasses/meta_utils.py (MetaTensorDescriber) of PyTorch 2.4 to 2.13.
@@ -39,7 +39,8 @@ static int64_t rest_word(const struct torch_record *r)
 {
     struct buf text = {0};
     int64_t id = 0;
-    for (const struct json *j = r->meta->type == JSON_OBJECT ? r->meta->first : NULL; j; j = j->next) {
+    for (const struct json *j = r->meta->type == JSON_OBJECT ? r->meta->first : NULL; j;
+         j = j->next) {
         if (is_known(j->key)) continue;
         buf_puts(&text, text.n ? ", " : "{");
         buf_json(&text, j->key);
@@ -87,21 +88,23 @@ static int64_t number(const struct torch_record *r, const char *name)
 static enum err add_tensor(struct torch_record *r)
 {
     const struct json *m = r->meta;
-    struct row_tensor_desc row = {.id = store_next_id(r->source->writer, STORE_TENSOR_DESC),
-                                  .source = r->source->row.id,
-                                  .compile = torch_compile_row(r),
-                                  .describer = number(r, "describer_id"),
-                                  .tensor = number(r, "id"),
-                                  .storage = number(r, "storage"),
-                                  .ndim = number(r, "ndim"),
-                                  .dtype = torch_word(r, json_string(json_get(m, "dtype"))),
-                                  .device = device_word(r, json_string(json_get(m, "device"))),
-                                  .size = json_word(r, json_get(m, "size")),
-                                  .stride = json_word(r, json_get(m, "stride")),
-                                  .flags = flags_of(m),
-                                  .base = json_get(m, "base") ? json_int(json_get(json_get(m, "base"), "id"), number(r, "base"))
-                                                              : STORE_NULL,
-                                  .rest = rest_word(r)};
+    struct row_tensor_desc row = {
+        .id = store_next_id(r->source->writer, STORE_TENSOR_DESC),
+        .source = r->source->row.id,
+        .compile = torch_compile_row(r),
+        .describer = number(r, "describer_id"),
+        .tensor = number(r, "id"),
+        .storage = number(r, "storage"),
+        .ndim = number(r, "ndim"),
+        .dtype = torch_word(r, json_string(json_get(m, "dtype"))),
+        .device = device_word(r, json_string(json_get(m, "device"))),
+        .size = json_word(r, json_get(m, "size")),
+        .stride = json_word(r, json_get(m, "stride")),
+        .flags = flags_of(m),
+        .base = json_get(m, "base")
+                    ? json_int(json_get(json_get(m, "base"), "id"), number(r, "base"))
+                    : STORE_NULL,
+        .rest = rest_word(r)};
     return store_tensor_desc_add(r->source->batch, &row);
 }
 
@@ -110,7 +113,8 @@ enum err torch_on_describe(struct torch_record *r)
     int64_t source = r->source->row.id, compile = torch_compile_row(r);
     if (span_is(r->key, "describe_tensor")) return add_tensor(r);
     if (span_is(r->key, "describe_storage")) {
-        struct row_storage_desc row = {source, compile, number(r, "describer_id"), number(r, "id"), number(r, "size")};
+        struct row_storage_desc row = {source, compile, number(r, "describer_id"), number(r, "id"),
+                                       number(r, "size")};
         return store_storage_desc_add(r->source->batch, &row);
     }
     struct row_tensor_source row = {source, compile, number(r, "describer_id"), number(r, "id"),

@@ -55,7 +55,6 @@ static bool md5_is(const struct torch_line *l, struct span hex)
     return true;
 }
 
-/* What is wrong with the payload: a loss kind, or -1. */
 static enum err check_payload(struct torch_record *rec, const struct torch_line *l, bool *mismatch)
 {
     const struct json *announced = json_get(rec->envelope, "has_payload");
@@ -64,8 +63,10 @@ static enum err check_payload(struct torch_record *rec, const struct torch_line 
     rec->has_payload = announced && announced->type != JSON_NULL;
     if (!rec->has_payload) {
         if (!l->payload.p) return ERR_OK;
-        return torch_loss(rec, "malformed", "the %lld lines after the record at line %lld begin with a tab, but it announces no payload",
-                          (long long)l->n_lines - 1, (long long)l->line);
+        struct row_loss where = {.ts = rec->ts, .offset = rec->offset, .line = l->line + 1, .count = l->n_lines - 1,
+                                 .bytes = (int64_t)l->payload_size};
+        return torch_loss_add(torch_reader_of(rec->source), TORCH_LOSS_malformed, &where,
+                              "lines begin with a tab, but the record before them announces no payload");
     }
     rec->payload = l->payload.p ? l->payload : SPAN("");
     if (!l->payload.p) {
@@ -155,8 +156,7 @@ static enum err check_rank(struct torch_record *rec, bool *set_aside)
         }
     }
     if (!*set_aside) return ERR_OK;
-    TRY(torch_loss(rec, "other_rank", "the record at line %lld does not carry the rank %lld of those before it", (long long)rec->line,
-                   (long long)r->record_rank));
+    r->losses[TORCH_LOSS_other_rank]++; /* nothing is lost: only --strict=tlparse asks */
     if (rank == STORE_NULL && !rec->compile) return ERR_OK;
     if (rank == STORE_NULL)
         return torch_loss(rec, "mixed_rank", "the record at line %lld has no rank in a log of rank %lld", (long long)rec->line,
@@ -212,17 +212,27 @@ struct record_place {
     bool mismatch, set_aside;
 };
 
+/* tlparse 0.4.3 expects strings for the locals of a guard; newer versions write lists. */
+static bool tlparse_refuses(const struct torch_record *rec)
+{
+    if (!span_is(rec->key, "guard_added") && !span_is(rec->key, "propagate_real_tensors_provenance")) return false;
+    const struct json *locals = json_get(json_get(rec->meta, "frame_locals"), "locals");
+    for (const struct json *l = locals && locals->type == JSON_OBJECT ? locals->first : NULL; l; l = l->next)
+        if (l->type == JSON_LIST || l->type == JSON_OBJECT) return true;
+    return false;
+}
+
 static enum err read_key(struct torch_record *rec, const struct record_place *at)
 {
     struct torch_reader *r = torch_reader_of(rec->source);
+    r->losses[TORCH_LOSS_tlparse_json] += tlparse_refuses(rec);
     int index = envelope_index(rec->key);
-    struct torch_count *count = torch_count_of(r, rec->key);
+    struct torch_count *count = torch_count_of(r, rec->key, index >= 0 || span_is(rec->key, "(none)"));
     if (!count) FAIL(ERR_NOMEM, "out of memory for counts");
     count->records++;
     count->payloads += rec->has_payload;
     count->mismatches += at->mismatch;
     count->dirty = true;
-    count->known = index >= 0 || span_is(rec->key, "(none)");
     int64_t number = !at->set_aside && outputs_of(rec, index) ? r->outputs : STORE_NULL;
     bool wants = index < 0 || envelopes[index].payload == TORCH_ARTIFACT;
     bool has_text = rec->has_payload || span_is(rec->key, "artifact");
@@ -347,6 +357,7 @@ static enum err read_piece(struct torch_reader *r, const struct torch_piece *p)
         if (err) return err;
     }
     r->source.row.size = p->offset + (int64_t)p->bytes.n;
+    r->source.row.crlf = p->crlf;
     TRY(torch_write_compiles(r));
     return torch_write_counts(r);
 }

@@ -1,7 +1,8 @@
-/* provenance.c - names to lines first, then each relation is a join of two such tables through the mappings.
+/* provenance.c - names to lines, then each relation joins two such tables by a mapping.
  *
- * A *table* maps a name to a list of lines: nodes have one, kernels any number. Left sides are visited in byte order of their names, so
- * that the last one with links wins a line (see provenance.h).
+ * A *table* maps a name to a list of lines: nodes have one, kernels any number. Left sides are
+ * visited in byte order of their names, so that the last one with links wins a line (see
+ * provenance.h).
  */
 #include "capture/provenance.h"
 
@@ -14,7 +15,7 @@ struct lines {
     uint32_t n;
 };
 struct table {
-    struct map names;      /* name -> index into lists */
+    struct map names; /* name -> index into lists */
     LIST_OF(struct lines) lists;
 };
 /* Lines of a text by number. */
@@ -27,8 +28,7 @@ struct search {
     struct arena *arena;
     struct index code;
     bool is_cpp;
-    uint32_t from;    /* first line searched, 0-based */
-    uint32_t first;   /* line that counts as 1, 0-based */
+    uint32_t from; /* first line searched, 0-based */
     uint64_t compared;
 };
 
@@ -42,7 +42,8 @@ static enum err no_memory(void)
 static enum err index_lines(struct span text, struct arena *arena, struct index *out)
 {
     uint32_t n = 1;
-    if (text.n > PROVENANCE_MAX_TEXT) FAIL(ERR_LIMIT, "a text of %zu bytes: at most 1 GiB is mapped", text.n);
+    if (text.n > PROVENANCE_MAX_TEXT)
+        FAIL(ERR_LIMIT, "a text of %zu bytes: at most 1 GiB is mapped", text.n);
     for (size_t at = 0; (at = span_find(text, SPAN("\n"), at)) != SIZE_MAX; at++) n++;
     *out = (struct index){text, arena_array(arena, n, sizeof(uint32_t)), n};
     if (!out->starts) return no_memory();
@@ -116,7 +117,8 @@ static enum err read_nodes(struct span text, struct arena *arena, struct table *
 {
     struct span line;
     uint32_t number = 0;
-    if (text.n > PROVENANCE_MAX_TEXT) FAIL(ERR_LIMIT, "a graph of %zu bytes: at most 1 GiB is mapped", text.n);
+    if (text.n > PROVENANCE_MAX_TEXT)
+        FAIL(ERR_LIMIT, "a graph of %zu bytes: at most 1 GiB is mapped", text.n);
     while (text.p && span_next_line(&text, &line)) {
         struct span name = node_name(line);
         number++;
@@ -136,13 +138,12 @@ struct span provenance_bare_name(struct span name, bool is_cpp)
     size_t at = is_cpp ? name.n : 0;
     if (is_cpp)
         while (at && name.p[at - 1] != ':') at--;
-    else
-        at = span_find(name, SPAN(":"), 0);
+    else at = span_find(name, SPAN(":"), 0);
     if (is_cpp) return at ? span_to(name, at - 1) : name;
     return span_to(name, at);
 }
 
-/* First line of Python with "def", "call" and "(args)"; of C++ with "::run_impl("; else the first of all. */
+/* First line with "def", "call" and "(args)" (Python) or "::run_impl(" (C++), else the first of all. */
 static uint32_t search_start(const struct index *x, bool is_cpp)
 {
     struct span needle = is_cpp ? SPAN("::run_impl(") : SPAN("(args)");
@@ -214,7 +215,7 @@ static enum err all_lines(struct search *s, struct span bare, struct lines *out)
         uint32_t line = line_at(&s->code, at);
         uint32_t *slot = LIST_PUSH(&found);
         if (!slot) break;
-        *slot = line;
+        *slot = line + 1;
         from = line + 1;
     }
     uint32_t *copy = arena_array(s->arena, found.n + 1, sizeof *copy);
@@ -224,21 +225,13 @@ static enum err all_lines(struct search *s, struct span bare, struct lines *out)
     return copy ? ERR_OK : no_memory();
 }
 
-/* Makes 0-based lines count from the code's first line; earlier ones go. */
-static void count_from_first(const struct search *s, struct lines *lines)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < lines->n; i++)
-        if (lines->p[i] >= s->first) lines->p[n++] = lines->p[i] - s->first + 1;
-    lines->n = n;
-}
-
 static enum err find_kernel(struct search *s, struct span name, struct lines *out)
 {
     struct span bare = provenance_bare_name(name, s->is_cpp);
     uint32_t line = UINT32_MAX;
     if (s->compared > max_search)
-        FAIL(ERR_LIMIT, "the kernels of a provenance map were not all looked for: too many names for code of this length");
+        FAIL(ERR_LIMIT, "the kernels of a provenance map were not all looked for: too many names "
+                        "for code of this length");
     if (bare.n < name.n) line = handle_line(s, name);
     if (line != UINT32_MAX) line = line_below(s, bare, line);
     if (line == UINT32_MAX) {
@@ -246,10 +239,9 @@ static enum err find_kernel(struct search *s, struct span name, struct lines *ou
     } else {
         out->p = arena_array(s->arena, 1, sizeof *out->p);
         if (!out->p) return no_memory();
-        out->p[0] = line;
+        out->p[0] = line + 1;
         out->n = 1;
     }
-    count_from_first(s, out);
     return ERR_OK;
 }
 
@@ -275,7 +267,8 @@ struct left {
 
 static int by_key(const void *a, const void *b)
 {
-    struct span x = (*(const struct json *const *)a)->key, y = (*(const struct json *const *)b)->key;
+    struct span x = (*(const struct json *const *)a)->key,
+                y = (*(const struct json *const *)b)->key;
     int c = memcmp(x.p ? x.p : "", y.p ? y.p : "", x.n < y.n ? x.n : y.n);
     return c ? c : (x.n > y.n) - (x.n < y.n);
 }
@@ -295,8 +288,8 @@ static size_t count_links(const struct json *names, const struct table *right)
     return n;
 }
 
-static enum err add_links(enum provenance_relation relation, const struct left *left, const struct table *right,
-                          struct provenance_links *out)
+static enum err add_links(enum provenance_relation relation, const struct left *left,
+                          const struct table *right, struct provenance_links *out)
 {
     uint32_t position = 0;
     for (const struct json *j = left->names->first; j; j = j->next) {
@@ -313,8 +306,9 @@ static enum err add_links(enum provenance_relation relation, const struct left *
 }
 
 /* All (line, name) pairs of the relation's left side that have links, ordered by line. */
-static enum err collect_left(const struct json *mapping, const struct table *from, const struct table *to,
-                             struct arena *arena, struct left **out, size_t *n)
+static enum err collect_left(const struct json *mapping, const struct table *from,
+                             const struct table *to, struct arena *arena, struct left **out,
+                             size_t *n)
 {
     size_t n_lines = 0, i = 0;
     uint64_t work = 0;
@@ -326,7 +320,8 @@ static enum err collect_left(const struct json *mapping, const struct table *fro
         work += (uint64_t)table_find(from, j->key).n * j->n;
     }
     if (n_lines > PROVENANCE_MAX_LINKS || work > max_search)
-        FAIL(ERR_LIMIT, "a provenance map has more than %d lines, or too many names for them", PROVENANCE_MAX_LINKS);
+        FAIL(ERR_LIMIT, "a provenance map has more than %d lines, or too many names for them",
+             PROVENANCE_MAX_LINKS);
     qsort(keys, i, sizeof *keys, by_key);
     *out = arena_array(arena, n_lines + 1, sizeof **out);
     if (!*out) return no_memory();
@@ -340,8 +335,9 @@ static enum err collect_left(const struct json *mapping, const struct table *fro
     return ERR_OK;
 }
 
-static enum err relate(enum provenance_relation relation, const struct json *mapping, const struct table *from,
-                       const struct table *to, struct arena *arena, struct provenance_links *out)
+static enum err relate(enum provenance_relation relation, const struct json *mapping,
+                       const struct table *from, const struct table *to, struct arena *arena,
+                       struct provenance_links *out)
 {
     struct left *left = NULL;
     size_t n = 0;
@@ -352,26 +348,29 @@ static enum err relate(enum provenance_relation relation, const struct json *map
     return ERR_OK;
 }
 
-enum err provenance_read(const struct provenance_texts *texts, const struct json *mappings, struct arena *arena,
-                         struct provenance_links *out)
+enum err provenance_read(const struct provenance_texts *texts, const struct json *mappings,
+                         struct arena *arena, struct provenance_links *out)
 {
     struct table pre = {0}, post = {0}, code = {0};
     struct search search = {.arena = arena, .is_cpp = texts->is_cpp};
     const struct json *kernels = json_get(mappings, "cppCodeToPost");
-    enum provenance_relation code_to_post = texts->is_cpp ? PROVENANCE_CPP_CODE_TO_POST : PROVENANCE_PY_CODE_TO_POST;
+    enum provenance_relation code_to_post =
+        texts->is_cpp ? PROVENANCE_CPP_CODE_TO_POST : PROVENANCE_PY_CODE_TO_POST;
     enum err err = ERR_OK;
     TRY_OUT(read_nodes(texts->pre, arena, &pre));
     TRY_OUT(read_nodes(texts->post, arena, &post));
     if (texts->code.p) {
         TRY_OUT(index_lines(texts->code, arena, &search.code));
         search.from = search_start(&search.code, texts->is_cpp);
-        search.first = provenance_code_line(texts->code, texts->is_cpp) - 1;
         TRY_OUT(read_kernels(&search, kernels, &code));
     }
-    TRY_OUT(relate(PROVENANCE_PRE_TO_POST, json_get(mappings, "preToPost"), &pre, &post, arena, out));
-    TRY_OUT(relate(PROVENANCE_POST_TO_PRE, json_get(mappings, "postToPre"), &post, &pre, arena, out));
+    TRY_OUT(
+        relate(PROVENANCE_PRE_TO_POST, json_get(mappings, "preToPost"), &pre, &post, arena, out));
+    TRY_OUT(
+        relate(PROVENANCE_POST_TO_PRE, json_get(mappings, "postToPre"), &post, &pre, arena, out));
     TRY_OUT(relate(code_to_post, kernels, &code, &post, arena, out));
-    TRY_OUT(relate(code_to_post + 1, json_get(mappings, "postToCppCode"), &post, &code, arena, out));
+    TRY_OUT(
+        relate(code_to_post + 1, json_get(mappings, "postToCppCode"), &post, &code, arena, out));
 out:
     table_release(&pre);
     table_release(&post);

@@ -1,17 +1,22 @@
 /* provenance.h - from Inductor's node mappings to maps between the lines of its texts; pure.
  *
  * Inductor records which nodes and kernels belong together by name:
- *   {"preToPost": {"x": ["permute", "addmm"]}, "postToPre": ..., "cppCodeToPost": {"cpp_fused_relu_0:1": ["relu"]},
+ *   {"preToPost": {"x": ["permute", "addmm"]}, "postToPre": ...,
+ *    "cppCodeToPost": {"cpp_fused_relu_0:1": ["relu"]},
  *    "postToCppCode": {"relu": ["cpp_fused_relu_0:1"]}, "version": 2.0}
- * (`cppCode` also where the code is Python). A page wants lines. The rules are tlparse's, so that maps are equal:
+ * (`cppCode` also where the code is Python). A page wants lines. The rules are tlparse's, so that
+ * maps link the same lines:
  *
- * - node: of each line that is neither empty nor a comment, what stands before the first `=` and then before the
- *   first `:`, trimmed, is a name; the last line of a name counts.
- * - kernel `name:handle`: the first comment (Python) or line (C++) with this text, then the next line with `name`; C++ passes
- *   over `name_xnumel =`. Without handle, or when that fails: every line that contains the name. The search begins at the
- *   first line with `def`, `call` and `(args)` in Python, with `::run_impl(` in C++. `name` ends at the first `:` in
- *   Python, at the last in C++.
- * - Lines of Python count from the line with `# AOT ID:`, of C++ from the first that is not empty.
+ * - node: of each line that is neither empty nor a comment, what stands before the first `=` and
+ *   then before the first `:`, trimmed, is a name; the last line of a name counts.
+ * - kernel `name:handle`: the first comment (Python) or line (C++) with this text, then the next
+ *   line with `name`; C++ passes over `name_xnumel =`. Without handle, or when that fails: every
+ *   line that contains the name. The search begins at the first line with `def`, `call` and
+ *   `(args)` in Python, with `::run_impl(` in C++. `name` ends at the first `:` in Python, at the
+ *   last in C++.
+ * - All lines count from 1 in their text. (tlparse's count from the line with `# AOT ID:` in
+ *   Python, from the first that is not empty in C++: its numbers are ours minus
+ *   provenance_code_line plus 1.)
  * - A line that several names lead to keeps the links of the last name in byte order that has any.
  */
 #ifndef CAPTURE_PROVENANCE_H
@@ -48,11 +53,12 @@ enum {
     PROVENANCE_MAX_TEXT = 1 << 30, /* bytes of a text */
 };
 
-/* Appends the links of all relations. ERR_NOMEM; ERR_LIMIT above PROVENANCE_MAX_LINKS or when the search for kernels would take
- * too long (names times bytes of code above 2^33). */
-enum err WARN_UNUSED provenance_read(const struct provenance_texts *texts, const struct json *mappings,
-                                     struct arena *arena, struct provenance_links *out);
-/* Line of the code (from 1) that links count as line 1. */
+/* Appends the links of all relations. ERR_NOMEM; ERR_LIMIT above PROVENANCE_MAX_LINKS, or when the
+ * search for kernels would take too long (bytes compared above 2^33). */
+enum err WARN_UNUSED provenance_read(const struct provenance_texts *texts,
+                                     const struct json *mappings, struct arena *arena,
+                                     struct provenance_links *out);
+/* Line of the code (from 1) that tlparse counts as line 1. */
 uint32_t provenance_code_line(struct span code, bool is_cpp);
 /* A kernel's name without its handle. */
 struct span provenance_bare_name(struct span name, bool is_cpp);

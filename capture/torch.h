@@ -79,6 +79,16 @@ static inline int64_t torch_word(const struct torch_record *r, struct span text)
 {
     return store_word(r->source->writer, text);
 }
+/* The payload as JSON, NULL when there is none or the reader has already found it to be no JSON. */
+static inline enum err WARN_UNUSED torch_json(const struct torch_record *r, const struct json **out)
+{
+    struct json *parsed = NULL;
+    enum err err = ERR_OK;
+    bool known = r->content || span_is(json_string(json_get(r->meta, "encoding")), "json");
+    if (!known && r->has_payload) err = json_parse(r->payload, r->arena, &parsed);
+    *out = known ? r->content : parsed;
+    return err;
+}
 /* Id of a recorded stack (list of {line, name, filename, loc, uninterned_filename}), outermost frame first in the
  * list; resolves intern ids of this log, "(unknown)" otherwise. 0 for NULL or an empty list. */
 int64_t torch_stack(struct torch_record *r, const struct json *frames);

@@ -334,6 +334,7 @@ enum err torch_cutter_take(struct torch_cutter *c, enum torch_take what, struct 
     TRY(move_tail(c, empty));
     *out = c->piece;
     c->piece = empty;
+    (*out)->crlf = c->crlf;
     point_spans(*out);
     return ERR_OK;
 }

@@ -55,6 +55,7 @@ struct torch_piece {
     int64_t offset;        /* of bytes in the log */
     struct buf bytes;      /* owned */
     struct buf text;       /* owned, contents of payloads */
+    bool crlf;             /* the log's lines end in CR LF */
     LIST_OF(struct torch_line) lines;
 };
 

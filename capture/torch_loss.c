@@ -68,15 +68,16 @@ enum err torch_loss_finish(struct torch_reader *r)
     return ERR_OK;
 }
 
-struct torch_count *torch_count_of(struct torch_reader *r, struct span key)
+/* A hostile log has more keys than any program: those that are not known share a count then. */
+struct torch_count *torch_count_of(struct torch_reader *r, struct span key, bool known)
 {
+    if (!known && r->n_unknown_keys >= KEYS) key = SPAN("(other)");
     for (size_t i = 0; i < r->counts.n; i++)
         if (span_eq(r->counts.p[i].key, key)) return &r->counts.p[i];
-    if (r->counts.n == KEYS) key = SPAN("(other)"); /* hostile: more keys than any program has */
-    if (r->counts.n > KEYS) return &r->counts.p[KEYS];
     struct span own = arena_copy(&r->source.keep, key);
     struct torch_count *c = own.p ? LIST_PUSH(&r->counts) : NULL;
-    if (c) *c = (struct torch_count){.key = own};
+    if (c) *c = (struct torch_count){.key = own, .known = known};
+    r->n_unknown_keys += !known;
     return c;
 }
 

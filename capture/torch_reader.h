@@ -67,6 +67,7 @@ struct torch_reader {
     int64_t outputs;            /* tlparse's running number */
     /* counts */
     LIST_OF(struct torch_count) counts;
+    int n_unknown_keys;
     int64_t losses[TORCH_N_LOSSES];
     int64_t loss_rows[TORCH_N_LOSSES], loss_counted[TORCH_N_LOSSES]; /* findings that have rows of their own */
     const char *damage;         /* why reading ended too early, in source.keep; NULL */
@@ -122,7 +123,7 @@ void torch_run_note(struct torch_run *run, struct span *column, struct span valu
 /* torch_loss.c */
 enum err WARN_UNUSED torch_loss_add(struct torch_reader *r, enum torch_loss_kind kind, const struct row_loss *where,
                                     const char *message);
-struct torch_count *torch_count_of(struct torch_reader *r, struct span key);
+struct torch_count *torch_count_of(struct torch_reader *r, struct span key, bool known);
 enum err WARN_UNUSED torch_write_counts(struct torch_reader *r);
 enum err WARN_UNUSED torch_loss_finish(struct torch_reader *r);
 

@@ -151,7 +151,7 @@ static enum err run_named(struct session *x, const char *name)
     }
     if (!err) err = run_statement(x, s);
     sqlite3_finalize(s);
-    return err == ERR_USAGE || !err ? err : err_wrap(err, "%s: ", name);
+    return !err || err == ERR_USAGE || err == ERR_NOT_FOUND ? err : err_wrap(err, "%s: ", name);
 }
 
 /* ---- where the text comes from ---- */

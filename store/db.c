@@ -343,7 +343,10 @@ enum err store_finish(sqlite3 *db, const char *state)
 {
     enum err err = store_rebuild(db);
     if (!err) err = store_meta_put(db, "state", state);
-    if (!err) err = store_exec(db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE;");
+    /* Somebody who looks at the trace right now keeps it in WAL mode: complete all the same, and the last to close it tidies up. */
+    if (!err && sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE;", NULL, NULL, NULL) &&
+        (sqlite3_errcode(db) & 0xff) != SQLITE_BUSY && (sqlite3_errcode(db) & 0xff) != SQLITE_LOCKED)
+        err = store_sql_error(db, sqlite3_errcode(db), "closing the trace");
     store_close(db);
     return err;
 }

@@ -102,7 +102,7 @@ static enum err dangling(sqlite3 *db, const char *table, const char *column, con
 {
     struct buf sql = {0};
     buf_printf(&sql, "SELECT count(*) FROM main.%s t WHERE t.%s IS NOT NULL%s AND NOT EXISTS (SELECT 1 FROM main.%s o WHERE o.id = t.%s)",
-               table, column, cell ? " AND t.type >= 4" : "", to, column);
+               table, column, cell ? " AND t.type IN (4, 5)" : "", to, column);
     enum err err = buf_ok(&sql);
     if (!err) err = store_int(db, sql.p, out);
     buf_release(&sql);
@@ -190,7 +190,8 @@ static enum err check_ranges(struct doctor *d, sqlite3 *db, enum doctor_kind kin
          "coalesce((SELECT sum(size) FROM main.text_frame t WHERE t.stream = f.id), 0)",
          "logs whose text is not all there"},
         {"SELECT count(*) FROM main.artifact a WHERE a.offset < 0 OR a.stored < 0 OR a.offset + a.stored > "
-         "(SELECT coalesce(max(t.offset + t.size), 0) FROM main.text_frame t WHERE t.stream = a.source)",
+         "coalesce((SELECT t.offset + t.size FROM main.text_frame t WHERE t.stream = a.source "
+         "ORDER BY t.offset DESC LIMIT 1), 0)",
          "artifacts that lie outside the text of their log"},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {

@@ -81,7 +81,7 @@ static void put_column(struct buf *sql, const struct store_column *c, int table)
 {
     bool reference = c->kind == 'r';
     if (c->kind == 'a') {
-        buf_puts(sql, "CASE WHEN s.type >= 4 THEN ");
+        buf_puts(sql, "CASE WHEN s.type IN (4, 5) THEN ");
         put_mapped_word(sql, c->name);
         buf_printf(sql, " ELSE s.%s END", c->name);
     } else if (reference && !strcmp(c->to, "string")) {

@@ -129,8 +129,7 @@ static enum err redact_row(struct copier *c)
         return bind_redacted(c, 1, REDACT_SECRET);
     for (int i = 0; i < c->layout->n_columns; i++) {
         if (sqlite3_column_type(c->row, i) != SQLITE_TEXT) continue;
-        enum redact_kind kind = redact_column(table, c->layout->columns[i].name);
-        if (kind != REDACT_NONE) TRY(bind_redacted(c, i, kind));
+        TRY(bind_redacted(c, i, redact_column(table, c->layout->columns[i].name)));
     }
     return ERR_OK;
 }

@@ -332,7 +332,6 @@ static void put_secret(struct span text, struct buf *out)
 void redact_text(struct redactor *r, enum redact_kind kind, struct span text, struct buf *out)
 {
     switch (kind) {
-    case REDACT_NONE: buf_span(out, text); break;
     case REDACT_TEXT: each_line(r, text, put_line, out); break;
     case REDACT_PATH:
     case REDACT_LOG: words_put_path(out, text); break;
@@ -364,7 +363,7 @@ enum redact_kind redact_column(const char *table, const char *column)
     };
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         if (!strcmp(columns[i].table, table) && !strcmp(columns[i].column, column)) return columns[i].kind;
-    return REDACT_NONE;
+    return REDACT_TEXT;
 }
 
 /* ---- learning ---- */

@@ -21,7 +21,6 @@ void redactor_free(struct redactor *r);
 
 /* What a text is, which decides how it is rewritten. */
 enum redact_kind {
-    REDACT_NONE,    /* stays */
     REDACT_TEXT,    /* free text: paths, names and source lines in it are replaced */
     REDACT_PATH,    /* one path */
     REDACT_LOG,     /* file name of a log: stays if it is one that PyTorch makes */
@@ -33,7 +32,7 @@ void redact_text(struct redactor *r, enum redact_kind kind, struct span text, st
 void redact_header(struct redactor *r, struct span header, struct buf *out);
 void redact_payload(struct redactor *r, struct span key, struct span payload, struct buf *out);
 
-/* Kind of a text column, REDACT_NONE for all others. */
+/* Kind of a text column. */
 enum redact_kind redact_column(const char *table, const char *column);
 
 #endif

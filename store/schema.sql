@@ -266,7 +266,7 @@ CREATE TABLE graph_break (
   compile INTEGER,                  -- -> compile
   attempt INTEGER,                  -- NULL unknown
   reason TEXT,                      -- first line or sentence of the reason
-  detail TEXT,                      -- whole text as recorded
+  detail TEXT,                      -- text as recorded, without PyTorch's own traceback (the artifact has it)
   file TEXT,                        -- user's file, NULL unknown
   line INTEGER,                     -- user's line, NULL unknown
   stack INTEGER,                    -- -> stack, NULL unknown
@@ -426,12 +426,13 @@ CREATE TABLE graph (
   module INTEGER,                   -- -> string, class name in the text; several modules in one text give several graphs
   n_nodes INTEGER,                  -- nodes, placeholders and output included
   n_lines INTEGER,                  -- lines that could not be read as a node, comment or frame of the text
-  same_as INTEGER                   -- -> graph
+  same_as INTEGER,                  -- -> graph
+  first_node INTEGER                -- -> node; the nodes are the n_nodes ids from here on, also for a graph that shares them
 );
 
 -- Nodes of graphs in order.
 CREATE TABLE node (
-  id INTEGER PRIMARY KEY,           -- local id, ascending within a graph
+  id INTEGER PRIMARY KEY,           -- local id, consecutive within a graph (graph.first_node)
   graph INTEGER,                    -- -> graph
   line INTEGER,                     -- 1-based line in the artifact
   op INTEGER,                       -- 1 placeholder, 2 get_attr, 3 call_function, 4 call_method, 5 call_module, 6 output
@@ -484,7 +485,7 @@ CREATE TABLE provenance_map (
   post INTEGER,                     -- -> artifact, post-grad graph
   code INTEGER,                     -- -> artifact, generated Python or C++
   version REAL,                     -- version field of the mappings
-  code_line INTEGER                 -- line of the code artifact that the maps count as line 1, NULL no code
+  code_line INTEGER                 -- line of the code that tlparse counts as line 1 (the maps here count from 1), NULL no code
 );
 
 -- Lines that belong together; both directions of each relation are stored.
@@ -621,8 +622,6 @@ CREATE INDEX op_estimate_by_compile ON op_estimate(compile, position);
 CREATE INDEX provenance_map_by_compile ON provenance_map(compile);
 CREATE INDEX graph_by_compile ON graph(compile);
 CREATE INDEX graph_by_artifact ON graph(artifact);
--- Nodes of a graph; ids ascend within it.
-CREATE INDEX node_by_graph ON node(graph);
 -- An expression by the number that findings and arguments know it by.
 CREATE INDEX expression_by_node ON expression(source, node);
 -- Events of a compile.
@@ -1101,7 +1100,8 @@ CREATE VIEW event_args (
   value                             -- number or text; JSON text for lists and objects
 ) AS
 SELECT a.event, (SELECT text FROM string WHERE id = a.key),
-  CASE WHEN a.type >= 4 THEN (SELECT text FROM string WHERE id = a.value) ELSE a.value END
+  CASE WHEN a.type IN (4, 5) THEN (SELECT text FROM string WHERE id = a.value)
+    WHEN a.type = 6 THEN '(long JSON, in the record at byte ' || a.value || ' of the log)' ELSE a.value END
 FROM arg a;
 
 -- One row per field of a metrics record, null fields included.
@@ -1121,7 +1121,7 @@ CREATE VIEW metrics (
   compile                           -- -> compile
 ) AS
 SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = v.name),
-  CASE WHEN v.type >= 4 THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END,
+  CASE WHEN v.type IN (4, 5) THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END,
   v.type, (SELECT text FROM string WHERE id = m.key), c.occurrence, m.attempt, r.name, f.name, m.ts,
   m.id, m.compile
 FROM metric_record m
@@ -1137,7 +1137,7 @@ CREATE VIEW metric_value (
   value                             -- number or text; JSON text for lists and objects; NULL
 ) AS
 SELECT v.record, v.name,
-  CASE WHEN v.type >= 4 THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END
+  CASE WHEN v.type IN (4, 5) THEN (SELECT text FROM string WHERE id = v.value) ELSE v.value END
 FROM compile_metric v;
 
 -- One row per metrics record, the fields most asked for as columns (all fields: metrics); NULL where null or absent.
@@ -1575,7 +1575,7 @@ CREATE VIEW health (
   run,                              -- name of the run, NULL the whole file
   log                               -- base name of the log, NULL several
 ) AS
-SELECT CASE WHEN l.kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload', 'interrupted')
+SELECT CASE WHEN l.kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload', 'read')
     THEN 2 ELSE 1 END,
   'loss.' || l.kind, sum(l.count), min(l.message), r.name, f.name
 FROM loss l LEFT JOIN source_file f ON f.id = l.source LEFT JOIN run r ON r.id = f.run

@@ -106,9 +106,6 @@ enum err text_reader_new_over(sqlite3 *db, struct text_frames *frames, struct te
     if (!r) FAIL(ERR_NOMEM, "out of memory for a text reader");
     r->db = db;
     r->frames = frames;
-    TRY_OUT(store_prepare(db, "SELECT offset, size, codec, data FROM text_frame WHERE stream = ?1 AND offset <= ?2 "
-                              "ORDER BY offset DESC LIMIT 1",
-                          &r->find));
     TRY_OUT(store_prepare(db, "SELECT a.source, a.offset, a.stored, a.indented, s.crlf FROM artifact a "
                               "LEFT JOIN source_file s ON s.id = a.source WHERE a.id = ?1",
                           &r->artifact));
@@ -144,6 +141,10 @@ static enum err inflate_frame(struct text_reader *r, int64_t size, int64_t codec
     return ERR_OK;
 }
 
+/* Prepared at the first miss: a reader over kept frames may need none. */
+static const char find_sql[] = "SELECT offset, size, codec, data FROM text_frame WHERE stream = ?1 AND offset <= ?2 "
+                               "ORDER BY offset DESC LIMIT 1";
+
 /* The cached frame that holds `at`, read when it is not there yet. */
 static enum err frame_at(struct text_reader *r, int64_t stream, int64_t at, struct frame **out)
 {
@@ -157,6 +158,7 @@ static enum err frame_at(struct text_reader *r, int64_t stream, int64_t at, stru
         }
         if (f->used < oldest->used) oldest = f;
     }
+    if (!r->find) TRY(store_prepare(r->db, find_sql, &r->find));
     sqlite3_bind_int64(r->find, 1, stream);
     sqlite3_bind_int64(r->find, 2, at);
     int rc = sqlite3_step(r->find);

@@ -435,7 +435,12 @@ int64_t store_writer_rows(const struct store_writer *w) { return atomic_load(&w-
 
 int64_t store_next_id(struct store_writer *w, enum store_table table)
 {
-    return atomic_fetch_add_explicit(&w->ids[table], 1, memory_order_relaxed) + 1;
+    return store_next_ids(w, table, 1);
+}
+
+int64_t store_next_ids(struct store_writer *w, enum store_table table, int64_t n)
+{
+    return atomic_fetch_add_explicit(&w->ids[table], n, memory_order_relaxed) + 1;
 }
 
 /* ---- words ---- */

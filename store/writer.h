@@ -38,6 +38,8 @@ int64_t store_writer_rows(const struct store_writer *w);
 
 /* The next id of a table with an id of its own; ids are dense from 1 per table. Wait-free. */
 int64_t store_next_id(struct store_writer *w, enum store_table table);
+/* The first of n consecutive ids. */
+int64_t store_next_ids(struct store_writer *w, enum store_table table, int64_t n);
 
 /* Id of an interned text; 0 (NULL) for an absent span or when out of memory (which then fails the next submit).
  * Invalid UTF-8 is replaced. Remembers the last 2^20 texts by hash: a text may be stored twice in larger files. */

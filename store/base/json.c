@@ -195,6 +195,11 @@ enum err json_parse(struct span text, struct arena *arena, struct json **out)
     *out = json_plain(text, arena, &out_of_memory);
     if (*out) return ERR_OK;
     if (out_of_memory) FAIL(ERR_NOMEM, "out of memory for JSON text");
+    return json_by_yajl(text, arena, out);
+}
+
+enum err json_by_yajl(struct span text, struct arena *arena, struct json **out)
+{
     enum err err = parse_once(text, arena, out);
     if (err != ERR_FORMAT || (!memchr(text.p, 'N', text.n) && !memchr(text.p, 'I', text.n))) return err;
     struct buf finite = {0};
@@ -209,9 +214,10 @@ enum err json_parse(struct span text, struct arena *arena, struct json **out)
 const struct json *json_get(const struct json *j, const char *name)
 {
     const struct json *found = NULL;
+    struct span key = span_of(name);
     if (!j || j->type != JSON_OBJECT) return NULL;
     for (const struct json *m = j->first; m; m = m->next)
-        if (span_is(m->key, name)) found = m;
+        if (span_eq(m->key, key)) found = m;
     return found;
 }
 

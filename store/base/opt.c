@@ -180,19 +180,50 @@ static void option_head(struct buf *b, const struct opt *o)
     if (o->metavar) buf_printf(b, "%s%s", o->metavar[0] == '[' ? "" : " ", o->metavar);
 }
 
+enum { HELP_WIDTH = 79, HELP_COLUMN = 28 };
+
+/* Writes words so that no line is wider than HELP_WIDTH, those after the first indented; lines of the text stay lines. Blank
+ * lines, and lines that begin with blanks, are as they are. Ends the last line. */
+static void wrap(struct buf *b, const char *text, size_t column, size_t indent)
+{
+    bool as_is = *text == ' ';
+    for (const char *word = text; *word;) {
+        size_t n = as_is ? strcspn(word, "\n") : strcspn(word, " \n");
+        if (word != text && word[-1] == ' ' && !as_is) {
+            bool fits = column + 1 + n <= HELP_WIDTH;
+            if (fits) buf_putc(b, ' ');
+            else buf_printf(b, "\n%*s", (int)indent, "");
+            column = fits ? column + 1 : indent;
+        }
+        buf_put(b, word, n);
+        column += n;
+        word += n;
+        if (*word == '\n') {
+            buf_putc(b, '\n');
+            column = 0;
+            as_is = word[1] == ' ';
+        }
+        if (*word) word++;
+    }
+    buf_putc(b, '\n');
+}
+
 static void help_row(struct buf *b, const struct opt *o)
 {
     struct buf head = {0};
     option_head(&head, o);
-    if (head.n > 24) buf_printf(b, "  %s\n  %-24s  %s\n", head.p, "", o->help);
-    else buf_printf(b, "  %-24s  %s\n", head.p ? head.p : "", o->help);
+    if (head.n > 24) buf_printf(b, "  %s\n%*s", head.p, HELP_COLUMN, "");
+    else buf_printf(b, "  %-24s  ", head.p ? head.p : "");
+    wrap(b, o->help, HELP_COLUMN, HELP_COLUMN);
     buf_release(&head);
 }
 
 void opt_help(const struct verb *v, struct buf *out)
 {
-    buf_printf(out, "usage: plumb %s%s%s%s\n\n%s\n\noptions:\n", v->name, v->opts && v->opts->name ? " [OPTION]..." : "",
-               *v->arguments ? " " : "", v->arguments, v->description);
+    buf_printf(out, "usage: plumb %s%s%s%s\n\n", v->name, v->opts && v->opts->name ? " [OPTION]..." : "",
+               *v->arguments ? " " : "", v->arguments);
+    wrap(out, v->description, 0, 0);
+    buf_puts(out, "\noptions:\n");
     for (const struct opt *o = v->opts; o && o->name; o++) help_row(out, o);
     help_row(out, &help_opt);
     if (v->examples) buf_printf(out, "\nexamples:\n%s\n", v->examples);

@@ -1,4 +1,4 @@
--- cache_divergence: Ranks of a run grouped by what their caches answered, in order; more than one row per run is a divergence.
+-- cache_divergence: Ranks grouped by what their caches answered, in order; several rows of a run are a divergence.
 -- :run  name of a run; all runs when not given
 WITH answers AS (
   SELECT run, rank, group_concat(outcome, ' ') AS answers

@@ -1,4 +1,4 @@
--- collective_divergence: Ranks of a run grouped by their collective schedules; more than one row per run can lead to hangs or timeouts.
+-- collective_divergence: Ranks grouped by their collective schedules; several rows of a run can mean a hang.
 -- :run  name of a run; all runs when not given
 WITH schedules AS (
   SELECT run, rank, count(*) AS n_ops, group_concat(op, ', ') AS ops

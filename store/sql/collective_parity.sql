@@ -1,4 +1,4 @@
--- collective_parity: Collectives that generated code calls against the schedule of its compile; rows where the two differ or waits are missing.
+-- collective_parity: Compiles whose generated code calls other collectives than scheduled, or waits too little.
 -- :run  name of a run; all runs when not given
 -- :all  1: also the compiles where nothing differs
 WITH scheduled AS (
@@ -32,7 +32,9 @@ WITH scheduled AS (
     WHEN op LIKE 'all_to_all%' THEN 'all_to_all' WHEN op LIKE 'reduce%' THEN 'reduce' END AS kind
   FROM both
 ), offsets AS (
-  SELECT compile, kind, abs(sum(n)) AS offset FROM kinds WHERE kind IS NOT NULL AND kind <> 'wait' GROUP BY compile, kind
+  SELECT compile, kind, abs(sum(n)) AS offset FROM kinds
+  WHERE kind IS NOT NULL AND kind <> 'wait'
+  GROUP BY compile, kind
 ), graphs AS (
   SELECT compile, max(rank) AS rank, max(compile_id) AS compile_id, max(run) AS run, max(log) AS log,
     (SELECT count(*) FROM kinds k WHERE k.compile = s.compile AND k.n < 0 AND k.kind <> 'wait') AS scheduled,

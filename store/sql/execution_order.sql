@@ -1,4 +1,4 @@
--- execution_order: Order of execution of the graphs: places where ranks of a run ran different graphs, or graphs whose schedule or cache answer differs.
+-- execution_order: Places where ranks ran different graphs, or graphs of other schedules or cache answers.
 -- :run  name of a run; all runs when not given
 -- :all  1: also the places where nothing differs
 WITH last AS (

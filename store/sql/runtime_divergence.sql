@@ -6,7 +6,8 @@ WITH graphs AS (
   FROM op_estimates WHERE rank IS NOT NULL AND (:run IS NULL OR run = :run)
   GROUP BY run, rank, compile_id, artifact
 ), counts AS (
-  SELECT run, min(n) = max(n) AS equal FROM (SELECT run, rank, count(*) AS n FROM graphs GROUP BY run, rank) GROUP BY run
+  SELECT run, min(n) = max(n) AS equal
+  FROM (SELECT run, rank, count(*) AS n FROM graphs GROUP BY run, rank) GROUP BY run
 )
 SELECT g.run, g.place, min(g.compile_id) AS compile_id, round((max(g.ns) - min(g.ns)) / 1e6, 3) AS delta_ms,
   (SELECT rank FROM graphs x WHERE x.run IS g.run AND x.place = g.place ORDER BY ns, rank LIMIT 1) AS fastest_rank,

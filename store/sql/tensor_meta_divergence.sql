@@ -1,7 +1,8 @@
--- tensor_meta_divergence: Ranks of a run grouped by the operators and tensor shapes that Inductor recorded; more than one row per run is a divergence.
+-- tensor_meta_divergence: Ranks grouped by the operators and shapes recorded; several rows of a run are a divergence.
 -- :run  name of a run; all runs when not given
 WITH metas AS (
-  SELECT run, rank, count(*) AS n_ops, group_concat(name || ' ' || coalesce(type, '') || ' ' || coalesce(outputs, ''), char(10)) AS meta
+  SELECT run, rank, count(*) AS n_ops,
+    group_concat(name || ' ' || coalesce(type, '') || ' ' || coalesce(outputs, ''), char(10)) AS meta
   FROM (SELECT * FROM op_estimates WHERE rank IS NOT NULL AND (:run IS NULL OR run = :run)
     ORDER BY run, rank, compile_id, occurrence, artifact, position)
   GROUP BY run, rank

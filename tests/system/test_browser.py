@@ -6,6 +6,7 @@ soon as it stands there; what a page must say is in SAYS.
 import re
 import shutil
 import time
+import urllib.parse
 
 import pytest
 
@@ -31,7 +32,7 @@ SAYS = {
     "/overview": ("recompiles", ["13", "2.13.0"]),
     "/compiles": ("recompiles", ["by_shape", "4/3"]),
     "/failures": ("failures", ["TorchRuntimeError", "BackendCompilerFailed"]),
-    "/recompiles": ("recompiles", ["size mismatch at index 0", "requires_grad mismatch"]),
+    "/recompiles": ("recompiles", ["size at index 0", "requires_grad", "recompile limit"]),
     "/breaks": ("graph_breaks", ["graph_breaks.py", "Data-dependent branching"]),
     "/graph-breaks": ("graph_breaks", ["graph_breaks.py", "Data-dependent branching"]),
     "/search": ("recompiles", []),
@@ -90,8 +91,9 @@ def go(driver, server, path, run=None):
 
 
 def links(driver, inside="body"):
-    found = driver.find_elements(By.CSS_SELECTOR, f"{inside} a[href]")
-    return [a.get_attribute("href") for a in found]
+    found = [a.get_attribute("href") for a in driver.find_elements(By.CSS_SELECTOR, f"{inside} a[href]")]
+    # A link within a drawing has an object for an address.
+    return [urllib.parse.urljoin(driver.current_url, href["baseVal"]) if isinstance(href, dict) else href for href in found]
 
 
 def every_page(driver, server, run="recompiles"):
@@ -229,18 +231,20 @@ def test_theme_key_stays(chrome, server):
 
 def test_every_control_is_reached_by_tab(chrome, server):
     go(chrome, server, "/compiles", "recompiles")
-    reached = set()
+    reached, unseen = set(), []
     for _ in range(200):
         chrome.switch_to.active_element.send_keys(Keys.TAB)
-        element = chrome.switch_to.active_element
-        if element.tag_name == "body":
+        what, style = chrome.execute_script(
+            "const e = document.activeElement, s = getComputedStyle(e);"
+            "return [e.tagName + ' ' + (e.getAttribute('href') || e.getAttribute('name') || e.textContent), s.outlineStyle + s.boxShadow]")
+        if what.startswith("BODY"):
             break
-        reached.add((element.tag_name, element.get_attribute("href") or element.get_attribute("name")))
-    wanted = chrome.execute_script(
-        "return [...document.querySelectorAll('a[href],input:not([type=hidden]),select,button,summary')].filter(e => e.checkVisibility()).length")
-    assert wanted > 10 and len(reached) >= min(wanted, 200) * 0.5
-    outline = chrome.execute_script("document.querySelector('main a').focus(); return getComputedStyle(document.activeElement).outlineStyle")
-    assert outline != "none", "what has the focus is seen"
+        reached.add(what)
+        unseen += [what] if style == "nonenone" else []
+    wanted = chrome.execute_script("return new Set([...document.querySelectorAll('a[href],input:not([type=hidden]),select,button,summary')]"
+                                   ".filter(e => e.checkVisibility()).map(e => e.getAttribute('href') || e.getAttribute('name') || e.textContent)).size")
+    assert wanted > 10 and len(reached) >= min(wanted, 150) * 0.9
+    assert unseen == [], "what has the focus is seen"
 
 
 def test_compiles_sort_and_filter_without_a_script(plain, server):

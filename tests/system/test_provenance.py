@@ -1,7 +1,6 @@
 """Line maps of two logs against maps that were written by hand from their text (tests/data/provenance_*.json).
 
-The maps by hand count the lines of each payload from 1. Stored maps count code from `provenance_map.code_line`, as tlparse
-does (it leaves out empty lines at the top), so that line has to be added.
+Both count the lines of each text from 1. (tlparse leaves out what stands above `provenance_map.code_line`.)
 """
 import json
 
@@ -18,13 +17,10 @@ def by_hand(which):
 
 
 def stored(db, relation):
-    rows = query(db, "SELECT p.line, p.to_line, coalesce(m.code_line, 1) - 1 AS above FROM provenance_lines p JOIN provenance_map m ON m.id = p.map "
-                     "WHERE relation = :r ORDER BY p.map, p.line, p.position", r=relation)
+    rows = query(db, "SELECT line, to_line FROM provenance_lines WHERE relation = :r ORDER BY map, line, position", r=relation)
     maps = {}
     for row in rows:
-        left = row["above"] if "CodeToPost" in relation else 0
-        right = row["above"] if relation.endswith("Code") else 0
-        maps.setdefault(str(row["line"] + left), []).append(row["to_line"] + right)
+        maps.setdefault(str(row["line"]), []).append(row["to_line"])
     return maps
 
 

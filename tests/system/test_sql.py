@@ -140,7 +140,7 @@ def test_parameters_get_their_type(trace):
         {"a": "integer", "b": "real", "c": "text", "d": "null"}]
     assert "no statement has the parameter :zz" in plumb(trace, "SELECT 1", "-p", "zz=1", code=2)
     assert "needs -p word=" in plumb(trace, "--named", "artifacts_that_mention", code=2)
-    assert "near it: failures" in plumb(trace, "--named", "failure", code=2)
+    assert " failures," in plumb(trace, "--named", "failure", code=2)
 
 
 def test_scripts_run_in_order_and_errors_name_the_place(trace, tmp_path):

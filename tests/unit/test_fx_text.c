@@ -1,4 +1,4 @@
-/* test_fx_text.c - FX graph texts in all styles that PyTorch 2.4 to 2.13 printed, and texts that are none. */
+/* test_fx_text.c - FX graphs in the styles of PyTorch 2.4 to 2.13, and texts that are none. */
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -13,15 +13,16 @@ static void read_text(const char *text)
     assert_int_equal(fx_text_read(span_of(text), &graphs), ERR_OK);
 }
 
-/* "name op target type @line !frame <- args" of node i, for comparisons that show the difference. */
+/* "name op target type @line !frame <- args" of node i: comparisons then show the difference. */
 static const char *show(size_t i)
 {
     static char out[4096];
-    static const char *const ops[] = {"?", "input", "attr", "function", "method", "module", "output"};
+    static const char *const ops[] = {"?",      "input",  "attr",  "function",
+                                      "method", "module", "output"};
     assert_true(i < graphs.nodes.n);
     const struct fx_node *n = &graphs.nodes.p[i];
-    int at = snprintf(out, sizeof out, "%.*s %s %.*s [%.*s] @%u !%u", SPAN_ARG(n->name), ops[n->op], SPAN_ARG(n->target),
-                      SPAN_ARG(n->type), n->line, n->frame);
+    int at = snprintf(out, sizeof out, "%.*s %s %.*s [%.*s] @%u !%u", SPAN_ARG(n->name), ops[n->op],
+                      SPAN_ARG(n->target), SPAN_ARG(n->type), n->line, n->frame);
     for (uint32_t a = 0; a < n->n_args; a++)
         at += snprintf(out + at, sizeof out - (size_t)at, "%s %.*s", a ? "" : " <-",
                        SPAN_ARG(graphs.nodes.p[graphs.args.p[n->first_arg + a]].name));
@@ -33,38 +34,45 @@ static void expect(const char *const *nodes, size_t n)
     for (size_t i = 0; i < n; i++) assert_string_equal(show(i), nodes[i]);
     assert_int_equal(graphs.nodes.n, n);
 }
-#define EXPECT(...)                                                                                                    \
-    do {                                                                                                               \
-        static const char *const nodes_[] = {__VA_ARGS__};                                                             \
-        expect(nodes_, sizeof nodes_ / sizeof *nodes_);                                                                \
+#define EXPECT(...)                                                                                \
+    do {                                                                                           \
+        static const char *const nodes_[] = {__VA_ARGS__};                                         \
+        expect(nodes_, sizeof nodes_ / sizeof *nodes_);                                            \
     } while (0)
 
 static void reads_dynamo_graph(void **state)
 {
     (void)state;
     read_text("class GraphModule(torch.nn.Module):\n"
-              "    def forward(self, s77: \"Sym(s77)\", L_x_: \"f32[s77, 4][4, 1]cpu\", L_y_: \"f32[s17, 4][4, 1]cpu\"):\n"
+              "    def forward(self, s77: \"Sym(s77)\", L_x_: \"f32[s77, 4][4, 1]cpu\", L_y_: "
+              "\"f32[s17, 4][4, 1]cpu\"):\n"
               "        l_x_ = L_x_\n"
               "        l_y_ = L_y_\n"
               "\n"
-              "        # File: /home/user/project/dynamic_shapes.py:19 in checked, code: torch._check(x.shape[0] < 1000)\n"
+              "        # File: /home/user/project/dynamic_shapes.py:19 in checked, code: "
+              "torch._check(x.shape[0] < 1000)\n"
               "        mul: \"Sym(s17*s77)\" = s77 * 3;  s77 = None\n"
               "        lt: \"Sym(s17*s77 < 1000)\" = mul < 1000;  mul = None\n"
-              "        _assert = torch.ops.aten._assert_scalar.default(lt, \"failed for lt, mul\");  lt = _assert = None\n"
+              "        _assert = torch.ops.aten._assert_scalar.default(lt, \"failed for lt, "
+              "mul\");  lt = _assert = None\n"
               "\n"
-              "        # File: /home/user/project/dynamic_shapes.py:20 in checked, code: return torch.cat([x, y]).relu()\n"
+              "        # File: /home/user/project/dynamic_shapes.py:20 in checked, code: return "
+              "torch.cat([x, y]).relu()\n"
               "        repeat: \"f32[2*s77, 4][4, 1]cpu\" = l_x_.repeat(2, 1);  l_x_ = None\n"
-              "        cat: \"f32[s17 + 2*s77, 4][4, 1]cpu\" = torch.cat([repeat, l_y_]);  repeat = l_y_ = None\n"
+              "        cat: \"f32[s17 + 2*s77, 4][4, 1]cpu\" = torch.cat([repeat, l_y_]);  repeat "
+              "= l_y_ = None\n"
               "        # No stacktrace found for following nodes\n"
               "        getitem = cat[(slice(None, 2, None), 0)]\n"
               "        return (getitem, cat)\n");
     EXPECT("s77 input s77 [Sym(s77)] @2 !0", "l_x_ input L_x_ [f32[s77, 4][4, 1]cpu] @2 !0",
-           "l_y_ input L_y_ [f32[s17, 4][4, 1]cpu] @2 !0", "mul function operator.mul [Sym(s17*s77)] @7 !1 <- s77",
+           "l_y_ input L_y_ [f32[s17, 4][4, 1]cpu] @2 !0",
+           "mul function operator.mul [Sym(s17*s77)] @7 !1 <- s77",
            "lt function operator.lt [Sym(s17*s77 < 1000)] @8 !1 <- mul",
            "_assert function torch.ops.aten._assert_scalar.default [] @9 !1 <- lt",
            "repeat method repeat [f32[2*s77, 4][4, 1]cpu] @12 !2 <- l_x_",
            "cat function torch.cat [f32[s17 + 2*s77, 4][4, 1]cpu] @13 !2 <- repeat l_y_",
-           "getitem function operator.getitem [] @15 !0 <- cat", "output output output [] @16 !0 <- getitem cat");
+           "getitem function operator.getitem [] @15 !0 <- cat",
+           "output output output [] @16 !0 <- getitem cat");
     assert_int_equal(graphs.graphs.n, 1);
     assert_true(span_is(graphs.graphs.p[0].module, "GraphModule"));
     assert_int_equal(graphs.graphs.p[0].n_unread, 0);
@@ -81,48 +89,56 @@ static void reads_nested_modules(void **state)
     read_text("class GraphModule(torch.nn.Module):\n"
               "    def forward(self, L_x_: \"f32[8][1]cpu\"):\n"
               "        l_x_ = L_x_\n"
-              "        # File: higher_order.py:15 in branch, code: return torch.cond(x.sum() > 0, lambda x: x, (x,))\n"
+              "        # File: higher_order.py:15 in branch, code: return torch.cond(x.sum() > 0, "
+              "lambda x: x, (x,))\n"
               "        gt: \"b8[][]cpu\" = l_x_ > 0\n"
               "        cond_true_0 = self.cond_true_0\n"
-              "        cond = torch.ops.higher_order.cond(gt, cond_true_0, (l_x_,));  gt = cond_true_0 = l_x_ = None\n"
+              "        cond = torch.ops.higher_order.cond(gt, cond_true_0, (l_x_,));  gt = "
+              "cond_true_0 = l_x_ = None\n"
               "        return (cond,)\n"
               "    class cond_true_0(torch.nn.Module):\n"
               "        def forward(self, l_x_: \"f32[8][1]cpu\"):\n"
               "            # File: higher_order.py:15 in <lambda>, code: x.sin()\n"
               "            sin: \"f32[8][1]cpu\" = l_x_.sin();  l_x_ = None\n"
               "            return sin\n");
-    EXPECT("l_x_ input L_x_ [f32[8][1]cpu] @2 !0", "gt function operator.gt [b8[][]cpu] @5 !1 <- l_x_",
+    EXPECT("l_x_ input L_x_ [f32[8][1]cpu] @2 !0",
+           "gt function operator.gt [b8[][]cpu] @5 !1 <- l_x_",
            "cond_true_0 attr cond_true_0 [] @6 !1",
-           "cond function torch.ops.higher_order.cond [] @7 !1 <- gt cond_true_0 l_x_", "output output output [] @8 !0 <- cond",
-           "l_x_ input l_x_ [f32[8][1]cpu] @10 !0", "sin method sin [f32[8][1]cpu] @12 !2 <- l_x_",
-           "output output output [] @13 !0 <- sin");
+           "cond function torch.ops.higher_order.cond [] @7 !1 <- gt cond_true_0 l_x_",
+           "output output output [] @8 !0 <- cond", "l_x_ input l_x_ [f32[8][1]cpu] @10 !0",
+           "sin method sin [f32[8][1]cpu] @12 !2 <- l_x_", "output output output [] @13 !0 <- sin");
     assert_int_equal(graphs.graphs.n, 2);
     assert_int_equal(graphs.graphs.p[0].n_nodes, 5);
     assert_int_equal(graphs.graphs.p[1].n_nodes, 3);
     assert_true(span_is(graphs.graphs.p[1].module, "cond_true_0"));
-    assert_int_equal(graphs.args.p[graphs.nodes.p[6].first_arg], 5); /* its own l_x_, not the parent's */
+    assert_int_equal(graphs.args.p[graphs.nodes.p[6].first_arg],
+                     5); /* its own l_x_, not the parent's */
 }
 
 static void reads_joint_graph(void **state)
 {
     (void)state;
-    read_text("class inner_f(torch.nn.Module):\n"
-              "    def forward(\n"
-              "        self,\n"
-              "        primals,\n"
-              "        tangents,\n"
-              "    ):\n"
-              "        primals_1: \"f32[16][1]cpu\"  # PlainAOTInput(idx=0)\n"
-              "        tangents_1: \"f32[][]cpu\"  # TangentAOTInput(output=PlainAOTOutput(idx=0))\n"
-              "        primals_1, tangents_1, other_1, = fx_pytree.tree_flatten_spec([primals, tangents], self._in_spec)\n"
-              "        # Annotation: {'compile_with': 'first'} File: custom_op.py:34 in step, code: demo.fill_(x)\n"
-              "        mul: \"f32[16][1]cpu\" = torch.ops.aten.mul.Tensor(primals_1, 0.5, primals_1 = tangents_1)\n"
-              "        return pytree.tree_unflatten([\n"
-              "            mul,  # PlainAOTOutput(idx=0) of primals_1\n"
-              "            None,  # None\n"
-              "        ], self._out_spec)\n");
-    EXPECT("primals_1 input primals_1 [f32[16][1]cpu] @7 !0", "tangents_1 input tangents_1 [f32[][]cpu] @8 !0",
-           "other_1 input other_1 [] @9 !0",
+    read_text(
+        "class inner_f(torch.nn.Module):\n"
+        "    def forward(\n"
+        "        self,\n"
+        "        primals,\n"
+        "        tangents,\n"
+        "    ):\n"
+        "        primals_1: \"f32[16][1]cpu\"  # PlainAOTInput(idx=0)\n"
+        "        tangents_1: \"f32[][]cpu\"  # TangentAOTInput(output=PlainAOTOutput(idx=0))\n"
+        "        primals_1, tangents_1, other_1, = fx_pytree.tree_flatten_spec([primals, "
+        "tangents], self._in_spec)\n"
+        "        # Annotation: {'compile_with': 'first'} File: custom_op.py:34 in step, code: "
+        "demo.fill_(x)\n"
+        "        mul: \"f32[16][1]cpu\" = torch.ops.aten.mul.Tensor(primals_1, 0.5, primals_1 = "
+        "tangents_1)\n"
+        "        return pytree.tree_unflatten([\n"
+        "            mul,  # PlainAOTOutput(idx=0) of primals_1\n"
+        "            None,  # None\n"
+        "        ], self._out_spec)\n");
+    EXPECT("primals_1 input primals_1 [f32[16][1]cpu] @7 !0",
+           "tangents_1 input tangents_1 [f32[][]cpu] @8 !0", "other_1 input other_1 [] @9 !0",
            "mul function torch.ops.aten.mul.Tensor [f32[16][1]cpu] @11 !1 <- primals_1 tangents_1",
            "output output output [] @12 !0 <- mul");
     assert_true(span_is(graphs.frames.p[0].file, "custom_op.py"));
@@ -144,15 +160,18 @@ static void reads_older_styles(void **state)
               "        m = -1.5e-05 * neg\n"
               "        s = m.shape\n"
               "        t = s[0]\n"
-              "        c = torch.foo(w, dtype = torch.float32, kw = {\"w\": m, 'b': [s, (t,)]}, text = 'w # \\' m')  # w\n"
+              "        c = torch.foo(w, dtype = torch.float32, kw = {\"w\": m, 'b': [s, (t,)]}, "
+              "text = 'w # \\' m')  # w\n"
               "        return {\"out\": c}\n");
-    EXPECT("l_x_ input L_x_ [torch.Tensor] @2 !0", "rest input rest [] @2 !0", "flag input flag [] @2 !0",
+    EXPECT("l_x_ input L_x_ [torch.Tensor] @2 !0", "rest input rest [] @2 !0",
+           "flag input flag [] @2 !0",
            "w attr getattr(getattr(self.layers, \"1\"), \"a\").weight [torch.Tensor] @5 !1",
-           "layer module getattr(self.layers, \"0\") [] @6 !1 <- l_x_", "sub module submod_0 [] @7 !1 <- layer w",
-           "iadd function operator.iadd [] @8 !1 <- sub w", "neg function operator.neg [] @9 !1 <- iadd",
-           "m function operator.mul [] @10 !1 <- neg", "s function getattr [] @11 !1 <- m",
-           "t function operator.getitem [] @12 !1 <- s", "c function torch.foo [] @13 !1 <- w m s t",
-           "output output output [] @14 !0 <- c");
+           "layer module getattr(self.layers, \"0\") [] @6 !1 <- l_x_",
+           "sub module submod_0 [] @7 !1 <- layer w",
+           "iadd function operator.iadd [] @8 !1 <- sub w",
+           "neg function operator.neg [] @9 !1 <- iadd", "m function operator.mul [] @10 !1 <- neg",
+           "s function getattr [] @11 !1 <- m", "t function operator.getitem [] @12 !1 <- s",
+           "c function torch.foo [] @13 !1 <- w m s t", "output output output [] @14 !0 <- c");
     assert_int_equal(graphs.frames.p[0].line, 440);
     assert_null(graphs.frames.p[0].name.p);
 }
@@ -168,7 +187,8 @@ static void reads_flat_inputs_on_one_line(void **state)
               "        add = torch.ops.aten.add.Tensor(arg0_1, arg1_1)\n"
               "        return (add,)\n");
     EXPECT("arg0_1 input arg0_1 [f32[4, 8]] @3 !0", "arg1_1 input arg1_1 [f32[8]] @3 !0",
-           "add function torch.ops.aten.add.Tensor [] @6 !0 <- arg0_1 arg1_1", "output output output [] @7 !0 <- add");
+           "add function torch.ops.aten.add.Tensor [] @6 !0 <- arg0_1 arg1_1",
+           "output output output [] @7 !0 <- add");
 }
 
 static void reads_exported_program(void **state)
@@ -197,7 +217,8 @@ static void reads_function_without_class(void **state)
               "    \n");
     assert_int_equal(graphs.graphs.n, 1);
     assert_null(graphs.graphs.p[0].module.p);
-    EXPECT("arg0_1 input arg0_1 [f32[4][1]cpu] @3 !0", "item function torch.ops.aten.item.default [Sym(u0)] @4 !0 <- arg0_1");
+    EXPECT("arg0_1 input arg0_1 [f32[4][1]cpu] @3 !0",
+           "item function torch.ops.aten.item.default [Sym(u0)] @4 !0 <- arg0_1");
 }
 
 static void counts_what_it_cannot_read(void **state)
@@ -212,7 +233,8 @@ static void counts_what_it_cannot_read(void **state)
               "        z = torch.foo(x, [\n"
               "    return z\n");
     assert_int_equal(graphs.graphs.p[0].n_unread, 4);
-    EXPECT("x input x [] @2 !0", "z function torch.foo [] @7 !0 <- x", "output output output [] @8 !0 <- z");
+    EXPECT("x input x [] @2 !0", "z function torch.foo [] @7 !0 <- x",
+           "output output output [] @8 !0 <- z");
     read_text("class AOTInductorModelKernels : public Base {\n  void f();\n};\n");
     assert_int_equal(graphs.graphs.n, 0);
     read_text("");
@@ -231,11 +253,14 @@ static void takes_large_texts(void **state)
     assert_int_equal(fx_text_read((struct span){text, (size_t)(p - text)}, &graphs), ERR_OK);
     assert_int_equal(graphs.nodes.n, LINES);
     assert_int_equal(graphs.args.n, 2 * (LINES - 1));
-    p = text + sprintf(text, "class A(torch.nn.Module):\n    def forward(self, x0):\n        y = f(");
+    p = text +
+        sprintf(text, "class A(torch.nn.Module):\n    def forward(self, x0):\n        y = f(");
     memset(p, '[', LINES);
-    assert_int_equal(fx_text_read((struct span){text, (size_t)(p - text) + LINES}, &graphs), ERR_OK);
+    assert_int_equal(fx_text_read((struct span){text, (size_t)(p - text) + LINES}, &graphs),
+                     ERR_OK);
     memset(p, '\n', LINES);
-    assert_int_equal(fx_text_read((struct span){text, (size_t)(p - text) + LINES}, &graphs), ERR_OK);
+    assert_int_equal(fx_text_read((struct span){text, (size_t)(p - text) + LINES}, &graphs),
+                     ERR_OK);
     assert_int_equal(graphs.nodes.n, 2);
     free(text);
 }
@@ -244,11 +269,14 @@ static void takes_large_texts(void **state)
 static void takes_truncated_texts(void **state)
 {
     (void)state;
-    static const char text[] = "class A(torch.nn.Module):\n  def forward(self, x: \"f32\"):\n   a: \"t\"; b: 't'; \n"
-                               "   x, b, = fx_pytree.tree_flatten_spec([x], self.s)\n   # File: a:1 in f, code: c\n"
-                               "   g = getattr(self.l, \"0\")(x)\n   x += g;  i = x\n   n = -1 * g[(0, 's')]\n   return (n,\n  i)\n";
+    static const char text[] =
+        "class A(torch.nn.Module):\n  def forward(self, x: \"f32\"):\n   a: \"t\"; b: 't'; \n"
+        "   x, b, = fx_pytree.tree_flatten_spec([x], self.s)\n   # File: a:1 in f, code: c\n"
+        "   g = getattr(self.l, \"0\")(x)\n   x += g;  i = x\n   n = -1 * g[(0, 's')]\n   return "
+        "(n,\n  i)\n";
     for (size_t n = 0; n < sizeof text; n++) {
-        char *copy = malloc(n ? n : 1); /* of its own, so that a sanitizer sees reads past the end */
+        char *copy =
+            malloc(n ? n : 1); /* of its own, so that a sanitizer sees reads past the end */
         assert_non_null(copy);
         memcpy(copy, text, n);
         assert_int_equal(fx_text_read((struct span){copy, n}, &graphs), ERR_OK);

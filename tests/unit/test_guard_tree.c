@@ -6,16 +6,20 @@
 static const char tree_text[] =
     "\nTREE_GUARD_MANAGER:\n"
     "+- RootGuardManager\n"
-    "| +- DEFAULT_DEVICE: utils_device.CURRENT_DEVICE == None                           # _dynamo/output_graph.py:1122 in init\n"
+    "| +- DEFAULT_DEVICE: utils_device.CURRENT_DEVICE == None                           # "
+    "_dynamo/output_graph.py:1122 in init\n"
     "| +- GLOBAL_STATE: ___check_global_state() against {\"grad_mode\":true,\"x\":[1,2]}\n"
     "| +- TORCH_FUNCTION_MODE_STACK: ___check_torch_function_mode_stack()\n"
-    "| +- GuardManager: source=L['w'], accessed_by=FrameLocalsGuardAccessor(key='w', framelocals_idx=1), type=<class 'T'>\n"
-    "| | +- TENSOR_MATCH: check_tensor(L['w'], size=[8, 4], stride=[4, 1])  # return torch.sigmoid(x @ w)  # a.py:20 in f\n"
+    "| +- GuardManager: source=L['w'], accessed_by=FrameLocalsGuardAccessor(key='w', "
+    "framelocals_idx=1), type=<class 'T'>\n"
+    "| | +- TENSOR_MATCH: check_tensor(L['w'], size=[8, 4], stride=[4, 1])  # return "
+    "torch.sigmoid(x @ w)  # a.py:20 in f\n"
     "| | +- NO_TENSOR_ALIASING\n"
     "| +- GuardManager: source=G, accessed_by=GlobalsGuardAccessor\n"
     "| | +- DictGuardManager: source=G['nodes'], accessed_by=GetAttrGuardAccessor(nodes)\n"
     "| | | +- KeyValueManager pair at index=1\n"
-    "| | | | +- KeyManager: GuardManager: source=list(dict.keys(G['nodes']))[1], type=<class 'type'>, tag_safe=(False, False)\n"
+    "| | | | +- KeyManager: GuardManager: source=list(dict.keys(G['nodes']))[1], type=<class "
+    "'type'>, tag_safe=(False, False)\n"
     "| | | | | +- ID_MATCH: ___check_obj_id(list(dict.keys(G['nodes']))[1], 14019)\n"
     "| | | | +- LENGTH_CHECK: not G['nodes']\r\n"
     "\n"
@@ -28,13 +32,16 @@ static void reads_leaves(void **state)
         const char *kind, *parent, *code, *origin;
         int64_t line;
     } expected[] = {
-        {"DEFAULT_DEVICE", NULL, "utils_device.CURRENT_DEVICE == None", "_dynamo/output_graph.py:1122 in init", 4},
-        {"GLOBAL_STATE", NULL, "___check_global_state() against {\"grad_mode\":true,\"x\":[1,2]}", NULL, 5},
+        {"DEFAULT_DEVICE", NULL, "utils_device.CURRENT_DEVICE == None",
+         "_dynamo/output_graph.py:1122 in init", 4},
+        {"GLOBAL_STATE", NULL, "___check_global_state() against {\"grad_mode\":true,\"x\":[1,2]}",
+         NULL, 5},
         {"TORCH_FUNCTION_MODE_STACK", NULL, "___check_torch_function_mode_stack()", NULL, 6},
         {"TENSOR_MATCH", "L['w']", "check_tensor(L['w'], size=[8, 4], stride=[4, 1])",
          "return torch.sigmoid(x @ w)  # a.py:20 in f", 8},
         {"NO_TENSOR_ALIASING", "L['w']", NULL, NULL, 9},
-        {"ID_MATCH", "list(dict.keys(G['nodes']))[1]", "___check_obj_id(list(dict.keys(G['nodes']))[1], 14019)", NULL, 14},
+        {"ID_MATCH", "list(dict.keys(G['nodes']))[1]",
+         "___check_obj_id(list(dict.keys(G['nodes']))[1], 14019)", NULL, 14},
         {"LENGTH_CHECK", "G['nodes']", "not G['nodes']", NULL, 15},
     };
     struct guard_tree tree = {.rest = span_of(tree_text)};
@@ -78,6 +85,7 @@ static void takes_any_text(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_leaves), cmocka_unit_test(takes_any_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_leaves),
+                                       cmocka_unit_test(takes_any_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
