@@ -537,6 +537,8 @@ def test_killed_import_leaves_every_committed_record(tmp_path):
         process.wait()
         left = sorted(p for p in tmp_path.glob("out*") if not p.name.endswith(("-wal", "-shm", "-journal")))
         for path in left:
+            if path.stat().st_size == 0:
+                continue  # killed before there was a trace
             run_plumb("doctor", path, expect=None)
             texts = notes(path)
             assert all(text.startswith("text ") or text.startswith("the text") for text in texts)
