@@ -247,19 +247,24 @@ static void remove_file(const char *path)
     remove_beside(path);
 }
 
+/* An import can be repeated, so it need not wait for the disk: what is committed survives a killed
+ * program, though not a power cut. What is followed is there once only. */
+static enum err make_file(const char *path, const struct import_target *to, bool follow,
+                          sqlite3 **out)
+{
+    TRY(store_create(path, out));
+    enum err err = follow ? ERR_OK : store_exec(*out, "PRAGMA synchronous=OFF");
+    if (!err && to->command) err = store_meta_put(*out, "import_command", to->command);
+    if (err) store_close(*out);
+    return err;
+}
+
 static enum err fill_file(const char *path, const struct import_target *to,
                           const struct import_request *request, struct import_counts *out)
 {
     sqlite3 *db;
     struct store_writer *w;
-    TRY(store_create(path, &db));
-    if (to->command) {
-        enum err err = store_meta_put(db, "import_command", to->command);
-        if (err) {
-            store_close(db);
-            return err;
-        }
-    }
+    TRY(make_file(path, to, request->follow, &db));
     TRY(store_writer_new(db, &w));
     enum err err = import_into(w, request, out);
     char why[1024];

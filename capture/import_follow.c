@@ -168,7 +168,7 @@ static enum err finish(struct follower *f)
     TRY(look_for_logs(f));
     for (size_t i = 0; i < f->tails.n; i++) {
         struct tail *t = f->tails.p[i];
-        bool any;
+        bool any = false;
         TRY(read_new(f, t, &any));
         TRY(take(f, t, TORCH_TAKE_ALL));
         const char *damage = t->reader->damage ? t->reader->damage : "";
