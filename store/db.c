@@ -1,7 +1,8 @@
 /* db.c - opening with suspicion, making with speed, closing into one file.
  *
  * What a file may contain is decided by comparison: the schema of this program is made in memory, and every
- * object of the file must be one of it, word for word (SQLite's own sqlite_* tables excepted).
+ * table of the file must be one of it, word for word, and every view and index by its name (SQLite's own sqlite_*
+ * tables excepted).
  */
 #include "store/db.h"
 
@@ -135,7 +136,8 @@ static enum err reference_schema(sqlite3 **out)
     return store_exec(*out, store_schema_derived);
 }
 
-/* Every object of the file must be one of the reference. */
+/* Every object of the file must be one of the reference. Views and indices may be those of an earlier plumb: their names must be
+ * known; such views are not used (see below). */
 static enum err check_objects(sqlite3 *db, sqlite3 *reference, const char *path)
 {
     sqlite3_stmt *have = NULL, *know = NULL;
@@ -143,7 +145,8 @@ static enum err check_objects(sqlite3 *db, sqlite3 *reference, const char *path)
     int rc;
     TRY_OUT(store_prepare(db, "SELECT type, name, sql FROM main.sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
                           &have));
-    TRY_OUT(store_prepare(reference, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND sql = ?3", &know));
+    TRY_OUT(store_prepare(reference, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND (type <> 'table' OR sql = ?3)",
+                          &know));
     while ((rc = sqlite3_step(have)) == SQLITE_ROW) {
         for (int i = 0; i < 3; i++) sqlite3_bind_value(know, i + 1, sqlite3_column_value(have, i));
         bool known = sqlite3_step(know) == SQLITE_ROW;
@@ -160,7 +163,7 @@ out:
     return err;
 }
 
-/* Views that the file lacks (live or packed) are made in TEMP. */
+/* Views that the file lacks (live or packed) or has in another text are made in TEMP, whose names come first. */
 static enum err make_temporary_views(sqlite3 *db, sqlite3 *reference)
 {
     sqlite3_stmt *views;
@@ -168,9 +171,10 @@ static enum err make_temporary_views(sqlite3 *db, sqlite3 *reference)
     enum err err = ERR_OK;
     while (!err && sqlite3_step(views) == SQLITE_ROW) {
         sqlite3_stmt *has = NULL;
-        err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1", &has);
+        err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 AND sql = ?2", &has);
         if (err) break;
         sqlite3_bind_value(has, 1, sqlite3_column_value(views, 0));
+        sqlite3_bind_value(has, 2, sqlite3_column_value(views, 1));
         bool present = sqlite3_step(has) == SQLITE_ROW;
         sqlite3_finalize(has);
         if (present) continue;
