@@ -1,4 +1,5 @@
-/* cmd_export.c - plumb export: leave plumb with the logs themselves, or with tlparse's machine-readable files. */
+/* cmd_export.c - plumb export: leave plumb with the logs themselves, or with tlparse's
+ * machine-readable files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,10 +12,14 @@
 
 static const struct opt options[] = {
     {"torch-trace", 0, "DIR", "write each imported log back into DIR, byte for byte", false},
-    {"raw-jsonl", 0, NULL, "records without payloads, one JSON object per line (tlparse's raw.jsonl)", false},
-    {"chromium", 0, NULL, "events for Perfetto or chrome://tracing (tlparse's chromium_events.json)", false},
-    {"compile-directory", 0, NULL, "files per compile id (tlparse's compile_directory.json)", false},
-    {"output", 'o', "PATH", "file to write (default: standard output); for several logs a folder", false},
+    {"raw-jsonl", 0, NULL,
+     "records without payloads, one JSON object per line (tlparse's raw.jsonl)", false},
+    {"chromium", 0, NULL,
+     "events for Perfetto or chrome://tracing (tlparse's chromium_events.json)", false},
+    {"compile-directory", 0, NULL, "files per compile id (tlparse's compile_directory.json)",
+     false},
+    {"output", 'o', "PATH", "file to write (default: standard output); for several logs a folder",
+     false},
     {"log", 0, "LOG", "only this log: its name, path, id, or rank_N", false},
     {"overwrite", 0, NULL, "replace files that exist", false},
     {0},
@@ -29,14 +34,18 @@ struct job {
     bool overwrite;
 };
 
-static enum err write_to(void *context, struct span bytes) { return export_write(*(int *)context, bytes); }
+static enum err write_to(void *context, struct span bytes)
+{
+    return export_write(*(int *)context, bytes);
+}
 
 /* One file for all. */
 static enum err open_output(const struct job *j, int *out)
 {
     *out = STDOUT_FILENO;
     if (!j->output || !strcmp(j->output, "-")) return ERR_OK;
-    *out = open(j->output, O_WRONLY | O_CREAT | O_CLOEXEC | (j->overwrite ? O_TRUNC : O_EXCL), 0666);
+    *out =
+        open(j->output, O_WRONLY | O_CREAT | O_CLOEXEC | (j->overwrite ? O_TRUNC : O_EXCL), 0666);
     if (*out >= 0) return ERR_OK;
     if (errno == EEXIST) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", j->output);
     FAIL(ERR_IO, "%s cannot be written: %s", j->output, strerror(errno));
@@ -45,11 +54,13 @@ static enum err open_output(const struct job *j, int *out)
 static enum err close_output(const struct job *j, int fd, enum err err)
 {
     if (fd == STDOUT_FILENO || fd < 0) return err;
-    if (close(fd) && !err) err = err_set(ERR_IO, "%s cannot be written: %s", j->output, strerror(errno));
+    if (close(fd) && !err)
+        err = err_set(ERR_IO, "%s cannot be written: %s", j->output, strerror(errno));
     return err;
 }
 
-/* "rank_0" if no other log has this rank, else the log's name: one folder per log, as tlparse has one per rank. */
+/* "rank_0" if no other log has this rank, else the log's name: one folder per log, as tlparse
+ * has one per rank. */
 static void put_folder(const struct job *j, const struct export_log *log, struct buf *out)
 {
     int same = 0;
@@ -58,7 +69,8 @@ static void put_folder(const struct job *j, const struct export_log *log, struct
     else buf_printf(out, "log_%lld", (long long)log->id);
 }
 
-static enum err write_one_of_many(struct job *j, enum export_format format, int root, const struct export_log *log)
+static enum err write_one_of_many(struct job *j, enum export_format format, int root,
+                                  const struct export_log *log)
 {
     struct buf path = {0};
     int fd = -1;
@@ -68,7 +80,8 @@ static enum err write_one_of_many(struct job *j, enum export_format format, int 
     if (!err) err = export_open_file(root, path.p, j->overwrite, &fd);
     struct export_sink sink = {write_to, &fd};
     if (!err) err = export_tlparse(j->db, format, log, &sink, &j->summary);
-    if (fd >= 0 && close(fd) && !err) err = err_set(ERR_IO, "a file cannot be written: %s", strerror(errno));
+    if (fd >= 0 && close(fd) && !err)
+        err = err_set(ERR_IO, "a file cannot be written: %s", strerror(errno));
     j->summary.n_files += !err;
     buf_release(&path);
     return err;
@@ -86,9 +99,13 @@ static enum err write_logs(struct job *j, enum export_format format)
         return close_output(j, fd, err);
     }
     if (!j->output || !strcmp(j->output, "-"))
-        FAIL(ERR_USAGE, "the trace holds %zu logs: choose one with --log, or give -o FOLDER, which gets a folder for each", j->logs.n);
+        FAIL(ERR_USAGE,
+             "the trace holds %zu logs: choose one with --log, or give -o FOLDER, which gets a "
+             "folder for each",
+             j->logs.n);
     TRY(export_open_root(j->output, &fd));
-    for (size_t i = 0; !err && i < j->logs.n; i++) err = write_one_of_many(j, format, fd, &j->logs.p[i]);
+    for (size_t i = 0; !err && i < j->logs.n; i++)
+        err = write_one_of_many(j, format, fd, &j->logs.p[i]);
     close(fd);
     return err;
 }
@@ -107,7 +124,8 @@ static enum err dispatch(struct job *j)
     const char *folder = opt_value(j->call, "torch-trace", 0);
     if (folder) return export_torch_trace(j->db, &j->logs, folder, j->overwrite, &j->summary);
     if (opt_has(j->call, "chromium")) return write_chromium(j);
-    return write_logs(j, opt_has(j->call, "raw-jsonl") ? EXPORT_RAW_JSONL : EXPORT_COMPILE_DIRECTORY);
+    return write_logs(j,
+                      opt_has(j->call, "raw-jsonl") ? EXPORT_RAW_JSONL : EXPORT_COMPILE_DIRECTORY);
 }
 
 /* To standard error: standard output may be the export. */
@@ -116,25 +134,35 @@ static void say_what_was_done(const struct job *j)
     const struct export_summary *s = &j->summary;
     const char *folder = opt_value(j->call, "torch-trace", 0), *to = folder ? folder : j->output;
     if (to && strcmp(to, "-"))
-        fprintf(stderr, "%s: %lld file%s, %.1f MB\n", to, (long long)s->n_files, s->n_files == 1 ? "" : "s", (double)s->n_bytes / 1e6);
+        fprintf(stderr, "%s: %lld file%s, %.1f MB\n", to, (long long)s->n_files,
+                s->n_files == 1 ? "" : "s", (double)s->n_bytes / 1e6);
     if (s->n_dropped)
-        fprintf(stderr, "plumb export: %lld lines or records have no place in this format and were left out\n", (long long)s->n_dropped);
+        fprintf(
+            stderr,
+            "plumb export: %lld lines or records have no place in this format and were left out\n",
+            (long long)s->n_dropped);
     if (s->n_cut)
-        fprintf(stderr, "plumb export: the payloads of %lld artifacts are missing: the trace was packed without them\n",
+        fprintf(stderr,
+                "plumb export: the payloads of %lld artifacts are missing: the trace was packed "
+                "without them\n",
                 (long long)s->n_cut);
 }
 
 static enum err check_mode(const struct opt_call *call)
 {
-    int n = opt_has(call, "torch-trace") + opt_has(call, "raw-jsonl") + opt_has(call, "chromium") + opt_has(call, "compile-directory");
+    int n = opt_has(call, "torch-trace") + opt_has(call, "raw-jsonl") + opt_has(call, "chromium") +
+            opt_has(call, "compile-directory");
     if (n == 1) return ERR_OK;
-    FAIL(ERR_USAGE, "plumb export needs one of --torch-trace DIR, --raw-jsonl, --chromium, --compile-directory");
+    FAIL(ERR_USAGE, "plumb export needs one of --torch-trace DIR, --raw-jsonl, --chromium, "
+                    "--compile-directory");
 }
 
 static enum err run(const struct opt_call *call, int *exit_code)
 {
     struct arena arena = {0};
-    struct job j = {.call = call, .output = opt_value(call, "output", 0), .overwrite = opt_has(call, "overwrite")};
+    struct job j = {.call = call,
+                    .output = opt_value(call, "output", 0),
+                    .overwrite = opt_has(call, "overwrite")};
     TRY(check_mode(call));
     TRY(store_open_read(call->argv[0], STORE_OPEN_NO_VIEWS, &j.db));
     enum err err = export_logs_read(j.db, opt_value(call, "log", 0), &arena, &j.logs);
@@ -152,8 +180,10 @@ const struct verb verb_export = {
     .summary = "give back the logs of a trace, or tlparse's files",
     .description =
         "Writes what a trace holds in the formats of other tools.\n\n"
-        "--torch-trace DIR gives back each log that was imported, byte for byte, under its path below DIR. --raw-jsonl, --chromium and "
-        "--compile-directory write what tlparse 0.4.3 calls raw.jsonl, chromium_events.json and compile_directory.json, with "
+        "--torch-trace DIR gives back each log that was imported, byte for byte, under its path "
+        "below DIR. --raw-jsonl, --chromium and "
+        "--compile-directory write what tlparse 0.4.3 calls raw.jsonl, chromium_events.json and "
+        "compile_directory.json, with "
         "the same numbers and file names; times have the year and zone that the log shows.\n\n"
         "Nothing is written outside the folder or file given, whatever names a trace contains.",
     .examples = "plumb export run.db --torch-trace logs/\n"

@@ -59,15 +59,18 @@ static void print_losses(struct buf *b, const struct import_counts *c)
 {
     bool any = false;
     for (int k = 0; k < TORCH_N_LOSSES; k++) {
-        bool lost = torch_loss_rules[k].strict || !torch_loss_rules[k].tlparse; /* not what only tlparse minds */
+        bool lost = torch_loss_rules[k].strict ||
+                    !torch_loss_rules[k].tlparse; /* not what only tlparse minds */
         if (!c->losses[k] || !lost) continue;
-        buf_printf(b, "%s%s %lld", any ? ", " : "; losses: ", torch_loss_rules[k].kind, (long long)c->losses[k]);
+        buf_printf(b, "%s%s %lld", any ? ", " : "; losses: ", torch_loss_rules[k].kind,
+                   (long long)c->losses[k]);
         any = true;
     }
     if (!any) buf_puts(b, "; no loss");
 }
 
-/* "out.db: 2 logs, 7,512 records, 5,432 payloads, 12.3 MB in 0.2 s (61 MB/s), file 1.2 MB; losses: md5 3" */
+/* "out.db: 2 logs, 7,512 records, 5,432 payloads, 12.3 MB in 0.2 s (61 MB/s), file 1.2 MB; losses:
+ * md5 3" */
 static void print_closing(const struct import_counts *c, const char *out, int64_t ns)
 {
     struct buf b = {0};
@@ -78,14 +81,16 @@ static void print_closing(const struct import_counts *c, const char *out, int64_
     print_count(&b, c->logs, "log, ", "logs, ");
     print_count(&b, c->records, "record, ", "records, ");
     print_count(&b, c->payloads, "payload", "payloads");
-    buf_printf(&b, ", %.1f MB in %.1f s (%.0f MB/s)", size, seconds, size / (seconds > 0.001 ? seconds : 0.001));
+    buf_printf(&b, ", %.1f MB in %.1f s (%.0f MB/s)", size, seconds,
+               size / (seconds > 0.001 ? seconds : 0.001));
     if (!stat(out, &st)) buf_printf(&b, ", file %.1f MB", (double)st.st_size / 1e6);
     print_losses(&b, c);
     if (b.p) fprintf(stderr, "%s\n", b.p);
     buf_release(&b);
 }
 
-static enum err read_options(const struct opt_call *call, struct import_request *request, const char **strict)
+static enum err read_options(const struct opt_call *call, struct import_request *request,
+                             const char **strict)
 {
     const char *idle = opt_value(call, "until-idle", 0), *jobs = opt_value(call, "jobs", 0);
     int64_t n = 0;
@@ -96,21 +101,27 @@ static enum err read_options(const struct opt_call *call, struct import_request 
     if (jobs) TRY(opt_int("--jobs", jobs, 1, 64, &n));
     request->jobs = (int)n;
     *strict = opt_has(call, "strict") ? opt_value(call, "strict", 0) : NULL;
-    if (*strict && strcmp(*strict, "tlparse")) FAIL(ERR_USAGE, "--strict=%s is not known: --strict or --strict=tlparse", *strict);
+    if (*strict && strcmp(*strict, "tlparse"))
+        FAIL(ERR_USAGE, "--strict=%s is not known: --strict or --strict=tlparse", *strict);
     return ERR_OK;
 }
 
 static enum err run(const struct opt_call *call, int *exit_code)
 {
     struct progress bar;
-    struct import_request request = {.paths = call->argv, .n_paths = call->argc, .stop = &stop, .progress = show, .context = &bar};
+    struct import_request request = {.paths = call->argv,
+                                     .n_paths = call->argc,
+                                     .stop = &stop,
+                                     .progress = show,
+                                     .context = &bar};
     struct import_counts counts;
     struct buf command = {0};
     const char *strict = NULL, *out = opt_value(call, "output", 0);
     if (!out) FAIL(ERR_USAGE, "plumb import needs -o FILE, the trace to write");
     TRY(read_options(call, &request, &strict));
     print_command(&command, call, out);
-    struct import_target target = {.path = out, .overwrite = opt_has(call, "overwrite"), .command = command.p};
+    struct import_target target = {
+        .path = out, .overwrite = opt_has(call, "overwrite"), .command = command.p};
     progress_init(&bar);
     catch_signals();
     enum err err = import_to_file(&target, &request, &counts);
@@ -119,8 +130,9 @@ static enum err run(const struct opt_call *call, int *exit_code)
     if (err) return err;
     print_closing(&counts, out, clock_mono() - bar.start);
     bool failed = opt_has(call, "strict") && import_strict_losses(&counts, strict != NULL) > 0;
-    if (failed) fprintf(stderr, "plumb: --strict: %lld findings; plumb info %s lists them\n",
-                        (long long)import_strict_losses(&counts, strict != NULL), out);
+    if (failed)
+        fprintf(stderr, "plumb: --strict: %lld findings; plumb info %s lists them\n",
+                (long long)import_strict_losses(&counts, strict != NULL), out);
     *exit_code = failed;
     return ERR_OK;
 }
@@ -128,10 +140,15 @@ static enum err run(const struct opt_call *call, int *exit_code)
 static const struct opt options[] = {
     {"output", 'o', "FILE", "the trace to write", false},
     {"overwrite", 0, NULL, "replace FILE if it exists, after the import has succeeded", false},
-    {"strict", 0, "[=tlparse]", "exit 1 when lines are malformed, an md5 differs, ranks are mixed or guards cannot be read; =tlparse: by the rule of tlparse 0.4.3", false},
+    {"strict", 0, "[=tlparse]",
+     "exit 1 when lines are malformed, an md5 differs, ranks are mixed or guards cannot be read; "
+     "=tlparse: by the rule of tlparse 0.4.3",
+     false},
     {"latest", 0, NULL, "only the newest log", false},
-    {"follow", 'f', NULL, "keep reading what is appended, and logs that appear, until SIGINT or SIGTERM", false},
-    {"until-idle", 0, "TIME", "with --follow: end when nothing came for so long (2, 250ms, 5m)", false},
+    {"follow", 'f', NULL,
+     "keep reading what is appended, and logs that appear, until SIGINT or SIGTERM", false},
+    {"until-idle", 0, "TIME", "with --follow: end when nothing came for so long (2, 250ms, 5m)",
+     false},
     {"jobs", 'j', "N", "logs read at a time; one per processor when not given", false},
     {0},
 };
@@ -140,11 +157,15 @@ const struct verb verb_import = {
     .name = "import",
     .arguments = "PATH...",
     .summary = "make a trace of TORCH_TRACE logs",
-    .description = "Reads logs that PyTorch wrote with TORCH_TRACE (or TORCH_DTRACE) into one SQLite file.\n\n"
-                   "PATH is a log, a log in gzip, a folder (searched to the bottom for logs; other files are ignored) or - for standard "
-                   "input. A folder of logs is one run; the ranks are taken from the names of the logs, else from their records.\n\n"
-                   "What cannot be read is counted, listed by plumb info, and kept as text; the rest is imported. With --follow the "
-                   "trace can be opened while it grows.",
+    .description =
+        "Reads logs that PyTorch wrote with TORCH_TRACE (or TORCH_DTRACE) into one SQLite file.\n\n"
+        "PATH is a log, a log in gzip, a folder (searched to the bottom for logs; other files are "
+        "ignored) or - for standard "
+        "input. A folder of logs is one run; the ranks are taken from the names of the logs, else "
+        "from their records.\n\n"
+        "What cannot be read is counted, listed by plumb info, and kept as text; the rest is "
+        "imported. With --follow the "
+        "trace can be opened while it grows.",
     .examples = "plumb import trace_dir -o trace.db\n"
                 "plumb import rank_0.log rank_1.log.gz -o job.db --strict\n"
                 "plumb import trace_dir -o live.db --follow --until-idle 30",

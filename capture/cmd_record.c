@@ -10,8 +10,10 @@
 #include "store/verbs.h"
 
 static const struct opt options[] = {
-    {"output", 'o', "FILE", "the trace to write (default: named after the program, in this folder)", false},
-    {"serve", 's', NULL, "show the trace in the browser while it grows, and after, until Ctrl-C", false},
+    {"output", 'o', "FILE", "the trace to write (default: named after the program, in this folder)",
+     false},
+    {"serve", 's', NULL, "show the trace in the browser while it grows, and after, until Ctrl-C",
+     false},
     {"overwrite", 0, NULL, "replace FILE if it exists, after the program has ended", false},
     {0},
 };
@@ -28,7 +30,8 @@ static struct span stem(const char *path)
 
 static bool is_launcher(struct span name)
 {
-    static const char *const names[] = {"python", "torchrun", "bash", "sh", "env", "uv", "accelerate", "nice", "time"};
+    static const char *const names[] = {"python", "torchrun",   "bash", "sh",  "env",
+                                        "uv",     "accelerate", "nice", "time"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (span_starts(name, names[i])) return true;
     return false;
@@ -40,7 +43,8 @@ static struct span name_of(char *const *argv)
     struct span name = stem(argv[0]);
     for (int i = 1; argv[i] && is_launcher(name); i++) {
         size_t n = strlen(argv[i]);
-        bool script = argv[i][0] != '-' && n > 3 && (!strcmp(argv[i] + n - 3, ".py") || !strcmp(argv[i] + n - 3, ".sh"));
+        bool script = argv[i][0] != '-' && n > 3 &&
+                      (!strcmp(argv[i] + n - 3, ".py") || !strcmp(argv[i] + n - 3, ".sh"));
         if (script) return stem(argv[i]);
         if (!strcmp(argv[i], "-m") && argv[i + 1]) return span_of(argv[i + 1]);
     }
@@ -53,7 +57,8 @@ static enum err default_path(char *const *argv, struct buf *out)
     struct span name = name_of(argv);
     for (int n = 1; n < 10000; n++) {
         buf_clear(out);
-        for (size_t i = 0; i < name.n; i++) buf_putc(out, (unsigned char)name.p[i] < 0x20 || name.p[i] == '/' ? '_' : name.p[i]);
+        for (size_t i = 0; i < name.n; i++)
+            buf_putc(out, (unsigned char)name.p[i] < 0x20 || name.p[i] == '/' ? '_' : name.p[i]);
         if (!name.n || name.p[0] == '.') buf_puts(out, "trace");
         if (n > 1) buf_printf(out, "-%d", n);
         buf_puts(out, ".db");
@@ -149,12 +154,15 @@ const struct verb verb_record = {
     .name = "record",
     .arguments = "-- COMMAND...",
     .summary = "run a program and leave a trace of what it compiled",
-    .description =
-        "Runs COMMAND with TORCH_TRACE set and follows the logs of it, its children and its ranks while it runs. The trace says "
-        "what was run, on which machine, with which environment, and how it ended. It can be opened while it grows.\n\n"
-        "The program keeps its terminal and its exit code, which becomes that of plumb; a program that was killed by signal n "
-        "gives 128 + n. Signals sent to plumb are passed on; after three requests to end plumb stops waiting. If TORCH_TRACE is set "
-        "already, the logs stay in that folder.",
+    .description = "Runs COMMAND with TORCH_TRACE set and follows the logs of it, its children and "
+                   "its ranks while it runs. The trace says "
+                   "what was run, on which machine, with which environment, and how it ended. It "
+                   "can be opened while it grows.\n\n"
+                   "The program keeps its terminal and its exit code, which becomes that of plumb; "
+                   "a program that was killed by signal n "
+                   "gives 128 + n. Signals sent to plumb are passed on; after three requests to "
+                   "end plumb stops waiting. If TORCH_TRACE is set "
+                   "already, the logs stay in that folder.",
     .examples = "plumb record -- python train.py --steps 3\n"
                 "plumb record -o job.db -- torchrun --nproc-per-node 4 train.py\n"
                 "plumb record --serve -- python train.py",

@@ -1,7 +1,8 @@
 /* events.c - JSON values as typed cells. */
 #include "capture/events.h"
 
-int64_t cap_arg_cell(struct store_writer *w, const struct json *value, struct buf *scratch, struct store_cell *out)
+int64_t cap_arg_cell(struct store_writer *w, const struct json *value, struct buf *scratch,
+                     struct store_cell *out)
 {
     *out = (struct store_cell){.kind = STORE_CELL_INT};
     switch (value->type) {

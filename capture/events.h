@@ -1,4 +1,4 @@
-/* events.h - the numbers of capture/events.def as C constants, and JSON values as cells of arg and compile_metric. */
+/* events.h - numbers of capture/events.def, and JSON values as cells of arg and compile_metric. */
 #ifndef CAPTURE_EVENTS_H
 #define CAPTURE_EVENTS_H
 
@@ -19,7 +19,9 @@ enum cap_event_flag { CAP_EVENT_FLAGS(X) };
 enum cap_arg_type { CAP_ARG_TYPES(X) };
 #undef X
 
-/* Type (CAP_ARG_*) of a value and its cell; strings and nested values are interned. scratch holds printed JSON. */
-int64_t cap_arg_cell(struct store_writer *w, const struct json *value, struct buf *scratch, struct store_cell *out);
+/* Type (CAP_ARG_*) of a value and its cell; strings and nested values are interned. scratch holds
+ * printed JSON. */
+int64_t cap_arg_cell(struct store_writer *w, const struct json *value, struct buf *scratch,
+                     struct store_cell *out);
 
 #endif

@@ -31,7 +31,8 @@ static int enter_folder(int at_take, const char *part)
     return next;
 }
 
-/* Opens the folder that a relative path names below `root`, making it; *name is the last component. */
+/* Opens the folder that a relative path names below `root`, making it; *name is the last
+ * component. */
 static enum err open_folder(int root, char *path, int *out, char **name)
 {
     int at = fcntl(root, F_DUPFD_CLOEXEC, 0);
@@ -39,7 +40,8 @@ static enum err open_folder(int root, char *path, int *out, char **name)
     for (char *slash; at >= 0 && (slash = strchr(part, '/')); part = slash + 1) {
         *slash = 0;
         at = enter_folder(at, part);
-        if (at < 0) FAIL(ERR_IO, "the folder %s cannot be made or is a link: %s", part, strerror(errno));
+        if (at < 0)
+            FAIL(ERR_IO, "the folder %s cannot be made or is a link: %s", part, strerror(errno));
     }
     if (at < 0) FAIL(ERR_IO, "no folder can be opened: %s", strerror(errno));
     *out = at;
@@ -61,7 +63,9 @@ enum err export_write(int fd, struct span bytes)
     while (bytes.n) {
         ssize_t n = write(fd, bytes.p, bytes.n);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "a file cannot be written: %s", strerror(errno));
+        if (n < 0)
+            FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "a file cannot be written: %s",
+                 strerror(errno));
         bytes = span_from(bytes, (size_t)n);
     }
     return ERR_OK;
@@ -79,7 +83,8 @@ enum err export_open_file(int root, char *path, bool overwrite, int *out)
 
 enum err export_open_root(const char *folder, int *out)
 {
-    if (mkdir(folder, 0777) && errno != EEXIST) FAIL(ERR_IO, "the folder %s cannot be made: %s", folder, strerror(errno));
+    if (mkdir(folder, 0777) && errno != EEXIST)
+        FAIL(ERR_IO, "the folder %s cannot be made: %s", folder, strerror(errno));
     *out = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*out < 0) FAIL(ERR_IO, "%s is no folder that can be opened: %s", folder, strerror(errno));
     return ERR_OK;

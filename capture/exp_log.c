@@ -1,4 +1,5 @@
-/* exp_log.c - gives back the logs a trace was made of, byte for byte: the frames of each stream, inflated. */
+/* exp_log.c - gives back the logs a trace was made of, byte for byte: the frames of each stream,
+ * inflated. */
 #include "capture/export.h"
 
 #include <errno.h>
@@ -23,7 +24,8 @@ static bool is_named(const struct export_log *log, const char *which)
     char id[32], rank[32] = "";
     snprintf(id, sizeof id, "%lld", (long long)log->id);
     if (log->rank != STORE_NULL) snprintf(rank, sizeof rank, "rank_%lld", (long long)log->rank);
-    return !strcmp(which, id) || (rank[0] && !strcmp(which, rank)) || span_is(log->name, which) || span_is(log->path, which);
+    return !strcmp(which, id) || (rank[0] && !strcmp(which, rank)) || span_is(log->name, which) ||
+           span_is(log->path, which);
 }
 
 static enum err none_of_them(sqlite3_stmt *s, const char *which)
@@ -34,18 +36,21 @@ static enum err none_of_them(sqlite3_stmt *s, const char *which)
         buf_printf(&names, "%s%lld ", n ? ", " : "", (long long)sqlite3_column_int64(s, 0));
         buf_span(&names, store_column_text(s, 5));
     }
-    enum err err = names.n ? err_set(ERR_NOT_FOUND, "no log of the trace is called %s; it has: %s", which, names.p)
+    enum err err = names.n ? err_set(ERR_NOT_FOUND, "no log of the trace is called %s; it has: %s",
+                                     which, names.p)
                            : err_set(ERR_NOT_FOUND, "the trace holds no log");
     buf_release(&names);
     return err;
 }
 
-enum err export_logs_read(sqlite3 *db, const char *which, struct arena *arena, struct export_logs *out)
+enum err export_logs_read(sqlite3 *db, const char *which, struct arena *arena,
+                          struct export_logs *out)
 {
     sqlite3_stmt *s;
     LIST_OF(struct export_log) logs = {0};
     *out = (struct export_logs){.arena = arena};
-    TRY(store_prepare(db, "SELECT id, rank, size, year, zone_ns, path, name FROM source_file ORDER BY id", &s));
+    TRY(store_prepare(
+        db, "SELECT id, rank, size, year, zone_ns, path, name FROM source_file ORDER BY id", &s));
     enum err err = ERR_OK;
     int rc;
     while (!err && (rc = sqlite3_step(s)) == SQLITE_ROW) {
@@ -74,7 +79,10 @@ enum err export_logs_read(sqlite3 *db, const char *which, struct arena *arena, s
 
 /* ---- names ---- */
 
-static struct span without_gz(struct span name) { return span_ends(name, ".gz") ? span_to(name, name.n - 3) : name; }
+static struct span without_gz(struct span name)
+{
+    return span_ends(name, ".gz") ? span_to(name, name.n - 3) : name;
+}
 
 void export_log_path(const struct export_log *log, struct buf *out)
 {
@@ -92,20 +100,22 @@ void export_log_path(const struct export_log *log, struct buf *out)
     export_put_component(out, log->name.n ? without_gz(log->name) : without_gz(rest));
 }
 
-static enum err write_stream(sqlite3 *db, struct text_reader *text, int64_t stream, int fd, int64_t *n_bytes)
+static enum err write_stream(sqlite3 *db, struct text_reader *text, int64_t stream, int fd,
+                             int64_t *n_bytes)
 {
     sqlite3_stmt *s;
     struct buf piece = {0};
     enum err err = ERR_OK;
     int64_t end = 0;
-    TRY(store_prepare(db, "SELECT offset, size FROM text_frame WHERE stream = ?1 ORDER BY offset", &s));
+    TRY(store_prepare(db, "SELECT offset, size FROM text_frame WHERE stream = ?1 ORDER BY offset",
+                      &s));
     sqlite3_bind_int64(s, 1, stream);
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         int64_t offset = sqlite3_column_int64(s, 0), size = sqlite3_column_int64(s, 1);
         if (offset != end) {
-            err = err_set(ERR_FORMAT, "stream %lld has no text from byte %lld to %lld", (long long)stream, (long long)end,
-                          (long long)offset);
+            err = err_set(ERR_FORMAT, "stream %lld has no text from byte %lld to %lld",
+                          (long long)stream, (long long)end, (long long)offset);
             goto out;
         }
         buf_clear(&piece);
@@ -150,13 +160,14 @@ static enum err write_log(struct log_writer *w, const struct export_log *log, in
     if (!err) err = buf_ok(&path);
     if (!err) err = export_open_file(w->root, path.p, w->overwrite, &fd);
     if (!err) err = write_stream(w->db, w->text, log->id, fd, n_bytes);
-    if (fd >= 0 && close(fd) && !err) err = err_set(ERR_IO, "a log cannot be written: %s", strerror(errno));
+    if (fd >= 0 && close(fd) && !err)
+        err = err_set(ERR_IO, "a log cannot be written: %s", strerror(errno));
     buf_release(&path);
     return err;
 }
 
-enum err export_torch_trace(sqlite3 *db, const struct export_logs *logs, const char *folder, bool overwrite,
-                            struct export_summary *out)
+enum err export_torch_trace(sqlite3 *db, const struct export_logs *logs, const char *folder,
+                            bool overwrite, struct export_summary *out)
 {
     struct log_writer w = {.db = db, .overwrite = overwrite};
     *out = (struct export_summary){0};

@@ -1,7 +1,9 @@
-/* exp_tlparse.c - raw.jsonl, chromium_events.json and compile_directory.json as tlparse 0.4.3 writes them.
+/* exp_tlparse.c - raw.jsonl, chromium_events.json and compile_directory.json as tlparse 0.4.3
+ * writes them.
  *
- * Differences on purpose (docs/decisions has the reasons): timestamps have the year and zone that the log shows; numbers
- * stand as the log has them; NaN and infinities become null instead of losing their record.
+ * Differences on purpose (docs/decisions has the reasons): timestamps have the year and zone
+ * that the log shows; numbers stand as the log has them; NaN and infinities become null instead
+ * of losing their record.
  */
 #include "capture/export.h"
 
@@ -19,8 +21,8 @@ struct writer {
     struct export_sink *sink;
     struct export_summary *summary;
     struct buf line;
-    struct arena arena;       /* lives as long as the export of this log */
-    struct arena scratch;     /* cleared after each record */
+    struct arena arena;   /* lives as long as the export of this log */
+    struct arena scratch; /* cleared after each record */
     bool first;
     bool rank_as_pid;
     LIST_OF(struct span) strings; /* by intern id; absent where there is a hole */
@@ -50,14 +52,16 @@ static enum err flush(struct writer *w, size_t at_least)
 
 static int by_key(const void *a, const void *b)
 {
-    struct span x = (*(const struct json *const *)a)->key, y = (*(const struct json *const *)b)->key;
+    struct span x = (*(const struct json *const *)a)->key,
+                y = (*(const struct json *const *)b)->key;
     int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
     return order ? order : (x.n > y.n) - (x.n < y.n);
 }
 
 static void put_value(struct writer *w, const struct json *j);
 
-/* Of members of one name the last counts, as in serde. qsort is not stable: the order in the text decides. */
+/* Of members of one name the last counts, as in serde. qsort is not stable: the order in the
+ * text decides. */
 static void put_members(struct writer *w, const struct json **members, size_t n)
 {
     struct buf *b = &w->line;
@@ -75,7 +79,8 @@ static void put_members(struct writer *w, const struct json **members, size_t n)
     buf_putc(b, '}');
 }
 
-static void put_object(struct writer *w, const struct json *j, const struct json *more, size_t n_more)
+static void put_object(struct writer *w, const struct json *j, const struct json *more,
+                       size_t n_more)
 {
     const struct json **members = arena_array(&w->scratch, j->n + n_more + 1, sizeof *members);
     if (!members) {
@@ -100,7 +105,8 @@ static void put_list(struct writer *w, const struct json *j)
 
 static bool is_number(struct span text)
 {
-    return text.n && ((text.p[0] >= '0' && text.p[0] <= '9') || (text.p[0] == '-' && text.n > 1 && text.p[1] != 'I'));
+    return text.n && ((text.p[0] >= '0' && text.p[0] <= '9') ||
+                      (text.p[0] == '-' && text.n > 1 && text.p[1] != 'I'));
 }
 
 static void put_value(struct writer *w, const struct json *j)
@@ -126,13 +132,15 @@ static void put_value(struct writer *w, const struct json *j)
 static const char *timestamp(struct writer *w, const struct torch_prefix *p)
 {
     int64_t year = w->log->year == STORE_NULL ? 1970 : w->log->year, zone = w->log->zone_ns;
-    int64_t us = clock_days(year, p->month, p->day) * INT64_C(86400000000) + p->us - (zone == STORE_NULL ? 0 : zone / 1000);
+    int64_t us = clock_days(year, p->month, p->day) * INT64_C(86400000000) + p->us -
+                 (zone == STORE_NULL ? 0 : zone / 1000);
     time_t seconds = (time_t)(us / 1000000);
     struct tm t;
     if (!gmtime_r(&seconds, &t)) return "";
     char text[64];
     size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &t);
-    return arena_printf(&w->scratch, "%.*s.%06lld%s", (int)n, text, (long long)(us % 1000000), zone == STORE_NULL ? "" : "Z");
+    return arena_printf(&w->scratch, "%.*s.%06lld%s", (int)n, text, (long long)(us % 1000000),
+                        zone == STORE_NULL ? "" : "Z");
 }
 
 static struct json text_member(const char *key, struct span text)
@@ -142,7 +150,9 @@ static struct json text_member(const char *key, struct span text)
 
 static struct json number_member(struct writer *w, const char *key, int64_t value)
 {
-    return (struct json){.type = JSON_INT, .key = span_of(key), .text = span_of(arena_printf(&w->scratch, "%lld", (long long)value))};
+    return (struct json){.type = JSON_INT,
+                         .key = span_of(key),
+                         .text = span_of(arena_printf(&w->scratch, "%lld", (long long)value))};
 }
 
 static bool has_conflict(const struct json *envelope, const struct json *more, size_t n)
@@ -156,12 +166,15 @@ static bool has_conflict(const struct json *envelope, const struct json *more, s
 static enum err on_jsonl(void *context, const struct walk_record *r)
 {
     struct writer *w = context;
-    if (span_is(r->key, "str") || (span_is(r->key, "chromium_event") && !r->other_rank)) return ERR_OK;
+    if (span_is(r->key, "str") || (span_is(r->key, "chromium_event") && !r->other_rank))
+        return ERR_OK;
     arena_clear(&w->scratch);
     const char *path = arena_printf(&w->scratch, " %.*s", SPAN_ARG(r->prefix.path));
     struct json more[] = {
-        text_member("timestamp", span_of(timestamp(w, &r->prefix))), number_member(w, "thread", r->prefix.thread),
-        text_member("pathname", span_of(path)),                      number_member(w, "lineno", r->prefix.path_line),
+        text_member("timestamp", span_of(timestamp(w, &r->prefix))),
+        number_member(w, "thread", r->prefix.thread),
+        text_member("pathname", span_of(path)),
+        number_member(w, "lineno", r->prefix.path_line),
         text_member("payload_filename", r->payload_file),
     };
     size_t n = r->payload_file.p ? 5 : 4;
@@ -205,7 +218,8 @@ static void put_strings(struct writer *w)
 
 static enum err write_jsonl(sqlite3 *db, struct writer *w)
 {
-    struct walk strings = {.record = on_string, .context = w}, records = {.record = on_jsonl, .context = w};
+    struct walk strings = {.record = on_string, .context = w},
+                records = {.record = on_jsonl, .context = w};
     TRY(export_walk(db, w->log->id, &strings));
     put_strings(w);
     TRY(export_walk(db, w->log->id, &records));
@@ -301,7 +315,8 @@ static void put_listing(struct buf *b, const struct listing *list, bool last)
     buf_json(b, list->id);
     buf_puts(b, ": {\n    \"artifacts\": [");
     if (list->entries.n) buf_putc(b, '\n');
-    for (size_t i = 0; i < list->entries.n; i++) put_entry(b, &list->entries.p[i], i + 1 == list->entries.n);
+    for (size_t i = 0; i < list->entries.n; i++)
+        put_entry(b, &list->entries.p[i], i + 1 == list->entries.n);
     buf_printf(b, "%s]\n  }%s\n", list->entries.n ? "    " : "", last ? "" : ",");
 }
 
@@ -338,8 +353,8 @@ static void writer_release(struct writer *w)
     map_release(&w->ids);
 }
 
-enum err export_tlparse(sqlite3 *db, enum export_format format, const struct export_log *log, struct export_sink *sink,
-                        struct export_summary *out)
+enum err export_tlparse(sqlite3 *db, enum export_format format, const struct export_log *log,
+                        struct export_sink *sink, struct export_summary *out)
 {
     struct writer w = {.log = log, .sink = sink, .summary = out};
     enum err err = format == EXPORT_RAW_JSONL ? write_jsonl(db, &w) : write_directory(db, &w);
@@ -347,7 +362,8 @@ enum err export_tlparse(sqlite3 *db, enum export_format format, const struct exp
     return err;
 }
 
-enum err export_chromium(sqlite3 *db, const struct export_logs *logs, struct export_sink *sink, struct export_summary *out)
+enum err export_chromium(sqlite3 *db, const struct export_logs *logs, struct export_sink *sink,
+                         struct export_summary *out)
 {
     struct writer w = {.sink = sink, .summary = out, .first = true, .rank_as_pid = logs->n > 1};
     struct walk walk = {.record = on_chromium, .context = &w};

@@ -6,44 +6,44 @@
 #include "store/text.h"
 
 enum file_kind {
-    FILE_NONE,      /* no file of its own: payload goes to payloads/ */
-    FILE_PAYLOAD,   /* the payload itself, named after the key */
-    FILE_NAMED,     /* the payload itself, named by the metadata */
-    FILE_MADE,      /* a page made of it: the payload goes to payloads/ besides */
-    FILE_ARTIFACT,  /* by encoding */
-    FILE_CODE,      /* a page named after the stem of a file name */
-    FILE_CHILD,     /* the key and the metadata's name */
-    FILE_DUMP,      /* a page in dump_file/ without a number in its name */
-    FILE_LINK,      /* no file, but a number */
+    FILE_NONE,     /* no file of its own: payload goes to payloads/ */
+    FILE_PAYLOAD,  /* the payload itself, named after the key */
+    FILE_NAMED,    /* the payload itself, named by the metadata */
+    FILE_MADE,     /* a page made of it: the payload goes to payloads/ besides */
+    FILE_ARTIFACT, /* by encoding */
+    FILE_CODE,     /* a page named after the stem of a file name */
+    FILE_CHILD,    /* the key and the metadata's name */
+    FILE_DUMP,     /* a page in dump_file/ without a number in its name */
+    FILE_LINK,     /* no file, but a number */
 };
 /* key, kind of file */
-#define FILES(X)                                                                                                       \
-    X(dynamo_output_graph, FILE_PAYLOAD)                                                                               \
-    X(optimize_ddp_split_graph, FILE_PAYLOAD)                                                                          \
-    X(compiled_autograd_graph, FILE_PAYLOAD)                                                                           \
-    X(aot_forward_graph, FILE_PAYLOAD)                                                                                 \
-    X(aot_backward_graph, FILE_PAYLOAD)                                                                                \
-    X(aot_inference_graph, FILE_PAYLOAD)                                                                               \
-    X(aot_joint_graph, FILE_PAYLOAD)                                                                                   \
-    X(inductor_pre_grad_graph, FILE_PAYLOAD)                                                                           \
-    X(inductor_post_grad_graph, FILE_PAYLOAD)                                                                          \
-    X(dynamo_cpp_guards_str, FILE_PAYLOAD)                                                                             \
-    X(optimize_ddp_split_child, FILE_CHILD)                                                                            \
-    X(graph_dump, FILE_NAMED)                                                                                          \
-    X(artifact, FILE_ARTIFACT)                                                                                         \
-    X(inductor_output_code, FILE_CODE)                                                                                 \
-    X(dynamo_guards, FILE_MADE)                                                                                        \
-    X(compilation_metrics, FILE_MADE)                                                                                  \
-    X(bwd_compilation_metrics, FILE_MADE)                                                                              \
-    X(aot_autograd_backward_compilation_metrics, FILE_MADE)                                                            \
-    X(dump_file, FILE_DUMP)                                                                                            \
+#define FILES(X)                                                                                   \
+    X(dynamo_output_graph, FILE_PAYLOAD)                                                           \
+    X(optimize_ddp_split_graph, FILE_PAYLOAD)                                                      \
+    X(compiled_autograd_graph, FILE_PAYLOAD)                                                       \
+    X(aot_forward_graph, FILE_PAYLOAD)                                                             \
+    X(aot_backward_graph, FILE_PAYLOAD)                                                            \
+    X(aot_inference_graph, FILE_PAYLOAD)                                                           \
+    X(aot_joint_graph, FILE_PAYLOAD)                                                               \
+    X(inductor_pre_grad_graph, FILE_PAYLOAD)                                                       \
+    X(inductor_post_grad_graph, FILE_PAYLOAD)                                                      \
+    X(dynamo_cpp_guards_str, FILE_PAYLOAD)                                                         \
+    X(optimize_ddp_split_child, FILE_CHILD)                                                        \
+    X(graph_dump, FILE_NAMED)                                                                      \
+    X(artifact, FILE_ARTIFACT)                                                                     \
+    X(inductor_output_code, FILE_CODE)                                                             \
+    X(dynamo_guards, FILE_MADE)                                                                    \
+    X(compilation_metrics, FILE_MADE)                                                              \
+    X(bwd_compilation_metrics, FILE_MADE)                                                          \
+    X(aot_autograd_backward_compilation_metrics, FILE_MADE)                                        \
+    X(dump_file, FILE_DUMP)                                                                        \
     X(link, FILE_LINK)
 
 struct walker {
     struct walk *walk;
-    struct arena arena;        /* cleared after each record */
-    int64_t rank;              /* first rank seen, STORE_NULL none yet */
-    int64_t n_outputs;         /* tlparse's running number */
+    struct arena arena; /* cleared after each record */
+    int64_t rank;       /* first rank seen, STORE_NULL none yet */
+    int64_t n_outputs;  /* tlparse's running number */
     struct buf id, folder, name, url, readable, payload_file;
     const char *extension;
 };
@@ -65,7 +65,7 @@ static enum file_kind kind_of(struct span key)
 
 static bool is_context(struct span key)
 {
-#define X(name) \
+#define X(name)                                                                                    \
     if (span_is(key, #name)) return true;
     TORCH_CONTEXT(X)
 #undef X
@@ -74,7 +74,10 @@ static bool is_context(struct span key)
 
 /* ---- compile ids ---- */
 
-static int64_t id_part(const struct json *envelope, const char *name) { return json_int(json_get(envelope, name), STORE_NULL); }
+static int64_t id_part(const struct json *envelope, const char *name)
+{
+    return json_int(json_get(envelope, name), STORE_NULL);
+}
 
 static void put_part(struct buf *out, int64_t part)
 {
@@ -85,7 +88,8 @@ static void put_part(struct buf *out, int64_t part)
 /* "[!ca/f/c_a]" and "ca_f_c_a". A record with a frame but no attempt is listed under attempt 0. */
 static void name_compile(struct walker *w, const struct json *envelope)
 {
-    int64_t autograd = id_part(envelope, "compiled_autograd_id"), frame = id_part(envelope, "frame_id");
+    int64_t autograd = id_part(envelope, "compiled_autograd_id"),
+            frame = id_part(envelope, "frame_id");
     int64_t count = id_part(envelope, "frame_compile_id"), attempt = id_part(envelope, "attempt");
     buf_clear(&w->id);
     buf_clear(&w->folder);
@@ -140,14 +144,18 @@ static bool name_file(struct walker *w, enum file_kind kind, const struct walk_r
         return true;
     }
     case FILE_DUMP: {
-        struct span number = span_starts(name, "<eval_with_key>.") ? span_from(name, 16) : SPAN_NONE;
+        struct span number =
+            span_starts(name, "<eval_with_key>.") ? span_from(name, 16) : SPAN_NONE;
         int64_t n;
         w->extension = ".html";
-        if (number.n && span_to_i64(number, &n)) buf_printf(&w->name, "eval_with_key_%lld", (long long)n);
+        if (number.n && span_to_i64(number, &n))
+            buf_printf(&w->name, "eval_with_key_%lld", (long long)n);
         else buf_span(&w->name, name);
         return name.p;
     }
-    case FILE_LINK: buf_span(&w->name, name); return name.p && json_string(json_get(r->meta, "url")).p;
+    case FILE_LINK:
+        buf_span(&w->name, name);
+        return name.p && json_string(json_get(r->meta, "url")).p;
     }
     return false;
 }
@@ -161,8 +169,8 @@ static void number_file(struct walker *w, enum file_kind kind)
         buf_printf(url, "dump_file/%.*s%s", SPAN_ARG(buf_text(&w->name)), w->extension);
         return;
     }
-    buf_printf(url, "%.*s/%.*s_%lld%s", SPAN_ARG(buf_text(&w->folder)), SPAN_ARG(buf_text(&w->name)), (long long)w->n_outputs,
-               w->extension);
+    buf_printf(url, "%.*s/%.*s_%lld%s", SPAN_ARG(buf_text(&w->folder)),
+               SPAN_ARG(buf_text(&w->name)), (long long)w->n_outputs, w->extension);
 }
 
 static struct span suffix_of(struct span url)
@@ -188,11 +196,13 @@ static bool is_json(struct walker *w, struct span text, enum json_type *type)
     return good;
 }
 
-/* tlparse writes a readable page beside these and counts it before it numbers the file; none if it is no JSON. */
+/* tlparse writes a readable page beside these and counts it before it numbers the file; none if
+ * it is no JSON. */
 static void add_readable(struct walker *w, struct walk_record *r)
 {
     enum json_type type;
-    bool stacks = span_starts(r->name, "inductor_provenance_tracking_kernel_stack_traces") && span_ends(r->name, ".json");
+    bool stacks = span_starts(r->name, "inductor_provenance_tracking_kernel_stack_traces") &&
+                  span_ends(r->name, ".json");
     if (!stacks) return;
     r->readable_url = SPAN("");
     if (!is_json(w, r->line->payload, &type)) return;
@@ -207,7 +217,8 @@ static void add_readable(struct walker *w, struct walk_record *r)
 static bool is_made(struct walker *w, const struct walk_record *r)
 {
     enum json_type type;
-    return !span_is(r->key, "dynamo_guards") || (is_json(w, r->line->payload, &type) && type == JSON_LIST);
+    return !span_is(r->key, "dynamo_guards") ||
+           (is_json(w, r->line->payload, &type) && type == JSON_LIST);
 }
 
 static void list_file(struct walker *w, struct walk_record *r)
@@ -227,7 +238,8 @@ static void list_file(struct walker *w, struct walk_record *r)
     r->url = buf_text(&w->url);
     r->name = base_name(r->url);
     r->suffix = suffix_of(r->url);
-    if (kind == FILE_PAYLOAD || kind == FILE_NAMED || kind == FILE_CHILD || kind == FILE_ARTIFACT) r->payload_file = r->url;
+    if (kind == FILE_PAYLOAD || kind == FILE_NAMED || kind == FILE_CHILD || kind == FILE_ARTIFACT)
+        r->payload_file = r->url;
     w->n_outputs++;
     add_readable(w, r);
 }
@@ -259,13 +271,16 @@ static bool is_of_other_rank(struct walker *w, const struct json *envelope)
 static void place_payload(struct walker *w, struct walk_record *r)
 {
     struct span md5 = json_string(json_get(r->envelope, "has_payload"));
-    if (r->payload_file.p || !r->has_payload || !r->line->payload.n || span_is(r->key, "chromium_event")) return;
+    if (r->payload_file.p || !r->has_payload || !r->line->payload.n ||
+        span_is(r->key, "chromium_event"))
+        return;
     buf_clear(&w->payload_file);
     buf_printf(&w->payload_file, "payloads/%.*s.txt", SPAN_ARG(md5));
     r->payload_file = buf_text(&w->payload_file);
 }
 
-static enum err walk_line(struct walker *w, const struct torch_piece *piece, const struct torch_line *line)
+static enum err walk_line(struct walker *w, const struct torch_piece *piece,
+                          const struct torch_line *line)
 {
     struct walk_record r = {.line = line};
     struct span header = {piece->bytes.p + line->at, line->size};
@@ -274,7 +289,8 @@ static enum err walk_line(struct walker *w, const struct torch_piece *piece, con
     struct json *envelope;
     arena_clear(&w->arena);
     bool good = !(line->flags & TORCH_LINE_MALFORMED) && torch_prefix_read(header, &r.prefix) &&
-                json_parse(line->json, &w->arena, &envelope) == ERR_OK && envelope->type == JSON_OBJECT;
+                json_parse(line->json, &w->arena, &envelope) == ERR_OK &&
+                envelope->type == JSON_OBJECT;
     err_clear();
     if (!good) {
         w->walk->n_malformed += line->flags & TORCH_LINE_MALFORMED ? line->n_lines : 1;
@@ -295,19 +311,22 @@ static enum err walk_line(struct walker *w, const struct torch_piece *piece, con
     return w->walk->record(w->walk->context, &r);
 }
 
-static enum err walk_piece(struct walker *w, struct torch_cutter *cutter, enum torch_take what, struct torch_piece **spare)
+static enum err walk_piece(struct walker *w, struct torch_cutter *cutter, enum torch_take what,
+                           struct torch_piece **spare)
 {
     struct torch_piece *piece;
     TRY(torch_cutter_take(cutter, what, *spare, &piece));
     *spare = NULL;
     enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < piece->lines.n; i++) err = walk_line(w, piece, &piece->lines.p[i]);
+    for (size_t i = 0; !err && i < piece->lines.n; i++)
+        err = walk_line(w, piece, &piece->lines.p[i]);
     torch_piece_clear(piece);
     *spare = piece;
     return err;
 }
 
-static enum err feed(struct walker *w, sqlite3_stmt *frames, int64_t stream, struct text_reader *text, struct torch_cutter *cutter)
+static enum err feed(struct walker *w, sqlite3_stmt *frames, int64_t stream,
+                     struct text_reader *text, struct torch_cutter *cutter)
 {
     struct torch_piece *spare = torch_piece_new();
     struct buf bytes = {0};
@@ -315,14 +334,16 @@ static enum err feed(struct walker *w, sqlite3_stmt *frames, int64_t stream, str
     int rc = SQLITE_DONE;
     while (!err && (rc = sqlite3_step(frames)) == SQLITE_ROW) {
         buf_clear(&bytes);
-        TRY_OUT(text_read(text, stream, sqlite3_column_int64(frames, 0), sqlite3_column_int64(frames, 1), &bytes));
+        TRY_OUT(text_read(text, stream, sqlite3_column_int64(frames, 0),
+                          sqlite3_column_int64(frames, 1), &bytes));
         char *room = torch_cutter_room(cutter, bytes.n);
         if (!room) TRY_OUT(err_set(ERR_NOMEM, "out of memory for a log"));
         memcpy(room, bytes.p, bytes.n);
         TRY_OUT(torch_cutter_fill(cutter, bytes.n));
         if (torch_cutter_ready(cutter)) TRY_OUT(walk_piece(w, cutter, TORCH_TAKE_COMPLETE, &spare));
     }
-    if (!err && rc != SQLITE_DONE) err = err_set(ERR_SQL, "the text of stream %lld cannot be read", (long long)stream);
+    if (!err && rc != SQLITE_DONE)
+        err = err_set(ERR_SQL, "the text of stream %lld cannot be read", (long long)stream);
     if (!err && torch_cutter_waiting(cutter)) err = walk_piece(w, cutter, TORCH_TAKE_ALL, &spare);
 out:
     torch_piece_free(spare);
@@ -345,7 +366,8 @@ enum err export_walk(sqlite3 *db, int64_t stream, struct walk *walk)
     sqlite3_stmt *frames = NULL;
     TRY(torch_cutter_init(&cutter));
     enum err err;
-    TRY_OUT(store_prepare(db, "SELECT offset, size FROM text_frame WHERE stream = ?1 ORDER BY offset", &frames));
+    TRY_OUT(store_prepare(
+        db, "SELECT offset, size FROM text_frame WHERE stream = ?1 ORDER BY offset", &frames));
     sqlite3_bind_int64(frames, 1, stream);
     TRY_OUT(text_reader_new(db, &text));
     TRY_OUT(feed(&w, frames, stream, text, &cutter));

@@ -1,7 +1,9 @@
-/* exp_walk.h - the records of an imported log again, with the numbers and file names that tlparse 0.4.3 gives them.
+/* exp_walk.h - the records of an imported log again, with the numbers and file names that
+ * tlparse 0.4.3 gives them.
  *
- * tlparse numbers the files it writes for a log from 0; a record's files are named after its key, artifact name and number, and lie
- * in a folder named after its compile id. These names are what its raw.jsonl and compile_directory.json refer to.
+ * tlparse numbers the files it writes for a log from 0; a record's files are named after its
+ * key, artifact name and number, and lie in a folder named after its compile id. These names are
+ * what its raw.jsonl and compile_directory.json refer to.
  */
 #ifndef CAPTURE_EXP_WALK_H
 #define CAPTURE_EXP_WALK_H

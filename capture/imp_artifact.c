@@ -1,6 +1,7 @@
-/* imp_artifact.c - the key `artifact`, which says by its name what it is, and the keys that only point elsewhere.
+/* imp_artifact.c - the key `artifact`, which says by its name what it is, and keys that point elsewhere.
  *
- * Source: trace_structured_artifact in torch/_logging/_internal.py; link: torch/_logging/structured.py.
+ * Source: trace_structured_artifact in torch/_logging/_internal.py; link:
+ * torch/_logging/structured.py.
  */
 #include "capture/torch_reader.h"
 
@@ -38,19 +39,22 @@ enum err torch_on_artifact(struct torch_record *rec)
 enum err torch_on_version(struct torch_record *rec)
 {
     struct torch_run *run = torch_reader_of(rec->source)->run;
-    torch_run_note(run, &run->row.torch_version, json_string(json_get(rec->content, "pytorch_version")));
+    torch_run_note(run, &run->row.torch_version,
+                   json_string(json_get(rec->content, "pytorch_version")));
     torch_run_note(run, &run->row.torch_commit, json_string(json_get(rec->content, "commit")));
     return ERR_OK;
 }
 
 enum err torch_on_link(struct torch_record *rec)
 {
-    struct span name = json_string(json_get(rec->meta, "name")), url = json_string(json_get(rec->meta, "url"));
+    struct span name = json_string(json_get(rec->meta, "name")),
+                url = json_string(json_get(rec->meta, "url"));
     if (!name.p || !url.p) FAIL(ERR_FORMAT, "a link needs name and url");
     struct buf clean_name = {0}, clean_url = {0};
     buf_utf8(&clean_name, name);
     buf_utf8(&clean_url, url);
-    struct row_external_link row = {rec->source->row.id, torch_compile_row(rec), buf_text(&clean_name), buf_text(&clean_url)};
+    struct row_external_link row = {rec->source->row.id, torch_compile_row(rec),
+                                    buf_text(&clean_name), buf_text(&clean_url)};
     enum err err = store_external_link_add(rec->source->batch, &row);
     buf_release(&clean_name);
     buf_release(&clean_url);

@@ -1,14 +1,15 @@
 /* imp_chromium.c - chromium events: begins and ends become spans.
  *
- * Format: the trace event format's JSON objects with ph B and E (a span), X (a span with dur), i (an instant). ts is in
- * microseconds of the epoch. A *lane* is one (pid, tid); in it an E closes the youngest open B of its name. An E of
- * a name that is not open closes nothing.
+ * Format: the trace event format's JSON objects with ph B and E (a span), X (a span with dur), i
+ * (an instant). ts is in microseconds of the epoch. A *lane* is one (pid, tid); in it an E closes
+ * the youngest open B of its name. An E of a name that is not open closes nothing.
  *
  *   lane:  dynamo > entire_frame_compile > compile_attempt_0      open spans, innermost last
  *
- * A span gets its id at its begin, so that its children can name it, and its row at its end. Arguments of both are kept, those
- * of the end only when they say something new: not what the begin said, not what the metrics record just before it said
- * (the end of "dynamo" repeats all of it), and not compile_id where that is event.corr.
+ * A span gets its id at its begin, so that its children can name it, and its row at its end.
+ * Arguments of both are kept, those of the end only when they say something new: not what the begin
+ * said, not what the metrics record just before it said (the end of "dynamo" repeats all of it),
+ * and not compile_id where that is event.corr.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -87,17 +88,21 @@ static enum err read_moment(struct torch_record *rec, const struct json *j, stru
     return ERR_OK;
 }
 
-static enum err lane_of(struct torch_record *rec, struct chromium *c, const struct moment *m, struct lane **out)
+static enum err lane_of(struct torch_record *rec, struct chromium *c, const struct moment *m,
+                        struct lane **out)
 {
     enum { LANES = 4096 };
     for (size_t i = 0; i < c->lanes.n; i++) {
         *out = &c->lanes.p[i];
         if ((*out)->pid == m->pid && (*out)->tid == m->tid) return ERR_OK;
     }
-    if (c->lanes.n == LANES) FAIL(ERR_LIMIT, "more than %d lanes of chromium events in one log", LANES);
+    if (c->lanes.n == LANES)
+        FAIL(ERR_LIMIT, "more than %d lanes of chromium events in one log", LANES);
     if (!(*out = LIST_PUSH(&c->lanes))) FAIL(ERR_NOMEM, "out of memory for chromium events");
-    **out = (struct lane){.pid = m->pid, .tid = m->tid, .track = store_next_id(rec->source->writer, STORE_TRACK)};
-    struct row_track row = {(*out)->track, rec->source->row.process, CAP_TRACK_CHROMIUM, 0, m->pid, m->tid};
+    **out = (struct lane){
+        .pid = m->pid, .tid = m->tid, .track = store_next_id(rec->source->writer, STORE_TRACK)};
+    struct row_track row = {(*out)->track, rec->source->row.process, CAP_TRACK_CHROMIUM, 0, m->pid,
+                            m->tid};
     return store_track_add(rec->source->batch, &row);
 }
 
@@ -134,12 +139,15 @@ static enum err add_args(struct torch_record *rec, struct open_span *span, const
 
 /* ---- spans ---- */
 
-static enum err write_span(struct torch_source *s, const struct lane *lane, const struct open_span *o, int64_t end)
+static enum err write_span(struct torch_source *s, const struct lane *lane,
+                           const struct open_span *o, int64_t end)
 {
     struct row_event row = {
         .id = o->event,
         .ts = o->ts,
-        .dur = end == STORE_NULL ? STORE_NULL : end > o->ts ? end - o->ts : 0,
+        .dur = end == STORE_NULL ? STORE_NULL
+               : end > o->ts     ? end - o->ts
+                                 : 0,
         .track = lane->track,
         .kind = CAP_EVENT_SPAN,
         .name = o->name,
@@ -150,7 +158,8 @@ static enum err write_span(struct torch_source *s, const struct lane *lane, cons
     return store_event_add(s->batch, &row);
 }
 
-static struct open_span span_here(struct torch_record *rec, const struct lane *lane, const struct moment *m)
+static struct open_span span_here(struct torch_record *rec, const struct lane *lane,
+                                  const struct moment *m)
 {
     const struct open_span *parent = lane->open.n ? &lane->open.p[lane->open.n - 1] : NULL;
     return (struct open_span){
@@ -167,7 +176,9 @@ static enum err begin(struct torch_record *rec, struct lane *lane, const struct 
     struct open_span fresh = span_here(rec, lane, m);
     if (lane->open.n == OPEN_SPANS) { /* hostile: no program nests so deep */
         fresh.flags = CAP_EVENT_FLAG_UNCLOSED;
-        TRY(torch_loss(rec, "span", "more than %d spans are open at once; \"%.*s\" is kept without its end", OPEN_SPANS, SPAN_ARG(m->name)));
+        TRY(torch_loss(rec, "span",
+                       "more than %d spans are open at once; \"%.*s\" is kept without its end",
+                       OPEN_SPANS, SPAN_ARG(m->name)));
         return write_span(rec->source, lane, &fresh, STORE_NULL);
     }
     TRY(add_args(rec, &fresh, m->args));
@@ -185,7 +196,8 @@ static enum err end(struct torch_record *rec, struct lane *lane, const struct mo
     if (!i) {
         struct open_span lone = span_here(rec, lane, m);
         lone.flags = CAP_EVENT_FLAG_UNOPENED;
-        TRY(torch_loss(rec, "span", "the end of \"%.*s\" at line %lld closes nothing", SPAN_ARG(m->name), (long long)rec->line));
+        TRY(torch_loss(rec, "span", "the end of \"%.*s\" at line %lld closes nothing",
+                       SPAN_ARG(m->name), (long long)rec->line));
         TRY(add_args(rec, &lone, m->args));
         return write_span(rec->source, lane, &lone, m->ts);
     }
@@ -202,9 +214,16 @@ static enum err whole(struct torch_record *rec, struct lane *lane, const struct 
 {
     struct open_span o = span_here(rec, lane, m);
     TRY(add_args(rec, &o, m->args));
-    if (m->phase == 'X') return write_span(rec->source, lane, &o, m->dur == STORE_NULL ? STORE_NULL : m->ts + m->dur);
-    struct row_event row = {.id = o.event, .ts = o.ts, .track = lane->track, .kind = CAP_EVENT_INSTANT, .name = o.name,
-                            .parent = o.parent, .corr = o.corr};
+    if (m->phase == 'X')
+        return write_span(rec->source, lane, &o,
+                          m->dur == STORE_NULL ? STORE_NULL : m->ts + m->dur);
+    struct row_event row = {.id = o.event,
+                            .ts = o.ts,
+                            .track = lane->track,
+                            .kind = CAP_EVENT_INSTANT,
+                            .name = o.name,
+                            .parent = o.parent,
+                            .corr = o.corr};
     return store_event_add(rec->source->batch, &row);
 }
 
@@ -215,11 +234,14 @@ enum err torch_on_chromium(struct torch_record *rec)
     struct json *j = NULL;
     enum err err = json_parse(rec->payload, rec->arena, &j);
     if (err == ERR_NOMEM) return err;
-    if (err) return torch_loss(rec, "payload_json", "the chromium event at line %lld: %s", (long long)rec->line, err_text());
+    if (err)
+        return torch_loss(rec, "payload_json", "the chromium event at line %lld: %s",
+                          (long long)rec->line, err_text());
     struct moment m;
     struct lane *lane = NULL;
     TRY(read_moment(rec, j, &m));
-    if (!rec->compile && m.args) rec->compile = torch_find_compile(rec->source, json_string(json_get(m.args, "compile_id")));
+    if (!rec->compile && m.args)
+        rec->compile = torch_find_compile(rec->source, json_string(json_get(m.args, "compile_id")));
     TRY(lane_of(rec, c, &m, &lane));
     switch (m.phase) {
     case 'B': return begin(rec, lane, &m);
@@ -228,7 +250,9 @@ enum err torch_on_chromium(struct torch_record *rec)
     case 'i':
     case 'I':
     case 'n': return whole(rec, lane, &m);
-    default: FAIL(ERR_FORMAT, "the phase '%c' of a chromium event is none of B, E, X, i", m.phase > ' ' && m.phase < 127 ? m.phase : '?');
+    default:
+        FAIL(ERR_FORMAT, "the phase '%c' of a chromium event is none of B, E, X, i",
+             m.phase > ' ' && m.phase < 127 ? m.phase : '?');
     }
 }
 
@@ -246,6 +270,11 @@ enum err torch_chromium_finish(struct torch_source *s)
         lane->open.n = 0;
     }
     if (!n) return ERR_OK;
-    struct row_loss where = {.ts = STORE_NULL, .offset = STORE_NULL, .line = STORE_NULL, .count = n, .bytes = STORE_NULL};
-    return torch_loss_add(torch_reader_of(s), TORCH_LOSS_span, &where, "chromium spans had no end when the log ended");
+    struct row_loss where = {.ts = STORE_NULL,
+                             .offset = STORE_NULL,
+                             .line = STORE_NULL,
+                             .count = n,
+                             .bytes = STORE_NULL};
+    return torch_loss_add(torch_reader_of(s), TORCH_LOSS_span, &where,
+                          "chromium spans had no end when the log ended");
 }

@@ -1,8 +1,9 @@
 /* imp_ids.c - the ids of a log: interned paths, stack frames, compile ids and their occurrences.
  *
- * A compile id may be used again after torch._dynamo.reset(). A new occurrence begins with the dynamo_start of attempt 0
- * for an id that had one (or had its metrics) already, or with the chromium event that opens the outermost
- * span ("dynamo") of an id whose metrics were written: that one comes first in newer logs.
+ * A compile id may be used again after torch._dynamo.reset(). A new occurrence begins with the
+ * dynamo_start of attempt 0 for an id that had one (or had its metrics) already, or with the
+ * chromium event that opens the outermost span ("dynamo") of an id whose metrics were written: that
+ * one comes first in newer logs.
  */
 #include <stdio.h>
 
@@ -19,10 +20,13 @@ enum err torch_on_str(struct torch_record *rec)
         FAIL(ERR_FORMAT, "str is not [\"path\", number]");
     bool fresh = false;
     int64_t *index = map_put(&r->interned, map_key_int(id->i, 0), (int64_t)r->interns.n, &fresh);
-    struct torch_intern *entry = !index ? NULL : fresh ? LIST_PUSH(&r->interns) : &r->interns.p[*index];
-    struct span own = fresh || (entry && !span_eq(entry->path, path->text)) ? arena_copy(&r->source.keep, path->text)
-                      : entry                                               ? entry->path
-                                                                            : SPAN_NONE;
+    struct torch_intern *entry = !index  ? NULL
+                                 : fresh ? LIST_PUSH(&r->interns)
+                                         : &r->interns.p[*index];
+    struct span own = fresh || (entry && !span_eq(entry->path, path->text))
+                          ? arena_copy(&r->source.keep, path->text)
+                      : entry ? entry->path
+                              : SPAN_NONE;
     if (!entry || !own.p) FAIL(ERR_NOMEM, "out of memory for the string table of a log");
     *entry = (struct torch_intern){own, torch_word(rec, own)};
     return ERR_OK;
@@ -36,7 +40,10 @@ static const struct torch_intern *intern_of(struct torch_source *s, int64_t id)
     return index && (size_t)*index < r->interns.n ? &r->interns.p[*index] : &unknown;
 }
 
-struct span torch_path(struct torch_source *s, int64_t intern_id) { return intern_of(s, intern_id)->path; }
+struct span torch_path(struct torch_source *s, int64_t intern_id)
+{
+    return intern_of(s, intern_id)->path;
+}
 
 /* ---- stacks ---- */
 
@@ -46,9 +53,13 @@ static struct span frame_path(struct torch_record *rec, const struct json *frame
     return plain.p ? plain : torch_path(rec->source, json_int(json_get(frame, "filename"), -1));
 }
 
-static int64_t hash_of(struct span s) { return s.p ? (int64_t)map_key(s).lo : 0; }
+static int64_t hash_of(struct span s)
+{
+    return s.p ? (int64_t)map_key(s).lo : 0;
+}
 
-/* Words and frames are looked up behind a lock that all logs share, so each log remembers its own frames too. */
+/* Words and frames are looked up behind a lock that all logs share, so each log remembers its own
+ * frames too. */
 static int64_t frame_id(struct torch_record *rec, int64_t parent, const struct json *frame)
 {
     struct span path = frame_path(rec, frame), name = json_string(json_get(frame, "name")),
@@ -56,11 +67,11 @@ static int64_t frame_id(struct torch_record *rec, int64_t parent, const struct j
     int64_t line = json_int(json_get(frame, "line"), 0);
     int64_t whole[] = {parent, line, hash_of(path), hash_of(name), hash_of(loc)};
     bool fresh;
-    int64_t *id = map_put(&torch_reader_of(rec->source)->frames, map_key((struct span){(const char *)whole, sizeof whole}),
-                          0, &fresh);
+    int64_t *id = map_put(&torch_reader_of(rec->source)->frames,
+                          map_key((struct span){(const char *)whole, sizeof whole}), 0, &fresh);
     if (id && !fresh && *id) return *id;
-    int64_t known = store_frame(rec->source->writer, parent, torch_word(rec, path), line, torch_word(rec, name),
-                                torch_word(rec, loc));
+    int64_t known = store_frame(rec->source->writer, parent, torch_word(rec, path), line,
+                                torch_word(rec, name), torch_word(rec, loc));
     if (id) *id = known;
     return known;
 }
@@ -77,7 +88,10 @@ static int64_t stack_of(struct torch_record *rec, const struct json *frames, siz
     return id;
 }
 
-int64_t torch_stack(struct torch_record *rec, const struct json *frames) { return stack_of(rec, frames, SIZE_MAX); }
+int64_t torch_stack(struct torch_record *rec, const struct json *frames)
+{
+    return stack_of(rec, frames, SIZE_MAX);
+}
 
 /* ---- compiles ---- */
 
@@ -100,7 +114,8 @@ static struct span ids_text(struct arena *arena, struct ids ids)
     if (ids.count != NO_PART) snprintf(count, sizeof count, "%lld", (long long)ids.count);
     bool framed = ids.frame != NO_PART || ids.count != NO_PART;
     int n = 0;
-    if (ids.autograd != NO_PART) n = snprintf(text, sizeof text, "!%lld%s", (long long)ids.autograd, framed ? "/" : "");
+    if (ids.autograd != NO_PART)
+        n = snprintf(text, sizeof text, "!%lld%s", (long long)ids.autograd, framed ? "/" : "");
     if (framed) n += snprintf(text + n, sizeof text - (size_t)n, "%s/%s", frame, count);
     return arena_copy(arena, (struct span){text, (size_t)n});
 }
@@ -139,9 +154,13 @@ struct torch_compile *torch_find_compile(struct torch_source *s, struct span com
     return compile_id.p && ids_read(compile_id, &ids) ? newest_of(torch_reader_of(s), ids) : NULL;
 }
 
-static int64_t part_or_null(int64_t part) { return part == NO_PART ? STORE_NULL : part; }
+static int64_t part_or_null(int64_t part)
+{
+    return part == NO_PART ? STORE_NULL : part;
+}
 
-static struct torch_compile *compile_new(struct torch_record *rec, struct ids ids, int64_t occurrence)
+static struct torch_compile *compile_new(struct torch_record *rec, struct ids ids,
+                                         int64_t occurrence)
 {
     struct torch_reader *r = torch_reader_of(rec->source);
     struct torch_compile *c = arena_alloc(&r->source.keep, sizeof *c);
@@ -179,7 +198,8 @@ static struct torch_compile *compile_new(struct torch_record *rec, struct ids id
 /* Payload of a chromium event that opens the outermost span of a compile. */
 static bool opens_compile(struct span payload)
 {
-    static const char *const names[] = {"\"dynamo\"", "\"entire_frame_compile\"", "\"_compile.compile_inner\""};
+    static const char *const names[] = {"\"dynamo\"", "\"entire_frame_compile\"",
+                                        "\"_compile.compile_inner\""};
     struct span head = span_to(payload, 64);
     if (span_find(payload, SPAN("\"ph\": \"B\""), 0) == SIZE_MAX) return false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -190,7 +210,8 @@ static bool opens_compile(struct span payload)
 static bool begins_again(const struct torch_record *rec, const struct torch_compile *c)
 {
     if (rec->attempt > 0) return false;
-    if (c->has_metrics && rec->has_payload && json_get(rec->envelope, "chromium_event")) return opens_compile(rec->payload);
+    if (c->has_metrics && rec->has_payload && json_get(rec->envelope, "chromium_event"))
+        return opens_compile(rec->payload);
     return (c->has_start || c->has_metrics) && json_get(rec->envelope, "dynamo_start");
 }
 
@@ -203,23 +224,24 @@ void torch_compile_touch(struct torch_source *s, struct torch_compile *c)
     c->dirty = true;
 }
 
-static int64_t part_of(const struct json *envelope, const char *name)
+static int64_t part_of(const struct json *member)
 {
-    int64_t v = json_int(json_get(envelope, name), NO_PART);
+    int64_t v = json_int(member, NO_PART);
     return v < 0 ? NO_PART : v;
 }
 
 static bool same_ids(const struct torch_compile *c, struct ids ids)
 {
-    return c->row.autograd_id == part_or_null(ids.autograd) && c->row.frame_id == part_or_null(ids.frame) &&
+    return c->row.autograd_id == part_or_null(ids.autograd) &&
+           c->row.frame_id == part_or_null(ids.frame) &&
            c->row.frame_compile_id == part_or_null(ids.count);
 }
 
-enum err torch_resolve(struct torch_record *rec)
+enum err torch_resolve(struct torch_record *rec, const struct torch_context *context)
 {
     struct torch_reader *r = torch_reader_of(rec->source);
-    struct ids ids = {part_of(rec->envelope, "compiled_autograd_id"), part_of(rec->envelope, "frame_id"),
-                      part_of(rec->envelope, "frame_compile_id")};
+    struct ids ids = {part_of(context->compiled_autograd_id), part_of(context->frame_id),
+                      part_of(context->frame_compile_id)};
     if (ids.autograd == NO_PART && ids.frame == NO_PART && ids.count == NO_PART) return ERR_OK;
     struct torch_compile *c = r->last_compile;
     if (!c || !same_ids(c, ids)) c = newest_of(r, ids);
@@ -255,14 +277,16 @@ static bool is_convert_frame(struct torch_record *rec, const struct json *frame,
 /* Frames of Dynamo itself at the end of a stack: a fixed suffix that says nothing. */
 static size_t without_suffix(struct torch_record *rec, const struct json *frames)
 {
-    static const char *const suffix[][3] = {{"catch_errors", "_convert_frame", "_convert_frame_assert"},
-                                            {"__call__", "__call__", "__call__"}};
+    static const char *const suffix[][3] = {
+        {"catch_errors", "_convert_frame", "_convert_frame_assert"},
+        {"__call__", "__call__", "__call__"}};
     size_t n = frames->n;
     for (int k = 0; k < 2 && n >= 3; k++) {
         const struct json *f = frames->first;
         for (size_t skip = n - 3; skip; skip--) f = f->next;
         bool same = true;
-        for (int i = 0; i < 3; i++, f = f->next) same = same && is_convert_frame(rec, f, suffix[k][i]);
+        for (int i = 0; i < 3; i++, f = f->next)
+            same = same && is_convert_frame(rec, f, suffix[k][i]);
         if (same) n -= 3;
     }
     return n;

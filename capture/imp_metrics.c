@@ -1,10 +1,11 @@
-/* imp_metrics.c - records of metrics: every field as a row, and what they say of their compile and run.
+/* imp_metrics.c - records of metrics: every field as a row; what they say of compile and run.
  *
- * Source: CompilationMetrics in torch/_dynamo/utils.py of PyTorch 2.4 to 2.13: about 90 fields, of which each version has some.
- * Times of *_s fields are seconds, of *_us fields microseconds.
+ * Source: CompilationMetrics in torch/_dynamo/utils.py of PyTorch 2.4 to 2.13: about 90 fields, of
+ * which each version has some. Times of *_s fields are seconds, of *_us fields microseconds.
  *
- * Outcome of a compile, the first that holds: failed (a metrics record has a fail_type), empty (graph_op_count is 0 or null),
- * restarted (restart_reasons has an entry; an absent list says nothing), ok; unknown without compilation_metrics.
+ * Outcome of a compile, the first that holds: failed (a metrics record has a fail_type), empty
+ * (graph_op_count is 0 or null), restarted (restart_reasons has an entry; an absent list says
+ * nothing), ok; unknown without compilation_metrics.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -69,7 +70,10 @@ static int64_t duration_of(const struct json *metrics, const char *seconds, cons
     return isfinite(ns) && fabs(ns) < 9e18 ? llrint(ns) : STORE_NULL;
 }
 
-static bool is_set(const struct json *field) { return field && field->type != JSON_NULL; }
+static bool is_set(const struct json *field)
+{
+    return field && field->type != JSON_NULL;
+}
 
 /* ---- compile ---- */
 
@@ -87,7 +91,8 @@ static struct span outcome_of(const struct torch_compile *c, const struct json *
     return has_restarts(metrics) ? SPAN("restarted") : SPAN("ok");
 }
 
-/* A compile that failed before it began (recompile limit) has no name in its metrics: it is that of its frame's first compile. */
+/* A compile that failed before it began (recompile limit) has no name in its metrics: it is that of
+ * its frame's first compile. */
 static void name_as_frame(struct torch_record *rec)
 {
     struct row_compile *row = &rec->compile->row;
@@ -111,10 +116,14 @@ static void fill_compile(struct torch_record *rec)
     row->file = torch_word(rec, json_string(json_get(m, "co_filename")));
     row->line = count_of(m, "co_firstlineno");
     name_as_frame(rec);
-    row->total_ns = duration_of(m, "entire_frame_compile_time_s", "dynamo_cumulative_compile_time_us");
-    row->backend_ns = duration_of(m, "backend_compile_time_s", "aot_autograd_cumulative_compile_time_us");
-    row->inductor_ns = duration_of(m, "inductor_compile_time_s", "inductor_cumulative_compile_time_us");
-    row->codegen_ns = duration_of(m, "code_gen_time_s", "inductor_code_gen_cumulative_compile_time_us");
+    row->total_ns =
+        duration_of(m, "entire_frame_compile_time_s", "dynamo_cumulative_compile_time_us");
+    row->backend_ns =
+        duration_of(m, "backend_compile_time_s", "aot_autograd_cumulative_compile_time_us");
+    row->inductor_ns =
+        duration_of(m, "inductor_compile_time_s", "inductor_cumulative_compile_time_us");
+    row->codegen_ns =
+        duration_of(m, "code_gen_time_s", "inductor_code_gen_cumulative_compile_time_us");
     row->lost_ns = duration_of(m, "dynamo_time_before_restart_s", "dynamo_time_before_restart_us");
     row->n_ops = count_of(m, "graph_op_count");
     row->n_nodes = count_of(m, "graph_node_count");
@@ -190,10 +199,13 @@ void torch_run_note(struct torch_run *run, struct span *column, struct span valu
 static void note_versions(struct torch_record *rec)
 {
     struct torch_run *run = torch_reader_of(rec->source)->run;
-    torch_run_note(run, &run->row.torch_version, json_string(json_get(rec->meta, "pytorch_version")));
-    torch_run_note(run, &run->row.python_version, json_string(json_get(rec->meta, "python_version")));
+    torch_run_note(run, &run->row.torch_version,
+                   json_string(json_get(rec->meta, "pytorch_version")));
+    torch_run_note(run, &run->row.python_version,
+                   json_string(json_get(rec->meta, "python_version")));
     torch_run_note(run, &run->row.cuda_version, json_string(json_get(rec->meta, "cuda_version")));
-    torch_run_note(run, &run->row.triton_version, json_string(json_get(rec->meta, "triton_version")));
+    torch_run_note(run, &run->row.triton_version,
+                   json_string(json_get(rec->meta, "triton_version")));
 }
 
 enum err torch_on_metrics(struct torch_record *rec)

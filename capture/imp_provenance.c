@@ -19,6 +19,7 @@ enum {
     SLOTS_MAX =
         24 << 20, /* bytes of all slots; above that the slots used least recently are let go */
 };
+enum { SEARCH_MAX = 1 << 30 }; /* bytes of code searched for calls, of one mapping */
 enum { PRE, POST, CODE, N_TEXTS };
 
 struct kept_text {
@@ -60,11 +61,27 @@ struct finishing {
     struct slot *slot;
     struct arena *arena;
     int64_t mapping; /* artifact */
+    size_t searched; /* bytes of code, for calls of kernels that it does not define */
 };
 
 static struct span text_of(const struct slot *s, int which)
 {
     return s->texts[which].artifact ? buf_text(&s->texts[which].text) : SPAN_NONE;
+}
+
+/* Where the code first calls a kernel that it does not define (aoti_torch_cpu_addmm_out); 0 unknown. */
+static int64_t call_line(struct finishing *f, struct span name)
+{
+    struct span code = text_of(f->slot, CODE);
+    const char *call = arena_printf(f->arena, "%.*s(", SPAN_ARG(name));
+    if (!f->slot->is_cpp || !code.n || !call || f->searched > SEARCH_MAX) return 0;
+    size_t start = span_find(code, SPAN("::run_impl("), 0);
+    size_t at = span_find(code, span_of(call), start == SIZE_MAX ? 0 : start);
+    int64_t line = 1;
+    f->searched += code.n;
+    if (at == SIZE_MAX) return 0;
+    for (size_t i = 0; (i = span_find(code, SPAN("\n"), i)) < at; i++) line++;
+    return line;
 }
 
 /* The kernel's row: that of the code, else a new one for a name that only the mapping has. */
@@ -77,14 +94,15 @@ static enum err kernel_id(struct finishing *f, struct span name, int64_t *out)
     if (!added) return ERR_OK;
     struct store_writer *w = f->source->writer;
     *out = *id = store_next_id(w, STORE_KERNEL);
+    int64_t line = call_line(f, name);
     struct row_kernel row = {.id = *out,
                              .compile = f->slot->compile,
-                             .artifact = f->mapping,
+                             .artifact = line ? f->slot->texts[CODE].artifact : f->mapping,
                              .name = store_word(w, name),
                              .kind = span_starts(name, "triton_") ? SPAN("triton")
                                      : span_starts(name, "cpp_")  ? SPAN("cpp")
                                                                   : SPAN("extern"),
-                             .line = STORE_NULL};
+                             .line = line ? line : STORE_NULL};
     return store_kernel_add(f->source->batch, &row);
 }
 
@@ -152,7 +170,7 @@ static enum err finish_waiting(struct torch_source *source, struct slot *s)
 {
     struct arena arena = {0};
     struct json *mappings = NULL;
-    struct finishing f = {source, s, &arena, s->waiting_artifact};
+    struct finishing f = {source, s, &arena, s->waiting_artifact, 0};
     enum err err = ERR_OK;
     if (!s->waiting.n) return ERR_OK;
     TRY_OUT(json_parse(buf_text(&s->waiting), &arena, &mappings));
@@ -306,7 +324,7 @@ enum err torch_on_provenance(struct torch_record *r)
                 "a text of this provenance map is longer than %d MiB: its lines are not mapped",
                 TEXT_MAX >> 20));
     if (is_fresh(s, POST) && is_fresh(s, CODE)) {
-        struct finishing f = {r->source, s, r->arena, r->artifact};
+        struct finishing f = {r->source, s, r->arena, r->artifact, 0};
         return finish_map(&f, mappings);
     }
     buf_clear(&s->waiting);

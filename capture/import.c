@@ -20,7 +20,8 @@ void torch_run_init(struct torch_run *run, struct store_writer *w)
     *run = (struct torch_run){.dirty = true};
     pthread_mutex_init(&run->lock, NULL);
     run->row.id = store_next_id(w, STORE_RUN);
-    run->row.start_ts = run->row.end_ts = run->row.exit_code = run->row.seed = run->row.world = STORE_NULL;
+    run->row.start_ts = run->row.end_ts = run->row.exit_code = run->row.seed = run->row.world =
+        STORE_NULL;
 }
 
 void torch_run_release(struct torch_run *run)
@@ -47,8 +48,9 @@ static enum err note_ranks(const struct import_list *list, int run, struct store
             const struct import_log *b = &list->logs.p[k];
             if (b->run != run || b->rank != a->rank) continue;
             char message[512];
-            snprintf(message, sizeof message, "rank %lld has more than one log: %.200s and %.200s are kept apart", (long long)a->rank,
-                     b->name, a->name);
+            snprintf(message, sizeof message,
+                     "rank %lld has more than one log: %.200s and %.200s are kept apart",
+                     (long long)a->rank, b->name, a->name);
             struct row_diag row = {clock_real(), 1, SPAN("import"), span_of(message)};
             TRY(store_diag_add(batch, &row));
             break;
@@ -61,7 +63,8 @@ static int64_t ranks_of(const struct import_list *list, int run)
 {
     int64_t highest = -1;
     for (size_t i = 0; i < list->logs.n; i++)
-        if (list->logs.p[i].run == run && list->logs.p[i].rank != STORE_NULL && list->logs.p[i].rank > highest)
+        if (list->logs.p[i].run == run && list->logs.p[i].rank != STORE_NULL &&
+            list->logs.p[i].rank > highest)
             highest = list->logs.p[i].rank;
     return highest < 0 ? STORE_NULL : highest + 1;
 }
@@ -87,7 +90,7 @@ static enum err write_runs(struct import_shared *s)
 
 struct crew {
     struct import_shared *shared;
-    _Atomic size_t next;  /* log */
+    _Atomic size_t next; /* log */
     _Atomic int working;
     pthread_mutex_t lock; /* guards err, why */
     enum err err;
@@ -172,8 +175,14 @@ static enum err read_all(struct import_shared *s)
 static enum err no_record(const struct import_list *list)
 {
     const char *path = list->logs.p[0].path;
-    if (list->logs.n > 1) FAIL(ERR_FORMAT, "none of the %zu files, the first of which is %s, has a TORCH_TRACE record", list->logs.n, path);
-    FAIL(ERR_FORMAT, "%s has no TORCH_TRACE record: expected lines like 'V1123 04:22:04.458000 3806 torch/file.py:1] {...}'", path);
+    if (list->logs.n > 1)
+        FAIL(ERR_FORMAT,
+             "none of the %zu files, the first of which is %s, has a TORCH_TRACE record",
+             list->logs.n, path);
+    FAIL(ERR_FORMAT,
+         "%s has no TORCH_TRACE record: expected lines like 'V1123 04:22:04.458000 3806 "
+         "torch/file.py:1] {...}'",
+         path);
 }
 
 static enum err run_import(struct import_shared *s)
@@ -195,7 +204,8 @@ static enum err run_import(struct import_shared *s)
     return write_runs(s);
 }
 
-enum err import_into(struct store_writer *w, const struct import_request *request, struct import_counts *out)
+enum err import_into(struct store_writer *w, const struct import_request *request,
+                     struct import_counts *out)
 {
     struct import_list list = {.given = request->run};
     struct import_shared s = {.writer = w, .request = request, .list = &list};
@@ -211,7 +221,8 @@ int64_t import_strict_losses(const struct import_counts *counts, bool tlparse)
 {
     int64_t n = 0;
     for (int k = 0; k < TORCH_N_LOSSES; k++)
-        if (tlparse ? torch_loss_rules[k].tlparse : torch_loss_rules[k].strict) n += counts->losses[k];
+        if (tlparse ? torch_loss_rules[k].tlparse : torch_loss_rules[k].strict)
+            n += counts->losses[k];
     return n;
 }
 
@@ -236,19 +247,24 @@ static void remove_file(const char *path)
     remove_beside(path);
 }
 
-static enum err fill_file(const char *path, const struct import_target *to, const struct import_request *request,
-                          struct import_counts *out)
+/* An import can be repeated, so it need not wait for the disk: what is committed survives a killed
+ * program, though not a power cut. What is followed is there once only. */
+static enum err make_file(const char *path, const struct import_target *to, bool follow,
+                          sqlite3 **out)
+{
+    TRY(store_create(path, out));
+    enum err err = follow ? ERR_OK : store_exec(*out, "PRAGMA synchronous=OFF");
+    if (!err && to->command) err = store_meta_put(*out, "import_command", to->command);
+    if (err) store_close(*out);
+    return err;
+}
+
+static enum err fill_file(const char *path, const struct import_target *to,
+                          const struct import_request *request, struct import_counts *out)
 {
     sqlite3 *db;
     struct store_writer *w;
-    TRY(store_create(path, &db));
-    if (to->command) {
-        enum err err = store_meta_put(db, "import_command", to->command);
-        if (err) {
-            store_close(db);
-            return err;
-        }
-    }
+    TRY(make_file(path, to, request->follow, &db));
     TRY(store_writer_new(db, &w));
     enum err err = import_into(w, request, out);
     char why[1024];
@@ -257,7 +273,8 @@ static enum err fill_file(const char *path, const struct import_target *to, cons
     return err ? err_set(err, "%s", why) : closing;
 }
 
-/* What may stay after a failure: nothing that is no use. Where the disk was full, what was committed is worth having. */
+/* What may stay after a failure: nothing that is no use. Where the disk was full, what was
+ * committed is worth having. */
 static enum err after_failure(enum err err, const char *path)
 {
     if (err == ERR_EXISTS) return err;
@@ -267,17 +284,22 @@ static enum err after_failure(enum err err, const char *path)
     }
     char why[900];
     snprintf(why, sizeof why, "%s", err_text());
-    return err_set(err, "%s; what was read until then is in %s, and plumb doctor closes it", why, path);
+    return err_set(err, "%s; what was read until then is in %s, and plumb doctor closes it", why,
+                   path);
 }
 
-enum err import_to_file(const struct import_target *to, const struct import_request *request, struct import_counts *out)
+enum err import_to_file(const struct import_target *to, const struct import_request *request,
+                        struct import_counts *out)
 {
     bool replaces = access(to->path, F_OK) == 0;
     *out = (struct import_counts){0};
-    if (replaces && !to->overwrite) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", to->path);
+    if (replaces && !to->overwrite)
+        FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", to->path);
     struct buf path = {0};
     buf_puts(&path, to->path);
-    if (replaces) buf_printf(&path, ".new-%08llx", (unsigned long long)(clock_real() ^ getpid()) & 0xffffffff);
+    if (replaces)
+        buf_printf(&path, ".new-%08llx",
+                   (unsigned long long)(clock_real() ^ getpid()) & 0xffffffff);
     enum err err = buf_ok(&path);
     if (err) return err;
     err = fill_file(path.p, to, request, out);
@@ -285,7 +307,8 @@ enum err import_to_file(const struct import_target *to, const struct import_requ
     if (!err && replaces) {
         remove_beside(to->path);
         if (rename(path.p, to->path))
-            err = err_set(ERR_IO, "%s cannot be renamed to %s: %s", path.p, to->path, strerror(errno));
+            err = err_set(ERR_IO, "%s cannot be renamed to %s: %s", path.p, to->path,
+                          strerror(errno));
     }
     buf_release(&path);
     return err;

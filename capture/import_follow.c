@@ -1,8 +1,9 @@
 /* import_follow.c - logs that grow: one thread looks at all of them in turn, every POLL_NS.
  *
- * Programs write slowly compared with what an import reads, so here nothing is gained by more threads. What was appended is cut
- * into records at each look; the last record of a log is taken when its payload has the announced md5, or when the log has
- * rested for REST_NS. The newest text frame of a log is packed again as it grows, until it is full.
+ * Programs write slowly compared with what an import reads, so here nothing is gained by more
+ * threads. What was appended is cut into records at each look; the last record of a log is taken
+ * when its payload has the announced md5, or when the log has rested for REST_NS. The newest text
+ * frame of a log is packed again as it grows, until it is full.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -20,10 +21,10 @@ struct tail {
     struct import_input input;
     struct torch_cutter cutter;
     struct torch_reader *reader;
-    struct buf frame;       /* text of the newest frame, not full */
-    int64_t frame_offset;   /* where it begins in the log */
-    int64_t changed;        /* ns, when bytes came last */
-    bool broken;            /* nothing more can be read */
+    struct buf frame;     /* text of the newest frame, not full */
+    int64_t frame_offset; /* where it begins in the log */
+    int64_t changed;      /* ns, when bytes came last */
+    bool broken;          /* nothing more can be read */
 };
 struct follower {
     struct import_shared *shared;
@@ -78,7 +79,8 @@ static enum err look_for_logs(struct follower *f)
 /* ---- bytes come ---- */
 
 /* Frames of the piece, the unfinished one before it included. */
-static enum err pack_piece(struct tail *t, struct store_batch *batch, const struct torch_piece *piece)
+static enum err pack_piece(struct tail *t, struct store_batch *batch,
+                           const struct torch_piece *piece)
 {
     buf_span(&t->frame, buf_text(&piece->bytes));
     TRY(buf_ok(&t->frame));
@@ -113,7 +115,9 @@ static enum err read_new(struct follower *f, struct tail *t, bool *any)
     size_t got = 1;
     while (got && !t->broken) {
         char *to = torch_cutter_room(&t->cutter, TORCH_PIECE_SIZE);
-        if (!to) FAIL(ERR_NOMEM, "out of memory for a record of more than %zu bytes", torch_cutter_waiting(&t->cutter));
+        if (!to)
+            FAIL(ERR_NOMEM, "out of memory for a record of more than %zu bytes",
+                 torch_cutter_waiting(&t->cutter));
         int64_t before = t->input.disk;
         enum err err = import_input_read(&t->input, to, TORCH_PIECE_SIZE, true, &got);
         if (err == ERR_NOMEM) return err;
@@ -126,7 +130,8 @@ static enum err read_new(struct follower *f, struct tail *t, bool *any)
         *any = *any || got;
         TRY(torch_cutter_fill(&t->cutter, got));
         if (torch_cutter_waiting(&t->cutter) >= TORCH_RECORD_MAX) TRY(take(f, t, TORCH_TAKE_ALL));
-        else if (torch_cutter_waiting(&t->cutter) >= TORCH_PIECE_SIZE && torch_cutter_ready(&t->cutter))
+        else if (torch_cutter_waiting(&t->cutter) >= TORCH_PIECE_SIZE &&
+                 torch_cutter_ready(&t->cutter))
             TRY(take(f, t, TORCH_TAKE_COMPLETE));
     }
     return ERR_OK;
@@ -153,7 +158,8 @@ static bool is_over(const struct follower *f)
     if (import_stopped(f->shared)) return true;
     if (q->until_idle_ns && clock_mono() - f->changed > q->until_idle_ns) return true;
     bool all_ended = f->tails.n > 0;
-    for (size_t i = 0; i < f->tails.n; i++) all_ended = all_ended && (f->tails.p[i]->input.ended || f->tails.p[i]->broken);
+    for (size_t i = 0; i < f->tails.n; i++)
+        all_ended = all_ended && (f->tails.p[i]->input.ended || f->tails.p[i]->broken);
     return all_ended;
 }
 
@@ -162,7 +168,7 @@ static enum err finish(struct follower *f)
     TRY(look_for_logs(f));
     for (size_t i = 0; i < f->tails.n; i++) {
         struct tail *t = f->tails.p[i];
-        bool any;
+        bool any = false;
         TRY(read_new(f, t, &any));
         TRY(take(f, t, TORCH_TAKE_ALL));
         const char *damage = t->reader->damage ? t->reader->damage : "";
@@ -183,7 +189,8 @@ static enum err follow(struct follower *f)
         }
         for (size_t i = 0; i < f->tails.n; i++) TRY(look_at(f, f->tails.p[i]));
         if (f->shared->request->progress && now - shown > 2 * POLL_NS) {
-            struct import_progress p = {.done = atomic_load(&f->shared->disk), .text = atomic_load(&f->shared->text)};
+            struct import_progress p = {.done = atomic_load(&f->shared->disk),
+                                        .text = atomic_load(&f->shared->text)};
             p.logs = (int)f->tails.n;
             f->shared->request->progress(f->shared->request->context, &p);
             shown = now;

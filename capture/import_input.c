@@ -1,4 +1,4 @@
-/* import_input.c - plain bytes go straight to the caller's buffer; gzip is inflated by zlib, member after member. */
+/* import_input.c - plain bytes go straight to the caller; zlib inflates gzip, member after member. */
 #include "capture/import_input.h"
 
 #include <errno.h>
@@ -36,18 +36,24 @@ static enum err look_at_head(struct import_input *in, const char *path)
         in->n_head += (int)got;
     }
     if ((unsigned char)in->head[0] != 0x1f || (unsigned char)in->head[1] != 0x8b) return ERR_OK;
-    if (lseek(in->fd, 0, SEEK_SET) < 0) FAIL(ERR_IO, "%s cannot be read: %s", path, strerror(errno));
+    if (lseek(in->fd, 0, SEEK_SET) < 0)
+        FAIL(ERR_IO, "%s cannot be read: %s", path, strerror(errno));
     in->n_head = 0;
     return open_gzip(in);
 }
 
-bool import_input_is_gzip(const struct import_input *in) { return in->gz && !gzdirect(in->gz); }
+bool import_input_is_gzip(const struct import_input *in)
+{
+    return in->gz && !gzdirect(in->gz);
+}
 
 enum err import_input_open(struct import_input *in, const char *path, bool follow)
 {
     *in = (struct import_input){.fd = STDIN_FILENO};
     if (strcmp(path, "-")) in->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (in->fd < 0) FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
+    if (in->fd < 0)
+        FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path,
+             strerror(errno));
     struct stat st;
     in->is_pipe = fstat(in->fd, &st) == 0 && !S_ISREG(st.st_mode);
     if (!in->is_pipe) (void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -86,7 +92,8 @@ enum err import_input_read(struct import_input *in, char *to, size_t n, bool fol
         if (poll(&p, 1, 0) == 0) return ERR_OK;
     }
     ssize_t r = read_again(in->fd, to + *got, n - *got);
-    if (r < 0) FAIL(ERR_IO, "reading failed after %lld bytes: %s", (long long)in->disk, strerror(errno));
+    if (r < 0)
+        FAIL(ERR_IO, "reading failed after %lld bytes: %s", (long long)in->disk, strerror(errno));
     if (r == 0 && in->is_pipe) in->ended = true;
     *got += (size_t)r;
     in->disk += (int64_t)*got;

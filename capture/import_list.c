@@ -1,7 +1,8 @@
 /* import_list.c - finds logs.
  *
- * In a folder a log is a file named dedicated_log_torch_trace*.log, or another *.log or *.txt (each also as .gz) whose
- * beginning has a record. Everything else in there is ignored. A path given by itself is taken as it is.
+ * In a folder a log is a file named dedicated_log_torch_trace*.log, or another *.log or *.txt (each
+ * also as .gz) whose beginning has a record. Everything else in there is ignored. A path given by
+ * itself is taken as it is.
  */
 #include "capture/import_list.h"
 
@@ -29,7 +30,10 @@ int64_t import_rank_of_name(const char *name)
     return span_to_i64((struct span){p, n}, &rank) ? rank : STORE_NULL;
 }
 
-static bool is_dedicated(const char *name) { return !strncmp(name, DEDICATED, strlen(DEDICATED)); }
+static bool is_dedicated(const char *name)
+{
+    return !strncmp(name, DEDICATED, strlen(DEDICATED));
+}
 
 /* ---- which files ---- */
 
@@ -43,7 +47,8 @@ static bool has_record(const char *path)
     struct span rest = {head, n > 0 ? (size_t)n : 0}, line;
     struct torch_prefix prefix;
     bool found = false;
-    while (!found && span_next_line(&rest, &line)) found = torch_prefix_read(line, &prefix) && prefix.json.p[0] == '{';
+    while (!found && span_next_line(&rest, &line))
+        found = torch_prefix_read(line, &prefix) && prefix.json.p[0] == '{';
     free(head);
     return found;
 }
@@ -59,7 +64,8 @@ static bool looks_like_log(const char *path, const char *name)
 static bool is_known(const struct import_list *list, const struct stat *st)
 {
     for (size_t i = 0; i < list->logs.n; i++)
-        if (list->logs.p[i].inode == st->st_ino && list->logs.p[i].device == st->st_dev) return true;
+        if (list->logs.p[i].inode == st->st_ino && list->logs.p[i].device == st->st_dev)
+            return true;
     return false;
 }
 
@@ -69,7 +75,8 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static enum err add_log(struct import_list *list, const char *path, const struct stat *st, bool alone)
+static enum err add_log(struct import_list *list, const char *path, const struct stat *st,
+                        bool alone)
 {
     char *own = strdup(path);
     struct import_log *log = own ? LIST_PUSH(&list->logs) : NULL;
@@ -77,7 +84,8 @@ static enum err add_log(struct import_list *list, const char *path, const struct
         free(own);
         FAIL(ERR_NOMEM, "out of memory for a list of logs");
     }
-    *log = (struct import_log){.path = own, .name = base_name(own), .run = -1, .device = st->st_dev, .inode = st->st_ino};
+    *log = (struct import_log){
+        .path = own, .name = base_name(own), .run = -1, .device = st->st_dev, .inode = st->st_ino};
     log->size = S_ISREG(st->st_mode) ? st->st_size : 0;
     log->mtime = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
     log->rank = import_rank_of_name(log->name);
@@ -85,7 +93,10 @@ static enum err add_log(struct import_list *list, const char *path, const struct
     return ERR_OK;
 }
 
-static int by_name(const FTSENT **a, const FTSENT **b) { return strcmp((*a)->fts_name, (*b)->fts_name); }
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
 
 static enum err add_folder(struct import_list *list, const char *path)
 {
@@ -95,7 +106,8 @@ static enum err add_folder(struct import_list *list, const char *path)
     enum err err = ERR_OK;
     for (FTSENT *e; !err && (e = fts_read(tree));) {
         if (e->fts_info != FTS_F || is_known(list, e->fts_statp)) continue;
-        if (looks_like_log(e->fts_accpath, e->fts_name)) err = add_log(list, e->fts_path, e->fts_statp, false);
+        if (looks_like_log(e->fts_accpath, e->fts_name))
+            err = add_log(list, e->fts_path, e->fts_statp, false);
     }
     fts_close(tree);
     return err;
@@ -112,7 +124,8 @@ enum err import_list_add(struct import_list *list, const char *path, bool requir
     }
     if (stat(path, &st)) {
         if (!required && errno == ENOENT) return ERR_OK;
-        FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
+        FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path,
+             strerror(errno));
     }
     if (!S_ISDIR(st.st_mode)) return is_known(list, &st) ? ERR_OK : add_log(list, path, &st, true);
     size_t n = strlen(path);
@@ -122,8 +135,11 @@ enum err import_list_add(struct import_list *list, const char *path, bool requir
     enum err err = add_folder(list, plain);
     free(plain);
     if (err || !required || list->logs.n > before) return err;
-    FAIL(ERR_NOT_FOUND, "the folder %s holds no TORCH_TRACE log: expected files named " DEDICATED "_*.log, or other *.log, *.txt, *.gz "
-         "with such records", path);
+    FAIL(ERR_NOT_FOUND,
+         "the folder %s holds no TORCH_TRACE log: expected files named " DEDICATED
+         "_*.log, or other *.log, *.txt, *.gz "
+         "with such records",
+         path);
 }
 
 void import_list_latest(struct import_list *list)
@@ -153,16 +169,22 @@ static bool shares_folder(const struct import_list *list, const struct import_lo
     size_t n = (size_t)(log->name - log->path);
     for (size_t i = 0; i < list->logs.n; i++) {
         const struct import_log *other = &list->logs.p[i];
-        if (other != log && (size_t)(other->name - other->path) == n && !strncmp(other->path, log->path, n)) return true;
+        if (other != log && (size_t)(other->name - other->path) == n &&
+            !strncmp(other->path, log->path, n))
+            return true;
     }
     return false;
 }
 
-static enum err new_run(struct import_list *list, struct store_writer *w, struct import_log *log, char *folder_take)
+static enum err new_run(struct import_list *list, struct store_writer *w, struct import_log *log,
+                        char *folder_take)
 {
     struct import_run *entry = LIST_PUSH(&list->runs);
     if (!entry) goto nomem;
-    *entry = (struct import_run){.folder = folder_take, .run = list->given, .owned = !list->given, .named = list->given != NULL};
+    *entry = (struct import_run){.folder = folder_take,
+                                 .run = list->given,
+                                 .owned = !list->given,
+                                 .named = list->given != NULL};
     if (log->alone && shares_folder(list, log)) entry->log = log->name;
     log->run = (int)list->runs.n - 1;
     if (list->given) return ERR_OK;
@@ -181,7 +203,8 @@ static enum err find_run(struct import_list *list, struct store_writer *w, struc
     if (!folder) FAIL(ERR_NOMEM, "out of memory for a path");
     bool own_run = log->alone && shares_folder(list, log);
     for (size_t i = 0; i < list->runs.n && !own_run; i++) {
-        if (list->runs.p[i].log || (!list->given && strcmp(list->runs.p[i].folder, folder))) continue;
+        if (list->runs.p[i].log || (!list->given && strcmp(list->runs.p[i].folder, folder)))
+            continue;
         log->run = (int)i;
         free(folder);
         return ERR_OK;
@@ -219,7 +242,8 @@ static enum err name_run(struct import_list *list, struct import_run *entry)
         if (entry->log && n == 1) buf_utf8(&name, span_of(entry->log));
         else buf_utf8(&name, span_of(tail));
         if (entry->log && n > 1) buf_printf(&name, "/%s", entry->log);
-        if (tail == path && n > 1 && name_is_taken(list, buf_text(&name))) buf_printf(&name, " (%d)", n);
+        if (tail == path && n > 1 && name_is_taken(list, buf_text(&name)))
+            buf_printf(&name, " (%d)", n);
         if (name.failed || !name_is_taken(list, buf_text(&name))) break;
     }
     entry->run->row.name = arena_copy(&entry->run->keep, buf_text(&name));

@@ -6,20 +6,21 @@
 #include "store/base/lists.h"
 
 struct import_log {
-    char *path;          /* owned, as opened; "-" standard input */
-    const char *name;    /* in path: base name */
-    int64_t size;        /* bytes on disk, 0 unknown */
-    int64_t mtime;       /* ns */
-    int64_t rank;        /* from the name, or STORE_NULL */
+    char *path;       /* owned, as opened; "-" standard input */
+    const char *name; /* in path: base name */
+    int64_t size;     /* bytes on disk, 0 unknown */
+    int64_t mtime;    /* ns */
+    int64_t rank;     /* from the name, or STORE_NULL */
     uint64_t device, inode;
-    int run;             /* index in runs */
-    bool alone;          /* given by itself, and its name does not say that it belongs to a job */
+    int run;    /* index in runs */
+    bool alone; /* given by itself, and its name does not say that it belongs to a job */
 };
 
 struct import_run {
     struct torch_run *run; /* owned unless it was given */
     char *folder;          /* owned */
-    const char *log;       /* name of its only log when it is known by that, else NULL; borrowed from the log */
+    const char
+        *log; /* name of its only log when it is known by that, else NULL; borrowed from the log */
     bool owned, named;
 };
 
@@ -31,7 +32,8 @@ struct import_list {
 };
 
 void import_list_release(struct import_list *list);
-/* Adds the logs of a path that are not in the list yet. ERR_NOT_FOUND: no such path, or (when required) no log. */
+/* Adds the logs of a path that are not in the list yet. ERR_NOT_FOUND: no such path, or (when
+ * required) no log. */
 enum err WARN_UNUSED import_list_add(struct import_list *list, const char *path, bool required);
 /* Keeps only the newest. */
 void import_list_latest(struct import_list *list);

@@ -1,4 +1,4 @@
-/* import_log.c - two threads per log: one reads, cuts, checks and packs; the other turns records into rows.
+/* import_log.c - two threads per log: one reads, cuts, checks and packs; one turns records into rows.
  *
  *   file ─ feeder: read, cut, md5, zstd ─► pieces (at most QUEUED wait) ─► reader: JSON, handlers ─► writer
  *             ▲                                                               │
@@ -29,7 +29,7 @@ struct feed {
     bool ended, given_up; /* by the feeder, by the reader */
     enum err err;         /* the feeder's */
     char why[512];
-    char damaged[256];    /* reading failed: what came before is good */
+    char damaged[256]; /* reading failed: what came before is good */
 };
 
 /* ---- pieces go round ---- */
@@ -96,8 +96,8 @@ enum err import_pack(struct store_batch *batch, int64_t stream, int64_t offset, 
     return ERR_OK;
 }
 
-/* The frames of a record that is much longer than a piece go ahead in batches of their own, so that they do not all wait
- * in memory; what is left over goes with its rows. */
+/* The frames of a record that is much longer than a piece go ahead in batches of their own, so that
+ * they do not all wait in memory; what is left over goes with its rows. */
 static enum err pack_ahead(struct feed *f, int64_t *offset, struct span *bytes)
 {
     const size_t portion = (size_t)FRAMES_AHEAD * TEXT_FRAME_SIZE;
@@ -160,7 +160,8 @@ static enum err feed_all(struct feed *f)
         TRY(read_some(f, &more));
         size_t waiting = torch_cutter_waiting(&f->cutter);
         if (waiting >= TORCH_RECORD_MAX) TRY(send(f, TORCH_TAKE_ALL, &wanted));
-        else if (waiting >= TORCH_PIECE_SIZE && torch_cutter_ready(&f->cutter)) TRY(send(f, TORCH_TAKE_COMPLETE, &wanted));
+        else if (waiting >= TORCH_PIECE_SIZE && torch_cutter_ready(&f->cutter))
+            TRY(send(f, TORCH_TAKE_COMPLETE, &wanted));
     }
     if (!wanted) return ERR_OK;
     if (import_stopped(f->shared)) FAIL(ERR_CANCELLED, "the import was interrupted");
@@ -182,7 +183,8 @@ static void *feeder_main(void *context)
 
 /* ---- the reader ---- */
 
-enum err import_reader_new(struct import_shared *s, const struct import_log *log, bool gzip, struct torch_reader **out)
+enum err import_reader_new(struct import_shared *s, const struct import_log *log, bool gzip,
+                           struct torch_reader **out)
 {
     struct span name = span_of(strcmp(log->path, "-") ? log->name : "stdin.log");
     struct span path = span_of(log->path);
@@ -231,7 +233,8 @@ static enum err read_pieces(struct feed *f, struct torch_reader *r)
 static enum err read_with_feeder(struct feed *f, struct torch_reader *r)
 {
     pthread_t feeder;
-    if (pthread_create(&feeder, NULL, feeder_main, f)) FAIL(ERR_NOMEM, "no thread for reading a log");
+    if (pthread_create(&feeder, NULL, feeder_main, f))
+        FAIL(ERR_NOMEM, "no thread for reading a log");
     enum err err = read_pieces(f, r);
     char why[512];
     snprintf(why, sizeof why, "%s", err ? err_text() : "");

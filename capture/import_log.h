@@ -11,10 +11,10 @@ struct import_shared {
     struct store_writer *writer;
     const struct import_request *request;
     struct import_list *list;
-    atomic_bool stop;              /* an error or the caller's wish */
-    _Atomic int64_t disk, text;    /* bytes done */
+    atomic_bool stop;           /* an error or the caller's wish */
+    _Atomic int64_t disk, text; /* bytes done */
     _Atomic int logs_done;
-    pthread_mutex_t lock;          /* guards counts */
+    pthread_mutex_t lock; /* guards counts */
     struct import_counts counts;
 };
 
@@ -24,12 +24,13 @@ static inline bool import_stopped(const struct import_shared *s)
     return atomic_load(&s->stop) || (s->request->stop && atomic_load(s->request->stop));
 }
 /* A reader for a log of the list. */
-enum err WARN_UNUSED import_reader_new(struct import_shared *s, const struct import_log *log, bool gzip,
-                                       struct torch_reader **out);
+enum err WARN_UNUSED import_reader_new(struct import_shared *s, const struct import_log *log,
+                                       bool gzip, struct torch_reader **out);
 /* Adds what a reader counted. */
 void import_count(struct import_shared *s, const struct torch_reader *r);
 /* Packs bytes that begin at offset of the stream into frames of the batch. */
-enum err WARN_UNUSED import_pack(struct store_batch *batch, int64_t stream, int64_t offset, struct span bytes);
+enum err WARN_UNUSED import_pack(struct store_batch *batch, int64_t stream, int64_t offset,
+                                 struct span bytes);
 /* Reads a log to its end, with a thread of its own for cutting and packing. */
 enum err WARN_UNUSED import_log_read(struct import_shared *s, const struct import_log *log);
 /* import_follow.c: reads what is there and what comes, until stopped or idle. */

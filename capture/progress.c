@@ -13,7 +13,8 @@ enum { BAR = 30 };
 void progress_init(struct progress *p)
 {
     const char *term = getenv("TERM");
-    *p = (struct progress){.on = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb")), .start = clock_mono()};
+    *p = (struct progress){.on = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb")),
+                           .start = clock_mono()};
 }
 
 static void print_remaining(double seconds)

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 struct progress {
-    bool on;        /* standard error is a terminal */
-    int64_t start;  /* ns */
+    bool on;       /* standard error is a terminal */
+    int64_t start; /* ns */
     bool drawn;
 };
 

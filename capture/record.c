@@ -1,4 +1,5 @@
-/* record.c - one program under observation: starting, waiting, passing signals on, closing the file. */
+/* record.c - one program under observation: starting, waiting, passing signals on, closing the
+ * file. */
 #include "capture/record.h"
 
 #include <errno.h>
@@ -13,7 +14,10 @@
 #include "store/db.h"
 
 #define POLL_NS (100 * 1000 * 1000)
-enum { IMPATIENCE = 3 /* requests to end after which plumb stops waiting for a program that goes on */, EXEC_FAILED = 127 };
+enum {
+    IMPATIENCE = 3 /* requests to end after which plumb stops waiting for a program that goes on */,
+    EXEC_FAILED = 127
+};
 
 static const struct {
     const char *name;
@@ -25,15 +29,16 @@ static const struct {
 };
 enum { N_PROVIDERS = sizeof providers / sizeof *providers };
 
-static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH};
+static const int passed_on[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
+                                SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH};
 
 struct recording {
     struct record_session session;
     void *states[N_PROVIDERS];
     enum err errs[N_PROVIDERS]; /* a provider that failed is left alone */
     sigset_t before, waited;
-    int requests;               /* to end, from a person */
-    int status;                 /* of waitpid */
+    int requests; /* to end, from a person */
+    int status;   /* of waitpid */
     bool ended;
 };
 
@@ -55,7 +60,8 @@ static void block_signals(struct recording *r)
 {
     sigemptyset(&r->waited);
     sigaddset(&r->waited, SIGCHLD);
-    for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) sigaddset(&r->waited, passed_on[i]);
+    for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
+        sigaddset(&r->waited, passed_on[i]);
     pthread_sigmask(SIG_BLOCK, &r->waited, &r->before);
 }
 
@@ -105,13 +111,15 @@ static enum err start_program(struct recording *r)
     if (child < 0) FAIL(ERR_LIMIT, "the program cannot be started: %s", strerror(errno));
     if (n == sizeof why) {
         waitpid(child, NULL, 0);
-        FAIL(why == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be run: %s", r->session.argv[0], strerror(why));
+        FAIL(why == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be run: %s", r->session.argv[0],
+             strerror(why));
     }
     r->session.child = child;
     return ERR_OK;
 }
 
-/* What the terminal sends reaches the program's process group anyway; what was sent to plumb alone is passed on. */
+/* What the terminal sends reaches the program's process group anyway; what was sent to plumb
+ * alone is passed on. */
 static void pass_on(struct recording *r, const siginfo_t *info)
 {
     bool to_end = info->si_signo == SIGINT || info->si_signo == SIGTERM || info->si_signo == SIGHUP;
@@ -147,13 +155,15 @@ static void give_up(struct recording *r, int i, enum err err)
 
 static enum err prepare(struct recording *r)
 {
-    for (int i = 0; i < N_PROVIDERS; i++) TRY(providers[i].provider->prepare(&r->session, &r->states[i]));
+    for (int i = 0; i < N_PROVIDERS; i++)
+        TRY(providers[i].provider->prepare(&r->session, &r->states[i]));
     return record_write_start(&r->session);
 }
 
 static void each_start(struct recording *r)
 {
-    for (int i = 0; i < N_PROVIDERS; i++) give_up(r, i, providers[i].provider->start(&r->session, r->states[i]));
+    for (int i = 0; i < N_PROVIDERS; i++)
+        give_up(r, i, providers[i].provider->start(&r->session, r->states[i]));
 }
 
 static void each_poll(struct recording *r)
@@ -179,7 +189,9 @@ static enum err each_finish(struct recording *r, bool *any)
 static enum err write_end(struct recording *r, struct record_outcome *out)
 {
     if (!r->ended) {
-        fprintf(r->session.notes, "plumb record: the program goes on (process %d); the trace ends here\n", (int)r->session.child);
+        fprintf(r->session.notes,
+                "plumb record: the program goes on (process %d); the trace ends here\n",
+                (int)r->session.child);
         out->exit_code = 128 + SIGTERM;
         return record_write_end(&r->session, "interrupted", STORE_NULL);
     }
@@ -213,8 +225,8 @@ static void recording_release(struct recording *r)
     torch_run_release(&r->session.run);
 }
 
-static enum err record_into(sqlite3 *db_take, char *const *argv, const struct record_target *to, const char *path, FILE *notes,
-                            struct record_outcome *out)
+static enum err record_into(sqlite3 *db_take, char *const *argv, const struct record_target *to,
+                            const char *path, FILE *notes, struct record_outcome *out)
 {
     struct recording r = {.session = {.argv = argv, .notes = notes}};
     char why[1024] = "";
@@ -243,15 +255,19 @@ static void remove_trace(const char *path)
     buf_release(&beside);
 }
 
-enum err record_run(char *const *argv, const struct record_target *to, FILE *notes, struct record_outcome *out)
+enum err record_run(char *const *argv, const struct record_target *to, FILE *notes,
+                    struct record_outcome *out)
 {
     sqlite3 *db;
     struct buf path = {0};
     *out = (struct record_outcome){.exit_code = 2};
     bool replaces = access(to->path, F_OK) == 0;
-    if (replaces && !to->overwrite) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", to->path);
+    if (replaces && !to->overwrite)
+        FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", to->path);
     buf_puts(&path, to->path);
-    if (replaces) buf_printf(&path, ".new-%08llx", (unsigned long long)(clock_real() ^ getpid()) & 0xffffffff);
+    if (replaces)
+        buf_printf(&path, ".new-%08llx",
+                   (unsigned long long)(clock_real() ^ getpid()) & 0xffffffff);
     enum err err = buf_ok(&path);
     if (!err) err = store_create(path.p, &db);
     if (!err) err = record_into(db, argv, to, path.p, notes, out);

@@ -1,4 +1,5 @@
-/* record_rows.c - what is known without looking at the program: command, folder, machine, environment, how it ended. */
+/* record_rows.c - what is known without looking at the program: command, folder, machine,
+ * environment, how it ended. */
 #include <stdlib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -12,7 +13,11 @@ void record_put_command(struct buf *out, char *const *argv)
 {
     for (int i = 0; argv[i]; i++) {
         const char *word = argv[i];
-        bool plain = *word && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-") == strlen(word);
+        bool plain =
+            *word &&
+            strspn(word,
+                   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-") ==
+                strlen(word);
         buf_puts(out, i ? " " : "");
         if (!plain) buf_putc(out, '\'');
         for (const char *p = word; *p; p++) {
@@ -23,7 +28,10 @@ void record_put_command(struct buf *out, char *const *argv)
     }
 }
 
-static struct span keep(struct record_session *s, struct span text) { return arena_copy(&s->run.keep, text); }
+static struct span keep(struct record_session *s, struct span text)
+{
+    return arena_copy(&s->run.keep, text);
+}
 
 static struct span keep_utf8(struct record_session *s, const char *text)
 {
@@ -34,7 +42,8 @@ static struct span keep_utf8(struct record_session *s, const char *text)
     return kept;
 }
 
-/* First line of a file that begins with `key`, behind its colon; the whole first line when key is "". */
+/* First line of a file that begins with `key`, behind its colon; the whole first line when key
+ * is "". */
 static struct span first_line(struct record_session *s, const char *path, const char *key)
 {
     char line[512];
@@ -71,9 +80,9 @@ static bool is_kept(const char *variable)
 {
     size_t n = strcspn(variable, "=");
     struct span name = {variable, n};
-#define ENV(text) \
+#define ENV(text)                                                                                  \
     if (span_is(name, text)) return true;
-#define PREFIX(text) \
+#define PREFIX(text)                                                                               \
     if (span_starts(name, text)) return true;
 #include "capture/record_env.def"
 #undef ENV
@@ -81,7 +90,8 @@ static bool is_kept(const char *variable)
     return false;
 }
 
-static enum err add_variable(struct record_session *s, struct store_batch *batch, const char *variable)
+static enum err add_variable(struct record_session *s, struct store_batch *batch,
+                             const char *variable)
 {
     if (!is_kept(variable)) return ERR_OK;
     size_t n = strcspn(variable, "=");
@@ -143,6 +153,7 @@ enum err record_write_end(struct record_session *s, const char *ended, int64_t c
     s->run.dirty = true;
     pthread_mutex_unlock(&s->run.lock);
     TRY(submit(s, batch, torch_run_write(&s->run, batch)));
-    struct store_cell values[] = {{.kind = STORE_CELL_INT, .i = s->host}, {.kind = STORE_CELL_INT, .i = s->run.row.id}};
+    struct store_cell values[] = {{.kind = STORE_CELL_INT, .i = s->host},
+                                  {.kind = STORE_CELL_INT, .i = s->run.row.id}};
     return store_submit_sql(s->writer, "UPDATE process SET host = ?1 WHERE run = ?2", values, 2);
 }

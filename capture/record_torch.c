@@ -1,8 +1,10 @@
-/* record_torch.c - the provider torch_trace: the program writes its logs into a private folder, an import follows them.
+/* record_torch.c - the provider torch_trace: the program writes its logs into a private folder,
+ * an import follows them.
  *
- * PyTorch reads TORCH_TRACE when it is imported and makes one log per process in that folder; children and ranks inherit
- * the variable. If the person has set it already, their folder is kept: new logs in it are linked into the private one, so that
- * what was there before stays out of the trace.
+ * PyTorch reads TORCH_TRACE when it is imported and makes one log per process in that folder;
+ * children and ranks inherit the variable. If the person has set it already, their folder is
+ * kept: new logs in it are linked into the private one, so that what was there before stays out
+ * of the trace.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -27,7 +29,9 @@ struct torch_trace {
 };
 
 /* Calls for each name in a folder. */
-static enum err each_name(const char *folder, enum err (*visit)(struct torch_trace *t, const char *name), struct torch_trace *t)
+static enum err each_name(const char *folder,
+                          enum err (*visit)(struct torch_trace *t, const char *name),
+                          struct torch_trace *t)
 {
     DIR *d = opendir(folder);
     if (!d) return ERR_OK; /* not made yet: PyTorch makes it */
@@ -40,7 +44,8 @@ static enum err each_name(const char *folder, enum err (*visit)(struct torch_tra
 
 static enum err remember(struct torch_trace *t, const char *name)
 {
-    if (!map_put(&t->known, map_key(span_of(name)), 1, NULL)) FAIL(ERR_NOMEM, "out of memory for names of logs");
+    if (!map_put(&t->known, map_key(span_of(name)), 1, NULL))
+        FAIL(ERR_NOMEM, "out of memory for names of logs");
     return ERR_OK;
 }
 
@@ -62,11 +67,13 @@ static enum err link_new(struct torch_trace *t, const char *name)
 static enum err make_folder(struct torch_trace *t)
 {
     const char *place = getenv("TMPDIR");
-    snprintf(t->folder, sizeof t->folder, "%s/plumb-record-XXXXXX", place && *place ? place : "/tmp");
+    snprintf(t->folder, sizeof t->folder, "%s/plumb-record-XXXXXX",
+             place && *place ? place : "/tmp");
     if (mkdtemp(t->folder)) return ERR_OK;
     int why = errno;
     t->folder[0] = 0;
-    FAIL(why == ENOSPC ? ERR_FULL : ERR_IO, "no folder for logs can be made in %s: %s", place && *place ? place : "/tmp", strerror(why));
+    FAIL(why == ENOSPC ? ERR_FULL : ERR_IO, "no folder for logs can be made in %s: %s",
+         place && *place ? place : "/tmp", strerror(why));
 }
 
 static enum err keep_theirs(struct record_session *s, struct torch_trace *t, const char *folder)
@@ -77,7 +84,8 @@ static enum err keep_theirs(struct record_session *s, struct torch_trace *t, con
     free(cwd);
     TRY(buf_ok(&path));
     t->theirs = path.p;
-    fprintf(s->notes, "plumb record: TORCH_TRACE is set: logs stay in %s and are followed there\n", folder);
+    fprintf(s->notes, "plumb record: TORCH_TRACE is set: logs stay in %s and are followed there\n",
+            folder);
     return each_name(t->theirs, remember, t);
 }
 
@@ -97,7 +105,8 @@ static void *follow(void *context)
 {
     struct torch_trace *t = context;
     char *paths[] = {t->folder};
-    struct import_request request = {.paths = paths, .n_paths = 1, .follow = true, .stop = &t->stop, .run = &t->session->run};
+    struct import_request request = {
+        .paths = paths, .n_paths = 1, .follow = true, .stop = &t->stop, .run = &t->session->run};
     t->err = import_into(t->session->writer, &request, &t->counts);
     if (t->err) snprintf(t->why, sizeof t->why, "%s", err_text());
     return NULL;
@@ -107,7 +116,8 @@ static enum err start(struct record_session *s, void *state)
 {
     struct torch_trace *t = state;
     (void)s;
-    if (pthread_create(&t->thread, NULL, follow, t)) FAIL(ERR_LIMIT, "no thread for following logs");
+    if (pthread_create(&t->thread, NULL, follow, t))
+        FAIL(ERR_LIMIT, "no thread for following logs");
     t->running = true;
     return ERR_OK;
 }
@@ -121,7 +131,8 @@ static enum err poll(struct record_session *s, void *state)
 
 static void print_counts(struct record_session *s, const struct import_counts *c)
 {
-    fprintf(s->notes, "plumb record: %lld log%s, %lld records", (long long)c->logs, c->logs == 1 ? "" : "s", (long long)c->records);
+    fprintf(s->notes, "plumb record: %lld log%s, %lld records", (long long)c->logs,
+            c->logs == 1 ? "" : "s", (long long)c->records);
     const char *before = "; losses: ";
     for (int k = 0; k < TORCH_N_LOSSES; k++) {
         if (!c->losses[k] || k == TORCH_LOSS_other_rank) continue;
@@ -138,10 +149,13 @@ static enum err finish(struct record_session *s, void *state, bool *any)
     atomic_store(&t->stop, true);
     if (t->running) pthread_join(t->thread, NULL);
     t->running = false;
-    if (t->err) return err_set(t->err, "%s; the logs are in %s", t->why, t->theirs ? t->theirs : t->folder);
+    if (t->err)
+        return err_set(t->err, "%s; the logs are in %s", t->why, t->theirs ? t->theirs : t->folder);
     *any = t->counts.records > 0;
     if (*any) print_counts(s, &t->counts);
-    else fprintf(s->notes, "plumb record: torch_trace: nothing was traced, for no log appeared: the command did not compile or export with PyTorch\n");
+    else
+        fprintf(s->notes, "plumb record: torch_trace: nothing was traced, for no log appeared: the "
+                          "command did not compile or export with PyTorch\n");
     return ERR_OK;
 }
 

@@ -1,8 +1,9 @@
 /* torch_clock.c - from the prefix of a record, which is local time without a year, to UTC.
  *
- * A chromium payload holds the same moment as microseconds of the epoch: the year is the one that brings the prefix
- * nearest to it, the zone is what remains, rounded to a quarter of an hour. Without such a payload the year is that of the
- * file's date (or the one before, when the prefix would be later than the file), and the zone is not known.
+ * A chromium payload holds the same moment as microseconds of the epoch: the year is the one that
+ * brings the prefix nearest to it, the zone is what remains, rounded to a quarter of an hour.
+ * Without such a payload the year is that of the file's date (or the one before, when the prefix
+ * would be later than the file), and the zone is not known.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -11,8 +12,8 @@
 #include "store/base/clock.h"
 
 #define SECOND INT64_C(1000000000)
-#define HOUR (3600 * SECOND)
-#define DAY (24 * HOUR)
+#define HOUR   (3600 * SECOND)
+#define DAY    (24 * HOUR)
 
 static int64_t local_ns(int64_t year, const struct torch_line *l)
 {
@@ -26,7 +27,8 @@ static int64_t year_of(int64_t ns)
     return gmtime_r(&seconds, &t) ? t.tm_year + 1900 : 1970;
 }
 
-/* "ts": 1733527095925179.5 in a chromium payload, ns; 0 when there is none or it is no time of this century. */
+/* "ts": 1733527095925179.5 in a chromium payload, ns; 0 when there is none or it is no time of this
+ * century. */
 static int64_t chromium_ts(struct span payload)
 {
     size_t at = span_find(payload, SPAN("\"ts\": "), 0);
@@ -43,7 +45,9 @@ bool torch_clock_search(const struct torch_piece *p, const struct torch_line **l
 {
     for (size_t i = 0; i < p->lines.n; i++) {
         const struct torch_line *l = &p->lines.p[i];
-        if (l->flags & TORCH_LINE_MALFORMED || !l->payload.p || !span_starts(l->json, "{\"chromium_event\"")) continue;
+        if (l->flags & TORCH_LINE_MALFORMED || !l->payload.p ||
+            !span_starts(l->json, "{\"chromium_event\""))
+            continue;
         *ts = chromium_ts(l->payload);
         *line = l;
         if (*ts) return true;
@@ -53,7 +57,8 @@ bool torch_clock_search(const struct torch_piece *p, const struct torch_line **l
 
 static enum err add_clock(struct torch_reader *r, int64_t ts, int64_t local, const char *kind)
 {
-    struct row_clock row = {.source = r->source.row.id, .ts = ts, .local_ts = local, .kind = span_of(kind)};
+    struct row_clock row = {
+        .source = r->source.row.id, .ts = ts, .local_ts = local, .kind = span_of(kind)};
     return store_clock_add(r->source.batch, &row);
 }
 
@@ -93,8 +98,9 @@ enum err torch_clock_guess(struct torch_reader *r, const struct torch_line *l)
 int64_t torch_clock_time(struct torch_reader *r, const struct torch_line *l)
 {
     int64_t local = local_ns(r->year, l);
-    if (local < r->last_local - 180 * DAY) local = local_ns(++r->year, l);      /* over New Year's Eve */
-    else if (local > r->last_local + 180 * DAY) local = local_ns(r->year - 1, l); /* a late record of the old year */
+    if (local < r->last_local - 180 * DAY) local = local_ns(++r->year, l); /* over New Year's Eve */
+    else if (local > r->last_local + 180 * DAY)
+        local = local_ns(r->year - 1, l); /* a late record of the old year */
     else r->last_local = local;
     return local - r->zone_ns;
 }

@@ -1,4 +1,4 @@
-/* torch_lines.c - one pass over the bytes: memchr for line ends, payloads copied without tabs, md5 at the end of a record. */
+/* torch_lines.c - one pass: memchr for line ends, payloads copied without tabs, md5 at a record's end. */
 #include "capture/torch_lines.h"
 
 #include <md5.h>
@@ -6,7 +6,10 @@
 
 /* ---- the prefix ---- */
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 /* n digits at p as a number, or -1. */
 static int64_t digits(const char *p, int n)
@@ -29,16 +32,16 @@ static bool number(struct span line, size_t *at, int64_t *out)
     return text.n > 0;
 }
 
-/* "V1123 04:22:04.458000 3806 torch/_dynamo/utils.py:2350] {" with the level letter at line.p[at]. */
+/* "V1123 04:22:04.458000 3806 torch/utils.py:2350] {" with the level letter at line.p[at]. */
 static bool prefix_at(struct span line, size_t at, struct torch_prefix *out)
 {
     enum { FIXED = 21, LEAST = FIXED + 8 };
     const char *p = line.p + at;
     if (line.n - at < LEAST || p[5] != ' ' || p[8] != ':' || p[11] != ':') return false;
-    int64_t month = digits(p + 1, 2), day = digits(p + 3, 2), hour = digits(p + 6, 2), minute = digits(p + 9, 2),
-            second = digits(p + 12, 2), micro = digits(p + 15, 6);
-    if (month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 24 || minute < 0 || minute > 60 || second < 0 ||
-        second > 60 || micro < 0 || p[FIXED] != ' ')
+    int64_t month = digits(p + 1, 2), day = digits(p + 3, 2), hour = digits(p + 6, 2),
+            minute = digits(p + 9, 2), second = digits(p + 12, 2), micro = digits(p + 15, 6);
+    if (month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 24 || minute < 0 ||
+        minute > 60 || second < 0 || second > 60 || micro < 0 || p[FIXED] != ' ')
         return false;
     size_t i = at + FIXED + 1;
     if (!number(line, &i, &out->thread)) return false;
@@ -61,14 +64,18 @@ bool torch_prefix_read(struct span line, struct torch_prefix *out)
     for (size_t at = 0; at < line.n; at++) {
         char c = line.p[at];
         bool level = c == 'V' || c == 'I' || c == 'W' || c == 'E' || c == 'C';
-        if (level && at + 1 < line.n && is_digit(line.p[at + 1]) && prefix_at(line, at, out)) return true;
+        if (level && at + 1 < line.n && is_digit(line.p[at + 1]) && prefix_at(line, at, out))
+            return true;
     }
     return false;
 }
 
 /* ---- pieces ---- */
 
-struct torch_piece *torch_piece_new(void) { return calloc(1, sizeof(struct torch_piece)); }
+struct torch_piece *torch_piece_new(void)
+{
+    return calloc(1, sizeof(struct torch_piece));
+}
 
 void torch_piece_free(struct torch_piece *p)
 {
@@ -124,11 +131,20 @@ void torch_cutter_release(struct torch_cutter *c)
     c->piece = NULL;
 }
 
-char *torch_cutter_room(struct torch_cutter *c, size_t n) { return buf_reserve(&c->piece->bytes, n); }
+char *torch_cutter_room(struct torch_cutter *c, size_t n)
+{
+    return buf_reserve(&c->piece->bytes, n);
+}
 
-size_t torch_cutter_waiting(const struct torch_cutter *c) { return c->piece->bytes.n; }
+size_t torch_cutter_waiting(const struct torch_cutter *c)
+{
+    return c->piece->bytes.n;
+}
 
-bool torch_cutter_ready(const struct torch_cutter *c) { return c->piece->lines.n > (c->open ? 1u : 0u); }
+bool torch_cutter_ready(const struct torch_cutter *c)
+{
+    return c->piece->lines.n > (c->open ? 1u : 0u);
+}
 
 bool torch_cutter_at_line_end(const struct torch_cutter *c)
 {
@@ -140,7 +156,10 @@ static struct torch_line *newest(struct torch_cutter *c)
     return c->piece->lines.n ? &c->piece->lines.p[c->piece->lines.n - 1] : NULL;
 }
 
-static bool has_payload(const struct torch_line *r) { return r->payload_at != 0; }
+static bool has_payload(const struct torch_line *r)
+{
+    return r->payload_at != 0;
+}
 
 /* The open record is complete: its checks. */
 static void close_record(struct torch_cutter *c)
@@ -149,7 +168,8 @@ static void close_record(struct torch_cutter *c)
     c->open = false;
     struct torch_line *r = newest(c);
     const struct buf *text = &c->piece->text;
-    if (!is_text((struct span){c->piece->bytes.p + r->json_at, r->json.n})) r->flags |= TORCH_LINE_NOT_TEXT;
+    if (!is_text((struct span){c->piece->bytes.p + r->json_at, r->json.n}))
+        r->flags |= TORCH_LINE_NOT_TEXT;
     if (!has_payload(r)) return;
     struct span content = {(text->p ? text->p : "") + r->text_at, text->n - r->text_at};
     r->payload.n = content.n;
@@ -171,12 +191,14 @@ static enum err add_malformed(struct torch_cutter *c, struct span line, uint64_t
     }
     r = LIST_PUSH(&c->piece->lines);
     if (!r) FAIL(ERR_NOMEM, "out of memory for the lines of a log");
-    *r = (struct torch_line){.at = at, .size = end - at, .json = line, .json_at = at, .line = c->line, .n_lines = 1};
+    *r = (struct torch_line){
+        .at = at, .size = end - at, .json = line, .json_at = at, .line = c->line, .n_lines = 1};
     r->flags = TORCH_LINE_MALFORMED;
     return ERR_OK;
 }
 
-static enum err add_record(struct torch_cutter *c, const struct torch_prefix *p, uint64_t at, uint64_t end)
+static enum err add_record(struct torch_cutter *c, const struct torch_prefix *p, uint64_t at,
+                           uint64_t end)
 {
     struct torch_line *r = LIST_PUSH(&c->piece->lines);
     if (!r) FAIL(ERR_NOMEM, "out of memory for the records of a log");
@@ -249,7 +271,6 @@ enum err torch_cutter_fill(struct torch_cutter *c, size_t n)
     c->searched = b->n;
     return ERR_OK;
 }
-
 
 bool torch_cutter_tail_complete(struct torch_cutter *c)
 {

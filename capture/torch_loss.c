@@ -1,7 +1,7 @@
 /* torch_loss.c - what a log lost, and how many records it has of each key.
  *
- * The first LOSS_ROWS findings of a kind get a row each; the rest are counted in one row at the end of the log, so that a log
- * of noise makes no database of noise.
+ * The first LOSS_ROWS findings of a kind get a row each; the rest are counted in one row at the end
+ * of the log, so that a log of noise makes no database of noise.
  */
 #include <stdio.h>
 
@@ -13,7 +13,8 @@ enum { LOSS_ROWS = 1000, KEYS = 1024, MESSAGE = 400 };
 const struct torch_loss_rule torch_loss_rules[TORCH_N_LOSSES] = {TORCH_LOSSES(X)};
 #undef X
 
-enum err torch_loss_add(struct torch_reader *r, enum torch_loss_kind kind, const struct row_loss *where, const char *message)
+enum err torch_loss_add(struct torch_reader *r, enum torch_loss_kind kind,
+                        const struct row_loss *where, const char *message)
 {
     struct row_loss row = *where;
     r->losses[kind] += row.count;
@@ -35,7 +36,11 @@ enum err torch_loss_add(struct torch_reader *r, enum torch_loss_kind kind, const
 
 enum err torch_reader_loss(struct torch_reader *r, enum torch_loss_kind kind, const char *message)
 {
-    struct row_loss where = {.ts = STORE_NULL, .offset = STORE_NULL, .line = STORE_NULL, .count = 1, .bytes = STORE_NULL};
+    struct row_loss where = {.ts = STORE_NULL,
+                             .offset = STORE_NULL,
+                             .line = STORE_NULL,
+                             .count = 1,
+                             .bytes = STORE_NULL};
     return torch_loss_add(r, kind, &where, message);
 }
 
@@ -49,7 +54,8 @@ enum err torch_loss(struct torch_record *rec, const char *kind, const char *fmt,
     va_start(ap, fmt);
     vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
-    struct row_loss where = {.ts = rec->ts, .offset = rec->offset, .line = rec->line, .count = 1, .bytes = rec->stored};
+    struct row_loss where = {
+        .ts = rec->ts, .offset = rec->offset, .line = rec->line, .count = 1, .bytes = rec->stored};
     return torch_loss_add(torch_reader_of(rec->source), (enum torch_loss_kind)k, &where, message);
 }
 
@@ -57,12 +63,14 @@ enum err torch_loss_finish(struct torch_reader *r)
 {
     for (int k = 0; k < TORCH_N_LOSSES; k++) {
         if (r->loss_rows[k] < LOSS_ROWS) continue;
-        struct row_loss where = {.ts = STORE_NULL, .offset = STORE_NULL, .line = STORE_NULL, .bytes = STORE_NULL};
+        struct row_loss where = {
+            .ts = STORE_NULL, .offset = STORE_NULL, .line = STORE_NULL, .bytes = STORE_NULL};
         where.id = store_next_id(r->source.writer, STORE_LOSS);
         where.source = r->source.row.id;
         where.kind = span_of(torch_loss_rules[k].kind);
         where.count = r->losses[k] - r->loss_counted[k];
-        where.message = SPAN("further findings of this kind; only the first 1000 have rows of their own");
+        where.message =
+            SPAN("further findings of this kind; only the first 1000 have rows of their own");
         if (where.count > 0) TRY(store_loss_add(r->source.batch, &where));
     }
     return ERR_OK;
@@ -87,7 +95,8 @@ enum err torch_write_counts(struct torch_reader *r)
         struct torch_count *c = &r->counts.p[i];
         if (!c->dirty) continue;
         c->dirty = false;
-        struct row_envelope_count row = {r->source.row.id, c->key, c->records, c->payloads, c->mismatches};
+        struct row_envelope_count row = {r->source.row.id, c->key, c->records, c->payloads,
+                                         c->mismatches};
         TRY(store_envelope_count_add(r->source.batch, &row));
     }
     return ERR_OK;

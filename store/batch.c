@@ -8,7 +8,7 @@ enum { ROWS_PER_BLOCK = 64 };
 struct block {
     struct block *next;
     int n;
-    char rows[]; /* ROWS_PER_BLOCK times the row's size */
+    _Alignas(16) char rows[]; /* ROWS_PER_BLOCK times the row's size */
 };
 struct store_row_list {
     struct block *first, *last;

@@ -7,14 +7,16 @@
 static const struct opt options[] = {
     {"output", 'o', "OUT.db.gz", "the attachment; OUT.md is written beside it (needed)", false},
     {"limit", 'l', "SIZE", "bytes of the attachment at most (default 25MB)", false},
-    {"redact", 'r', NULL, "replace host, user, paths, command line, environment and source text by tokens", false},
+    {"redact", 'r', NULL,
+     "replace host, user, paths, command line, environment and source text by tokens", false},
     {"overwrite", 0, NULL, "replace the outputs if they exist", false},
     {0},
 };
 
 static void say_cut(const char *what, int64_t n, int64_t bytes)
 {
-    if (n || bytes) printf("  left out: %lld %s (%.1f MB of text)\n", (long long)n, what, (double)bytes / 1e6);
+    if (n || bytes)
+        printf("  left out: %lld %s (%.1f MB of text)\n", (long long)n, what, (double)bytes / 1e6);
 }
 
 static enum err run(const struct opt_call *call, int *exit_code)
@@ -41,12 +43,16 @@ const struct verb verb_pack = {
     .arguments = "FILE",
     .summary = "make an attachment of a trace: small, in gzip, with a summary",
     .description =
-        "Writes a copy of a trace without what can be made again, in gzip, and a Markdown summary beside it: what ran, how it "
+        "Writes a copy of a trace without what can be made again, in gzip, and a Markdown summary "
+        "beside it: what ran, how it "
         "ended, versions, what stands out, what is missing. Every verb opens the packed file.\n\n"
-        "If it is larger than --limit, more is left out: payloads of records that this version does not know, then "
-        "artifacts of 32 KiB and more, largest first, then events, then smaller artifacts. What was left out stands in the "
+        "If it is larger than --limit, more is left out: payloads of records that this version "
+        "does not know, then "
+        "artifacts of 32 KiB and more, largest first, then events, then smaller artifacts. What "
+        "was left out stands in the "
         "summary and in the table meta; rows of artifacts that were left out keep size and md5.\n\n"
-        "--redact replaces names of machines and users, components of paths, command lines, values of the "
+        "--redact replaces names of machines and users, components of paths, command lines, values "
+        "of the "
         "environment and source text by tokens, the same word by the same token.",
     .examples = "plumb pack run.db -o run.db.gz\n"
                 "plumb pack run.db -o run.db.gz --limit 8MB --redact",

@@ -11,7 +11,10 @@ enum { LIMIT_DEFAULT = 100 };
 static const struct opt options[] = {
     {"regex", 'e', NULL, "PATTERN is a PCRE2 expression, else a word (any substring)", false},
     {"ignore-case", 'i', NULL, "take upper and lower case letters as equal", false},
-    {"kind", 'k', "K", "only artifacts of this key or name, or `record` (headers, events), or `word` (interned names)", false},
+    {"kind", 'k', "K",
+     "only artifacts of this key or name, or `record` (headers, events), or `word` (interned "
+     "names)",
+     false},
     {"limit", 'n', "N", "hits in text, and as many in names (default 100; 0: all)", false},
     {"format", 'f', "FORMAT", "text, csv, json, jsonl or markdown (default text)", false},
     {"threads", 't', "N", "threads (default: one per processor)", false},
@@ -202,10 +205,13 @@ static enum err on_hit(void *context, const struct search_hit *hit)
 static enum err read_request(const struct opt_call *call, struct search_request *r)
 {
     int64_t limit = LIMIT_DEFAULT, threads = 0;
-    if (opt_has(call, "limit")) TRY(opt_int("--limit", opt_value(call, "limit", 0), 0, INT64_MAX / 2, &limit));
-    if (opt_has(call, "threads")) TRY(opt_int("--threads", opt_value(call, "threads", 0), 0, 16, &threads));
+    if (opt_has(call, "limit"))
+        TRY(opt_int("--limit", opt_value(call, "limit", 0), 0, INT64_MAX / 2, &limit));
+    if (opt_has(call, "threads"))
+        TRY(opt_int("--threads", opt_value(call, "threads", 0), 0, 16, &threads));
     r->pattern = span_of(call->argv[1]);
-    r->flags = (opt_has(call, "regex") ? MATCH_REGEX : 0) | (opt_has(call, "ignore-case") ? MATCH_IGNORE_CASE : 0);
+    r->flags = (opt_has(call, "regex") ? MATCH_REGEX : 0) |
+               (opt_has(call, "ignore-case") ? MATCH_IGNORE_CASE : 0);
     r->kind = opt_value(call, "kind", 0);
     r->limit = limit;
     r->n_threads = (int)threads;
@@ -215,11 +221,15 @@ static enum err read_request(const struct opt_call *call, struct search_request 
 static void say_end(const struct search_result *result, int64_t limit)
 {
     if (result->limited)
-        fprintf(stderr, "plumb search: stopped after %lld hits; --limit 0 shows all\n", (long long)limit);
+        fprintf(stderr, "plumb search: stopped after %lld hits; --limit 0 shows all\n",
+                (long long)limit);
     if (result->n_skipped)
-        fprintf(stderr, "plumb search: at %lld places the expression cost too much and was given up\n",
+        fprintf(stderr,
+                "plumb search: at %lld places the expression cost too much and was given up\n",
                 (long long)result->n_skipped);
-    if (!result->n_hits) fprintf(stderr, "plumb search: nothing found in %.1f MB of text\n", (double)result->n_bytes / 1e6);
+    if (!result->n_hits)
+        fprintf(stderr, "plumb search: nothing found in %.1f MB of text\n",
+                (double)result->n_bytes / 1e6);
 }
 
 static enum err run(const struct opt_call *call, int *exit_code)
@@ -247,11 +257,14 @@ const struct verb verb_search = {
     .name = "search",
     .arguments = "FILE PATTERN",
     .summary = "find a word or an expression in all texts and names of a trace",
-    .description =
-        "Looks for PATTERN in every text that was recorded (graphs, generated code, guards, headers of records, events) and "
-        "in every name (kernels, operators, files, metrics). Each line that matches is one hit, shown with the id of "
-        "its compile, the name of the artifact or record and the line in it. A match lies within one line.\n\n"
-        "PATTERN is a word, any substring, or with --regex a PCRE2 expression. Exit code 0 also when nothing was found.",
+    .description = "Looks for PATTERN in every text that was recorded (graphs, generated code, "
+                   "guards, headers of records, events) and "
+                   "in every name (kernels, operators, files, metrics). Each line that matches is "
+                   "one hit, shown with the id of "
+                   "its compile, the name of the artifact or record and the line in it. A match "
+                   "lies within one line.\n\n"
+                   "PATTERN is a word, any substring, or with --regex a PCRE2 expression. Exit "
+                   "code 0 also when nothing was found.",
     .examples = "plumb search run.db triton_poi_fused\n"
                 "plumb search run.db --regex 'aten\\.(mm|addmm)' --kind aot_forward_graph\n"
                 "plumb search run.db -i graphbreak --format jsonl",

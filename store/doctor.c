@@ -186,8 +186,9 @@ static enum err check_ranges(struct doctor *d, sqlite3 *db, enum doctor_kind kin
     static const struct {
         const char *sql, *says;
     } counts[] = {
-        {"SELECT count(*) FROM main.source_file f WHERE f.state = 'complete' AND f.size <> "
-         "coalesce((SELECT sum(size) FROM main.text_frame t WHERE t.stream = f.id), 0)",
+        {"WITH ends AS (SELECT stream, sum(size) AS size FROM main.text_frame GROUP BY stream) "
+         "SELECT count(*) FROM main.source_file f LEFT JOIN ends e ON e.stream = f.id "
+         "WHERE f.state = 'complete' AND f.size <> coalesce(e.size, 0)",
          "logs whose text is not all there"},
         {"SELECT count(*) FROM main.artifact a WHERE a.offset < 0 OR a.stored < 0 OR a.offset + a.stored > "
          "coalesce((SELECT t.offset + t.size FROM main.text_frame t WHERE t.stream = a.source "

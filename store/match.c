@@ -1,8 +1,9 @@
 /* match.c - words by memmem, expressions by PCRE2 over whole blocks.
  *
- * An expression runs over a block of many lines at once, since a call per line would cost more than the search. Where it
- * matched over a line end, that line is searched again by itself. A pattern that anchors to line starts always goes line
- * by line: PCRE2 would put `^` before the tab of a payload line.
+ * An expression runs over a block of many lines at once, since a call per line would cost more
+ * than the search. Where it matched over a line end, that line is searched again by itself. A
+ * pattern that anchors to line starts always goes line by line: PCRE2 would put `^` before the
+ * tab of a payload line.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "store/match.h"
@@ -22,7 +23,8 @@ struct match_pattern {
 
 static enum err compile(struct match_pattern *p, struct span text, unsigned flags)
 {
-    uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
+    uint32_t options =
+        PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
     if (flags & MATCH_IGNORE_CASE) options |= PCRE2_CASELESS;
     if (!(flags & MATCH_REGEX)) {
         options &= ~(uint32_t)PCRE2_MULTILINE;
@@ -50,8 +52,10 @@ enum err match_pattern_new(struct span text, unsigned flags, struct match_patter
 {
     if (!text.n) FAIL(ERR_USAGE, "the pattern is empty; a word of one letter or more is needed");
     if (text.n > MATCH_WORD_MAX)
-        FAIL(ERR_USAGE, "the pattern has %zu bytes; at most %d are accepted", text.n, MATCH_WORD_MAX);
-    if (memchr(text.p, '\n', text.n)) FAIL(ERR_USAGE, "the pattern has a line end; a match lies within one line");
+        FAIL(ERR_USAGE, "the pattern has %zu bytes; at most %d are accepted", text.n,
+             MATCH_WORD_MAX);
+    if (memchr(text.p, '\n', text.n))
+        FAIL(ERR_USAGE, "the pattern has a line end; a match lies within one line");
     struct match_pattern *p = calloc(1, sizeof *p);
     if (!p) FAIL(ERR_NOMEM, "out of memory for a pattern");
     enum err err = ERR_OK;
@@ -82,7 +86,10 @@ void match_pattern_free(struct match_pattern *p)
     free(p);
 }
 
-size_t match_pattern_size(const struct match_pattern *p) { return p->n; }
+size_t match_pattern_size(const struct match_pattern *p)
+{
+    return p->n;
+}
 
 enum err match_scan_init(struct match_scan *s, const struct match_pattern *pattern)
 {
@@ -116,7 +123,8 @@ void match_scan_release(struct match_scan *s)
 /* PCRE2's verdict: 1 found, 0 not found, -1 too expensive. */
 static int expression_at(struct match_scan *s, struct span text, size_t from, struct match *out)
 {
-    int rc = pcre2_match(s->pattern->code, (PCRE2_SPTR)text.p, text.n, from, 0, s->data, s->context);
+    int rc =
+        pcre2_match(s->pattern->code, (PCRE2_SPTR)text.p, text.n, from, 0, s->data, s->context);
     if (rc == PCRE2_ERROR_NOMATCH) return 0;
     if (rc < 0) return -1;
     const size_t *range = pcre2_get_ovector_pointer(s->data);
@@ -188,5 +196,6 @@ bool match_next(struct match_scan *s, struct span text, size_t from, struct matc
         *out = (struct match){(size_t)(hit - text.p), p->n};
         return true;
     }
-    return p->by_line || s->slow == text.p ? by_line(s, text, from, out) : by_block(s, text, from, out);
+    return p->by_line || s->slow == text.p ? by_line(s, text, from, out)
+                                           : by_block(s, text, from, out);
 }

@@ -1,8 +1,10 @@
-/* match.h - one pattern (word or PCRE2 expression) looked for in text, line by line, by several threads.
+/* match.h - one pattern (word or PCRE2 expression) looked for in text, line by line, by several
+ * threads.
  *
- * A match lies within one line. A word is found with memmem; a word without regard to case, and an expression, with
- * PCRE2 (UTF-8, invalid bytes match nothing; compiled to machine code where PCRE2 can). Payload lines of a log have
- * a leading tab, which is no part of the content: `^` stands behind it.
+ * A match lies within one line. A word is found with memmem; a word without regard to case, and
+ * an expression, with PCRE2 (UTF-8, invalid bytes match nothing; compiled to machine code where
+ * PCRE2 can). Payload lines of a log have a leading tab, which is no part of the content: `^`
+ * stands behind it.
  */
 #ifndef STORE_MATCH_H
 #define STORE_MATCH_H
@@ -14,13 +16,14 @@
 enum { MATCH_STEPS = 1000000, MATCH_WORD_MAX = 4096 };
 
 enum match_flags {
-    MATCH_REGEX = 1,       /* the pattern is a PCRE2 expression, else a word */
+    MATCH_REGEX = 1, /* the pattern is a PCRE2 expression, else a word */
     MATCH_IGNORE_CASE = 2,
 };
 
 struct match_pattern;
 /* Compiles. ERR_USAGE says what is wrong with the pattern and at which byte. The text is copied. */
-enum err WARN_UNUSED match_pattern_new(struct span text, unsigned flags, struct match_pattern **out);
+enum err WARN_UNUSED match_pattern_new(struct span text, unsigned flags,
+                                       struct match_pattern **out);
 void match_pattern_free(struct match_pattern *p);
 /* Bytes of a word; 0 for an expression. */
 size_t match_pattern_size(const struct match_pattern *p);

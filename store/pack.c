@@ -1,8 +1,8 @@
 /* pack.c - copies, compresses, and cuts more until it fits.
  *
- * How much an artifact adds to the gzip is not known before it is gone; what it adds is estimated by how well its stream
- * compressed, and a few rounds correct the estimate. The work is done in a folder beside the output, which is renamed
- * at the end or removed.
+ * How much an artifact adds to the gzip is not known before it is gone; what it adds is
+ * estimated by how well its stream compressed, and a few rounds correct the estimate. The work
+ * is done in a folder beside the output, which is renamed at the end or removed.
  */
 #include "store/pack.h"
 
@@ -42,13 +42,16 @@ static enum err compress_file(const char *from, const char *to, int64_t *size)
     gzFile out = gzopen(to, "wb6");
     char *piece = malloc(1 << 18);
     enum err err = ERR_OK;
-    if (!in || !out || !piece) err = err_set(ERR_IO, "%s cannot be written: %s", to, strerror(errno));
+    if (!in || !out || !piece)
+        err = err_set(ERR_IO, "%s cannot be written: %s", to, strerror(errno));
     size_t n;
     while (!err && (n = fread(piece, 1, 1 << 18, in)) > 0)
-        if (gzwrite(out, piece, (unsigned)n) != (int)n) err = err_set(ERR_IO, "%s cannot be written: %s", to, strerror(errno));
+        if (gzwrite(out, piece, (unsigned)n) != (int)n)
+            err = err_set(ERR_IO, "%s cannot be written: %s", to, strerror(errno));
     if (!err && ferror(in)) err = err_set(ERR_IO, "%s cannot be read", from);
     if (out && gzclose(out) != Z_OK && !err)
-        err = err_set(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be written: %s", to, strerror(errno));
+        err = err_set(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be written: %s", to,
+                      strerror(errno));
     if (in) fclose(in);
     free(piece);
     struct stat st;
@@ -70,8 +73,10 @@ static enum err note_cuts(const struct packing *p)
 {
     sqlite3 *db;
     const struct pack_report *r = p->report;
-    TRY(store_open_read(p->work, STORE_OPEN_WRITE | STORE_OPEN_UNCHECKED | STORE_OPEN_NO_VIEWS, &db));
-    enum err err = store_meta_put(db, "cut.derived", "indices and views, made again when it is opened");
+    TRY(store_open_read(p->work, STORE_OPEN_WRITE | STORE_OPEN_UNCHECKED | STORE_OPEN_NO_VIEWS,
+                        &db));
+    enum err err =
+        store_meta_put(db, "cut.derived", "indices and views, made again when it is opened");
     if (!err) err = note_cut(db, "cut.unknown_payloads", r->n_unknown, r->unknown_bytes);
     if (!err) err = note_cut(db, "cut.artifacts", r->n_artifacts, r->artifact_bytes);
     if (!err) err = note_cut(db, "cut.events", r->n_events, r->event_bytes);
@@ -90,13 +95,17 @@ static enum err attempt(struct packing *p)
     return compress_file(p->work, p->gzip, &p->report->size);
 }
 
-static bool fits(const struct packing *p) { return p->report->size <= p->options->limit; }
+static bool fits(const struct packing *p)
+{
+    return p->report->size <= p->options->limit;
+}
 
 /* ---- what to cut ---- */
 
 static enum err cut(struct packing *p, int64_t id)
 {
-    if (!map_put(&p->plan.cut, map_key_int(id, 0), 1, NULL)) FAIL(ERR_NOMEM, "out of memory for what to cut");
+    if (!map_put(&p->plan.cut, map_key_int(id, 0), 1, NULL))
+        FAIL(ERR_NOMEM, "out of memory for what to cut");
     return ERR_OK;
 }
 
@@ -107,7 +116,8 @@ static enum err read_artifacts(struct packing *p)
     TRY(store_int(p->db, "SELECT coalesce(sum(length(data)), 0) FROM text_frame", &packed));
     TRY(store_int(p->db, "SELECT coalesce(sum(size), 0) FROM text_frame", &text));
     p->ratio = text > 0 ? (double)packed / (double)text : 1;
-    TRY(store_prepare(p->db, "SELECT id, stored FROM artifact WHERE stored > 0 ORDER BY stored DESC, id", &s));
+    TRY(store_prepare(
+        p->db, "SELECT id, stored FROM artifact WHERE stored > 0 ORDER BY stored DESC, id", &s));
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct item *item = LIST_PUSH(&p->artifacts);
@@ -122,9 +132,11 @@ static enum err read_artifacts(struct packing *p)
 static enum err cut_unknown(struct packing *p)
 {
     sqlite3_stmt *s;
-    TRY(store_prepare(p->db, "SELECT DISTINCT a.id, a.stored FROM unknown_record u JOIN artifact a ON a.id = u.artifact "
-                             "WHERE a.stored > 0",
-                      &s));
+    TRY(store_prepare(
+        p->db,
+        "SELECT DISTINCT a.id, a.stored FROM unknown_record u JOIN artifact a ON a.id = u.artifact "
+        "WHERE a.stored > 0",
+        &s));
     enum err err = ERR_OK;
     while (!err && sqlite3_step(s) == SQLITE_ROW) {
         err = cut(p, sqlite3_column_int64(s, 0));
@@ -144,7 +156,8 @@ static enum err cut_artifacts(struct packing *p, int64_t floor)
     for (int round = 0; !fits(p) && round < ROUNDS; round++) {
         double excess = (double)(p->report->size - p->options->limit) * margin + 4096, freed = 0;
         size_t before = p->plan.cut.n;
-        for (; next < p->artifacts.n && freed < excess && p->artifacts.p[next].stored >= floor; next++) {
+        for (; next < p->artifacts.n && freed < excess && p->artifacts.p[next].stored >= floor;
+             next++) {
             struct item *item = &p->artifacts.p[next];
             if (map_get(&p->plan.cut, map_key_int(item->id, 0))) continue;
             TRY(cut(p, item->id));
@@ -177,7 +190,9 @@ static enum err make_it_fit(struct packing *p)
     if (!fits(p)) TRY(cut_events(p));
     if (!fits(p)) TRY(cut_artifacts(p, 1));
     if (!fits(p))
-        FAIL(ERR_LIMIT, "the trace cannot be packed into %lld bytes: without events and artifacts it still has %lld",
+        FAIL(ERR_LIMIT,
+             "the trace cannot be packed into %lld bytes: without events and artifacts it still "
+             "has %lld",
              (long long)p->options->limit, (long long)p->report->size);
     return ERR_OK;
 }
@@ -187,7 +202,8 @@ static enum err make_it_fit(struct packing *p)
 static enum err name_summary(const char *out_path, char *to, size_t size)
 {
     size_t n = strlen(out_path);
-    if (n < 4 || strcmp(out_path + n - 3, ".gz")) FAIL(ERR_USAGE, "%s: the name of a packed trace ends in .db.gz", out_path);
+    if (n < 4 || strcmp(out_path + n - 3, ".gz"))
+        FAIL(ERR_USAGE, "%s: the name of a packed trace ends in .db.gz", out_path);
     n -= 3;
     if (n > 3 && !strncmp(out_path + n - 3, ".db", 3)) n -= 3;
     if (n + 4 > size) FAIL(ERR_USAGE, "the name %s is too long", out_path);
@@ -199,7 +215,8 @@ static enum err check_outputs(const char *out_path, const struct packing *p)
 {
     const char *paths[] = {out_path, p->report->summary_path};
     for (int i = 0; i < 2 && !p->options->overwrite; i++)
-        if (!access(paths[i], F_OK)) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", paths[i]);
+        if (!access(paths[i], F_OK))
+            FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", paths[i]);
     return ERR_OK;
 }
 
@@ -207,7 +224,9 @@ static enum err make_folder(struct packing *p, const char *out_path)
 {
     if (snprintf(p->folder, sizeof p->folder, "%s.XXXXXX", out_path) >= (int)sizeof p->folder)
         FAIL(ERR_USAGE, "the name %s is too long", out_path);
-    if (!mkdtemp(p->folder)) FAIL(ERR_IO, "a folder for the work cannot be made beside %s: %s", out_path, strerror(errno));
+    if (!mkdtemp(p->folder))
+        FAIL(ERR_IO, "a folder for the work cannot be made beside %s: %s", out_path,
+             strerror(errno));
     snprintf(p->work, sizeof p->work, "%s/trace.db", p->folder);
     snprintf(p->gzip, sizeof p->gzip, "%s/trace.db.gz", p->folder);
     return ERR_OK;
@@ -237,12 +256,14 @@ static enum err write_summary(const struct packing *p, const char *out_path)
     FILE *f = err ? NULL : fopen(p->report->summary_path, "w");
     bool ok = f && fwrite(text.p, 1, text.n, f) == text.n;
     if (f && fclose(f)) ok = false;
-    if (!err && !ok) err = err_set(ERR_IO, "%s cannot be written: %s", p->report->summary_path, strerror(errno));
+    if (!err && !ok)
+        err = err_set(ERR_IO, "%s cannot be written: %s", p->report->summary_path, strerror(errno));
     buf_release(&text);
     return err;
 }
 
-enum err pack_file(const char *path, const char *out_path, const struct pack_options *options, struct pack_report *report)
+enum err pack_file(const char *path, const char *out_path, const struct pack_options *options,
+                   struct pack_report *report)
 {
     struct packing p = {.options = options, .report = report};
     *report = (struct pack_report){0};
@@ -254,7 +275,8 @@ enum err pack_file(const char *path, const char *out_path, const struct pack_opt
     if (options->redact) TRY_OUT(redactor_new(p.db, &p.plan.redactor));
     TRY_OUT(make_it_fit(&p));
     TRY_OUT(write_summary(&p, out_path));
-    if (rename(p.gzip, out_path)) err = err_set(ERR_IO, "%s cannot be written: %s", out_path, strerror(errno));
+    if (rename(p.gzip, out_path))
+        err = err_set(ERR_IO, "%s cannot be written: %s", out_path, strerror(errno));
 out:
     remove_folder(&p);
     redactor_free(p.plan.redactor);

@@ -1,4 +1,5 @@
-/* pack_copy.c - copies table by table; rows that refer to rewritten text get their new places, text columns new words. */
+/* pack_copy.c - copies table by table; rows that refer to rewritten text get their new places,
+ * text columns new words. */
 #include "store/pack_copy.h"
 
 #include <stdlib.h>
@@ -10,13 +11,15 @@ struct copier {
     sqlite3 *from, *to;
     const struct pack_plan *plan;
     struct pack_copied *copied;
-    bool rewritten;            /* streams were rewritten: places hold */
+    bool rewritten; /* streams were rewritten: places hold */
     struct pack_places places;
-    struct map word_kinds;     /* redaction: id of a string -> enum redact_kind where it is not free text */
-    struct map loc_words;      /* redaction: id of a string used as source text -> id of its own redacted row */
+    struct map
+        word_kinds; /* redaction: id of a string -> enum redact_kind where it is not free text */
+    struct map
+        loc_words; /* redaction: id of a string used as source text -> id of its own redacted row */
     int64_t next_word;
     struct buf cell;
-    sqlite3_stmt *row, *put;   /* of the table being copied */
+    sqlite3_stmt *row, *put; /* of the table being copied */
     const struct store_layout *layout;
 };
 
@@ -33,7 +36,8 @@ static int column(const struct copier *c, const char *name)
 
 static enum err place_artifact(struct copier *c)
 {
-    int64_t *index = map_get(&c->places.artifacts, map_key_int(sqlite3_column_int64(c->row, column(c, "id")), 0));
+    int64_t *index = map_get(&c->places.artifacts,
+                             map_key_int(sqlite3_column_int64(c->row, column(c, "id")), 0));
     if (!index) return ERR_OK;
     const struct pack_place *p = &c->places.p[*index];
     sqlite3_bind_int64(c->put, column(c, "offset") + 1, p->offset);
@@ -53,13 +57,15 @@ static enum err place_offset(struct copier *c)
     int offset = column(c, "offset");
     if (sqlite3_column_type(c->row, offset) == SQLITE_NULL) return ERR_OK;
     int64_t source = sqlite3_column_int64(c->row, column(c, "source"));
-    int64_t *at = map_get(&c->places.offsets, map_key_int(source, sqlite3_column_int64(c->row, offset)));
+    int64_t *at =
+        map_get(&c->places.offsets, map_key_int(source, sqlite3_column_int64(c->row, offset)));
     if (at) sqlite3_bind_int64(c->put, offset + 1, *at);
     else sqlite3_bind_null(c->put, offset + 1);
     return ERR_OK;
 }
 
-/* What follows the header of an unknown record may be shorter now; its artifact row says by how much. */
+/* What follows the header of an unknown record may be shorter now; its artifact row says by how
+ * much. */
 static enum err place_unknown(struct copier *c)
 {
     TRY(place_offset(c));
@@ -67,7 +73,8 @@ static enum err place_unknown(struct copier *c)
     int64_t *index = map_get(&c->places.artifacts, map_key_int(artifact, 0));
     int offset = column(c, "offset");
     int64_t source = sqlite3_column_int64(c->row, column(c, "source"));
-    int64_t *at = map_get(&c->places.offsets, map_key_int(source, sqlite3_column_int64(c->row, offset)));
+    int64_t *at =
+        map_get(&c->places.offsets, map_key_int(source, sqlite3_column_int64(c->row, offset)));
     if (!index || !at) return ERR_OK;
     const struct pack_place *p = &c->places.p[*index];
     sqlite3_bind_int64(c->put, column(c, "stored") + 1, p->offset + p->stored - *at);
@@ -76,7 +83,8 @@ static enum err place_unknown(struct copier *c)
 
 static enum err place_source(struct copier *c)
 {
-    int64_t *size = map_get(&c->places.sizes, map_key_int(sqlite3_column_int64(c->row, column(c, "id")), 0));
+    int64_t *size =
+        map_get(&c->places.sizes, map_key_int(sqlite3_column_int64(c->row, column(c, "id")), 0));
     if (size) sqlite3_bind_int64(c->put, column(c, "size") + 1, *size);
     return ERR_OK;
 }
@@ -86,7 +94,8 @@ static enum err bind_redacted(struct copier *c, int i, enum redact_kind kind)
     buf_clear(&c->cell);
     redact_text(c->plan->redactor, kind, store_column_text(c->row, i), &c->cell);
     TRY(buf_ok(&c->cell));
-    sqlite3_bind_text64(c->put, i + 1, buf_text(&c->cell).p, c->cell.n, SQLITE_TRANSIENT, SQLITE_UTF8);
+    sqlite3_bind_text64(c->put, i + 1, buf_text(&c->cell).p, c->cell.n, SQLITE_TRANSIENT,
+                        SQLITE_UTF8);
     return ERR_OK;
 }
 
@@ -97,7 +106,8 @@ static enum err put_row(struct copier *c)
     return rc == SQLITE_DONE ? ERR_OK : store_sql_error(c->to, rc, "writing a packed row");
 }
 
-/* A word is redacted as what it is used as; where it is source text too, that use gets a row of its own. */
+/* A word is redacted as what it is used as; where it is source text too, that use gets a row of
+ * its own. */
 static enum err redact_word(struct copier *c)
 {
     int64_t id = sqlite3_column_int64(c->row, 0);
@@ -109,7 +119,7 @@ static enum err redact_word(struct copier *c)
         sqlite3_bind_int64(c->put, 1, id);
     }
     int64_t *kind = map_get(&c->word_kinds, map_key_int(id, 0));
-    return bind_redacted(c, 1, kind ? (enum redact_kind)*kind : REDACT_TEXT);
+    return bind_redacted(c, 1, kind ? (enum redact_kind) * kind : REDACT_TEXT);
 }
 
 static enum err redact_frame(struct copier *c)
@@ -141,7 +151,10 @@ static enum err change_row(struct copier *c)
     static const struct {
         const char *table;
         enum err (*place)(struct copier *c);
-    } places[] = {{"artifact", place_artifact}, {"loss", place_offset}, {"unknown_record", place_unknown}, {"source_file", place_source}};
+    } places[] = {{"artifact", place_artifact},
+                  {"loss", place_offset},
+                  {"unknown_record", place_unknown},
+                  {"source_file", place_source}};
     if (!c->rewritten) return ERR_OK;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (!strcmp(c->layout->name, places[i].table)) TRY(places[i].place(c));
@@ -152,7 +165,8 @@ static enum err copy_rows(struct copier *c)
 {
     int rc;
     while ((rc = sqlite3_step(c->row)) == SQLITE_ROW) {
-        for (int i = 0; i < c->layout->n_columns; i++) sqlite3_bind_value(c->put, i + 1, sqlite3_column_value(c->row, i));
+        for (int i = 0; i < c->layout->n_columns; i++)
+            sqlite3_bind_value(c->put, i + 1, sqlite3_column_value(c->row, i));
         TRY(change_row(c));
         TRY(put_row(c));
     }
@@ -163,7 +177,8 @@ static enum err copy_table(struct copier *c, const struct store_layout *layout)
 {
     struct buf sql = {0};
     c->layout = layout;
-    for (int i = 0; i < layout->n_columns; i++) buf_printf(&sql, "%s%s", i ? "," : "SELECT ", layout->columns[i].name);
+    for (int i = 0; i < layout->n_columns; i++)
+        buf_printf(&sql, "%s%s", i ? "," : "SELECT ", layout->columns[i].name);
     buf_printf(&sql, " FROM main.%s", layout->name);
     enum err err = buf_ok(&sql);
     if (!err) err = store_prepare(c->from, sql.p, &c->row);
@@ -179,7 +194,8 @@ static enum err copy_table(struct copier *c, const struct store_layout *layout)
 static bool is_left_out(const struct copier *c, const char *table)
 {
     if (!strcmp(table, "text_frame")) return c->rewritten;
-    if (!strcmp(table, "event") || !strcmp(table, "arg") || !strcmp(table, "track")) return c->plan->cut_events;
+    if (!strcmp(table, "event") || !strcmp(table, "arg") || !strcmp(table, "track"))
+        return c->plan->cut_events;
     return false;
 }
 
@@ -208,24 +224,28 @@ static enum err learn_words(struct copier *c)
     TRY(store_int(c->from, "SELECT coalesce(max(id), 0) + 1 FROM string", &c->next_word));
     TRY(learn(c, "SELECT file FROM stack WHERE file IS NOT NULL", &c->word_kinds, false));
     TRY(learn(c, "SELECT file FROM compile WHERE file IS NOT NULL", &c->word_kinds, false));
-    TRY(learn(c, "SELECT file_name FROM artifact WHERE file_name IS NOT NULL", &c->word_kinds, false));
+    TRY(learn(c, "SELECT file_name FROM artifact WHERE file_name IS NOT NULL", &c->word_kinds,
+              false));
     return learn(c, "SELECT loc FROM stack WHERE loc IS NOT NULL", &c->loc_words, true);
 }
 
 static enum err copy_all(struct copier *c)
 {
     c->rewritten = c->plan->cut.n || c->plan->cut_events || c->plan->redactor;
-    TRY(store_exec(c->to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN; DELETE FROM meta;"));
+    TRY(store_exec(c->to,
+                   "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN; DELETE FROM meta;"));
     if (c->rewritten) TRY(pack_text(c->from, c->to, c->plan, &c->places, c->copied));
     if (c->plan->redactor) TRY(learn_words(c));
-    if (c->plan->cut_events) TRY(store_int(c->from, "SELECT count(*) FROM event", &c->copied->n_events));
+    if (c->plan->cut_events)
+        TRY(store_int(c->from, "SELECT count(*) FROM event", &c->copied->n_events));
     for (int i = 0; i < STORE_N_TABLES; i++)
         if (!is_left_out(c, store_layouts[i].name)) TRY(copy_table(c, &store_layouts[i]));
     TRY(store_meta_put(c->to, "state", "packed"));
     return store_exec(c->to, "COMMIT");
 }
 
-enum err pack_copy(sqlite3 *from, const char *to, const struct pack_plan *plan, struct pack_copied *out)
+enum err pack_copy(sqlite3 *from, const char *to, const struct pack_plan *plan,
+                   struct pack_copied *out)
 {
     struct copier c = {.from = from, .plan = plan, .copied = out};
     *out = (struct pack_copied){0};

@@ -1,4 +1,5 @@
-/* pack_note.h - the Markdown summary that stands beside a packed trace and goes into the issue. Private to pack. */
+/* pack_note.h - the Markdown summary that stands beside a packed trace and goes into the issue.
+ * Private to pack. */
 #ifndef STORE_PACK_NOTE_H
 #define STORE_PACK_NOTE_H
 

@@ -1,8 +1,10 @@
-/* pack_text.c - rewrites streams record by record: payloads left out, words replaced, md5s and places renewed.
+/* pack_text.c - rewrites streams record by record: payloads left out, words replaced, md5s and
+ * places renewed.
  *
- * A record is a line and the lines behind it that begin with a tab. The stream is read frame by frame; memory is bounded by
- * the longest record. Artifacts are expected to be whole payloads, as the importer makes them; one that is not cannot be placed
- * after rewriting and is cut, which its row says.
+ * A record is a line and the lines behind it that begin with a tab. The stream is read frame by
+ * frame; memory is bounded by the longest record. Artifacts are expected to be whole payloads,
+ * as the importer makes them; one that is not cannot be placed after rewriting and is cut, which
+ * its row says.
  */
 #include "store/pack_copy.h"
 
@@ -60,8 +62,11 @@ static enum err read_places(sqlite3 *db, const char *sql, struct old_places *lis
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct old_place *p = LIST_PUSH(list);
         if (!p) break;
-        *p = (struct old_place){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
-                                sqlite3_column_int64(s, 3), {0}};
+        *p = (struct old_place){sqlite3_column_int64(s, 0),
+                                sqlite3_column_int64(s, 1),
+                                sqlite3_column_int64(s, 2),
+                                sqlite3_column_int64(s, 3),
+                                {0}};
         if (sqlite3_column_bytes(s, 4) == 16) memcpy(p->md5, sqlite3_column_blob(s, 4), 16);
     }
     sqlite3_finalize(s);
@@ -151,7 +156,8 @@ static void hex_of(const unsigned char md5[16], char out[33])
 }
 
 /* Where the header says the md5 of this payload, the new one takes its place. */
-static void replace_md5(struct buf *header, const unsigned char before[16], const unsigned char after[16])
+static void replace_md5(struct buf *header, const unsigned char before[16],
+                        const unsigned char after[16])
 {
     char old[33], fresh[33];
     hex_of(before, old);
@@ -174,7 +180,8 @@ static void indent(struct span text, bool crlf, bool final_newline, struct buf *
     }
 }
 
-static void redact_record(struct rewriter *w, struct span header, struct span payload, unsigned char md5[16])
+static void redact_record(struct rewriter *w, struct span header, struct span payload,
+                          unsigned char md5[16])
 {
     struct redactor *r = w->plan->redactor;
     unsigned char before[16];
@@ -197,14 +204,16 @@ static void redact_record(struct rewriter *w, struct span header, struct span pa
     if (payload.n) indent(buf_text(&w->done), crlf, payload.p[payload.n - 1] == '\n', &w->payload);
 }
 
-/* Remembered offsets within the record: its start in the new stream, plus the distance where the text stayed the same. */
+/* Remembered offsets within the record: its start in the new stream, plus the distance where the
+ * text stayed the same. */
 static enum err place_marks(struct rewriter *w, int64_t old_end, int64_t new_start, bool same)
 {
     while (w->mark < w->marks.n) {
         struct old_place *m = &w->marks.p[w->mark];
         if (m->source > w->stream || (m->source == w->stream && m->offset >= old_end)) break;
         int64_t at = new_start + (same && m->source == w->stream ? m->offset - w->old_at : 0);
-        if (m->source == w->stream && !map_put(&w->places->offsets, map_key_int(m->source, m->offset), at, NULL))
+        if (m->source == w->stream &&
+            !map_put(&w->places->offsets, map_key_int(m->source, m->offset), at, NULL))
             FAIL(ERR_NOMEM, "out of memory for places");
         w->mark++;
     }
@@ -216,15 +225,29 @@ struct record {
     int64_t payload_at, end; /* in the old stream */
 };
 
-/* The artifacts that lie in the record; the first that is its whole payload is *whole, others are cut. */
-static enum err take_artifacts(struct rewriter *w, const struct record *r, int64_t new_at, const struct old_place **whole)
+/* Is the artifact the payload of the record, empty lines around it aside? */
+static bool is_whole_payload(const struct record *r, const struct old_place *a)
+{
+    int64_t before = a->offset - r->payload_at, end = before + a->stored;
+    if (before < 0 || end > (int64_t)r->payload.n) return false;
+    for (int64_t i = 0; i < (int64_t)r->payload.n; i++) {
+        if (i == before) i = end;
+        if (i < (int64_t)r->payload.n && r->payload.p[i] != '\n' && r->payload.p[i] != '\r')
+            return false;
+    }
+    return true;
+}
+
+/* The artifacts that lie in the record; the first that is its whole payload is *whole, others
+ * are cut. */
+static enum err take_artifacts(struct rewriter *w, const struct record *r, int64_t new_at,
+                               const struct old_place **whole)
 {
     *whole = NULL;
     for (; w->artifact < w->artifacts.n; w->artifact++) {
         const struct old_place *a = &w->artifacts.p[w->artifact];
         if (a->source > w->stream || (a->source == w->stream && a->offset >= r->end)) break;
-        bool fits = a->source == w->stream && a->offset == r->payload_at && !*whole &&
-                    (a->stored == (int64_t)r->payload.n || a->stored == (int64_t)r->payload.n - 1);
+        bool fits = a->source == w->stream && !*whole && is_whole_payload(r, a);
         if (fits) *whole = a;
         else TRY(cut_artifact(w, a, new_at));
     }
@@ -256,7 +279,8 @@ static enum err write_record(struct rewriter *w, struct record r)
     if (cut) return cut_artifact(w, artifact, at);
     buf_span(&w->out, r.payload);
     if (!artifact) return ERR_OK;
-    struct pack_place place = {.offset = at, .stored = (int64_t)r.payload.n, .has_md5 = w->plan->redactor != NULL};
+    struct pack_place place = {
+        .offset = at, .stored = (int64_t)r.payload.n, .has_md5 = w->plan->redactor != NULL};
     place.size = (int64_t)w->done.n;
     memcpy(place.md5, md5, 16);
     return put_place(w, artifact->id, place);
@@ -264,7 +288,14 @@ static enum err write_record(struct rewriter *w, struct record r)
 
 /* ---- a stream ---- */
 
-/* End of the record that begins at `from`, or SIZE_MAX if more text is needed. *header is the size of its line. */
+/* Lines that belong to the record before: those of a payload have a tab, empty ones are skipped. */
+static bool is_payload_byte(char c)
+{
+    return c == '\t' || c == '\n' || c == '\r';
+}
+
+/* End of the record that begins at `from`, or SIZE_MAX if more text is needed. *header is the
+ * size of its line. */
 static size_t record_end(struct span text, size_t from, bool last, size_t *header)
 {
     const char *nl = from < text.n ? memchr(text.p + from, '\n', text.n - from) : NULL;
@@ -274,7 +305,7 @@ static size_t record_end(struct span text, size_t from, bool last, size_t *heade
     }
     size_t at = (size_t)(nl - text.p) + 1;
     *header = at - from;
-    while (at < text.n && text.p[at] == '\t') {
+    while (at < text.n && is_payload_byte(text.p[at])) {
         nl = memchr(text.p + at, '\n', text.n - at);
         if (!nl) return last ? text.n : SIZE_MAX;
         at = (size_t)(nl - text.p) + 1;
@@ -323,11 +354,13 @@ static enum err rewrite_frames(struct rewriter *w, struct text_reader *text, sql
         }
         int64_t before = w->old_at + (int64_t)w->in.n;
         if (sqlite3_column_int64(frames, 1) != before)
-            FAIL(ERR_FORMAT, "stream %lld has no text at byte %lld; plumb doctor says more", (long long)stream, (long long)before);
+            FAIL(ERR_FORMAT, "stream %lld has no text at byte %lld; plumb doctor says more",
+                 (long long)stream, (long long)before);
         size_t old_n = w->in.n;
         TRY(text_read(text, stream, before, sqlite3_column_int64(frames, 2), &w->in));
         TRY(buf_ok(&w->in));
-        /* Only a frame with a line end can complete a record: no search through a long line again and again. */
+        /* Only a frame with a line end can complete a record: no search through a long line
+         * again and again. */
         if (memchr(w->in.p + old_n, '\n', w->in.n - old_n)) TRY(consume(w, false));
     }
     if (rc != SQLITE_DONE) return store_sql_error(w->from, rc, "reading text");
@@ -336,7 +369,8 @@ static enum err rewrite_frames(struct rewriter *w, struct text_reader *text, sql
 
 static enum err cut_the_rest(struct rewriter *w)
 {
-    for (; w->artifact < w->artifacts.n; w->artifact++) TRY(cut_artifact(w, &w->artifacts.p[w->artifact], 0));
+    for (; w->artifact < w->artifacts.n; w->artifact++)
+        TRY(cut_artifact(w, &w->artifacts.p[w->artifact], 0));
     return ERR_OK;
 }
 
@@ -349,20 +383,24 @@ static void rewriter_release(struct rewriter *w)
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) buf_release(bufs[i]);
 }
 
-enum err pack_text(sqlite3 *from, sqlite3 *to, const struct pack_plan *plan, struct pack_places *places,
-                   struct pack_copied *out)
+enum err pack_text(sqlite3 *from, sqlite3 *to, const struct pack_plan *plan,
+                   struct pack_places *places, struct pack_copied *out)
 {
     struct rewriter w = {.from = from, .to = to, .plan = plan, .places = places, .copied = out};
     struct text_reader *text = NULL;
     sqlite3_stmt *frames = NULL;
     enum err err;
-    TRY_OUT(read_places(from, "SELECT source, offset, stored, id, md5 FROM artifact WHERE stored > 0", &w.artifacts));
     TRY_OUT(read_places(from,
-                        "SELECT source, offset, 0, 0, NULL FROM unknown_record WHERE offset IS NOT NULL UNION "
-                        "SELECT source, offset, 0, 0, NULL FROM loss WHERE offset IS NOT NULL",
-                        &w.marks));
+                        "SELECT source, offset, stored, id, md5 FROM artifact WHERE stored > 0",
+                        &w.artifacts));
+    TRY_OUT(read_places(
+        from,
+        "SELECT source, offset, 0, 0, NULL FROM unknown_record WHERE offset IS NOT NULL UNION "
+        "SELECT source, offset, 0, 0, NULL FROM loss WHERE offset IS NOT NULL",
+        &w.marks));
     TRY_OUT(store_prepare(to, "INSERT INTO text_frame VALUES (?1, ?2, ?3, ?4, ?5)", &w.put_frame));
-    TRY_OUT(store_prepare(from, "SELECT stream, offset, size FROM text_frame ORDER BY stream, offset", &frames));
+    TRY_OUT(store_prepare(
+        from, "SELECT stream, offset, size FROM text_frame ORDER BY stream, offset", &frames));
     TRY_OUT(text_reader_new(from, &text));
     TRY_OUT(rewrite_frames(&w, text, frames));
     TRY_OUT(cut_the_rest(&w));

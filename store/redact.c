@@ -1,7 +1,8 @@
-/* redact.c - reads text from left to right and writes it again with tokens; or, in the first pass, learns from it.
+/* redact.c - reads text from left to right and writes it again with tokens; or, in the first
+ * pass, learns from it.
  *
- * Where source text stands, and how it ends, in raw text and in text that was escaped for JSON once or more (k backslashes
- * before each quote and before the n of a line end):
+ * Where source text stands, and how it ends, in raw text and in text that was escaped for JSON
+ * once or more (k backslashes before each quote and before the n of a line end):
  *
  *   "loc": "SOURCE"                               stacks in headers and payloads
  *   # File: PATH:12 in f, code: SOURCE            graphs
@@ -28,11 +29,11 @@ struct redactor {
 struct scan {
     struct redactor *r;
     struct span text;
-    struct buf *out;  /* not used while learning */
-    size_t from, at;  /* text[from, at) is to be written as it is */
-    size_t run_end;   /* bytes before were seen to be no path */
-    bool file;        /* a `File "..."` of a traceback waits for its source */
-    bool quoted;      /* the line is a JSON string */
+    struct buf *out; /* not used while learning */
+    size_t from, at; /* text[from, at) is to be written as it is */
+    size_t run_end;  /* bytes before were seen to be no path */
+    bool file;       /* a `File "..."` of a traceback waits for its source */
+    bool quoted;     /* the line is a JSON string */
 };
 
 /* ---- writing ---- */
@@ -83,13 +84,15 @@ static size_t closing_quote(struct span text, size_t from, size_t depth)
     return text.n;
 }
 
-/* An escaped line end (backslashes, then n) or the end of the line; a bare closing quote too if the text is in one. */
+/* An escaped line end (backslashes, then n) or the end of the line; a bare closing quote too if
+ * the text is in one. */
 static size_t line_stop(const struct scan *s, size_t from)
 {
     bool in_string = s->quoted;
     for (size_t i = from; i < s->text.n; i++) {
         char c = s->text.p[i];
-        if (c == 'n' && i > from && s->text.p[i - 1] == '\\') return i - backslashes_before(s->text, i);
+        if (c == 'n' && i > from && s->text.p[i - 1] == '\\')
+            return i - backslashes_before(s->text, i);
         if (c == '"' && in_string && backslashes_before(s->text, i) % 2 == 0) return i;
     }
     return s->text.n;
@@ -116,7 +119,9 @@ static bool scan_loc(struct scan *s)
 {
     if (!looks_at(s, s->at, "loc")) return false;
     size_t depth = quote_depth(s->text, s->at + 3), at = s->at + 3 + depth + 1;
-    if (depth == SIZE_MAX || s->at < depth + 1 || s->text.p[s->at - 1] != '"' || !looks_at(s, at, ": ")) return false;
+    if (depth == SIZE_MAX || s->at < depth + 1 || s->text.p[s->at - 1] != '"' ||
+        !looks_at(s, at, ": "))
+        return false;
     if (quote_depth(s->text, at + 2) != depth) return false;
     size_t begin = at + 2 + depth + 1;
     take_source(s, begin, closing_quote(s->text, begin, depth));
@@ -138,7 +143,8 @@ static bool scan_file(struct scan *s)
     size_t depth = quote_depth(s->text, s->at + 5);
     if (depth == SIZE_MAX) return false;
     size_t begin = s->at + 5 + depth + 1, end = closing_quote(s->text, begin, depth);
-    if (end == s->text.n || end - begin > FRAME_MAX || !looks_at(s, end + depth + 1, ", line ")) return false;
+    if (end == s->text.n || end - begin > FRAME_MAX || !looks_at(s, end + depth + 1, ", line "))
+        return false;
     struct span path = {s->text.p + begin, end - begin};
     write_up_to(s, begin);
     if (s->r->learning) words_add_path(&s->r->words, path);
@@ -209,7 +215,8 @@ static bool scan_path(struct scan *s)
 {
     size_t at = s->at;
     if (at < s->run_end || !is_path_byte(s->text.p[at])) return false;
-    if (at && s->text.p[at - 1] == '\\' && s->text.p[at] != '/') return false; /* the letter of an escape */
+    if (at && s->text.p[at - 1] == '\\' && s->text.p[at] != '/')
+        return false; /* the letter of an escape */
     size_t end = at;
     while (end < s->text.n && is_path_byte(s->text.p[end])) end++;
     s->run_end = end;
@@ -297,14 +304,17 @@ static bool is_quoted(struct span line)
 
 static void put_line(struct redactor *r, struct span line, struct buf *out)
 {
-    bool source = r->after_file && line.n && (line.p[0] == ' ' || line.p[0] == '\'' || line.p[0] == '"');
+    bool source =
+        r->after_file && line.n && (line.p[0] == ' ' || line.p[0] == '\'' || line.p[0] == '"');
     r->after_file = false;
-    if (source && !span_starts(span_trim(line), "File ") && !is_marks(line)) put_source_line(r, line, out);
+    if (source && !span_starts(span_trim(line), "File ") && !is_marks(line))
+        put_source_line(r, line, out);
     else scan_line(r, line, is_quoted(line), out);
 }
 
 /* Calls for each line and writes the line ends between. */
-static void each_line(struct redactor *r, struct span text, void (*put)(struct redactor *, struct span, struct buf *), struct buf *out)
+static void each_line(struct redactor *r, struct span text,
+                      void (*put)(struct redactor *, struct span, struct buf *), struct buf *out)
 {
     r->after_file = false;
     for (bool more = true; more;) {
@@ -362,13 +372,15 @@ enum redact_kind redact_column(const char *table, const char *column)
 #undef COLUMN
     };
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        if (!strcmp(columns[i].table, table) && !strcmp(columns[i].column, column)) return columns[i].kind;
+        if (!strcmp(columns[i].table, table) && !strcmp(columns[i].column, column))
+            return columns[i].kind;
     return REDACT_TEXT;
 }
 
 /* ---- learning ---- */
 
-static enum err each_text(sqlite3 *db, const char *sql, struct words *w, void (*add)(struct words *, struct span))
+static enum err each_text(sqlite3 *db, const char *sql, struct words *w,
+                          void (*add)(struct words *, struct span))
 {
     sqlite3_stmt *s;
     TRY(store_prepare(db, sql, &s));
@@ -380,21 +392,24 @@ static enum err each_text(sqlite3 *db, const char *sql, struct words *w, void (*
 }
 
 /* Lines of the streams; one that crosses frames is put together in `line`. */
-static enum err learn_streams(struct redactor *r, sqlite3 *db, struct text_reader *text, sqlite3_stmt *frames, struct buf *in)
+static enum err learn_streams(struct redactor *r, sqlite3 *db, struct text_reader *text,
+                              sqlite3_stmt *frames, struct buf *in)
 {
     int64_t stream = 0;
     int rc;
     while ((rc = sqlite3_step(frames)) == SQLITE_ROW) {
         if (sqlite3_column_int64(frames, 0) != stream) buf_clear(in);
         stream = sqlite3_column_int64(frames, 0);
-        TRY(text_read(text, stream, sqlite3_column_int64(frames, 1), sqlite3_column_int64(frames, 2), in));
+        TRY(text_read(text, stream, sqlite3_column_int64(frames, 1),
+                      sqlite3_column_int64(frames, 2), in));
         TRY(buf_ok(in));
         struct span rest = buf_text(in);
         const char *last = rest.n ? memrchr(rest.p, '\n', rest.n) : NULL;
         if (!last) continue;
         size_t whole = (size_t)(last - rest.p) + 1;
         struct span lines = {rest.p, whole}, line;
-        while (span_next_line(&lines, &line)) put_line(r, line.n && line.p[0] == '\t' ? span_from(line, 1) : line, NULL);
+        while (span_next_line(&lines, &line))
+            put_line(r, line.n && line.p[0] == '\t' ? span_from(line, 1) : line, NULL);
         memmove(in->p, in->p + whole, in->n - whole);
         in->n -= whole;
     }
@@ -409,11 +424,16 @@ static enum err learn(struct redactor *r, sqlite3 *db)
     struct buf in = {0};
     enum err err;
     TRY_OUT(each_text(db, "SELECT name FROM host", &r->words, words_add_name));
-    TRY_OUT(each_text(db, "SELECT substr(name, 1, instr(name, '.') - 1) FROM host WHERE instr(name, '.') > 0", &r->words, words_add_name));
-    TRY_OUT(each_text(db, "SELECT text FROM string WHERE id IN (SELECT file FROM stack)", &r->words, words_add_path));
+    TRY_OUT(each_text(
+        db, "SELECT substr(name, 1, instr(name, '.') - 1) FROM host WHERE instr(name, '.') > 0",
+        &r->words, words_add_name));
+    TRY_OUT(each_text(db, "SELECT text FROM string WHERE id IN (SELECT file FROM stack)", &r->words,
+                      words_add_path));
     TRY_OUT(each_text(db, "SELECT cwd FROM run", &r->words, words_add_path));
-    TRY_OUT(each_text(db, "SELECT text FROM string WHERE id IN (SELECT loc FROM stack)", &r->words, words_add_source));
-    TRY_OUT(store_prepare(db, "SELECT stream, offset, size FROM text_frame ORDER BY stream, offset", &frames));
+    TRY_OUT(each_text(db, "SELECT text FROM string WHERE id IN (SELECT loc FROM stack)", &r->words,
+                      words_add_source));
+    TRY_OUT(store_prepare(db, "SELECT stream, offset, size FROM text_frame ORDER BY stream, offset",
+                          &frames));
     TRY_OUT(text_reader_new(db, &text));
     TRY_OUT(learn_streams(r, db, text, frames, &in));
     if (r->words.failed) err = err_set(ERR_NOMEM, "out of memory for the words to replace");

@@ -1,7 +1,7 @@
 /* redact_words.c - dictionary of what must go, and how paths are told from divisions.
  *
- * Phrases are found at each position by a filter over their first eight bytes: one load and one bit test per byte of
- * text for nearly all positions.
+ * Phrases are found at each position by a filter over their first eight bytes: one load and one
+ * bit test per byte of text for nearly all positions.
  */
 #include "store/redact_words.h"
 
@@ -21,10 +21,14 @@ void words_release(struct words *w)
 
 bool is_word_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (unsigned char)c >= 0x80;
 }
 
-bool is_path_byte(char c) { return is_word_byte(c) || (c && strchr("/.-+~@%", c)); }
+bool is_path_byte(char c)
+{
+    return is_word_byte(c) || (c && strchr("/.-+~@%", c));
+}
 
 /* ---- tokens ---- */
 
@@ -56,7 +60,10 @@ static uint64_t head_of(const char *p)
     return head;
 }
 
-static unsigned filter_bit(uint64_t head) { return (unsigned)((head * 0x9e3779b97f4a7c15u) >> (64 - FILTER_BITS)); }
+static unsigned filter_bit(uint64_t head)
+{
+    return (unsigned)((head * 0x9e3779b97f4a7c15u) >> (64 - FILTER_BITS));
+}
 
 static void add_phrase(struct words *w, struct span text, struct span token)
 {
@@ -115,7 +122,9 @@ void words_add_source(struct words *w, struct span text)
 
 static bool stands_alone(struct span text, size_t at, size_t n)
 {
-    if (at && is_word_byte(text.p[at]) && is_word_byte(text.p[at - 1]) && (at < 2 || text.p[at - 2] != '\\')) return false;
+    if (at && is_word_byte(text.p[at]) && is_word_byte(text.p[at - 1]) &&
+        (at < 2 || text.p[at - 2] != '\\'))
+        return false;
     size_t end = at + n;
     return end >= text.n || !is_word_byte(text.p[end - 1]) || !is_word_byte(text.p[end]);
 }
@@ -131,7 +140,8 @@ const struct phrase *words_phrase(const struct words *w, struct span text, size_
     for (int64_t i = first ? *first : -1; i >= 0; i = w->phrases.p[i].next) {
         const struct phrase *p = &w->phrases.p[i];
         bool here = p->text.n <= text.n - at && !memcmp(p->text.p, text.p + at, p->text.n);
-        if (here && (!best || p->text.n > best->text.n) && stands_alone(text, at, p->text.n)) best = p;
+        if (here && (!best || p->text.n > best->text.n) && stands_alone(text, at, p->text.n))
+            best = p;
     }
     return best;
 }
@@ -141,8 +151,9 @@ const struct phrase *words_phrase(const struct words *w, struct span text, size_
 /* Words of everyday use say nothing about a person and occur in keys and prose. */
 static bool is_everyday(struct span name)
 {
-    static const char *const words[] = {"user", "users", "root", "home", "test", "ubuntu", "admin", "runner", "work", "project",
-                                        "code", "data", "build", "python", "torch", "shared", "localhost", "host"};
+    static const char *const words[] = {
+        "user",    "users", "root", "home",  "test",   "ubuntu", "admin",  "runner",    "work",
+        "project", "code",  "data", "build", "python", "torch",  "shared", "localhost", "host"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (span_is(name, words[i])) return true;
     return name.n < NAME_MIN || is_token(name);
@@ -188,8 +199,14 @@ static bool is_plain(struct span component)
     return true;
 }
 
-static bool is_package_folder(struct span c) { return span_is(c, "site-packages") || span_is(c, "dist-packages"); }
-static bool holds_torch(struct span before) { return is_package_folder(before) || span_is(before, "pytorch"); }
+static bool is_package_folder(struct span c)
+{
+    return span_is(c, "site-packages") || span_is(c, "dist-packages");
+}
+static bool holds_torch(struct span before)
+{
+    return is_package_folder(before) || span_is(before, "pytorch");
+}
 
 void words_add_path(struct words *w, struct span path)
 {
@@ -197,9 +214,11 @@ void words_add_path(struct words *w, struct span path)
     if (path.n < 2 || (path.p[0] != '/' && path.p[1] != ':')) return;
     while (next_component(&rest, &c)) {
         if (span_is(c, "torch") && holds_torch(before)) return;
-        if (span_is(before, "home") || span_is(before, "Users") || span_is(before, "users")) words_add_name(w, c);
+        if (span_is(before, "home") || span_is(before, "Users") || span_is(before, "users"))
+            words_add_name(w, c);
         if (span_starts(c, "torchinductor_")) words_add_name(w, span_from(c, 14));
-        if (c.n >= 4 && !is_package_folder(c) && !map_put(&w->components, map_key(c), 1, NULL)) w->failed = true;
+        if (c.n >= 4 && !is_package_folder(c) && !map_put(&w->components, map_key(c), 1, NULL))
+            w->failed = true;
         if (!is_plain(c) && c.n >= PHRASE_MIN && !is_token(c)) {
             struct buf token = {0};
             words_put_token(&token, c);
@@ -212,10 +231,11 @@ void words_add_path(struct words *w, struct span path)
 
 static const char *extension(struct span component)
 {
-    static const char *const known[] = {".py", ".pyc", ".pyi", ".cpp", ".cc", ".cxx", ".c", ".cu", ".cuh", ".h", ".hpp", ".so",
-                                        ".o", ".a", ".json", ".jsonl", ".log", ".txt", ".ptx", ".cubin", ".ttir", ".ttgir",
-                                        ".llir", ".hsaco", ".db", ".gz", ".pt", ".pt2", ".pkl", ".yaml", ".yml", ".toml",
-                                        ".sh", ".ipynb", ".csv", ".html", ".md"};
+    static const char *const known[] = {
+        ".py",   ".pyc",   ".pyi",  ".cpp",   ".cc",   ".cxx",   ".c",   ".cu",  ".cuh", ".h",
+        ".hpp",  ".so",    ".o",    ".a",     ".json", ".jsonl", ".log", ".txt", ".ptx", ".cubin",
+        ".ttir", ".ttgir", ".llir", ".hsaco", ".db",   ".gz",    ".pt",  ".pt2", ".pkl", ".yaml",
+        ".yml",  ".toml",  ".sh",   ".ipynb", ".csv",  ".html",  ".md"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (span_ends(component, known[i]) && component.n > strlen(known[i])) return known[i];
     return NULL;
@@ -224,8 +244,10 @@ static const char *extension(struct span component)
 /* Folders of torch as they begin a path that is relative to it, in comments of guards. */
 static bool is_within_torch(struct span path)
 {
-    static const char *const folders[] = {"torch/", "_dynamo/", "_inductor/", "_functorch/", "_subclasses/", "_logging/",
-                                          "_higher_order_ops/", "_export/", "_prims/", "_refs/", "_decomp/", "_guards.py"};
+    static const char *const folders[] = {
+        "torch/",       "_dynamo/",  "_inductor/",         "_functorch/",
+        "_subclasses/", "_logging/", "_higher_order_ops/", "_export/",
+        "_prims/",      "_refs/",    "_decomp/",           "_guards.py"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         if (span_starts(path, folders[i])) return true;
     return false;
@@ -237,7 +259,8 @@ static bool is_relative_path(const struct words *w, struct span path)
     if (span_starts(path, "./") || span_starts(path, "../") || span_starts(path, "~/")) return true;
     struct span rest = path, c = SPAN_NONE;
     int n_known = 0;
-    while (next_component(&rest, &c)) n_known += c.n >= 4 && map_get(&w->components, map_key(c)) != NULL;
+    while (next_component(&rest, &c))
+        n_known += c.n >= 4 && map_get(&w->components, map_key(c)) != NULL;
     return extension(c) || n_known;
 }
 
@@ -248,19 +271,22 @@ size_t words_path(const struct words *w, struct span text, size_t at)
     while (end > at && text.p[end - 1] == '.') end--;
     struct span run = {text.p + at, end - at};
     if (run.n < 2) return 0;
-    if (!memchr(run.p, '/', run.n)) return extension(run) && map_get(&w->components, map_key(run)) ? run.n : 0;
+    if (!memchr(run.p, '/', run.n))
+        return extension(run) && map_get(&w->components, map_key(run)) ? run.n : 0;
     if (run.p[0] != '/') return is_relative_path(w, run) ? run.n : 0;
     char before = at ? text.p[at - 1] : ' ', first = run.p[1];
     if (before == ')' || before == ']' || before == '<') return 0;
     if (first == '/') return run.n > 3 && run.p[2] == '/' ? run.n : 0;
-    return is_word_byte(first) && !(first >= '0' && first <= '9') ? run.n : first == '.' && run.n > 2 ? run.n : 0;
+    return is_word_byte(first) && !(first >= '0' && first <= '9') ? run.n
+           : first == '.' && run.n > 2                            ? run.n
+                                                                  : 0;
 }
 
 static void put_component(struct buf *out, struct span c, bool last)
 {
-    bool stays = !c.n || span_is(c, ".") || span_is(c, "..") || span_is(c, "~") || is_package_folder(c) || is_token(c) ||
-                 (c.n == 2 && c.p[1] == ':') || c.p[0] == '<' || c.p[0] == '(' ||
-                 span_starts(c, "dedicated_log_torch_trace_");
+    bool stays = !c.n || span_is(c, ".") || span_is(c, "..") || span_is(c, "~") ||
+                 is_package_folder(c) || is_token(c) || (c.n == 2 && c.p[1] == ':') ||
+                 c.p[0] == '<' || c.p[0] == '(' || span_starts(c, "dedicated_log_torch_trace_");
     if (stays) {
         buf_span(out, c);
         return;

@@ -18,21 +18,23 @@ struct phrase {
 struct words {
     struct arena arena;
     LIST_OF(struct phrase) phrases;
-    struct map heads;                                   /* first PHRASE_HEAD bytes -> newest phrase */
-    struct map known;                                   /* phrases by text */
-    uint64_t filter[(1 << FILTER_BITS) / 64];           /* which heads occur at all */
-    LIST_OF(struct span) names;                         /* hosts and users, replaced as whole words */
-    struct map components;                              /* components of absolute paths, for relative ones */
-    bool failed;                                        /* out of memory */
+    struct map heads;                         /* first PHRASE_HEAD bytes -> newest phrase */
+    struct map known;                         /* phrases by text */
+    uint64_t filter[(1 << FILTER_BITS) / 64]; /* which heads occur at all */
+    LIST_OF(struct span) names;               /* hosts and users, replaced as whole words */
+    struct map components;                    /* components of absolute paths, for relative ones */
+    bool failed;                              /* out of memory */
 };
 void words_release(struct words *w);
 
-/* "r_" and 10 hex digits of the text without backslashes: a line has one token however it is escaped. */
+/* "r_" and 10 hex digits of the text without backslashes: a line has one token however it is
+ * escaped. */
 void words_put_token(struct buf *out, struct span text);
-/* Learns. Texts are copied; those too short or too common to be told from other text are passed over. */
+/* Learns. Texts are copied; those too short or too common to be told from other text are passed
+ * over. */
 void words_add_source(struct words *w, struct span text); /* a source line, and its forms in JSON */
 void words_add_name(struct words *w, struct span name);
-void words_add_path(struct words *w, struct span path);   /* user names and odd components of it */
+void words_add_path(struct words *w, struct span path); /* user names and odd components of it */
 /* The phrase that begins at text.p + at and stands by itself, or NULL. */
 const struct phrase *words_phrase(const struct words *w, struct span text, size_t at);
 /* Length of the host or user name that begins at text.p + at as a whole word, or 0. */

@@ -596,6 +596,8 @@ CREATE TABLE envelope_count (
 
 -- The compiles of a log, and one of them by its id.
 CREATE INDEX compile_by_source ON compile(source, compile_id, occurrence);
+-- The compiles of one frame: what was compiled again, and before.
+CREATE INDEX compile_by_frame ON compile(source, frame_id, occurrence);
 -- Artifacts of a compile in the order of the log.
 CREATE INDEX artifact_by_compile ON artifact(compile);
 -- The artifact at a byte of a log: search results, unknown records.
@@ -606,7 +608,7 @@ CREATE INDEX metric_record_by_compile ON metric_record(compile);
 CREATE INDEX string_by_text ON string(text) WHERE length(text) <= 48;
 -- Facts of a compile.
 CREATE INDEX recompile_by_compile ON recompile(compile, position);
-CREATE INDEX graph_break_by_compile ON graph_break(compile);
+CREATE INDEX graph_break_by_compile ON graph_break(compile, source);
 CREATE INDEX failure_by_compile ON failure(compile);
 CREATE INDEX restart_by_compile ON restart(compile, position);
 CREATE INDEX cache_event_by_compile ON cache_event(compile);
@@ -677,24 +679,22 @@ CREATE VIEW runs (
   id                                -- -> run
 ) AS
 SELECT r.name, r.command, r.start_ts, r.end_ts, r.ended, r.exit_code, r.torch_version,
-  r.python_version, r.world,
-  (SELECT count(*) FROM source_file f WHERE f.run = r.id),
-  (SELECT sum(f.size) FROM source_file f WHERE f.run = r.id),
-  (SELECT sum(f.n_records) FROM source_file f WHERE f.run = r.id),
-  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id),
-  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'ok'),
-  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'empty'),
-  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'restarted'),
-  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'failed'),
-  (SELECT count(*) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id AND c.outcome = 'unknown'),
+  r.python_version, r.world, coalesce(l.n, 0), l.size, l.records, coalesce(k.n, 0), coalesce(k.ok, 0), coalesce(k.empty, 0),
+  coalesce(k.restarted, 0), coalesce(k.failed, 0), coalesce(k.unknown, 0),
   (SELECT count(DISTINCT p.compile) FROM recompile p JOIN compile c ON c.id = p.compile
     JOIN source_file f ON f.id = c.source WHERE f.run = r.id),
-  (SELECT count(*) FROM graph_break b JOIN source_file f ON f.id = b.source WHERE f.run = r.id),
-  (SELECT sum(c.total_ns) FROM source_file f JOIN compile c ON c.source = f.id WHERE f.run = r.id),
+  (SELECT count(*) FROM graph_break b WHERE b.source IN (SELECT id FROM source_file f WHERE f.run = r.id)),
+  k.total_ns,
   (SELECT count(*) FROM source_file f JOIN artifact a ON a.source = f.id WHERE f.run = r.id),
   (SELECT sum(l.count) FROM loss l JOIN source_file f ON f.id = l.source WHERE f.run = r.id),
   r.id
-FROM run r;
+FROM run r
+LEFT JOIN (SELECT run, count(*) AS n, sum(size) AS size, sum(n_records) AS records FROM source_file GROUP BY run) l
+  ON l.run = r.id
+LEFT JOIN (SELECT f.run, count(*) AS n, sum(c.outcome = 'ok') AS ok, sum(c.outcome = 'empty') AS empty,
+    sum(c.outcome = 'restarted') AS restarted, sum(c.outcome = 'failed') AS failed,
+    sum(c.outcome = 'unknown') AS unknown, sum(c.total_ns) AS total_ns
+  FROM compile c JOIN source_file f ON f.id = c.source GROUP BY f.run) k ON k.run = r.id;
 
 -- One row per log taken in.
 CREATE VIEW logs (

@@ -1,8 +1,9 @@
 /* search.c - the scan: frames to workers, results in order, lines across frames joined.
  *
- * Invariants: (1) slots form a ring; the calling thread fills at `head` and delivers at `tail`, so hits come in order;
- * (2) a slot belongs to the calling thread while FREE or DONE, to one worker while BUSY; (3) every byte of a stream is
- * searched once: whole lines of a frame by a worker, the line across a border by the calling thread.
+ * Invariants: (1) slots form a ring; the calling thread fills at `head` and delivers at `tail`,
+ * so hits come in order; (2) a slot belongs to the calling thread while FREE or DONE, to one
+ * worker while BUSY; (3) every byte of a stream is searched once: whole lines of a frame by a
+ * worker, the line across a border by the calling thread.
  */
 #include "store/search.h"
 
@@ -50,7 +51,8 @@ struct scan {
     int64_t n_skipped; /* of workers, under lock */
     /* the line that the frames so far have not ended */
     struct buf carry;
-    int64_t carry_stream, carry_offset, carry_told; /* told: hits before this offset were given out */
+    int64_t carry_stream, carry_offset,
+        carry_told; /* told: hits before this offset were given out */
     int64_t total, n_text_hits;
 };
 
@@ -60,10 +62,12 @@ static enum err inflate(struct slot *s, ZSTD_DCtx *context)
     char *to = buf_reserve(&s->text, (size_t)s->size);
     if (!to) FAIL(ERR_NOMEM, "out of memory for text");
     size_t n = s->packed.n;
-    if (s->codec == 1) n = ZSTD_decompressDCtx(context, to, (size_t)s->size, s->packed.p, s->packed.n);
+    if (s->codec == 1)
+        n = ZSTD_decompressDCtx(context, to, (size_t)s->size, s->packed.p, s->packed.n);
     else if (s->codec == 0 && n == (size_t)s->size) memcpy(to, s->packed.p, n);
     if (n != (size_t)s->size || s->codec < 0 || s->codec > 1)
-        FAIL(ERR_FORMAT, "the text of stream %lld at byte %lld is damaged; `plumb doctor` says more",
+        FAIL(ERR_FORMAT,
+             "the text of stream %lld at byte %lld is damaged; `plumb doctor` says more",
              (long long)s->stream, (long long)s->offset);
     s->text.n = n;
     return ERR_OK;
@@ -79,7 +83,8 @@ static void note_line(struct slot *s, const struct search_request *request, stru
 }
 
 /* Finds the matching lines of a frame's whole lines. */
-static void search_lines(struct slot *s, struct match_scan *scan, const struct search_request *request)
+static void search_lines(struct slot *s, struct match_scan *scan,
+                         const struct search_request *request)
 {
     const char *p = s->text.p;
     const char *nl = memchr(p, '\n', s->text.n);
@@ -128,8 +133,10 @@ static void *worker(void *context)
     return NULL;
 }
 
-/* Gives one hit out. `line` is what is known of the line; m lies in it; offset is that of line.p in the stream. */
-static enum err give(struct scan *scan, int64_t stream, int64_t offset, struct span line, struct match m)
+/* Gives one hit out. `line` is what is known of the line; m lies in it; offset is that of line.p
+ * in the stream. */
+static enum err give(struct scan *scan, int64_t stream, int64_t offset, struct span line,
+                     struct match m)
 {
     const struct search_request *r = scan->request;
     if (r->limit && scan->n_text_hits >= r->limit) {
@@ -176,7 +183,9 @@ static enum err search_carry(struct scan *scan, struct span tail, bool whole)
         TRY(give(scan, scan->carry_stream, scan->carry_offset, text, m));
         scan->carry_told = scan->carry_offset + (int64_t)text.n;
     }
-    size_t keep = whole ? 0 : match_pattern_size(scan->pattern) ? match_pattern_size(scan->pattern) - 1 : CARRY_KEEP;
+    size_t keep = whole                               ? 0
+                  : match_pattern_size(scan->pattern) ? match_pattern_size(scan->pattern) - 1
+                                                      : CARRY_KEEP;
     if (keep > text.n) keep = text.n;
     memmove(scan->carry.p, text.p + text.n - keep, keep);
     scan->carry_offset += (int64_t)(text.n - keep);
@@ -194,7 +203,8 @@ static enum err end_stream(struct scan *scan)
 static enum err deliver(struct scan *scan, struct slot *s)
 {
     if (s->err) return err_set(s->err, "%s", s->why);
-    if (scan->carry_stream != s->stream || scan->carry_offset + (int64_t)scan->carry.n != s->offset) {
+    if (scan->carry_stream != s->stream ||
+        scan->carry_offset + (int64_t)scan->carry.n != s->offset) {
         TRY(end_stream(scan));
         scan->carry_stream = s->stream;
         scan->carry_offset = s->offset;
@@ -240,8 +250,8 @@ static enum err load(struct scan *scan, sqlite3_stmt *frames, struct slot *s, bo
         if (wanted) break;
     }
     if (s->size < 0 || s->size > 16 * TEXT_FRAME_SIZE)
-        FAIL(ERR_FORMAT, "a frame of stream %lld says %lld bytes; at most %d are written", (long long)s->stream,
-             (long long)s->size, TEXT_FRAME_SIZE);
+        FAIL(ERR_FORMAT, "a frame of stream %lld says %lld bytes; at most %d are written",
+             (long long)s->stream, (long long)s->size, TEXT_FRAME_SIZE);
     buf_clear(&s->packed);
     buf_put(&s->packed, sqlite3_column_blob(frames, 4), (size_t)sqlite3_column_bytes(frames, 4));
     return buf_ok(&s->packed);
@@ -294,7 +304,8 @@ static void stop_workers(struct scan *scan)
 
 static enum err start_workers(struct scan *scan)
 {
-    long n = scan->request->n_threads > 0 ? scan->request->n_threads : sysconf(_SC_NPROCESSORS_ONLN);
+    long n =
+        scan->request->n_threads > 0 ? scan->request->n_threads : sysconf(_SC_NPROCESSORS_ONLN);
     n = n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
     scan->n_slots = (int)n * 3;
     for (; scan->n_threads < n; scan->n_threads++)
@@ -308,7 +319,8 @@ static enum err search_text(struct scan *scan)
     sqlite3_stmt *frames = NULL;
     enum err err;
     TRY_OUT(store_int(scan->db, "SELECT coalesce(sum(size), 0) FROM text_frame", &scan->total));
-    TRY_OUT(store_prepare(scan->db, "SELECT stream, offset, size, codec, data FROM text_frame", &frames));
+    TRY_OUT(store_prepare(scan->db, "SELECT stream, offset, size, codec, data FROM text_frame",
+                          &frames));
     TRY_OUT(match_scan_init(&scan->own, scan->pattern));
     TRY_OUT(place_finder_new(scan->db, &scan->places));
     TRY_OUT(start_workers(scan));
@@ -358,7 +370,8 @@ enum err search_run(sqlite3 *db, const struct search_request *request, struct se
     bool words_only = request->kind && !strcmp(request->kind, "word");
     enum err err = ERR_OK;
     if ((scope & SEARCH_TEXT) && !words_only) err = search_text(scan);
-    if (!err && (scope & SEARCH_WORDS) && (!request->kind || words_only)) err = search_words(db, request, pattern, out);
+    if (!err && (scope & SEARCH_WORDS) && (!request->kind || words_only))
+        err = search_words(db, request, pattern, out);
     scan_release(scan);
     return err;
 }

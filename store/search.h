@@ -1,10 +1,12 @@
-/* search.h - where a word or an expression occurs in a trace: in the text of its streams, and in its words.
+/* search.h - where a word or an expression occurs in a trace: in the text of its streams, and in
+ * its words.
  *
- *   text_frame rows ─ this thread ─► slots ─ workers inflate and search ─► this thread ─ in order ─► hit, progress
+ *   text_frame ─ this thread ─► slots ─ workers inflate, search ─► this thread ─ in order ─► hit
  *
- * One connection reads; workers only see bytes. A line that crosses frames is joined by this thread. Hits come in
- * order of stream and offset as soon as everything before them is searched, so a page can show the first early; a hit or
- * progress function that returns an error ends the search. One hit per line.
+ * One connection reads; workers only see bytes. A line that crosses frames is joined by this
+ * thread. Hits come in order of stream and offset as soon as everything before them is searched,
+ * so a page can show the first early; a hit or progress function that returns an error ends the
+ * search. One hit per line.
  */
 #ifndef STORE_SEARCH_H
 #define STORE_SEARCH_H
@@ -21,18 +23,18 @@ enum search_where {
 
 struct search_hit {
     enum search_where where;
-    int64_t source;             /* -> source_file, 0 for words */
-    int64_t offset;             /* byte of the match in the stream */
-    int64_t artifact;           /* -> artifact, 0 none */
-    int64_t compile;            /* -> compile, 0 none or unknown */
-    struct span compile_id;     /* "0/1", as recorded, even if no compile row is known */
-    struct span kind;           /* envelope key; for a word what it is used as ("kernel name") */
-    struct span name;           /* artifact's name, else that of the kind */
-    int64_t line;               /* 1-based, in artifact or payload; 0: the header of a record, or a word */
-    struct span excerpt;        /* part of the line around the match: bytes of the file, may be no UTF-8 */
-    size_t match_at, match_n;   /* the match in the excerpt */
-    int64_t word;               /* -> string, for words */
-    int64_t n_uses;             /* rows that use the word so, for words */
+    int64_t source;         /* -> source_file, 0 for words */
+    int64_t offset;         /* byte of the match in the stream */
+    int64_t artifact;       /* -> artifact, 0 none */
+    int64_t compile;        /* -> compile, 0 none or unknown */
+    struct span compile_id; /* "0/1", as recorded, even if no compile row is known */
+    struct span kind;       /* envelope key; for a word what it is used as ("kernel name") */
+    struct span name;       /* artifact's name, else that of the kind */
+    int64_t line;        /* 1-based, in artifact or payload; 0: the header of a record, or a word */
+    struct span excerpt; /* part of the line around the match: bytes of the file, may be no UTF-8 */
+    size_t match_at, match_n; /* the match in the excerpt */
+    int64_t word;             /* -> string, for words */
+    int64_t n_uses;           /* rows that use the word so, for words */
 };
 
 struct search_progress {
@@ -50,7 +52,8 @@ struct search_request {
     int n_threads;    /* 0: one per processor */
     /* All spans of the hit are borrowed until it returns. */
     enum err (*hit)(void *context, const struct search_hit *hit);
-    enum err (*progress)(void *context, const struct search_progress *progress); /* after each MiB; may be NULL */
+    enum err (*progress)(void *context,
+                         const struct search_progress *progress); /* after each MiB; may be NULL */
     void *context;
 };
 struct search_result {
@@ -61,6 +64,7 @@ struct search_result {
 };
 
 /* ERR_USAGE for the pattern; the error of hit() or progress(); ERR_FORMAT for a damaged frame. */
-enum err WARN_UNUSED search_run(sqlite3 *db, const struct search_request *request, struct search_result *out);
+enum err WARN_UNUSED search_run(sqlite3 *db, const struct search_request *request,
+                                struct search_result *out);
 
 #endif

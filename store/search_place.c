@@ -1,11 +1,15 @@
 /* search_place.c - from a byte of a stream to the artifact or record that holds it.
  *
- * Artifact ranges are read once, at the first question, into an array sorted by place: a trace without indices (live, packed)
- * answers as fast as a closed one. Line numbers are counted on from the hit before when it is of the same artifact, so
- * that many hits in one large artifact cost one pass over it.
+ * Artifact ranges are read once, at the first question, into an array sorted by place: a trace
+ * without indices (live, packed) answers as fast as a closed one. Line numbers are counted on
+ * from the hit before when it is of the same artifact, so that many hits in one large artifact
+ * cost one pass over it.
  */
 #include "store/search_place.h"
 
+#include <stdio.h>
+
+#include "store/base/clock.h"
 #include "store/base/json.h"
 #include "store/base/lists.h"
 #include "store/db.h"
@@ -71,7 +75,8 @@ static enum err load(struct place_finder *f)
 {
     if (f->loaded) return ERR_OK;
     sqlite3_stmt *s;
-    TRY(store_prepare(f->db, "SELECT id, source, offset, stored FROM artifact WHERE stored > 0", &s));
+    TRY(store_prepare(f->db, "SELECT id, source, offset, stored FROM artifact WHERE stored > 0",
+                      &s));
     int rc;
     bool sorted = true;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
@@ -109,17 +114,20 @@ static const struct range *range_at(const struct place_finder *f, int64_t source
     size_t n = count_before(f, source, offset);
     if (!n) return NULL;
     const struct range *r = &f->ranges.p[n - 1];
-    return r->source == source && offset - r->offset < r->stored ? r : NULL;
+    return r->source == source && offset - r->offset <= r->stored
+               ? r
+               : NULL; /* its last line end lies behind it */
 }
 
 static enum err mark(struct place_finder *f, const char *kind)
 {
     if (f->marked) return ERR_OK;
     sqlite3_stmt *s;
-    TRY(store_prepare(f->db,
-                      "SELECT source, offset FROM artifact WHERE stored > 0 AND (key IN (SELECT id FROM string "
-                      "WHERE text = ?1) OR name IN (SELECT id FROM string WHERE text = ?1))",
-                      &s));
+    TRY(store_prepare(
+        f->db,
+        "SELECT source, offset FROM artifact WHERE stored > 0 AND (key IN (SELECT id FROM string "
+        "WHERE text = ?1) OR name IN (SELECT id FROM string WHERE text = ?1))",
+        &s));
     sqlite3_bind_text(s, 1, kind, -1, SQLITE_STATIC);
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
@@ -132,8 +140,8 @@ static enum err mark(struct place_finder *f, const char *kind)
     return ERR_OK;
 }
 
-enum err place_has_kind(struct place_finder *f, const char *kind, int64_t source, int64_t offset, int64_t size,
-                        bool *out)
+enum err place_has_kind(struct place_finder *f, const char *kind, int64_t source, int64_t offset,
+                        int64_t size, bool *out)
 {
     TRY(load(f));
     TRY(mark(f, kind));
@@ -148,27 +156,36 @@ enum err place_has_kind(struct place_finder *f, const char *kind, int64_t source
     return ERR_OK;
 }
 
-/* Adds the line ends of a range of the stream to *line. */
-static enum err count_lines(struct place_finder *f, int64_t source, int64_t from, int64_t to, int64_t *line)
+/* Adds the lines that end in a range of the stream to *line. Empty lines (not even a tab) are no
+ * lines of a payload. within: the range begins inside a line. */
+static enum err count_lines(struct place_finder *f, int64_t source, int64_t from, int64_t to,
+                            bool within, int64_t *line)
 {
+    size_t open = within ? 2 : 0; /* bytes of a line that began before the piece */
     while (from < to) {
         int64_t n = to - from < TEXT_FRAME_SIZE ? to - from : TEXT_FRAME_SIZE;
         buf_clear(&f->bytes);
         TRY(text_read(f->text, source, from, n, &f->bytes));
-        const char *p = f->bytes.p, *end = p + f->bytes.n;
-        while (p < end && (p = memchr(p, '\n', (size_t)(end - p)))) p++, ++*line;
+        const char *p = f->bytes.p, *end = p + f->bytes.n, *nl;
+        while (p < end && (nl = memchr(p, '\n', (size_t)(end - p)))) {
+            size_t size = open + (size_t)(nl - p);
+            *line += size > 1 || (size == 1 && nl[-1] != '\r');
+            open = 0;
+            p = nl + 1;
+        }
+        open += (size_t)(end - p);
         from += n;
     }
     return ERR_OK;
 }
 
 /* Line of an offset in the text that begins at `start`, counted from `first`. */
-static enum err line_at(struct place_finder *f, int64_t source, int64_t start, int64_t offset, int64_t first,
-                        int64_t *out)
+static enum err line_at(struct place_finder *f, int64_t source, int64_t start, int64_t offset,
+                        int64_t first, int64_t *out)
 {
     bool onward = f->source == source && f->start == start && f->offset <= offset && f->line > 0;
     int64_t line = onward ? f->line : first;
-    TRY(count_lines(f, source, onward ? f->offset : start, offset, &line));
+    TRY(count_lines(f, source, onward ? f->offset : start, offset, onward, &line));
     f->source = source;
     f->start = start;
     f->offset = offset;
@@ -203,11 +220,20 @@ static enum err describe_artifact(struct place_finder *f, struct search_hit *hit
     return ERR_OK;
 }
 
-/* Start of the record around an offset: the nearest line start at or before it that is no tab. */
+/* Lines that begin so belong to the record before: payload lines have a tab, empty lines are
+ * skipped. */
+static bool is_payload_byte(char c)
+{
+    return c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Start of the record around an offset: the nearest line start at or before it that is no
+ * payload line. */
 static enum err record_start(struct place_finder *f, int64_t source, int64_t offset, int64_t *out)
 {
     int64_t end = offset + 1, window = WINDOW;
-    bool behind_tab = true; /* is the byte after the window a tab, so that a line end before it begins no record? */
+    bool behind_payload =
+        true; /* does the byte after the window begin a line that is no record's? */
     while (end > 0 && offset - end < BACK_MAX) {
         int64_t begin = end > window ? end - window : 0;
         buf_clear(&f->bytes);
@@ -216,14 +242,14 @@ static enum err record_start(struct place_finder *f, int64_t source, int64_t off
             const char *nl = memrchr(f->bytes.p, '\n', n);
             if (!nl) break;
             size_t at = (size_t)(nl - f->bytes.p);
-            bool tab = at + 1 < f->bytes.n ? nl[1] == '\t' : behind_tab;
-            if (!tab && begin + (int64_t)at + 1 <= offset) {
+            bool payload = at + 1 < f->bytes.n ? is_payload_byte(nl[1]) : behind_payload;
+            if (!payload && begin + (int64_t)at + 1 <= offset) {
                 *out = begin + (int64_t)at + 1;
                 return ERR_OK;
             }
             n = at;
         }
-        behind_tab = f->bytes.n && f->bytes.p[0] == '\t';
+        behind_payload = f->bytes.n && is_payload_byte(f->bytes.p[0]);
         end = begin;
         if (window < TEXT_FRAME_SIZE) window *= 4;
     }
@@ -234,7 +260,9 @@ static enum err record_start(struct place_finder *f, int64_t source, int64_t off
 static enum err stream_end(struct place_finder *f, int64_t source, int64_t *out)
 {
     sqlite3_stmt *s;
-    TRY(store_prepare(f->db, "SELECT offset + size FROM text_frame WHERE stream = ?1 ORDER BY offset DESC LIMIT 1", &s));
+    TRY(store_prepare(
+        f->db,
+        "SELECT offset + size FROM text_frame WHERE stream = ?1 ORDER BY offset DESC LIMIT 1", &s));
     sqlite3_bind_int64(s, 1, source);
     *out = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
     sqlite3_finalize(s);
@@ -268,34 +296,59 @@ static void compile_id_text(const struct json *envelope, struct buf *out)
     int64_t count = json_int(json_get(envelope, "frame_compile_id"), -1);
     if (autograd >= 0) buf_printf(out, "!%lld", (long long)autograd);
     if (frame >= 0 && count >= 0)
-        buf_printf(out, "%s%lld/%lld", autograd >= 0 ? "/" : "", (long long)frame, (long long)count);
+        buf_printf(out, "%s%lld/%lld", autograd >= 0 ? "/" : "", (long long)frame,
+                   (long long)count);
 }
 
-/* Of several occurrences of an id, the one of the nearest artifact before the record. */
-static enum err pick_occurrence(struct place_finder *f, int64_t source, int64_t offset, int64_t *out)
+/* Time of the record in f->header by its prefix, ns UTC; its log's year and zone are those of
+ * source_file. */
+static int64_t header_time(const struct place_finder *f, int64_t year, int64_t zone_ns)
 {
-    size_t n = count_before(f, source, offset);
-    if (!n || f->ranges.p[n - 1].source != source) return ERR_OK;
+    struct span text = span_to(buf_text(&f->header), 64);
+    char copy[65];
+    int month, day, hour, minute, second, micro;
+    memcpy(copy, text.p, text.n);
+    copy[text.n] = 0;
+    if (sscanf(copy, "%*c%2d%2d %2d:%2d:%2d.%6d", &month, &day, &hour, &minute, &second, &micro) !=
+        6)
+        return INT64_MAX;
+    int64_t seconds = clock_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    return seconds * 1000000000 + micro * INT64_C(1000) - zone_ns;
+}
+
+/* Of several occurrences of an id, the one that had begun when the record was written. */
+static enum err pick_occurrence(struct place_finder *f, int64_t source, int64_t *out)
+{
+    sqlite3_stmt *s;
+    TRY(store_prepare(f->db, "SELECT year, coalesce(zone_ns, 0) FROM source_file WHERE id = ?1",
+                      &s));
+    sqlite3_bind_int64(s, 1, source);
+    int64_t ts = INT64_MAX;
+    if (sqlite3_step(s) == SQLITE_ROW)
+        ts = header_time(f, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1));
+    sqlite3_finalize(s);
     if (!f->occurrence)
-        TRY(store_prepare(f->db,
-                          "SELECT c.id FROM artifact a JOIN compile c ON c.id = a.compile WHERE a.id <= ?1 "
-                          "AND a.source = ?2 AND c.compile_id = ?3 ORDER BY a.id DESC LIMIT 1",
-                          &f->occurrence));
-    sqlite3_bind_int64(f->occurrence, 1, f->ranges.p[n - 1].id);
-    sqlite3_bind_int64(f->occurrence, 2, source);
-    sqlite3_bind_text(f->occurrence, 3, f->id.p, (int)f->id.n, SQLITE_STATIC);
+        TRY(store_prepare(
+            f->db,
+            "SELECT id FROM compile WHERE source = ?1 AND compile_id = ?2 AND start_ts <= ?3 "
+            "ORDER BY start_ts DESC, id DESC LIMIT 1",
+            &f->occurrence));
+    sqlite3_bind_int64(f->occurrence, 1, source);
+    sqlite3_bind_text(f->occurrence, 2, f->id.p, (int)f->id.n, SQLITE_STATIC);
+    sqlite3_bind_int64(f->occurrence, 3, ts);
     if (sqlite3_step(f->occurrence) == SQLITE_ROW) *out = sqlite3_column_int64(f->occurrence, 0);
     sqlite3_reset(f->occurrence);
     return ERR_OK;
 }
 
-static enum err find_compile(struct place_finder *f, int64_t source, int64_t offset, int64_t *out)
+static enum err find_compile(struct place_finder *f, int64_t source, int64_t *out)
 {
     *out = 0;
     if (!f->id.n) return ERR_OK;
     if (!f->compile)
-        TRY(store_prepare(f->db, "SELECT min(id), count(*) FROM compile WHERE source = ?1 AND compile_id = ?2",
-                          &f->compile));
+        TRY(store_prepare(
+            f->db, "SELECT min(id), count(*) FROM compile WHERE source = ?1 AND compile_id = ?2",
+            &f->compile));
     sqlite3_bind_int64(f->compile, 1, source);
     sqlite3_bind_text(f->compile, 2, f->id.p, (int)f->id.n, SQLITE_STATIC);
     int64_t n = 0;
@@ -304,10 +357,11 @@ static enum err find_compile(struct place_finder *f, int64_t source, int64_t off
         n = sqlite3_column_int64(f->compile, 1);
     }
     sqlite3_reset(f->compile);
-    return n > 1 ? pick_occurrence(f, source, offset, out) : ERR_OK;
+    return n > 1 ? pick_occurrence(f, source, out) : ERR_OK;
 }
 
-/* Fills key, name and id from f->header. The key is the first member's name: the emitter writes it first. */
+/* Fills key, name and id from f->header. The key is the first member's name: the emitter writes
+ * it first. */
 static void read_envelope(struct place_finder *f)
 {
     struct span text = buf_text(&f->header);
@@ -342,7 +396,7 @@ static enum err describe_record(struct place_finder *f, struct search_hit *hit)
     if (!same) {
         TRY(read_header(f, hit->source, start));
         read_envelope(f);
-        TRY(find_compile(f, hit->source, start, &f->compile_row));
+        TRY(find_compile(f, hit->source, &f->compile_row));
     }
     hit->compile = f->compile_row;
     TRY(line_at(f, hit->source, start, hit->offset, 1, &hit->line));

@@ -1,4 +1,5 @@
-/* search_word.c - matching rows of `string`, then one pass over each table that uses words to say what for. */
+/* search_word.c - matching rows of `string`, then one pass over each table that uses words to
+ * say what for. */
 #include "store/search_word.h"
 
 #include "store/base/buf.h"
@@ -21,8 +22,8 @@ struct words {
 static const struct {
     const char *what, *sql;
 } uses[] = {
-#define USE(what, tables, word, compile)                                                                               \
-    {what, "SELECT " word ", min(" compile "), count(*) FROM " tables " WHERE " word                                   \
+#define USE(what, tables, word, compile)                                                           \
+    {what, "SELECT " word ", min(" compile "), count(*) FROM " tables " WHERE " word               \
            " IN (SELECT value FROM json_each(?1)) GROUP BY 1"},
 #include "store/search_word.def"
 #undef USE
@@ -57,7 +58,8 @@ static enum err scan_words(struct words *w, struct match_scan *match)
         err = add_use(w, (struct use){.word = id, .kind = -1});
     }
     sqlite3_finalize(s);
-    if (!err && rc != SQLITE_ROW && rc != SQLITE_DONE) err = store_sql_error(w->db, rc, "reading words");
+    if (!err && rc != SQLITE_ROW && rc != SQLITE_DONE)
+        err = store_sql_error(w->db, rc, "reading words");
     buf_putc(&w->ids, ']');
     return err ? err : buf_ok(&w->ids);
 }
@@ -86,7 +88,8 @@ static int by_word(const void *a, const void *b)
     return x->kind - y->kind;
 }
 
-static enum err give_word(struct words *w, sqlite3_stmt *text, struct match_scan *match, const struct use *u)
+static enum err give_word(struct words *w, sqlite3_stmt *text, struct match_scan *match,
+                          const struct use *u)
 {
     enum { EXCERPT = 200 };
     sqlite3_bind_int64(text, 1, u->word);
@@ -127,7 +130,8 @@ static enum err give_word(struct words *w, sqlite3_stmt *text, struct match_scan
 /* A word whose use is known is not told of a second time as a mere word. */
 static bool is_told(const struct words *w, size_t i)
 {
-    return w->found.p[i].kind < 0 && i + 1 < w->found.n && w->found.p[i + 1].word == w->found.p[i].word;
+    return w->found.p[i].kind < 0 && i + 1 < w->found.n &&
+           w->found.p[i + 1].word == w->found.p[i].word;
 }
 
 static enum err give_words(struct words *w, struct match_scan *match)
@@ -136,7 +140,10 @@ static enum err give_words(struct words *w, struct match_scan *match)
     for (int i = 0; i < N_USES; i++) TRY(find_uses(w, i));
     qsort(w->found.p, w->found.n, sizeof *w->found.p, by_word);
     sqlite3_stmt *text;
-    TRY(store_prepare(w->db, "SELECT text, (SELECT compile_id FROM compile WHERE id = ?2) FROM string WHERE id = ?1", &text));
+    TRY(store_prepare(
+        w->db,
+        "SELECT text, (SELECT compile_id FROM compile WHERE id = ?2) FROM string WHERE id = ?1",
+        &text));
     enum err err = ERR_OK;
     for (size_t i = 0; !err && i < w->found.n; i++)
         if (!is_told(w, i)) err = give_word(w, text, match, &w->found.p[i]);
@@ -144,8 +151,8 @@ static enum err give_words(struct words *w, struct match_scan *match)
     return err;
 }
 
-enum err search_words(sqlite3 *db, const struct search_request *request, const struct match_pattern *pattern,
-                      struct search_result *out)
+enum err search_words(sqlite3 *db, const struct search_request *request,
+                      const struct match_pattern *pattern, struct search_result *out)
 {
     struct words w = {.db = db, .request = request, .result = out};
     struct match_scan match;

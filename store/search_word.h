@@ -1,4 +1,5 @@
-/* search_word.h - a pattern in the interned words of a trace, and what each word is used as. Private to search. */
+/* search_word.h - a pattern in the interned words of a trace, and what each word is used as.
+ * Private to search. */
 #ifndef STORE_SEARCH_WORD_H
 #define STORE_SEARCH_WORD_H
 

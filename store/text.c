@@ -202,17 +202,16 @@ enum err text_read(struct text_reader *r, int64_t stream, int64_t offset, int64_
 
 void text_unindent(struct span stored, bool crlf, struct buf *out)
 {
-    if (stored.n && stored.p[stored.n - 1] == '\n') stored.n--;
+    struct span line;
+    bool first = true;
     buf_reserve(out, stored.n);
-    for (bool more = stored.n > 0; more;) {
-        const char *lf = memchr(stored.p, '\n', stored.n);
-        struct span line = {stored.p, lf ? (size_t)(lf - stored.p) : stored.n};
-        more = lf != NULL;
-        stored = span_from(stored, line.n + more);
-        if (line.n && line.p[0] == '\t') line = span_from(line, 1);
+    while (span_next_line(&stored, &line)) {
         if (crlf && line.n && line.p[line.n - 1] == '\r') line.n--;
+        if (!line.n) continue; /* an empty line of a log is no part of a payload: that has a tab at least */
+        if (line.p[0] == '\t') line = span_from(line, 1);
+        if (!first) buf_putc(out, '\n');
+        first = false;
         buf_span(out, line);
-        if (more) buf_putc(out, '\n');
     }
 }
 

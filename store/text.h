@@ -12,7 +12,7 @@
 #include "store/base/buf.h"
 #include "store_rows.h"
 
-enum { TEXT_FRAME_SIZE = 1 << 20, TEXT_LEVEL = 3 };
+enum { TEXT_FRAME_SIZE = 1 << 20, TEXT_LEVEL = 2 };
 
 /* Compresses bytes into a text_frame row added to batch. ERR_NOMEM. */
 enum err WARN_UNUSED text_pack(struct store_batch *batch, int64_t stream, int64_t offset,

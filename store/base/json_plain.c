@@ -1,8 +1,9 @@
 /* json_plain.c - the quick way for the JSON that programs print: one pass, no callbacks.
  *
- * It reads RFC 8259 text of moderate depth and gives up on anything unusual (control bytes in strings, lone surrogates,
- * non-finite numbers, errors of all kinds): json_parse then asks yajl, which also says what is wrong. So the two agree
- * on every text that this one accepts, and it needs no messages.
+ * It reads RFC 8259 text of moderate depth and gives up on anything unusual (control bytes in
+ * strings, lone surrogates, non-finite numbers, errors of all kinds): json_parse then asks yajl,
+ * which also says what is wrong. So the two agree on every text that this one accepts, and it needs
+ * no messages.
  */
 #include "store/base/json_plain.h"
 
@@ -16,7 +17,8 @@ struct plain {
 
 static void skip_blanks(struct plain *s)
 {
-    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\t' || *s->p == '\r')) s->p++;
+    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\t' || *s->p == '\r'))
+        s->p++;
 }
 
 /* ---- strings ---- */
@@ -99,7 +101,8 @@ static char *unescape_one(struct plain *s, char *to)
     return to + 1;
 }
 
-/* The rest of a string that has an escape at s->p; begin is its first byte. An escape is never shorter than what it means. */
+/* The rest of a string that has an escape at s->p; begin is its first byte. An escape is never
+ * shorter than what it means. */
 static bool read_escaped(struct plain *s, const char *begin, struct span *out)
 {
     const char *scan = s->p;
@@ -136,7 +139,10 @@ static bool read_string(struct plain *s, struct span *out)
 
 /* ---- numbers and words ---- */
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 static const char *skip_digits(const char *p, const char *end)
 {
@@ -144,11 +150,12 @@ static const char *skip_digits(const char *p, const char *end)
     return p;
 }
 
-/* Exact when the digits fit a double's mantissa and the power of ten is one, too: both are then exact, and one division rounds
- * once. Otherwise strtod. */
+/* Exact when the digits fit a double's mantissa and the power of ten is one, too: both are then
+ * exact, and one division rounds once. Otherwise strtod. */
 static double real_of(struct span text, struct span digits, struct span fraction)
 {
-    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    static const double tens[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     bool negative = text.p[0] == '-';
     if (digits.n + fraction.n <= 15 && text.n == negative + digits.n + 1 + fraction.n) {
         int64_t v = 0;
@@ -209,7 +216,8 @@ static bool read_word(struct plain *s, struct json *j)
         int i;
     } words[] = {{"null", 4, JSON_NULL, 0}, {"true", 4, JSON_BOOL, 1}, {"false", 5, JSON_BOOL, 0}};
     for (int k = 0; k < 3; k++) {
-        if ((size_t)(s->end - s->p) < words[k].n || memcmp(s->p, words[k].text, words[k].n)) continue;
+        if ((size_t)(s->end - s->p) < words[k].n || memcmp(s->p, words[k].text, words[k].n))
+            continue;
         s->p += words[k].n;
         j->type = words[k].type;
         j->i = words[k].i;
@@ -260,9 +268,13 @@ static bool read_scalar(struct plain *s, struct json *j)
     return c == '-' || is_digit(c) ? read_number(s, j) : read_word(s, j);
 }
 
-static char closing(const struct json *j) { return j->type == JSON_LIST ? ']' : '}'; }
+static char closing(const struct json *j)
+{
+    return j->type == JSON_LIST ? ']' : '}';
+}
 
-/* Closes levels while their ends follow; then expects a comma. False: not plain. *depth 0: the text is complete. */
+/* Closes levels while their ends follow; then expects a comma. False: not plain. *depth 0: the text
+ * is complete. */
 static bool close_levels(struct plain *s, struct level *levels, int *depth)
 {
     while (*depth) {
@@ -315,8 +327,10 @@ static struct json *read_text(struct plain *s)
 
 struct json *json_plain(struct span text, struct arena *arena, bool *out_of_memory)
 {
+    *out_of_memory = false;
+    if (!text.n) return NULL;
     struct plain s = {text.p, text.p + text.n, arena, false};
-    struct json *root = text.n ? read_text(&s) : NULL;
+    struct json *root = read_text(&s);
     *out_of_memory = s.out_of_memory;
     return root;
 }

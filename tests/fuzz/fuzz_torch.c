@@ -1,6 +1,7 @@
 /* fuzz_torch.c - any bytes as a TORCH_TRACE log: no byte may be lost, and nothing may break.
  *
- * The first byte says in what portions the rest arrives. Rows go to a trace in /tmp that is made anew now and then.
+ * The first byte says in what portions the rest arrives. Rows go to a trace in /tmp that is made
+ * anew now and then.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -75,9 +76,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct torch_run run;
     struct torch_reader *r;
     torch_run_init(&run, writer);
-    struct torch_reader_options o = {.writer = writer, .run = &run, .row = {.path = SPAN("x"), .name = SPAN("x"), .rank = STORE_NULL}};
+    struct torch_reader_options o = {
+        .writer = writer,
+        .run = &run,
+        .row = {.path = SPAN("x"), .name = SPAN("x"), .rank = STORE_NULL}};
     must(torch_reader_new(&o, &r));
-    read_log((struct span){(const char *)data + 1, size - 1}, data[0] < 200 ? 1 + data[0] : LONGEST_INPUT, r);
+    read_log((struct span){(const char *)data + 1, size - 1},
+             data[0] < 200 ? 1 + data[0] : LONGEST_INPUT, r);
     torch_reader_free(r);
     torch_run_release(&run);
     must(store_flush(writer));

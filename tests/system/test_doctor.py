@@ -65,7 +65,7 @@ def test_damage_is_named(tmp_path, damage, says):
 def test_rebuild_makes_derived_parts_again(tmp_path):
     path = make(tmp_path / "a.db").close()
     db = sqlite3.connect(path)
-    db.executescript("DROP VIEW compiles; DROP INDEX node_by_graph;")
+    db.executescript("DROP VIEW compiles; DROP INDEX guard_by_compile;")
     db.close()
     assert "made again" in plumb("doctor", "--rebuild", path)
     plumb("doctor", path)

@@ -52,14 +52,20 @@ static void record_at(int second, const char *json, const char *payload)
     }
     buf_puts(&text, "\n");
 }
-static void record(const char *json) { record_at(0, json, NULL); }
+static void record(const char *json)
+{
+    record_at(0, json, NULL);
+}
 
-static void chromium(int second, const char *phase, const char *name, const char *ids, const char *args)
+static void chromium(int second, const char *phase, const char *name, const char *ids,
+                     const char *args)
 {
     char json[256], payload[512];
     snprintf(json, sizeof json, "{\"chromium_event\": {}%s}", ids);
     /* 2026-11-23 02:00 UTC: the prefix is two hours ahead */
-    snprintf(payload, sizeof payload, "{\n\"name\": \"%s\",\n\"ts\": %lld.5,\n\"args\": {%s},\n\"ph\": \"%s\",\n\"tid\": 0,\n\"pid\": 0\n}",
+    snprintf(payload, sizeof payload,
+             "{\n\"name\": \"%s\",\n\"ts\": %lld.5,\n\"args\": {%s},\n\"ph\": \"%s\",\n\"tid\": "
+             "0,\n\"pid\": 0\n}",
              name, 1795399200000000LL + second * 1000000LL, args, phase);
     record_at(second, json, payload);
 }
@@ -120,7 +126,7 @@ static void expect_text(const char *sql, const char *expected)
 
 /* ---- compiles ---- */
 
-#define ID(f, c) ", \"frame_id\": " #f ", \"frame_compile_id\": " #c
+#define ID(f, c)        ", \"frame_id\": " #f ", \"frame_compile_id\": " #c
 #define METRICS(fields) "{\"compilation_metrics\": {" fields "}"
 
 static void tells_outcomes(void **state)
@@ -129,9 +135,13 @@ static void tells_outcomes(void **state)
     begin("outcomes");
     record("{\"dynamo_start\": {\"stack\": []}" ID(0, 0) ", \"attempt\": 0}");
     record(METRICS("\"graph_op_count\": 5, \"fail_type\": null") ID(0, 0) ", \"attempt\": 0}");
-    record(METRICS("\"graph_op_count\": 0, \"restart_reasons\": [\"x\"]") ID(1, 0) ", \"attempt\": 1}");
-    record(METRICS("\"graph_op_count\": 2, \"restart_reasons\": [\"a\", \"b\"]") ID(2, 0) ", \"attempt\": 2}");
-    record(METRICS("\"graph_op_count\": null, \"fail_type\": \"Unsupported\", \"fail_user_frame_lineno\": 8") ID(3, 0) ", \"attempt\": 0}");
+    record(METRICS("\"graph_op_count\": 0, \"restart_reasons\": [\"x\"]")
+               ID(1, 0) ", \"attempt\": 1}");
+    record(METRICS("\"graph_op_count\": 2, \"restart_reasons\": [\"a\", \"b\"]")
+               ID(2, 0) ", \"attempt\": 2}");
+    record(METRICS(
+        "\"graph_op_count\": null, \"fail_type\": \"Unsupported\", \"fail_user_frame_lineno\": 8")
+               ID(3, 0) ", \"attempt\": 0}");
     record("{\"dynamo_start\": {}" ID(4, 0) ", \"attempt\": 0}");
     record(METRICS("\"graph_op_count\": 1, \"restart_reasons\": []") ID(5, 0) "}");
     done();
@@ -155,7 +165,8 @@ static void counts_occurrences(void **state)
     }
     record("{\"dynamo_start\": {}" ID(0, 0) ", \"attempt\": 0}");
     done();
-    expect_text("SELECT occurrence || ':' || outcome FROM compile ORDER BY id", "1:ok 2:ok 3:unknown");
+    expect_text("SELECT occurrence || ':' || outcome FROM compile ORDER BY id",
+                "1:ok 2:ok 3:unknown");
     expect_text("SELECT compile FROM metric_record ORDER BY id", "1 1 2 2");
     expect_text("SELECT corr FROM event ORDER BY id", "1 2");
 }
@@ -184,14 +195,18 @@ static void counts_every_key(void **state)
     record("{\"stack\": [{\"line\": 1, \"name\": \"f\", \"filename\": 9}]}");
     record("{\"rank\": 0, \"attempt\": 0}");
     record_at(0, "{\"new_one\": {}, \"link\": {\"name\": \"n\", \"url\": \"u\"}}", "p");
-    buf_puts(&text, "V1123 04:00:00.000000 42 a.py:1] {\"new_one\": {}, \"has_payload\": \"00\"}\n\tq\n");
-    buf_puts(&text, "V1123 04:00:00.000000 42 a.py:1] {\"new_one\": {}, \"has_payload\": \"00\"}\n");
+    buf_puts(&text,
+             "V1123 04:00:00.000000 42 a.py:1] {\"new_one\": {}, \"has_payload\": \"00\"}\n\tq\n");
+    buf_puts(&text,
+             "V1123 04:00:00.000000 42 a.py:1] {\"new_one\": {}, \"has_payload\": \"00\"}\n");
     buf_puts(&text, "V1123 04:00:00.000000 42 a.py:1] {\"new_one\": {}}\n\tq\n\tr\n");
     buf_puts(&text, "V1123 04:00:00.000000 42 a.py:1] [1]\nnoise\n");
     done();
-    expect_text("SELECT key || records || payloads || md5_mismatches FROM envelope_count ORDER BY key",
-                "(none)100 link110 new_one432 stack100");
-    expect_text("SELECT kind || sum(count) FROM loss GROUP BY kind ORDER BY kind", "json1 malformed3 md51 payload1 unknown_key4");
+    expect_text(
+        "SELECT key || records || payloads || md5_mismatches FROM envelope_count ORDER BY key",
+        "(none)100 link110 new_one432 stack100");
+    expect_text("SELECT kind || sum(count) FROM loss GROUP BY kind ORDER BY kind",
+                "json1 malformed3 md51 payload1 unknown_key4");
     expect_text("SELECT s.text FROM stack k JOIN string s ON s.id = k.file", "(unknown)");
     expect_text("SELECT url FROM external_link", "u");
     assert_int_equal(import_strict_losses(&counts, false), 6);
@@ -201,7 +216,8 @@ static void lets_names_decide_ranks(void **state)
 {
     (void)state;
     begin("ranks");
-    snprintf(log_path, sizeof log_path, "%s/ranks/dedicated_log_torch_trace_rank_3_abc.log", unit_folder());
+    snprintf(log_path, sizeof log_path, "%s/ranks/dedicated_log_torch_trace_rank_3_abc.log",
+             unit_folder());
     record("{\"x\": {}" ID(0, 0) "}");
     record("{\"x\": {}, \"rank\": 0}");
     record("{\"artifact\": {\"name\": \"torch_version\"}}");
@@ -216,7 +232,8 @@ static void lets_names_decide_ranks(void **state)
     done();
     expect_text("SELECT rank || rank_from FROM source_file", "1record");
     assert_int_equal(counts.losses[TORCH_LOSS_mixed_rank], 2);
-    assert_true(import_strict_losses(&counts, false) == 2 && import_strict_losses(&counts, true) == 2);
+    assert_true(import_strict_losses(&counts, false) == 2 &&
+                import_strict_losses(&counts, true) == 2);
 }
 
 static void keeps_artifacts_as_ranges(void **state)
@@ -230,7 +247,8 @@ static void keeps_artifacts_as_ranges(void **state)
     record_at(0, "{\"graph_dump\": {\"name\": \"../d\"}}", "");
     done();
     expect_text("SELECT artifact_text(id) FROM artifact WHERE id = 1", "line\n\n\tindented\n");
-    expect_text("SELECT n.text || a.number || a.flags FROM artifact a JOIN string n ON n.id = a.name ORDER BY a.id",
+    expect_text("SELECT n.text || a.number || a.flags FROM artifact a JOIN string n ON n.id = "
+                "a.name ORDER BY a.id",
                 "aot_joint_graph00 n10 m22 ../d40");
     assert_int_equal(ask("SELECT size FROM artifact WHERE id = 4"), 0);
 }
@@ -245,7 +263,8 @@ static void keeps_recycled_paths_apart(void **state)
     }
     record("{\"str\": \"not a pair\"}");
     done();
-    expect_text("SELECT s.text FROM stack k JOIN string s ON s.id = k.file ORDER BY k.id", "/a.py /b.py");
+    expect_text("SELECT s.text FROM stack k JOIN string s ON s.id = k.file ORDER BY k.id",
+                "/a.py /b.py");
     assert_int_equal(ask("SELECT count(*) FROM loss WHERE kind = 'schema'"), 1);
 }
 
@@ -258,7 +277,8 @@ static void finds_year_and_zone(void **state)
     record("{\"str\": [\"/a.py\", 0]}");
     chromium(1, "i", "x", "", "");
     done();
-    expect_text("SELECT year || year_from || (zone_ns / 1000000000) FROM source_file", "2026chromium7200");
+    expect_text("SELECT year || year_from || (zone_ns / 1000000000) FROM source_file",
+                "2026chromium7200");
     assert_int_equal(ask("SELECT start_ts FROM process"), 1795399200 * INT64_C(1000000000));
     assert_int_equal(ask("SELECT ts FROM event"), 1795399201000000500);
     expect_text("SELECT kind FROM clock", "chromium");
@@ -268,7 +288,8 @@ static void guesses_the_year_of_the_file(void **state)
 {
     (void)state;
     begin("guess");
-    buf_puts(&text, "V1231 23:59:59.000000 42 a.py:1] {\"x\": {}}\nV0101 00:00:01.000000 42 a.py:1] {\"x\": {}}\n");
+    buf_puts(&text, "V1231 23:59:59.000000 42 a.py:1] {\"x\": {}}\nV0101 00:00:01.000000 42 "
+                    "a.py:1] {\"x\": {}}\n");
     save();
     struct utimbuf times = {1735779600, 1735779600}; /* 2025-01-02 01:00 UTC */
     assert_int_equal(utime(log_path, &times), 0);
@@ -296,11 +317,14 @@ static void pairs_begins_and_ends(void **state)
     record_at(0, "{\"chromium_event\": {}}", "{broken");
     record_at(0, "{\"chromium_event\": {}}", "{\"ph\": \"B\"}");
     done();
-    expect_text("SELECT n.text || ifnull(dur / 1000000000, '-') || flags FROM event e JOIN string n ON n.id = e.name ORDER BY e.id",
+    expect_text("SELECT n.text || ifnull(dur / 1000000000, '-') || flags FROM event e JOIN string "
+                "n ON n.id = e.name ORDER BY e.id",
                 "a50 b24 c20 a02 d-1 e00");
     expect_text("SELECT ifnull(parent, 0) FROM event ORDER BY id", "0 1 2 0 0 5");
-    expect_text("SELECT k.text || type FROM arg JOIN string k ON k.id = key ORDER BY arg.rowid", "k2 l5");
-    expect_text("SELECT kind || sum(count) FROM loss GROUP BY kind ORDER BY kind", "payload_json1 schema1 span2");
+    expect_text("SELECT k.text || type FROM arg JOIN string k ON k.id = key ORDER BY arg.rowid",
+                "k2 l5");
+    expect_text("SELECT kind || sum(count) FROM loss GROUP BY kind ORDER BY kind",
+                "payload_json1 schema1 span2");
     assert_int_equal(ask("SELECT count(*) FROM track"), 1);
 }
 
@@ -346,7 +370,9 @@ static void reads_members_of_gzip(void **state)
     assert_int_equal(import(true), ERR_OK);
     open_out();
     assert_true(ask("SELECT n_records FROM source_file") >= 1);
-    expect_text("SELECT kind || f.state FROM loss JOIN source_file f ON f.id = source WHERE kind = 'read'", "readinterrupted");
+    expect_text(
+        "SELECT kind || f.state FROM loss JOIN source_file f ON f.id = source WHERE kind = 'read'",
+        "readinterrupted");
 }
 
 static void takes_a_record_of_many_pieces(void **state)
@@ -438,12 +464,19 @@ static int remove_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tells_outcomes), cmocka_unit_test(counts_occurrences), cmocka_unit_test(names_all_kinds_of_ids),
-        cmocka_unit_test(counts_every_key), cmocka_unit_test(lets_names_decide_ranks),
-        cmocka_unit_test(keeps_artifacts_as_ranges), cmocka_unit_test(keeps_recycled_paths_apart),
-        cmocka_unit_test(finds_year_and_zone), cmocka_unit_test(guesses_the_year_of_the_file),
-        cmocka_unit_test(pairs_begins_and_ends), cmocka_unit_test(replaces_only_after_success),
-        cmocka_unit_test(reads_members_of_gzip), cmocka_unit_test(takes_a_record_of_many_pieces),
+        cmocka_unit_test(tells_outcomes),
+        cmocka_unit_test(counts_occurrences),
+        cmocka_unit_test(names_all_kinds_of_ids),
+        cmocka_unit_test(counts_every_key),
+        cmocka_unit_test(lets_names_decide_ranks),
+        cmocka_unit_test(keeps_artifacts_as_ranges),
+        cmocka_unit_test(keeps_recycled_paths_apart),
+        cmocka_unit_test(finds_year_and_zone),
+        cmocka_unit_test(guesses_the_year_of_the_file),
+        cmocka_unit_test(pairs_begins_and_ends),
+        cmocka_unit_test(replaces_only_after_success),
+        cmocka_unit_test(reads_members_of_gzip),
+        cmocka_unit_test(takes_a_record_of_many_pieces),
         cmocka_unit_test(follows_what_grows),
     };
     return cmocka_run_group_tests(tests, NULL, remove_all);

@@ -1,4 +1,4 @@
-/* test_torch_lines.c - torch_lines.c: the same records whatever the portions in which the bytes arrive. */
+/* test_torch_lines.c - the same records whatever the portions in which the bytes arrive. */
 #include "tests/unit/unit.h"
 
 #include "capture/torch_lines.h"
@@ -14,7 +14,8 @@ static void take(struct torch_cutter *c, enum torch_take what, size_t *bytes, st
     *bytes += p->bytes.n;
     for (size_t k = 0; k < p->lines.n; k++) {
         struct torch_line *l = &p->lines.p[k];
-        buf_printf(out, "%lld:%d:%.*s|%.*s;", (long long)l->line, l->flags, SPAN_ARG(l->json), SPAN_ARG(l->payload));
+        buf_printf(out, "%lld:%d:%.*s|%.*s;", (long long)l->line, l->flags, SPAN_ARG(l->json),
+                   SPAN_ARG(l->payload));
     }
     torch_piece_free(p);
 }
@@ -55,7 +56,8 @@ static void check(const char *text, const char *expected)
 static void cuts_records_and_payloads(void **state)
 {
     (void)state;
-    check(P "{\"a\": 1}\n\tone\n\t\n\t two\n" P "{\"b\": 2}\n", "1:0:{\"a\": 1}|one\n\n two;5:0:{\"b\": 2}|;");
+    check(P "{\"a\": 1}\n\tone\n\t\n\t two\n" P "{\"b\": 2}\n",
+          "1:0:{\"a\": 1}|one\n\n two;5:0:{\"b\": 2}|;");
     check(P "{}\n\t\n", "1:0:{}|;");
 }
 
@@ -116,7 +118,8 @@ static void knows_places_and_digests(void **state)
     assert_int_equal(l->at, 2);
     assert_memory_equal(p->bytes.p + l->payload_at, "\tab\n\tc", 6);
     assert_int_equal(l->payload_size, 6);
-    static const uint8_t md5[] = {0xd9, 0xba, 0x2c, 0x08, 0xd8, 0xc6, 0xb9, 0x68, 0x26, 0x0a, 0x04, 0x12, 0x46, 0x96, 0x12, 0xe4}; /* of "ab", LF, "c" */
+    static const uint8_t md5[] = {0xd9, 0xba, 0x2c, 0x08, 0xd8, 0xc6, 0xb9, 0x68, 0x26,
+                                  0x0a, 0x04, 0x12, 0x46, 0x96, 0x12, 0xe4}; /* of "ab", LF, "c" */
     assert_memory_equal(l->md5, md5, 16);
     assert_int_equal(l->month, 11);
     assert_int_equal(l->day, 23);
@@ -154,9 +157,13 @@ static void knows_when_the_tail_is_complete(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cuts_records_and_payloads), cmocka_unit_test(tolerates_noise), cmocka_unit_test(joins_lines_of_noise),
-        cmocka_unit_test(removes_cr_only_in_cr_logs), cmocka_unit_test(marks_what_was_cut_off),
-        cmocka_unit_test(marks_bytes_that_are_no_text), cmocka_unit_test(knows_places_and_digests),
+        cmocka_unit_test(cuts_records_and_payloads),
+        cmocka_unit_test(tolerates_noise),
+        cmocka_unit_test(joins_lines_of_noise),
+        cmocka_unit_test(removes_cr_only_in_cr_logs),
+        cmocka_unit_test(marks_what_was_cut_off),
+        cmocka_unit_test(marks_bytes_that_are_no_text),
+        cmocka_unit_test(knows_places_and_digests),
         cmocka_unit_test(knows_when_the_tail_is_complete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
