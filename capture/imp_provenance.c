@@ -72,7 +72,7 @@ static struct span text_of(const struct slot *s, int which)
     return s->texts[which].artifact ? buf_text(&s->texts[which].text) : SPAN_NONE;
 }
 
-/* Where the code first calls a kernel that it does not define (aoti_torch_cpu_addmm_out); 0 unknown. */
+/* Where the code first calls a kernel that it does not define (aoti_torch_cpu_mm); 0 unknown. */
 static int64_t call_line(struct finishing *f, struct span name)
 {
     struct span code = text_of(f->slot, CODE);
@@ -247,7 +247,7 @@ static size_t slot_size(const struct slot *s)
     return n;
 }
 
-/* The slot used least recently among those that hold at least `size` bytes; NULL when there is none. */
+/* The slot used least recently of those that hold at least `size` bytes; NULL for none. */
 static struct slot *oldest(struct state *st, const struct slot *but, size_t size)
 {
     struct slot *found = NULL;
