@@ -459,11 +459,11 @@ CREATE TABLE graph_size (
 
 -- Kernels named in generated code or in triton_kernel_info.
 CREATE TABLE kernel (
-  id INTEGER PRIMARY KEY,           -- local id
+  id INTEGER PRIMARY KEY,           -- local id; a later row of the same id replaces it
   compile INTEGER,                  -- -> compile
   artifact INTEGER,                 -- -> artifact that names it
   name INTEGER,                     -- -> string
-  kind TEXT,                        -- cpp, triton, extern
+  kind TEXT,                        -- cpp, triton, cuda, ... by what compiles it, other; extern for a library's
   line INTEGER,                     -- first line in the artifact, NULL
   info INTEGER                      -- -> string, JSON recorded for it (triton_kernel_info), NULL
 );
