@@ -206,7 +206,10 @@ static enum err check_all(sqlite3 *db, const char *path, unsigned flags)
     sqlite3 *reference = NULL;
     enum err err = ERR_OK;
     int64_t pages = 0, page_size = 0;
-    TRY_OUT(store_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;"));
+    err = store_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;");
+    if (err == ERR_FORMAT || err == ERR_SQL)
+        err = err_set(ERR_FORMAT, "%s is damaged (%s); plumb doctor %s says what can be read", path, sqlite3_errmsg(db), path);
+    if (err) goto out;
     TRY_OUT(check_identity(db, path));
     TRY_OUT(store_int(db, "PRAGMA page_count", &pages));
     TRY_OUT(store_int(db, "PRAGMA page_size", &page_size));
