@@ -247,40 +247,46 @@ static void remove_file(const char *path)
     remove_beside(path);
 }
 
+/* An import can be repeated, so it need not wait for the disk: what is committed survives a killed
+ * program, though not a power cut. What is followed is there once only. */
+static enum err make_file(const char *path, const struct import_target *to, bool follow,
+                          sqlite3 **out)
+{
+    TRY(store_create(path, out));
+    enum err err = follow ? ERR_OK : store_exec(*out, "PRAGMA synchronous=OFF");
+    if (!err && to->command) err = store_meta_put(*out, "import_command", to->command);
+    if (err) store_close(*out);
+    return err;
+}
+
 static enum err fill_file(const char *path, const struct import_target *to,
                           const struct import_request *request, struct import_counts *out)
 {
     sqlite3 *db;
     struct store_writer *w;
-    TRY(store_create(path, &db));
-    if (to->command) {
-        enum err err = store_meta_put(db, "import_command", to->command);
-        if (err) {
-            store_close(db);
-            return err;
-        }
-    }
+    TRY(make_file(path, to, request->follow, &db));
     TRY(store_writer_new(db, &w));
     enum err err = import_into(w, request, out);
     char why[1024];
     snprintf(why, sizeof why, "%s", err ? err_text() : "");
-    enum err closing = store_writer_close(w, err ? NULL : "closed");
+    bool whole = !err || err == ERR_CANCELLED;
+    enum err closing = store_writer_close(w, whole ? "closed" : NULL);
     return err ? err_set(err, "%s", why) : closing;
 }
 
-/* What may stay after a failure: nothing that is no use. Where the disk was full, what was
- * committed is worth having. */
+/* What may stay after a failure: nothing that is no use. Where the disk was full or somebody stopped the
+ * import, what was committed is worth having. */
 static enum err after_failure(enum err err, const char *path)
 {
     if (err == ERR_EXISTS) return err;
-    if (err != ERR_FULL && err != ERR_IO) {
+    if (err != ERR_FULL && err != ERR_IO && err != ERR_CANCELLED) {
         remove_file(path);
         return err;
     }
     char why[900];
     snprintf(why, sizeof why, "%s", err_text());
-    return err_set(err, "%s; what was read until then is in %s, and plumb doctor closes it", why,
-                   path);
+    return err_set(err, "%s; what was read until then is in %s%s", why, path,
+                   err == ERR_CANCELLED ? "" : ", and plumb doctor closes it");
 }
 
 enum err import_to_file(const struct import_target *to, const struct import_request *request,

@@ -220,6 +220,7 @@ static enum err check_all(sqlite3 *db, const char *path, unsigned flags)
     if (!(flags & STORE_OPEN_NO_VIEWS)) TRY_OUT(make_temporary_views(db, reference));
 out:
     store_close(reference);
+    if (err && !strstr(err_text(), path)) err_wrap(err, "%s: ", path);
     return err;
 }
 
@@ -286,30 +287,79 @@ enum err store_open_read(const char *path, unsigned flags, sqlite3 **out)
 
 /* ---- making and finishing ---- */
 
+_Static_assert(STORE_APPLICATION_ID == 0x706c6d62 && STORE_USER_VERSION == 1, "as in empty_trace");
+
+/* The bytes of a trace without rows; *out is SQLite's memory. */
+static enum err empty_trace(unsigned char **out, sqlite3_int64 *size)
+{
+    sqlite3 *db = NULL;
+    enum err err = open_file(":memory:", SQLITE_OPEN_READWRITE, &db);
+    if (!err) err = store_exec(db, "PRAGMA page_size=4096; PRAGMA application_id=0x706c6d62; PRAGMA user_version=1;");
+    if (!err) err = store_exec(db, store_schema_recorded);
+    if (!err) err = store_meta_put(db, "format", "plumb trace");
+    if (!err) err = store_meta_put(db, "plumb_version", PLUMB_VERSION);
+    if (!err) err = store_meta_put(db, "state", "live");
+    *out = err ? NULL : sqlite3_serialize(db, "main", size, 0);
+    if (!err && !*out) err = err_set(ERR_NOMEM, "out of memory for an empty trace");
+    store_close(db);
+    return err;
+}
+
+static enum err cannot_make(const char *path)
+{
+    if (errno == EEXIST) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", path);
+    FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be made: %s", path, strerror(errno));
+}
+
+/* A file without a name in the folder of path, or -1: not every file system can. */
+static int open_nameless(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct buf folder = {0};
+    buf_put(&folder, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    int fd = folder.failed ? -1 : open(folder.p, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    buf_release(&folder);
+    return fd;
+}
+
+/* The name appears with all bytes in place: whoever is killed meanwhile leaves nothing or a trace. */
+static enum err put_bytes(const char *path, const unsigned char *bytes, size_t size)
+{
+    int fd = open_nameless(path);
+    bool nameless = fd >= 0;
+    if (!nameless) fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+    if (fd < 0) return cannot_make(path);
+    char self[64];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    ssize_t n = write(fd, bytes, size);
+    if (n >= 0 && n < (ssize_t)size) errno = ENOSPC;
+    bool ok = n == (ssize_t)size && (!nameless || !linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+    enum err err = ok ? ERR_OK : cannot_make(path);
+    if (!ok && !nameless) unlink(path);
+    close(fd);
+    return err;
+}
+
 /* WAL so that readers may look while it grows and a kill loses nothing committed. */
-static const char create_settings[] =
-    "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=2000;"
-    "PRAGMA cache_size=-8192; PRAGMA application_id=0x706c6d62; PRAGMA user_version=1;";
-_Static_assert(STORE_APPLICATION_ID == 0x706c6d62 && STORE_USER_VERSION == 1, "as in create_settings");
+static const char live_settings[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=2000;"
+                                    "PRAGMA cache_size=-8192;";
 
 enum err store_create(const char *path, sqlite3 **out)
 {
+    unsigned char *bytes;
+    sqlite3_int64 size;
     *out = NULL;
-    int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
-    if (fd < 0 && errno == EEXIST) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", path);
-    if (fd < 0) FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be made: %s", path, strerror(errno));
-    close(fd);
-    enum err err = open_file(path, SQLITE_OPEN_READWRITE, out);
+    TRY(empty_trace(&bytes, &size));
+    enum err err = put_bytes(path, bytes, (size_t)size);
+    sqlite3_free(bytes);
+    if (err) return err;
+    err = open_file(path, SQLITE_OPEN_READWRITE, out);
     if (!err) {
         set_defences(*out);
         sqlite3_db_config(*out, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
-        err = store_exec(*out, create_settings);
+        err = store_exec(*out, live_settings);
     }
     if (!err) err = store_functions_register(*out);
-    if (!err) err = store_exec(*out, store_schema_recorded);
-    if (!err) err = store_meta_put(*out, "format", "plumb trace");
-    if (!err) err = store_meta_put(*out, "plumb_version", PLUMB_VERSION);
-    if (!err) err = store_meta_put(*out, "state", "live");
     if (!err) return ERR_OK;
     store_close(*out);
     *out = NULL;
