@@ -315,12 +315,13 @@ static enum err check_all(struct doctor *d, sqlite3 *db, bool may_write)
 /* Whether the first bytes are those of a trace: SQLite's, with our application_id. https://sqlite.org/fileformat.html 1.3 */
 static bool has_trace_header(const char *path)
 {
-    unsigned char head[100] = {0};
-    FILE *in = fopen(path, "rb");
-    size_t n = in ? fread(head, 1, sizeof head, in) : 0;
-    if (in) fclose(in);
+    char why[1024];
+    unsigned char head[72] = {0};
+    snprintf(why, sizeof why, "%s", err_text());
+    if (store_read_head(path, head, sizeof head)) err_clear();
+    (void)err_set(ERR_FORMAT, "%s", why);
     uint32_t id = (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
-    return n == sizeof head && !memcmp(head, "SQLite format 3", 16) && id == STORE_APPLICATION_ID;
+    return !memcmp(head, "SQLite format 3", 16) && id == STORE_APPLICATION_ID;
 }
 
 /* A trace that does not open: its schema, or the page it begins on, is damaged. writable_schema lets SQLite go on past the
