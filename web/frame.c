@@ -8,17 +8,7 @@
 
 #include "web/asset.h"
 
-enum { MAX_RAIL = 32, MAX_SWITCH = 60 };
-
-struct rail_count {
-    char page[24];
-    int64_t n;        /* STORE_NULL: the run has no such data */
-    int64_t severity; /* 2 bad, 1 warn, 0 quiet */
-};
-struct rail {
-    struct rail_count counts[MAX_RAIL];
-    int n;
-};
+enum { MAX_SWITCH = 60 };
 
 static const char *asset_tag(const char *name)
 {
@@ -117,14 +107,15 @@ static void put_top(struct web_request *q, struct html *h)
 
 /* ---- rail ---- */
 
-static enum err read_rail(struct web_request *q, struct rail *rail)
+static enum err read_rail(struct web_request *q, struct web_rail *rail)
 {
     sqlite3_stmt *s;
     enum err err;
+    rail->n = 0;
     TRY(web_query(q, "rail", &s));
     while (web_step(q, s, &err)) {
-        if (rail->n == MAX_RAIL) continue;
-        struct rail_count *c = &rail->counts[rail->n++];
+        if (rail->n == WEB_MAX_RAIL) continue;
+        struct web_rail_count *c = &rail->counts[rail->n++];
         snprintf(c->page, sizeof c->page, "%.*s", SPAN_ARG(web_text(s, "page")));
         c->n = web_int(s, "n");
         c->severity = web_int(s, "severity");
@@ -132,16 +123,29 @@ static enum err read_rail(struct web_request *q, struct rail *rail)
     return err;
 }
 
-static const struct rail_count *find_count(const struct rail *rail, const char *path)
+/* The counts of the run; a closed file's are read once per connection and run. */
+static const struct web_rail *rail_of(struct web_request *q)
+{
+    struct web_rail *rail = &web_job_of(q)->open->rail;
+    if (rail->run && rail->run == q->run && !q->live) return rail;
+    rail->run = q->run;
+    if (!q->run || read_rail(q, rail)) {
+        err_clear();
+        rail->run = 0;
+    }
+    return rail;
+}
+
+static const struct web_rail_count *find_count(const struct web_rail *rail, const char *path)
 {
     for (int i = 0; i < rail->n; i++)
         if (!strcmp(rail->counts[i].page, path + 1)) return &rail->counts[i];
     return NULL;
 }
 
-static void put_entry(struct web_request *q, struct html *h, const struct web_page *p, const struct rail *rail)
+static void put_entry(struct web_request *q, struct html *h, const struct web_page *p, const struct web_rail *rail)
 {
-    const struct rail_count *c = find_count(rail, p->path);
+    const struct web_rail_count *c = find_count(rail, p->path);
     const char *class_ = !c || c->n <= 0 ? "" : c->severity >= 2 ? "bad" : c->severity == 1 ? "warn" : "";
     html(h, "<a href=\"%s\" data-page=\"%s\"", web_link(q, p->path, NULL), p->path + 1);
     const char key[2] = {p->key, 0};
@@ -160,9 +164,8 @@ static void put_rail(struct web_request *q, struct html *h)
     static const struct {
         const char *section, *title;
     } titles[] = {{"compiled", "What it compiled"}, {"ran", "What ran"}, {"parts", "Where runs part"}, {"file", "The file"}};
-    struct rail rail = {.n = 0};
+    const struct web_rail *rail = rail_of(q);
     const char *section = "";
-    if (q->run_name.p && read_rail(q, &rail)) err_clear();
     html(h, "<nav class=\"rail\" aria-label=\"Pages of this run\">");
     for (const struct web_page *p = web_pages; p->path; p++) {
         if (!p->section || (!strcmp(p->path, "/") && q->n_runs < 2)) continue;
@@ -171,7 +174,7 @@ static void put_rail(struct web_request *q, struct html *h)
             for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
                 if (!strcmp(titles[i].section, section)) html(h, "<h3>%s</h3>", titles[i].title);
         }
-        put_entry(q, h, p, &rail);
+        put_entry(q, h, p, rail);
     }
     html(h, "</nav>\n");
 }

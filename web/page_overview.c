@@ -236,7 +236,7 @@ static const struct web_column finding_columns[] = {
     {0},
 };
 static const struct web_table findings = {
-    .id = "findings-table", .query = "findings", .columns = finding_columns, .unit = "findings", .own = true, .stack = true, .limit = 20,
+    .id = "findings-table", .query = "findings", .columns = finding_columns, .unit = "findings", .own = true, .once = true, .stack = true, .limit = 20,
     .none = WEB_EMPTY, .none_what = "Nothing needs a look.",
     .none_why = "No failure, recompile, graph break, restart or loss was found, and no compile stands out.",
 };
@@ -254,7 +254,6 @@ struct chart {
     struct span names[MAX_LANES];
     int64_t lane_ns[MAX_LANES];
     int n_lanes;
-    int64_t left_out;
 };
 
 /* A resumed frame is the rest of its function: torch_dynamo_resume_in_f_at_16 stands on the lane of f. */
@@ -282,11 +281,8 @@ static enum err read_chart(struct web_request *q, struct chart *c)
     sqlite3_stmt *s;
     enum err err;
     TRY(web_query(q, "compile_spans", &s));
+    TRY(store_bind_int(s, ":limit", MAX_BOXES));
     while (web_step(q, s, &err)) {
-        if (c->made.n >= MAX_BOXES) {
-            c->left_out++;
-            continue;
-        }
         struct made *m = LIST_PUSH(&c->made);
         if (!m) FAIL(ERR_NOMEM, "out of memory for a drawing");
         *m = (struct made){web_keep(q, web_text(s, "compile_id")), web_keep(q, web_text(s, "outcome")),
@@ -364,7 +360,7 @@ static enum err put_chart(struct web_request *q, struct html *h, const struct ch
             "first compile</span><span><svg width=\"14\" height=\"12\"><rect class=\"fwarnf\" x=\".5\" y=\".5\" width=\"13\" height=\"11\"/></svg>"
             "recompile or restarted</span><span><svg width=\"14\" height=\"12\"><rect class=\"fbadf\" x=\".5\" y=\".5\" width=\"13\" height=\"11\"/></svg>"
             "failed</span>");
-    if (c->left_out) html(h, "<span>the first %d of %n compiles</span>", n, (int64_t)n + c->left_out);
+    if (n == MAX_BOXES) html(h, "<span>the %d longest compiles</span>", n);
     html(h, "</p>\n");
     return ERR_OK;
 }
@@ -395,7 +391,7 @@ static const struct web_column log_columns[] = {
     {.name = "state", .head = "State", .class_ = "fit", .kind = WEB_TEXT},
     {0},
 };
-static const struct web_table logs = {.id = "logs-table", .query = "logs", .columns = log_columns, .unit = "logs", .own = true,
+static const struct web_table logs = {.id = "logs-table", .query = "logs", .columns = log_columns, .unit = "logs", .own = true, .once = true,
                                       .limit = 16, .none = WEB_EMPTY, .none_what = "No log was taken in."};
 
 enum err page_overview(struct web_request *q, struct html *h)

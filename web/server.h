@@ -43,6 +43,17 @@ struct web_statement {
     const char *name; /* of the named query, or a table's own text (then owned by the entry) */
     sqlite3_stmt *s;
 };
+/* Counts beside the pages of a run. */
+enum { WEB_MAX_RAIL = 32 };
+struct web_rail {
+    struct web_rail_count {
+        char page[24];    /* path without the slash */
+        int64_t n;        /* STORE_NULL: the run has no such data */
+        int64_t severity; /* 2 bad, 1 warn, 0 quiet */
+    } counts[WEB_MAX_RAIL];
+    int n;
+    int64_t run;          /* 0: nothing was read */
+};
 /* One worker's connection to one file. */
 struct web_open {
     sqlite3 *db;
@@ -50,6 +61,7 @@ struct web_open {
     int generation;
     bool live;
     LIST_OF(struct web_statement) statements;
+    struct web_rail rail; /* of the run shown last, while the file does not change */
 };
 
 enum web_job_state { JOB_QUEUED, JOB_STREAMING, JOB_DONE };
@@ -129,7 +141,6 @@ void web_frame(struct web_request *q, const struct html *body, struct html *out)
 /* Whole pages without data. */
 void web_shell(struct html *out, const char *href);
 void web_plain(struct html *out, const char *title, const char *what, const char *why);
-enum err WARN_UNUSED web_rail_read(struct web_request *q);
 
 /* data.c: /data/QUERY.csv and so on; NULL when the path is none. */
 const struct web_page *web_data_page(const char *path);

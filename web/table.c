@@ -234,14 +234,17 @@ static void put_row(struct view *v, sqlite3_stmt *s, const int *index)
     html(v->h, "</tr>\n");
 }
 
+static bool in_window(const struct view *v, int64_t at) { return at >= v->after && at < v->after + v->limit; }
+
+/* With `once` all rows are stepped through and counted, and those of the window shown. */
 static enum err put_rows(struct view *v, int64_t *shown)
 {
     sqlite3_stmt *s;
     int index[MAX_COLUMNS], n = 0;
     enum err err;
     TRY(prepare(v, "rows", "*", v->filter != NULL, true, &s));
-    TRY(store_bind_int(s, ":t_limit", v->limit));
-    TRY(store_bind_int(s, ":t_after", v->after));
+    TRY(store_bind_int(s, ":t_limit", v->t->once ? -1 : v->limit));
+    TRY(store_bind_int(s, ":t_after", v->t->once ? 0 : v->after));
     if (v->filter) TRY(store_bind_text(s, ":t_filter", pattern(v->q, v->filter), -1));
     for (const struct web_column *c = v->t->columns; c->name; c++) {
         REQUIRE("web:columns", n < MAX_COLUMNS);
@@ -249,7 +252,9 @@ static enum err put_rows(struct view *v, int64_t *shown)
         if (index[n++] < 0) FAIL(ERR_NOT_FOUND, "the named query %s has no column %s", v->t->query, c->name);
     }
     *shown = 0;
-    while (web_step(v->q, s, &err)) {
+    for (int64_t at = v->t->once ? 0 : v->after; web_step(v->q, s, &err); at++) {
+        if (v->t->once) v->total = at + 1;
+        if (!in_window(v, at)) continue;
         put_row(v, s, index);
         ++*shown;
     }
@@ -301,11 +306,31 @@ static void put_filter_form(struct view *v)
     html(h, "<span class=\"n\">%n of %n</span></form>\n", v->filter ? v->matching : v->total, v->total);
 }
 
+/* Rows before head, since only then it is known whether there are any. */
+static enum err table_once(struct view *v, int64_t *n_rows)
+{
+    struct html *h = v->h, rows = {0};
+    int64_t shown = 0;
+    v->h = &rows;
+    enum err err = put_rows(v, &shown);
+    v->h = h;
+    if (!err && n_rows) *n_rows = v->total;
+    if (!err && !v->total && v->t->none_what) web_state(h, v->t->none, v->t->none_what, v->t->none_why);
+    if (!err && v->total) {
+        put_head(v);
+        buf_span(&h->out, buf_text(&rows.out));
+        put_foot(v, shown);
+    }
+    html_release(&rows);
+    return err;
+}
+
 enum err web_table(struct web_request *q, struct html *h, const struct web_table *t, int64_t *n_rows)
 {
     struct view v = {.q = q, .h = h, .t = t};
     int64_t shown = 0;
     read_params(&v);
+    if (t->once) return table_once(&v, n_rows);
     TRY(count_rows(&v, false, &v.total));
     if (n_rows) *n_rows = v.total;
     if (!v.total) {

@@ -167,6 +167,7 @@ struct web_table {
     int limit;           /* rows shown at once; 0: 50 */
     bool own;            /* several tables on the page: parameters carry the id */
     bool filter;         /* show the filter field */
+    bool once;           /* the query costs more than its rows: read it once, counting as it is shown (no WEB_BAR, no filter) */
     bool stack;          /* two-line entries on a phone */
     const char *unit;    /* what the rows are, for the foot and the states: "failures" */
     const char *key;     /* column whose value marks the selected row (?sel=), NULL none */
