@@ -16,7 +16,8 @@
 -- ## Identity
 
 -- One fact about the file per row: `format` (always "plumb trace"), `plumb_version`, `state` (live, closed,
--- recovered, packed), `created_ts`, `import_command`; in a packed file `cut.<what>` rows name what was left out,
+-- recovered, packed), `created_ts`, `import_command`; in a packed file `packed_from` is the state it
+-- had, `cut.<what>` rows name what was left out,
 -- `redacted` is 1 where words were replaced by tokens.
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,             -- name of the fact
