@@ -386,12 +386,11 @@ static const struct web_column log_columns[] = {
     {.name = "records", .head = "Records", .kind = WEB_COUNT},
     {.name = "payloads", .head = "Payloads", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "size", .head = "Size", .class_ = "num opt", .kind = WEB_BYTES},
-    {.name = "text_stored", .head = "Stored as", .class_ = "num opt", .kind = WEB_BYTES},
     {.name = "start_ts", .head = "First record", .unit = "UTC", .class_ = "fit opt", .kind = WEB_CLOCK},
     {.name = "state", .head = "State", .class_ = "fit", .kind = WEB_TEXT},
     {0},
 };
-static const struct web_table logs = {.id = "logs-table", .query = "logs", .columns = log_columns, .unit = "logs", .own = true, .once = true,
+static const struct web_table logs = {.id = "logs-table", .query = "run_logs", .columns = log_columns, .unit = "logs", .own = true, .once = true,
                                       .limit = 16, .none = WEB_EMPTY, .none_what = "No log was taken in."};
 
 enum err page_overview(struct web_request *q, struct html *h)
@@ -412,7 +411,7 @@ enum err page_overview(struct web_request *q, struct html *h)
     TRY(web_table(q, h, &findings, NULL));
     web_section_end(h);
     TRY(put_in_time(q, h));
-    web_section(q, h, "logs", n.logs == 1 ? "The log" : "Logs", NULL, "logs");
+    web_section(q, h, "logs", n.logs == 1 ? "The log" : "Logs", NULL, "run_logs");
     TRY(web_table(q, h, &logs, NULL));
     web_section_end(h);
     return ERR_OK;
