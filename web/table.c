@@ -1,11 +1,14 @@
 /* table.c - a named query as a sortable, filterable table.
  *
- * The rows come from the named query wrapped in a second SELECT that orders, filters and limits them:
+ * The rows come from the named query wrapped in a second SELECT that orders, filters and limits
+ * them:
  *
- *   SELECT * FROM (<named query>) WHERE "a" LIKE :t_filter OR "b" LIKE :t_filter ORDER BY "c" DESC LIMIT :t_limit OFFSET :t_after
+ *   SELECT * FROM (<named query>) WHERE "a" LIKE :t_filter OR "b" LIKE :t_filter
+ *   ORDER BY "c" DESC LIMIT :t_limit OFFSET :t_after
  *
- * Everything in that text is the program's: names come from the columns of the page, a `sort` that is none of them is ignored, and
- * what the address brings is bound. SQLite keeps only the rows of the page while it sorts.
+ * Everything in that text is the program's: names come from the columns of the page, a `sort`
+ * that is none of them is ignored, and what the address brings is bound. SQLite keeps only the
+ * rows of the page while it sorts.
  */
 #include "web/web.h"
 
@@ -21,7 +24,7 @@ struct view {
     const struct web_table *t;
     const struct web_column *sort; /* NULL: order of the query */
     bool descending;
-    const char *filter;            /* NULL none */
+    const char *filter; /* NULL none */
     int64_t after, limit;
     int64_t total, matching;
     double max[MAX_COLUMNS];
@@ -29,7 +32,8 @@ struct view {
 
 static bool numeric(enum web_kind k)
 {
-    return k == WEB_COUNT || k == WEB_MS || k == WEB_BYTES || k == WEB_SHARE || k == WEB_BAR || k == WEB_REAL;
+    return k == WEB_COUNT || k == WEB_MS || k == WEB_BYTES || k == WEB_SHARE || k == WEB_BAR ||
+           k == WEB_REAL;
 }
 
 /* Name of a parameter of this table. */
@@ -77,7 +81,8 @@ static void put_filter(struct buf *b, const struct web_table *t)
     }
 }
 
-static enum err prepare(struct view *v, const char *use, const char *select, bool filtered, bool page, sqlite3_stmt **out)
+static enum err prepare(struct view *v, const char *use, const char *select, bool filtered,
+                        bool page, sqlite3_stmt **out)
 {
     const struct store_query *query = store_query_find(v->t->query);
     if (!query) FAIL(ERR_NOT_FOUND, "there is no named query %s", v->t->query);
@@ -85,10 +90,13 @@ static enum err prepare(struct view *v, const char *use, const char *select, boo
     struct span sql = bare(query->sql);
     buf_printf(&b, "SELECT %s FROM (\n%.*s\n)", select, SPAN_ARG(sql));
     if (filtered) put_filter(&b, v->t);
-    if (page && v->sort) buf_printf(&b, " ORDER BY \"%s\"%s NULLS LAST", v->sort->name, v->descending ? " DESC" : "");
+    if (page && v->sort)
+        buf_printf(&b, " ORDER BY \"%s\"%s NULLS LAST", v->sort->name,
+                   v->descending ? " DESC" : "");
     if (page) buf_puts(&b, " LIMIT :t_limit OFFSET :t_after");
-    const char *name = arena_printf(&v->q->arena, "%s/%s/%s/%d%s%s", use, v->t->id, v->t->query, filtered,
-                                    page && v->sort ? v->sort->name : "", v->descending ? "-" : "");
+    const char *name =
+        arena_printf(&v->q->arena, "%s/%s/%s/%d%s%s", use, v->t->id, v->t->query, filtered,
+                     page && v->sort ? v->sort->name : "", v->descending ? "-" : "");
     enum err err = buf_ok(&b);
     if (!err && !name) err = err_set(ERR_NOMEM, "out of memory for a table");
     if (!err) err = web_statement(v->q, name, b.p, out);
@@ -157,7 +165,8 @@ static void put_head_cell(struct view *v, const struct web_column *c)
     else if (sorted) html(h, " aria-sort=\"ascending\"");
     html(h, "><a href=\"%s#%s\">%s", href, v->t->id, c->head);
     if (c->unit) html(h, " <small>%s</small>", c->unit);
-    if (sorted) html(h, "<span class=\"sort\">%s</span>", v->descending ? "\xe2\x96\xbc" : "\xe2\x96\xb2");
+    if (sorted)
+        html(h, "<span class=\"sort\">%s</span>", v->descending ? "\xe2\x96\xbc" : "\xe2\x96\xb2");
     html(h, "</a></th>");
 }
 
@@ -186,7 +195,8 @@ static void put_number(struct html *h, char verb, sqlite3_stmt *s, int i)
     bool zero = sqlite3_column_double(s, i) == 0;
     if (zero) html(h, "<span class=\"dim\">");
     html_number(&h->out, verb,
-                type == SQLITE_INTEGER ? html_of_int(sqlite3_column_int64(s, i)) : html_of_real(sqlite3_column_double(s, i)));
+                type == SQLITE_INTEGER ? html_of_int(sqlite3_column_int64(s, i))
+                                       : html_of_real(sqlite3_column_double(s, i)));
     if (zero) html(h, "</span>");
 }
 
@@ -234,7 +244,10 @@ static void put_row(struct view *v, sqlite3_stmt *s, const int *index)
     html(v->h, "</tr>\n");
 }
 
-static bool in_window(const struct view *v, int64_t at) { return at >= v->after && at < v->after + v->limit; }
+static bool in_window(const struct view *v, int64_t at)
+{
+    return at >= v->after && at < v->after + v->limit;
+}
 
 /* With `once` all rows are stepped through and counted, and those of the window shown. */
 static enum err put_rows(struct view *v, int64_t *shown)
@@ -249,7 +262,8 @@ static enum err put_rows(struct view *v, int64_t *shown)
     for (const struct web_column *c = v->t->columns; c->name; c++) {
         REQUIRE("web:columns", n < MAX_COLUMNS);
         index[n] = web_column_index(s, c->name);
-        if (index[n++] < 0) FAIL(ERR_NOT_FOUND, "the named query %s has no column %s", v->t->query, c->name);
+        if (index[n++] < 0)
+            FAIL(ERR_NOT_FOUND, "the named query %s has no column %s", v->t->query, c->name);
     }
     *shown = 0;
     for (int64_t at = v->t->once ? 0 : v->after; web_step(v->q, s, &err); at++) {
@@ -272,10 +286,13 @@ static void put_foot(struct view *v, int64_t shown)
         html(h, "<div class=\"cut\">Showing %n", v->after + (shown > 0));
         if (shown > 1) html(h, " to %n", v->after + shown);
         html(h, " of %n %s<span class=\"pg\">", of, v->t->unit);
-        if (v->after) html(h, "<a href=\"%s#%s\">First %n</a>", web_here(v->q, param(v, "after"), "", NULL), v->t->id, v->limit);
+        if (v->after)
+            html(h, "<a href=\"%s#%s\">First %n</a>", web_here(v->q, param(v, "after"), "", NULL),
+                 v->t->id, v->limit);
         if (v->after + shown < of) {
             const char *next = arena_printf(&v->q->arena, "%lld", (long long)(v->after + shown));
-            html(h, "<a rel=\"next\" href=\"%s#%s\">Next %n</a>", web_here(v->q, param(v, "after"), next, NULL), v->t->id,
+            html(h, "<a rel=\"next\" href=\"%s#%s\">Next %n</a>",
+                 web_here(v->q, param(v, "after"), next, NULL), v->t->id,
                  v->limit < of - v->after - shown ? v->limit : of - v->after - shown);
         }
         html(h, "</span></div>");
@@ -289,7 +306,9 @@ void web_hidden(struct web_request *q, struct html *h, const char *const *withou
     for (int i = 0; i < q->n_params; i++) {
         bool skip = false;
         for (const char *const *w = without; *w; w++) skip |= !strcmp(*w, q->params[i].name);
-        if (!skip) html(h, "<input type=\"hidden\" name=\"%s\" value=\"%s\">", q->params[i].name, q->params[i].value);
+        if (!skip)
+            html(h, "<input type=\"hidden\" name=\"%s\" value=\"%s\">", q->params[i].name,
+                 q->params[i].value);
     }
 }
 
@@ -297,13 +316,18 @@ static void put_filter_form(struct view *v)
 {
     struct html *h = v->h;
     const char *name = param(v, "q"), *after = param(v, "after");
-    html(h, "<form class=\"filter\" method=\"get\" action=\"%s#%s\" role=\"search\">", web_job_of(v->q)->address.path, v->t->id);
+    html(h, "<form class=\"filter\" method=\"get\" action=\"%s#%s\" role=\"search\">",
+         web_job_of(v->q)->address.path, v->t->id);
     web_hidden(v->q, h, (const char *const[]){name, after, "token", NULL});
-    html(h, "<input class=\"q\" type=\"search\" name=\"%s\" value=\"%s\" placeholder=\"Filter %s\" aria-label=\"Filter %s\">", name,
-         v->filter ? v->filter : "", v->t->unit, v->t->unit);
+    html(h,
+         "<input class=\"q\" type=\"search\" name=\"%s\" value=\"%s\" placeholder=\"Filter %s\" "
+         "aria-label=\"Filter %s\">",
+         name, v->filter ? v->filter : "", v->t->unit, v->t->unit);
     if (v->filter)
-        html(h, "<a class=\"chip\" href=\"%s#%s\">All %n</a>", web_here(v->q, name, "", after, "", NULL), v->t->id, v->total);
-    html(h, "<span class=\"n\">%n of %n</span></form>\n", v->filter ? v->matching : v->total, v->total);
+        html(h, "<a class=\"chip\" href=\"%s#%s\">All %n</a>",
+             web_here(v->q, name, "", after, "", NULL), v->t->id, v->total);
+    html(h, "<span class=\"n\">%n of %n</span></form>\n", v->filter ? v->matching : v->total,
+         v->total);
 }
 
 /* Rows before head, since only then it is known whether there are any. */
@@ -315,7 +339,8 @@ static enum err table_once(struct view *v, int64_t *n_rows)
     enum err err = put_rows(v, &shown);
     v->h = h;
     if (!err && n_rows) *n_rows = v->total;
-    if (!err && !v->total && v->t->none_what) web_state(h, v->t->none, v->t->none_what, v->t->none_why);
+    if (!err && !v->total && v->t->none_what)
+        web_state(h, v->t->none, v->t->none_what, v->t->none_why);
     if (!err && v->total) {
         put_head(v);
         buf_span(&h->out, buf_text(&rows.out));
@@ -325,7 +350,8 @@ static enum err table_once(struct view *v, int64_t *n_rows)
     return err;
 }
 
-enum err web_table(struct web_request *q, struct html *h, const struct web_table *t, int64_t *n_rows)
+enum err web_table(struct web_request *q, struct html *h, const struct web_table *t,
+                   int64_t *n_rows)
 {
     struct view v = {.q = q, .h = h, .t = t};
     int64_t shown = 0;
@@ -340,7 +366,8 @@ enum err web_table(struct web_request *q, struct html *h, const struct web_table
     if (v.filter) TRY(count_rows(&v, true, &v.matching));
     if (t->filter && (v.total > 5 || v.filter)) put_filter_form(&v);
     if (v.filter && !v.matching) {
-        web_state(h, WEB_NO_MATCH, arena_printf(&q->arena, "Nothing matches \xe2\x80\x9c%s\xe2\x80\x9d.", v.filter),
+        web_state(h, WEB_NO_MATCH,
+                  arena_printf(&q->arena, "Nothing matches \xe2\x80\x9c%s\xe2\x80\x9d.", v.filter),
                   arena_printf(&q->arena, "%lld %s were searched.", (long long)v.total, t->unit));
         return ERR_OK;
     }

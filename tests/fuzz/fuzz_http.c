@@ -1,5 +1,6 @@
-/* fuzz_http.c - any bytes as the parts of a request that outsiders write: address, form, headers. What is taken apart must
- * be well formed and survive being written back; a decision must never let a stranger through. */
+/* fuzz_http.c - any bytes as the parts of a request that outsiders write: address, form, headers.
+ * What is taken apart must be well formed and survive being written back; a decision must never
+ * let a stranger through. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -27,11 +28,14 @@ static bool same_params(const struct web_address *a, const struct web_address *b
 {
     if (strcmp(a->path, b->path) || a->n_params != b->n_params) return false;
     for (int i = 0; i < a->n_params; i++)
-        if (strcmp(a->params[i].name, b->params[i].name) || strcmp(a->params[i].value, b->params[i].value)) return false;
+        if (strcmp(a->params[i].name, b->params[i].name) ||
+            strcmp(a->params[i].value, b->params[i].value))
+            return false;
     return true;
 }
 
-/* An address that was accepted is written back to one that means the same and cannot leave this server. */
+/* An address that was accepted is written back to one that means the same and cannot leave this
+ * server. */
 static void check_address(struct span target, struct span form)
 {
     static struct web_address a, again;
@@ -69,8 +73,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span rest = {(const char *)data, size};
     struct span target = part(&rest), form = part(&rest);
-    struct web_head head = {.method = part(&rest), .host = part(&rest), .origin = part(&rest), .fetch_site = part(&rest), .fetch_mode = part(&rest),
-                            .fetch_dest = part(&rest), .cookie = part(&rest), .token = part(&rest)};
+    struct web_head head = {.method = part(&rest),
+                            .host = part(&rest),
+                            .origin = part(&rest),
+                            .fetch_site = part(&rest),
+                            .fetch_mode = part(&rest),
+                            .fetch_dest = part(&rest),
+                            .cookie = part(&rest),
+                            .token = part(&rest)};
     if (size) head.may_post = data[0] & 1, head.is_public = data[0] & 2;
     struct web_decision d = web_decide(&policy, &head);
     must(d.verdict != WEB_REFUSE || (d.status >= 400 && d.why));
