@@ -14,7 +14,7 @@
 #include <math.h>
 
 enum {
-    N_SLOTS = 4,
+    N_SLOTS = 128,
     TEXT_MAX = 32 << 20, /* a longer text is not kept */
     SLOTS_MAX =
         24 << 20, /* bytes of all slots; above that the slots used least recently are let go */
@@ -40,6 +40,8 @@ struct slot {
 };
 struct state {
     uint64_t time;
+    size_t n_dropped;  /* compiles whose texts were let go before the end of the log */
+    struct slot *last; /* used last */
     struct slot slots[N_SLOTS];
 };
 
@@ -139,6 +141,29 @@ static enum err add_links(struct finishing *f, int64_t map, const struct provena
     return ERR_OK;
 }
 
+static enum err add_loss(struct torch_source *source, const char *message)
+{
+    struct row_loss row = {.id = store_next_id(source->writer, STORE_LOSS),
+                           .source = source->row.id,
+                           .kind = SPAN("schema"),
+                           .ts = STORE_NULL,
+                           .offset = STORE_NULL,
+                           .line = STORE_NULL,
+                           .count = 1,
+                           .bytes = STORE_NULL,
+                           .message = span_of(message)};
+    return store_loss_add(source->batch, &row);
+}
+
+/* A text that the map needs is not there any more, as far as can be known. */
+static bool lacks_text(const struct finishing *f, const struct json *mappings)
+{
+    const struct state *st = f->source->provenance;
+    const struct json *names = json_get(mappings, "preToPost");
+    bool complete = f->slot->texts[PRE].artifact && f->slot->texts[POST].artifact;
+    return st->n_dropped && names && names->n && !complete;
+}
+
 static enum err finish_map(struct finishing *f, const struct json *mappings)
 {
     struct slot *s = f->slot;
@@ -154,6 +179,11 @@ static enum err finish_map(struct finishing *f, const struct json *mappings)
                                      .code_line = STORE_NULL};
     struct provenance_links links = {0};
     enum err err = ERR_OK;
+    if (lacks_text(f, mappings))
+        TRY_OUT(
+            add_loss(f->source,
+                     "the graphs of a provenance map came too long before it to be kept in memory: "
+                     "their lines are not mapped"));
     if (texts.code.p) row.code_line = provenance_code_line(texts.code, s->is_cpp);
     TRY_OUT(store_provenance_map_add(f->source->batch, &row));
     TRY_OUT(add_kernel_ops(f, json_get(mappings, "cppCodeToPost")));
@@ -196,17 +226,7 @@ static enum err let_go(struct torch_source *source, struct slot *s)
 {
     enum err err = finish_waiting(source, s);
     clear_slot(s);
-    if (err != ERR_FORMAT && err != ERR_LIMIT) return err;
-    struct row_loss row = {.id = store_next_id(source->writer, STORE_LOSS),
-                           .source = source->row.id,
-                           .kind = SPAN("schema"),
-                           .ts = STORE_NULL,
-                           .offset = STORE_NULL,
-                           .line = STORE_NULL,
-                           .count = 1,
-                           .bytes = STORE_NULL,
-                           .message = span_of(err_text())};
-    return store_loss_add(source->batch, &row);
+    return err == ERR_FORMAT || err == ERR_LIMIT ? add_loss(source, err_text()) : err;
 }
 
 static size_t slot_size(const struct slot *s)
@@ -216,13 +236,20 @@ static size_t slot_size(const struct slot *s)
     return n;
 }
 
-static struct slot *oldest(struct state *st, const struct slot *but)
+/* The slot used least recently among those that hold at least `size` bytes; NULL when there is none. */
+static struct slot *oldest(struct state *st, const struct slot *but, size_t size)
 {
     struct slot *found = NULL;
-    for (int i = 0; i < N_SLOTS; i++)
-        if (&st->slots[i] != but && (!found || st->slots[i].used < found->used))
-            found = &st->slots[i];
+    for (struct slot *s = st->slots; s < st->slots + N_SLOTS; s++)
+        if (s != but && slot_size(s) >= size && (!found || s->used < found->used)) found = s;
     return found;
+}
+
+static enum err drop(struct torch_source *source, struct slot *s)
+{
+    struct state *st = source->provenance;
+    if (s->used && slot_size(s)) st->n_dropped++;
+    return let_go(source, s);
 }
 
 /* The slot of the record's compile, made when there is none. */
@@ -233,33 +260,30 @@ static enum err find_slot(struct torch_record *r, struct slot **out)
     struct state *st = source->provenance;
     if (!st) FAIL(ERR_NOMEM, "out of memory for the provenance of a log");
     int64_t compile = torch_compile_row(r);
-    struct slot *s = NULL;
+    struct slot *s = st->last && st->last->compile == compile ? st->last : NULL;
     for (int i = 0; i < N_SLOTS && !s; i++)
         if (st->slots[i].used && st->slots[i].compile == compile) s = &st->slots[i];
     if (!s) {
-        s = oldest(st, NULL);
-        TRY(let_go(source, s));
+        s = oldest(st, NULL, 0);
+        TRY(drop(source, s));
         s->compile = compile;
     }
     s->used = ++st->time;
-    *out = s;
+    *out = st->last = s;
     return ERR_OK;
 }
 
 static enum err make_room(struct torch_source *source, const struct slot *but)
 {
     struct state *st = source->provenance;
-    for (;;) {
-        size_t n = 0;
-        for (int i = 0; i < N_SLOTS; i++) n += slot_size(&st->slots[i]);
-        struct slot *s = oldest(st, but);
-        for (int i = 0; i < N_SLOTS; i++) /* the oldest that holds anything */
-            if (&st->slots[i] != but && slot_size(&st->slots[i]) &&
-                (!slot_size(s) || st->slots[i].used < s->used))
-                s = &st->slots[i];
-        if (n <= SLOTS_MAX || !slot_size(s)) return ERR_OK;
-        TRY(let_go(source, s));
+    size_t n = 0;
+    for (int i = 0; i < N_SLOTS; i++) n += slot_size(&st->slots[i]);
+    struct slot *s;
+    while (n > SLOTS_MAX && (s = oldest(st, but, 1))) {
+        n -= slot_size(s);
+        TRY(drop(source, s));
     }
+    return ERR_OK;
 }
 
 /* ---- records ---- */

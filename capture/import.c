@@ -269,23 +269,24 @@ static enum err fill_file(const char *path, const struct import_target *to,
     enum err err = import_into(w, request, out);
     char why[1024];
     snprintf(why, sizeof why, "%s", err ? err_text() : "");
-    enum err closing = store_writer_close(w, err ? NULL : "closed");
+    bool whole = !err || err == ERR_CANCELLED;
+    enum err closing = store_writer_close(w, whole ? "closed" : NULL);
     return err ? err_set(err, "%s", why) : closing;
 }
 
-/* What may stay after a failure: nothing that is no use. Where the disk was full, what was
- * committed is worth having. */
+/* What may stay after a failure: nothing that is no use. Where the disk was full or somebody stopped the
+ * import, what was committed is worth having. */
 static enum err after_failure(enum err err, const char *path)
 {
     if (err == ERR_EXISTS) return err;
-    if (err != ERR_FULL && err != ERR_IO) {
+    if (err != ERR_FULL && err != ERR_IO && err != ERR_CANCELLED) {
         remove_file(path);
         return err;
     }
     char why[900];
     snprintf(why, sizeof why, "%s", err_text());
-    return err_set(err, "%s; what was read until then is in %s, and plumb doctor closes it", why,
-                   path);
+    return err_set(err, "%s; what was read until then is in %s%s", why, path,
+                   err == ERR_CANCELLED ? "" : ", and plumb doctor closes it");
 }
 
 enum err import_to_file(const struct import_target *to, const struct import_request *request,

@@ -48,7 +48,7 @@ static enum err tail_new(struct import_shared *s, const struct import_log *log, 
 {
     struct tail *t = calloc(1, sizeof *t);
     if (!t) FAIL(ERR_NOMEM, "out of memory for following a log");
-    enum err err = import_input_open(&t->input, log->path, true);
+    enum err err = import_input_open(&t->input, log->path, true, s->request->stop);
     if (!err) err = torch_cutter_init(&t->cutter);
     if (!err) err = import_reader_new(s, log, import_input_is_gzip(&t->input), &t->reader);
     t->changed = clock_mono();

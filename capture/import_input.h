@@ -2,13 +2,16 @@
 #ifndef CAPTURE_IMPORT_INPUT_H
 #define CAPTURE_IMPORT_INPUT_H
 
+#include <stdatomic.h>
 #include <zlib.h>
 
 #include "store/base/buf.h"
 
 struct import_input {
     int fd;       /* owned unless it is standard input */
-    gzFile gz;    /* owns the fd when set */
+    gzFile gz;    /* a file in gzip; owns the fd when set */
+    struct import_inflater *inflater; /* a pipe in gzip, owned */
+    atomic_bool *stop; /* borrowed: ends the waiting for a pipe; may be NULL */
     bool is_pipe; /* has an end of its own */
     bool ended;   /* followed pipe or gzip: nothing will come any more */
     char head[2]; /* first bytes of a plain stream, not yet given out */
@@ -18,7 +21,8 @@ struct import_input {
 
 /* Opens path ("-": standard input) and looks whether it is gzip; a pipe that is followed is taken
  * as it is. */
-enum err WARN_UNUSED import_input_open(struct import_input *in, const char *path, bool follow);
+enum err WARN_UNUSED import_input_open(struct import_input *in, const char *path, bool follow,
+                                       atomic_bool *stop);
 bool import_input_is_gzip(const struct import_input *in);
 /* Up to n bytes; *got 0 at the end. With follow a pipe that has nothing now gives 0 too, and
  * `ended` tells them apart. ERR_FORMAT: gzip is damaged or cut off. */

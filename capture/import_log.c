@@ -164,8 +164,9 @@ static enum err feed_all(struct feed *f)
             TRY(send(f, TORCH_TAKE_COMPLETE, &wanted));
     }
     if (!wanted) return ERR_OK;
-    if (import_stopped(f->shared)) FAIL(ERR_CANCELLED, "the import was interrupted");
-    return send(f, TORCH_TAKE_ALL, &wanted);
+    enum err err = send(f, TORCH_TAKE_ALL, &wanted);
+    if (!err && import_stopped(f->shared)) FAIL(ERR_CANCELLED, "the import was interrupted");
+    return err;
 }
 
 static void *feeder_main(void *context)
@@ -240,9 +241,11 @@ static enum err read_with_feeder(struct feed *f, struct torch_reader *r)
     snprintf(why, sizeof why, "%s", err ? err_text() : "");
     pthread_join(feeder, NULL);
     if (err) return err_set(err, "%s", why);
-    if (f->err) return err_set(f->err, "%s", f->why);
+    bool stopped = f->err == ERR_CANCELLED; /* what was read until then is worth having */
+    if (f->err && !stopped) return err_set(f->err, "%s", f->why);
     TRY(torch_reader_settle(r));
-    return torch_reader_finish(r, f->damaged[0] ? "interrupted" : "complete", f->damaged);
+    TRY(torch_reader_finish(r, stopped || f->damaged[0] ? "interrupted" : "complete", f->damaged));
+    return stopped ? err_set(f->err, "%s", f->why) : ERR_OK;
 }
 
 static void feed_release(struct feed *f)
@@ -258,7 +261,7 @@ enum err import_log_read(struct import_shared *s, const struct import_log *log)
 {
     struct feed f = {.shared = s};
     struct torch_reader *r = NULL;
-    TRY(import_input_open(&f.input, log->path, false));
+    TRY(import_input_open(&f.input, log->path, false, s->request->stop));
     pthread_mutex_init(&f.lock, NULL);
     pthread_cond_init(&f.moved, NULL);
     enum err err = torch_cutter_init(&f.cutter);

@@ -8,7 +8,7 @@
 
 #include "store/base/map.h"
 
-static const uint64_t max_search = (uint64_t)1 << 33; /* bytes compared in one call */
+static const uint64_t max_search = (uint64_t)1 << 32; /* bytes compared in one call */
 
 struct lines {
     uint32_t *p;

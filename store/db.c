@@ -1,7 +1,8 @@
 /* db.c - opening with suspicion, making with speed, closing into one file.
  *
  * What a file may contain is decided by comparison: the schema of this program is made in memory, and every
- * object of the file must be one of it, word for word (SQLite's own sqlite_* tables excepted).
+ * table of the file must be one of it, word for word, and every view and index by its name (SQLite's own sqlite_*
+ * tables excepted).
  */
 #include "store/db.h"
 
@@ -135,7 +136,8 @@ static enum err reference_schema(sqlite3 **out)
     return store_exec(*out, store_schema_derived);
 }
 
-/* Every object of the file must be one of the reference. */
+/* Every object of the file must be one of the reference. Views and indices may be those of an earlier plumb: their names must be
+ * known; such views are not used (see below). */
 static enum err check_objects(sqlite3 *db, sqlite3 *reference, const char *path)
 {
     sqlite3_stmt *have = NULL, *know = NULL;
@@ -143,7 +145,8 @@ static enum err check_objects(sqlite3 *db, sqlite3 *reference, const char *path)
     int rc;
     TRY_OUT(store_prepare(db, "SELECT type, name, sql FROM main.sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
                           &have));
-    TRY_OUT(store_prepare(reference, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND sql = ?3", &know));
+    TRY_OUT(store_prepare(reference, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND (type <> 'table' OR sql = ?3)",
+                          &know));
     while ((rc = sqlite3_step(have)) == SQLITE_ROW) {
         for (int i = 0; i < 3; i++) sqlite3_bind_value(know, i + 1, sqlite3_column_value(have, i));
         bool known = sqlite3_step(know) == SQLITE_ROW;
@@ -160,7 +163,7 @@ out:
     return err;
 }
 
-/* Views that the file lacks (live or packed) are made in TEMP. */
+/* Views that the file lacks (live or packed) or has in another text are made in TEMP, whose names come first. */
 static enum err make_temporary_views(sqlite3 *db, sqlite3 *reference)
 {
     sqlite3_stmt *views;
@@ -168,9 +171,10 @@ static enum err make_temporary_views(sqlite3 *db, sqlite3 *reference)
     enum err err = ERR_OK;
     while (!err && sqlite3_step(views) == SQLITE_ROW) {
         sqlite3_stmt *has = NULL;
-        err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1", &has);
+        err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 AND sql = ?2", &has);
         if (err) break;
         sqlite3_bind_value(has, 1, sqlite3_column_value(views, 0));
+        sqlite3_bind_value(has, 2, sqlite3_column_value(views, 1));
         bool present = sqlite3_step(has) == SQLITE_ROW;
         sqlite3_finalize(has);
         if (present) continue;
@@ -213,6 +217,7 @@ static enum err check_all(sqlite3 *db, const char *path, unsigned flags)
     if (!(flags & STORE_OPEN_NO_VIEWS)) TRY_OUT(make_temporary_views(db, reference));
 out:
     store_close(reference);
+    if (err && !strstr(err_text(), path)) err_wrap(err, "%s: ", path);
     return err;
 }
 
@@ -279,30 +284,79 @@ enum err store_open_read(const char *path, unsigned flags, sqlite3 **out)
 
 /* ---- making and finishing ---- */
 
+_Static_assert(STORE_APPLICATION_ID == 0x706c6d62 && STORE_USER_VERSION == 1, "as in empty_trace");
+
+/* The bytes of a trace without rows; *out is SQLite's memory. */
+static enum err empty_trace(unsigned char **out, sqlite3_int64 *size)
+{
+    sqlite3 *db = NULL;
+    enum err err = open_file(":memory:", SQLITE_OPEN_READWRITE, &db);
+    if (!err) err = store_exec(db, "PRAGMA page_size=4096; PRAGMA application_id=0x706c6d62; PRAGMA user_version=1;");
+    if (!err) err = store_exec(db, store_schema_recorded);
+    if (!err) err = store_meta_put(db, "format", "plumb trace");
+    if (!err) err = store_meta_put(db, "plumb_version", PLUMB_VERSION);
+    if (!err) err = store_meta_put(db, "state", "live");
+    *out = err ? NULL : sqlite3_serialize(db, "main", size, 0);
+    if (!err && !*out) err = err_set(ERR_NOMEM, "out of memory for an empty trace");
+    store_close(db);
+    return err;
+}
+
+static enum err cannot_make(const char *path)
+{
+    if (errno == EEXIST) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", path);
+    FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be made: %s", path, strerror(errno));
+}
+
+/* A file without a name in the folder of path, or -1: not every file system can. */
+static int open_nameless(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct buf folder = {0};
+    buf_put(&folder, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    int fd = folder.failed ? -1 : open(folder.p, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    buf_release(&folder);
+    return fd;
+}
+
+/* The name appears with all bytes in place: whoever is killed meanwhile leaves nothing or a trace. */
+static enum err put_bytes(const char *path, const unsigned char *bytes, size_t size)
+{
+    int fd = open_nameless(path);
+    bool nameless = fd >= 0;
+    if (!nameless) fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+    if (fd < 0) return cannot_make(path);
+    char self[64];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    ssize_t n = write(fd, bytes, size);
+    if (n >= 0 && n < (ssize_t)size) errno = ENOSPC;
+    bool ok = n == (ssize_t)size && (!nameless || !linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+    enum err err = ok ? ERR_OK : cannot_make(path);
+    if (!ok && !nameless) unlink(path);
+    close(fd);
+    return err;
+}
+
 /* WAL so that readers may look while it grows and a kill loses nothing committed. */
-static const char create_settings[] =
-    "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=2000;"
-    "PRAGMA cache_size=-8192; PRAGMA application_id=0x706c6d62; PRAGMA user_version=1;";
-_Static_assert(STORE_APPLICATION_ID == 0x706c6d62 && STORE_USER_VERSION == 1, "as in create_settings");
+static const char live_settings[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=2000;"
+                                    "PRAGMA cache_size=-8192;";
 
 enum err store_create(const char *path, sqlite3 **out)
 {
+    unsigned char *bytes;
+    sqlite3_int64 size;
     *out = NULL;
-    int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
-    if (fd < 0 && errno == EEXIST) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", path);
-    if (fd < 0) FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be made: %s", path, strerror(errno));
-    close(fd);
-    enum err err = open_file(path, SQLITE_OPEN_READWRITE, out);
+    TRY(empty_trace(&bytes, &size));
+    enum err err = put_bytes(path, bytes, (size_t)size);
+    sqlite3_free(bytes);
+    if (err) return err;
+    err = open_file(path, SQLITE_OPEN_READWRITE, out);
     if (!err) {
         set_defences(*out);
         sqlite3_db_config(*out, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
-        err = store_exec(*out, create_settings);
+        err = store_exec(*out, live_settings);
     }
     if (!err) err = store_functions_register(*out);
-    if (!err) err = store_exec(*out, store_schema_recorded);
-    if (!err) err = store_meta_put(*out, "format", "plumb trace");
-    if (!err) err = store_meta_put(*out, "plumb_version", PLUMB_VERSION);
-    if (!err) err = store_meta_put(*out, "state", "live");
     if (!err) return ERR_OK;
     store_close(*out);
     *out = NULL;

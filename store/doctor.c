@@ -206,7 +206,7 @@ static enum err check_ranges(struct doctor *d, sqlite3 *db, enum doctor_kind kin
 
 /* ---- derived ---- */
 
-/* Objects of the derived schema that the file lacks; what it has too much, opening refuses. */
+/* Objects of the derived schema that the file lacks or has in another text; what it has too much, opening refuses. */
 static enum err missing_derived(sqlite3 *db, int64_t *out)
 {
     sqlite3 *made = NULL;
@@ -216,10 +216,11 @@ static enum err missing_derived(sqlite3 *db, int64_t *out)
     if (sqlite3_open(":memory:", &made)) err = err_set(ERR_NOMEM, "out of memory for a schema");
     if (!err) err = store_exec(made, store_schema_recorded);
     if (!err) err = store_exec(made, store_schema_derived);
-    if (!err) err = store_prepare(made, "SELECT name FROM sqlite_schema WHERE type IN ('index', 'view') AND sql IS NOT NULL", &all);
-    if (!err) err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE name = ?1", &has);
+    if (!err) err = store_prepare(made, "SELECT name, sql FROM sqlite_schema WHERE type IN ('index', 'view') AND sql IS NOT NULL", &all);
+    if (!err) err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE name = ?1 AND sql = ?2", &has);
     while (!err && sqlite3_step(all) == SQLITE_ROW) {
         sqlite3_bind_value(has, 1, sqlite3_column_value(all, 0));
+        sqlite3_bind_value(has, 2, sqlite3_column_value(all, 1));
         *out += sqlite3_step(has) != SQLITE_ROW;
         sqlite3_reset(has);
     }
@@ -242,7 +243,7 @@ static enum err check_derived(struct doctor *d, sqlite3 *db, bool may_write, boo
     if (err) return as_finding(d, "derived", err);
     if (!missing) tell(d, DOCTOR_FINE, "derived", "all indices and views are there");
     else
-        tell(d, expected ? DOCTOR_WRONG : DOCTOR_NOTE, "derived", "%lld indices and views are missing; --rebuild makes them",
+        tell(d, expected ? DOCTOR_WRONG : DOCTOR_NOTE, "derived", "%lld indices and views are missing or those of another plumb; --rebuild makes them",
              (long long)missing);
     return ERR_OK;
 }

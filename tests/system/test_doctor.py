@@ -72,6 +72,21 @@ def test_rebuild_makes_derived_parts_again(tmp_path):
     assert value(path, "SELECT compile_id FROM compiles") == "0/0"
 
 
+def test_views_of_another_plumb_are_not_used(tmp_path):
+    path = make(tmp_path / "a.db").close()
+    db = sqlite3.connect(path)
+    db.executescript("DROP VIEW compiles; CREATE VIEW compiles(compile_id) AS SELECT 'old';")
+    db.close()
+    assert "0/0" in plumb("sql", path, "SELECT compile_id FROM compiles")
+    assert "1 indices and views are missing or those of another plumb" in plumb("doctor", path, code=1)
+    plumb("doctor", "--rebuild", path)
+    assert value(path, "SELECT compile_id FROM compiles") == "0/0"
+    db = sqlite3.connect(path)
+    db.execute("CREATE VIEW mine AS SELECT 1")
+    db.close()
+    assert 'holds the view "mine"' in plumb("doctor", path, code=2)
+
+
 def test_a_killed_writer(tmp_path):
     """A copy of database and WAL taken while the writer has them open is what kill -9 leaves."""
     t = make(tmp_path / "live.db", derived=False, state="live")
