@@ -120,8 +120,8 @@ static const char *pattern(struct web_request *q, const char *text)
     return kept.p ? kept.p : "%";
 }
 
-/* Number of rows, and the largest value of each bar column. */
-static enum err count_rows(struct view *v, bool filtered, int64_t *n)
+/* Number of rows without the filter, and the largest value of each bar column. */
+static enum err count_rows(struct view *v)
 {
     struct buf select = {0};
     sqlite3_stmt *s;
@@ -129,12 +129,10 @@ static enum err count_rows(struct view *v, bool filtered, int64_t *n)
     for (const struct web_column *c = v->t->columns; c->name; c++)
         if (c->kind == WEB_BAR) buf_printf(&select, ", max(\"%s\")", c->name);
     enum err err = buf_ok(&select);
-    if (!err) err = prepare(v, "count", select.p, filtered, false, &s);
+    if (!err) err = prepare(v, "count", select.p, false, false, &s);
     buf_release(&select);
-    if (err) return err;
-    if (filtered) TRY(store_bind_text(s, ":t_filter", pattern(v->q, v->filter), -1));
-    if (!web_step(v->q, s, &err)) return err;
-    *n = sqlite3_column_int64(s, 0);
+    if (err || !web_step(v->q, s, &err)) return err;
+    v->total = sqlite3_column_int64(s, 0);
     int at = 1, i = 0;
     for (const struct web_column *c = v->t->columns; c->name && i < MAX_COLUMNS; c++, i++)
         if (c->kind == WEB_BAR) v->max[i] = sqlite3_column_double(s, at++);
@@ -249,25 +247,35 @@ static bool in_window(const struct view *v, int64_t at)
     return at >= v->after && at < v->after + v->limit;
 }
 
-/* With `once` all rows are stepped through and counted, and those of the window shown. */
-static enum err put_rows(struct view *v, int64_t *shown)
+/* Columns of the statement that the table shows. */
+static enum err find_columns(const struct view *v, sqlite3_stmt *s, int index[MAX_COLUMNS])
 {
-    sqlite3_stmt *s;
-    int index[MAX_COLUMNS], n = 0;
-    enum err err;
-    TRY(prepare(v, "rows", "*", v->filter != NULL, true, &s));
-    TRY(store_bind_int(s, ":t_limit", v->t->once ? -1 : v->limit));
-    TRY(store_bind_int(s, ":t_after", v->t->once ? 0 : v->after));
-    if (v->filter) TRY(store_bind_text(s, ":t_filter", pattern(v->q, v->filter), -1));
+    int n = 0;
     for (const struct web_column *c = v->t->columns; c->name; c++) {
         REQUIRE("web:columns", n < MAX_COLUMNS);
         index[n] = web_column_index(s, c->name);
         if (index[n++] < 0)
             FAIL(ERR_NOT_FOUND, "the named query %s has no column %s", v->t->query, c->name);
     }
-    *shown = 0;
-    for (int64_t at = v->t->once ? 0 : v->after; web_step(v->q, s, &err); at++) {
-        if (v->t->once) v->total = at + 1;
+    return ERR_OK;
+}
+
+/* A filtered table, and one whose query costs more than its rows, steps through all rows and counts
+ * those outside the window; any other asks for the window only. */
+static enum err put_rows(struct view *v, int64_t *shown)
+{
+    sqlite3_stmt *s;
+    int index[MAX_COLUMNS];
+    enum err err;
+    bool whole = v->t->once || v->filter;
+    TRY(prepare(v, "rows", "*", v->filter != NULL, true, &s));
+    TRY(store_bind_int(s, ":t_limit", whole ? -1 : v->limit));
+    TRY(store_bind_int(s, ":t_after", whole ? 0 : v->after));
+    if (v->filter) TRY(store_bind_text(s, ":t_filter", pattern(v->q, v->filter), -1));
+    TRY(find_columns(v, s, index));
+    for (int64_t at = whole ? 0 : v->after; web_step(v->q, s, &err); at++) {
+        if (v->filter) v->matching = at + 1;
+        else if (whole) v->total = at + 1;
         if (!in_window(v, at)) continue;
         put_row(v, s, index);
         ++*shown;
@@ -330,49 +338,45 @@ static void put_filter_form(struct view *v)
          v->total);
 }
 
-/* Rows before head, since only then it is known whether there are any. */
-static enum err table_once(struct view *v, int64_t *n_rows)
+static void put_no_match(struct view *v)
 {
-    struct html *h = v->h, rows = {0};
-    int64_t shown = 0;
-    v->h = &rows;
-    enum err err = put_rows(v, &shown);
-    v->h = h;
-    if (!err && n_rows) *n_rows = v->total;
-    if (!err && !v->total && v->t->none_what)
-        web_state(h, v->t->none, v->t->none_what, v->t->none_why);
-    if (!err && v->total) {
-        put_head(v);
-        buf_span(&h->out, buf_text(&rows.out));
-        put_foot(v, shown);
+    struct arena *a = &v->q->arena;
+    web_state(v->h, WEB_NO_MATCH,
+              arena_printf(a, "Nothing matches \xe2\x80\x9c%s\xe2\x80\x9d.", v->filter),
+              arena_printf(a, "%lld %s were searched.", (long long)v->total, v->t->unit));
+}
+
+/* What stands around the rows, which were written first since only then their number is known. */
+static void put_table(struct view *v, const struct html *rows, int64_t shown)
+{
+    const struct web_table *t = v->t;
+    if (!v->total) {
+        if (t->none_what) web_state(v->h, t->none, t->none_what, t->none_why);
+        return;
     }
-    html_release(&rows);
-    return err;
+    if (t->filter && (v->total > 5 || v->filter)) put_filter_form(v);
+    if (v->filter && !v->matching) {
+        put_no_match(v);
+        return;
+    }
+    put_head(v);
+    buf_span(&v->h->out, buf_text(&rows->out));
+    put_foot(v, shown);
 }
 
 enum err web_table(struct web_request *q, struct html *h, const struct web_table *t,
                    int64_t *n_rows)
 {
-    struct view v = {.q = q, .h = h, .t = t};
+    struct html rows = {0};
+    struct view v = {.q = q, .h = &rows, .t = t};
     int64_t shown = 0;
     read_params(&v);
-    if (t->once) return table_once(&v, n_rows);
-    TRY(count_rows(&v, false, &v.total));
-    if (n_rows) *n_rows = v.total;
-    if (!v.total) {
-        if (t->none_what) web_state(h, t->none, t->none_what, t->none_why);
-        return ERR_OK;
-    }
-    if (v.filter) TRY(count_rows(&v, true, &v.matching));
-    if (t->filter && (v.total > 5 || v.filter)) put_filter_form(&v);
-    if (v.filter && !v.matching) {
-        web_state(h, WEB_NO_MATCH,
-                  arena_printf(&q->arena, "Nothing matches \xe2\x80\x9c%s\xe2\x80\x9d.", v.filter),
-                  arena_printf(&q->arena, "%lld %s were searched.", (long long)v.total, t->unit));
-        return ERR_OK;
-    }
-    put_head(&v);
-    TRY(put_rows(&v, &shown));
-    put_foot(&v, shown);
-    return ERR_OK;
+    enum err err = t->once ? ERR_OK : count_rows(&v);
+    if (!err && (t->once || v.total)) err = put_rows(&v, &shown);
+    if (!err) err = html_ok(&rows);
+    v.h = h;
+    if (!err) put_table(&v, &rows, shown);
+    if (!err && n_rows) *n_rows = v.total;
+    html_release(&rows);
+    return err;
 }
