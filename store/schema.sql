@@ -601,6 +601,8 @@ CREATE INDEX compile_by_source ON compile(source, compile_id, occurrence);
 CREATE INDEX compile_by_frame ON compile(source, frame_id, occurrence);
 -- Artifacts of a compile in the order of the log.
 CREATE INDEX artifact_by_compile ON artifact(compile);
+-- Artifacts per name, with their bytes.
+CREATE INDEX artifact_by_name ON artifact(name, source, size);
 -- The artifact at a byte of a log: search results, unknown records.
 CREATE INDEX artifact_by_offset ON artifact(source, offset);
 -- Metrics records of a compile.
@@ -614,6 +616,8 @@ CREATE INDEX failure_by_compile ON failure(compile);
 CREATE INDEX restart_by_compile ON restart(compile, position);
 CREATE INDEX cache_event_by_compile ON cache_event(compile);
 CREATE INDEX guard_by_compile ON guard(compile);
+-- Guards per kind without reading them.
+CREATE INDEX guard_by_kind ON guard(kind, source, compile);
 CREATE INDEX symbol_by_compile ON symbol(compile);
 CREATE INDEX tensor_desc_by_compile ON tensor_desc(compile);
 CREATE INDEX storage_desc_by_compile ON storage_desc(compile, storage);
@@ -1005,7 +1009,7 @@ CREATE VIEW cache (
   id                                -- -> cache_event
 ) AS
 SELECT f.rank, c.compile_id, e.cache, e.outcome, e.cache_key, e.reason, e.saved_ns, c.occurrence,
-  r.name, f.name, e.ts, (SELECT count(*) FROM cache_component k WHERE k.cache_event = e.id),
+  r.name, f.name, e.ts, (SELECT coalesce(max(position) + 1, 0) FROM cache_component k WHERE k.cache_event = e.id),
   e.artifact, e.compile, e.id
 FROM cache_event e
 LEFT JOIN compile c ON c.id = e.compile
