@@ -5,7 +5,7 @@ import re
 import sqlite3
 
 import pytest
-from conftest import all_logs, log_text, query, run_folder, run_plumb, values
+from conftest import Server, all_logs, log_text, query, run_folder, run_plumb, values
 
 
 def rows(path):
@@ -102,6 +102,22 @@ def test_outputs_are_not_overwritten(traces, tmp_path):
     pack(traces("simple"), out, "--overwrite")
     assert out.read_bytes()[:2] == b"\x1f\x8b"
     assert "ends in .db.gz" in pack(traces("simple"), tmp_path / "x.zip", expect=2).err
+
+
+def test_pages_of_a_packed_file(traces, tmp_path):
+    """Every page opens on a file that was cut; the page of an artifact that was left out says so."""
+    source = traces("transformer")
+    pack(source, tmp_path / "all.db.gz")
+    pack(source, tmp_path / "cut.db.gz", "--limit", int((tmp_path / "all.db.gz").stat().st_size * 0.8))
+    offset = values(tmp_path / "cut.db.gz", "SELECT offset FROM artifact WHERE flags & 8 LIMIT 1")[0]
+    server = Server(tmp_path / "cut.db.gz")
+    try:
+        for page in ("overview", "compiles", "recompiles", "breaks", "failures", "guards", "caches", "artifacts", "health",
+                     "search?q=torch"):
+            server.get("/" + page, expect=200)
+        assert "left out when this file was packed" in server.text(f"/artifact?at={offset}")
+    finally:
+        server.close()
 
 
 def test_packing_a_packed_file(traces, tmp_path):
