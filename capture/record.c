@@ -58,6 +58,7 @@ enum err record_set_env(struct record_session *s, const char *name, const char *
 
 static void block_signals(struct recording *r)
 {
+    signal(SIGCHLD, SIG_DFL); /* ignored, it would take the program's status away */
     sigemptyset(&r->waited);
     sigaddset(&r->waited, SIGCHLD);
     for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
