@@ -13,10 +13,8 @@ struct copier {
     struct pack_copied *copied;
     bool rewritten; /* streams were rewritten: places hold */
     struct pack_places places;
-    struct map
-        word_kinds; /* redaction: id of a string -> enum redact_kind where it is not free text */
-    struct map
-        loc_words; /* redaction: id of a string used as source text -> id of its own redacted row */
+    struct map word_kinds; /* id of a string -> enum redact_kind where it is no free text */
+    struct map loc_words; /* id of a string that is source text too -> id of the row for that use */
     int64_t next_word;
     struct buf cell;
     sqlite3_stmt *row, *put; /* of the table being copied */
