@@ -166,6 +166,7 @@ def test_reading_only(trace, sql):
 def test_timeout(trace):
     sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     assert "time limit" in plumb(trace, sql, "--timeout", "200ms", code=2)
+    assert ask(trace, "--named", "failures", "--timeout", "60")
 
 
 def test_write_changes_rows_and_not_the_schema(trace, tmp_path):
