@@ -34,8 +34,9 @@ struct slot {
     uint64_t used;   /* time of last use, 0 for a free slot */
     struct kept_text texts[N_TEXTS];
     bool is_cpp;
-    struct map kernels; /* name -> id, of the code */
-    struct buf waiting; /* JSON of a mapping whose texts have not come, empty none */
+    struct map kernels;              /* name -> index in rows, of the code */
+    LIST_OF(struct row_kernel) rows; /* their kinds are literals */
+    struct buf waiting;              /* JSON of a mapping whose texts have not come, empty none */
     int64_t waiting_artifact;
 };
 struct state {
@@ -71,7 +72,7 @@ static struct span text_of(const struct slot *s, int which)
     return s->texts[which].artifact ? buf_text(&s->texts[which].text) : SPAN_NONE;
 }
 
-/* Where the code first calls a kernel that it does not define (aoti_torch_cpu_addmm_out); 0 unknown. */
+/* Where the code first calls a kernel that it does not define (aoti_torch_cpu_mm); 0 unknown. */
 static int64_t call_line(struct finishing *f, struct span name)
 {
     struct span code = text_of(f->slot, CODE);
@@ -86,18 +87,26 @@ static int64_t call_line(struct finishing *f, struct span name)
     return line;
 }
 
+static enum err keep_kernel(struct slot *s, struct span name, const struct row_kernel *row)
+{
+    struct row_kernel *kept = LIST_PUSH(&s->rows);
+    if (!kept || !map_put(&s->kernels, map_key(name), (int64_t)s->rows.n - 1, NULL))
+        FAIL(ERR_NOMEM, "out of memory for the kernels of a log");
+    *kept = *row;
+    return ERR_OK;
+}
+
 /* The kernel's row: that of the code, else a new one for a name that only the mapping has. */
 static enum err kernel_id(struct finishing *f, struct span name, int64_t *out)
 {
-    bool added;
-    int64_t *id = map_put(&f->slot->kernels, map_key(name), 0, &added);
-    if (!id) FAIL(ERR_NOMEM, "out of memory for the kernels of a provenance map");
-    *out = *id;
-    if (!added) return ERR_OK;
     struct store_writer *w = f->source->writer;
-    *out = *id = store_next_id(w, STORE_KERNEL);
+    const int64_t *at = map_get(&f->slot->kernels, map_key(name));
+    if (at) {
+        *out = f->slot->rows.p[*at].id;
+        return ERR_OK;
+    }
     int64_t line = call_line(f, name);
-    struct row_kernel row = {.id = *out,
+    struct row_kernel row = {.id = *out = store_next_id(w, STORE_KERNEL),
                              .compile = f->slot->compile,
                              .artifact = line ? f->slot->texts[CODE].artifact : f->mapping,
                              .name = store_word(w, name),
@@ -105,6 +114,7 @@ static enum err kernel_id(struct finishing *f, struct span name, int64_t *out)
                                      : span_starts(name, "cpp_")  ? SPAN("cpp")
                                                                   : SPAN("extern"),
                              .line = line ? line : STORE_NULL};
+    TRY(keep_kernel(f->slot, name, &row));
     return store_kernel_add(f->source->batch, &row);
 }
 
@@ -218,6 +228,7 @@ static void clear_slot(struct slot *s)
     for (int i = 0; i < N_TEXTS; i++) buf_release(&s->texts[i].text);
     buf_release(&s->waiting);
     map_release(&s->kernels);
+    LIST_RELEASE(&s->rows);
     *s = (struct slot){0};
 }
 
@@ -236,7 +247,7 @@ static size_t slot_size(const struct slot *s)
     return n;
 }
 
-/* The slot used least recently among those that hold at least `size` bytes; NULL when there is none. */
+/* The slot used least recently of those that hold at least `size` bytes; NULL for none. */
 static struct slot *oldest(struct state *st, const struct slot *but, size_t size)
 {
     struct slot *found = NULL;
@@ -315,17 +326,30 @@ enum err torch_provenance_text(struct torch_record *r)
     if (t == &s->texts[CODE]) {
         s->is_cpp = known_texts[known].is_cpp;
         map_clear(&s->kernels);
+        s->rows.n = 0;
     }
     return make_room(r->source, s);
 }
 
-enum err torch_provenance_kernel(struct torch_record *r, struct span name, int64_t kernel)
+enum err torch_provenance_kernel(struct torch_record *r, struct span name,
+                                 const struct row_kernel *row)
 {
     struct slot *s;
     TRY(find_slot(r, &s));
-    if (!map_put(&s->kernels, map_key(name), kernel, NULL))
-        FAIL(ERR_NOMEM, "out of memory for the kernels of a log");
-    return ERR_OK;
+    return keep_kernel(s, name, row);
+}
+
+const struct row_kernel *torch_find_kernel(struct torch_record *r, struct span name)
+{
+    const struct state *st = r->source->provenance;
+    int64_t compile = torch_compile_row(r);
+    for (int i = 0; st && i < N_SLOTS; i++) {
+        const struct slot *s = &st->slots[i];
+        if (!s->used || s->compile != compile) continue;
+        const int64_t *at = map_get(&s->kernels, map_key(name));
+        return at ? &s->rows.p[*at] : NULL;
+    }
+    return NULL;
 }
 
 static bool is_fresh(const struct slot *s, int which)

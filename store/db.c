@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -47,17 +48,27 @@ void store_close(sqlite3 *db) { sqlite3_close_v2(db); }
 
 /* ---- what kind of file it is ---- */
 
-static enum err read_head(const char *path, unsigned char head[16])
+/* Through SQLite's own file object: closing a descriptor of our own would drop all locks that this process has on the file
+ * (fcntl(2)), and with them the safety of a writer in it. */
+enum err store_read_head(const char *path, unsigned char *head, int n)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
-    ssize_t n = read(fd, head, 16);
+    sqlite3 *db = NULL;
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+    struct stat st;
+    if (stat(path, &st)) FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode)) FAIL(ERR_FORMAT, "%s is no file; expected a plumb trace", path);
+    errno = 0;
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     int why = errno;
-    close(fd);
-    if (n < 0) FAIL(ERR_IO, "%s cannot be read: %s", path, strerror(why));
-    if (n == 0) FAIL(ERR_FORMAT, "%s is empty; expected a plumb trace", path);
-    memset(head + n, 0, 16 - (size_t)n);
+    if (rc == SQLITE_OK) rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (rc == SQLITE_OK) rc = file->pMethods ? file->pMethods->xFileSize(file, &size) : SQLITE_CANTOPEN;
+    memset(head, 0, (size_t)n);
+    if (rc == SQLITE_OK && size > 0) rc = file->pMethods->xRead(file, head, n, 0); /* zeros past the end */
+    store_close(db);
+    if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
+        FAIL(ERR_IO, "%s cannot be read: %s", path, why ? strerror(why) : sqlite3_errstr(rc));
+    if (size == 0) FAIL(ERR_FORMAT, "%s is empty; expected a plumb trace", path);
     return ERR_OK;
 }
 
@@ -206,7 +217,10 @@ static enum err check_all(sqlite3 *db, const char *path, unsigned flags)
     sqlite3 *reference = NULL;
     enum err err = ERR_OK;
     int64_t pages = 0, page_size = 0;
-    TRY_OUT(store_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;"));
+    err = store_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;");
+    if (err == ERR_FORMAT || err == ERR_SQL)
+        err = err_set(ERR_FORMAT, "%s is damaged (%s); plumb doctor %s says what can be read", path, sqlite3_errmsg(db), path);
+    if (err) goto out;
     TRY_OUT(check_identity(db, path));
     TRY_OUT(store_int(db, "PRAGMA page_count", &pages));
     TRY_OUT(store_int(db, "PRAGMA page_size", &page_size));
@@ -238,7 +252,7 @@ static enum err open_packed(const char *path, unsigned flags, sqlite3 **out)
     enum err err = store_inflate_copy(path, &copy);
     if (err) return err;
     unsigned char head[16];
-    TRY_OUT(read_head(copy, head));
+    TRY_OUT(store_read_head(copy, head, sizeof head));
     if (memcmp(head, "SQLite format 3", 16)) {
         err = not_a_trace(path, head);
         goto out;
@@ -264,7 +278,7 @@ enum err store_open_read(const char *path, unsigned flags, sqlite3 **out)
 {
     unsigned char head[16];
     *out = NULL;
-    TRY(read_head(path, head));
+    TRY(store_read_head(path, head, sizeof head));
     if (head[0] == 0x1f && head[1] == 0x8b) {
         if (flags & STORE_OPEN_WRITE)
             FAIL(ERR_REFUSED, "%s is packed and cannot be changed; inflate it first: gunzip -k %s", path, path);

@@ -274,8 +274,23 @@ static bool is_relative_path(const struct words *w, struct span path)
     return extension(c) || n_known;
 }
 
+/* C:\Users\NAME\..., with one backslash or more between, as Windows has them and JSON escapes them. */
+static size_t windows_path(struct span text, size_t at)
+{
+    size_t i = at + 2;
+    if (i >= text.n || text.p[at + 1] != ':' || (at && is_word_byte(text.p[at - 1]))) return 0;
+    while (i < text.n && (text.p[i] == '\\' || text.p[i] == '/')) i++;
+    if (i == at + 2 || !span_starts(span_from(text, i), "Users")) return 0;
+    while (i < text.n && (is_path_byte(text.p[i]) ||
+                          (text.p[i] == '\\' && i + 1 < text.n && text.p[i + 1] != '"')))
+        i++;
+    return i - at;
+}
+
 size_t words_path(const struct words *w, struct span text, size_t at)
 {
+    size_t windows = windows_path(text, at);
+    if (windows) return windows;
     size_t end = at;
     while (end < text.n && is_path_byte(text.p[end])) end++;
     while (end > at && text.p[end - 1] == '.') end--;

@@ -16,7 +16,8 @@
 -- ## Identity
 
 -- One fact about the file per row: `format` (always "plumb trace"), `plumb_version`, `state` (live, closed,
--- recovered, packed), `created_ts`, `import_command`; in a packed file `cut.<what>` rows name what was left out,
+-- recovered, packed), `created_ts`, `import_command`; in a packed file `packed_from` is the state it
+-- had, `cut.<what>` rows name what was left out,
 -- `redacted` is 1 where words were replaced by tokens.
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,             -- name of the fact
@@ -459,11 +460,11 @@ CREATE TABLE graph_size (
 
 -- Kernels named in generated code or in triton_kernel_info.
 CREATE TABLE kernel (
-  id INTEGER PRIMARY KEY,           -- local id
+  id INTEGER PRIMARY KEY,           -- local id; a later row of the same id replaces it
   compile INTEGER,                  -- -> compile
   artifact INTEGER,                 -- -> artifact that names it
   name INTEGER,                     -- -> string
-  kind TEXT,                        -- cpp, triton, extern
+  kind TEXT,                        -- cpp, triton, cuda, ... by what compiles it, other; extern for a library's
   line INTEGER,                     -- first line in the artifact, NULL
   info INTEGER                      -- -> string, JSON recorded for it (triton_kernel_info), NULL
 );
@@ -600,6 +601,8 @@ CREATE INDEX compile_by_source ON compile(source, compile_id, occurrence);
 CREATE INDEX compile_by_frame ON compile(source, frame_id, occurrence);
 -- Artifacts of a compile in the order of the log.
 CREATE INDEX artifact_by_compile ON artifact(compile);
+-- Artifacts per name, with their bytes.
+CREATE INDEX artifact_by_name ON artifact(name, source, size);
 -- The artifact at a byte of a log: search results, unknown records.
 CREATE INDEX artifact_by_offset ON artifact(source, offset);
 -- Metrics records of a compile.
@@ -613,6 +616,8 @@ CREATE INDEX failure_by_compile ON failure(compile);
 CREATE INDEX restart_by_compile ON restart(compile, position);
 CREATE INDEX cache_event_by_compile ON cache_event(compile);
 CREATE INDEX guard_by_compile ON guard(compile);
+-- Guards per kind without reading them.
+CREATE INDEX guard_by_kind ON guard(kind, source, compile);
 CREATE INDEX symbol_by_compile ON symbol(compile);
 CREATE INDEX tensor_desc_by_compile ON tensor_desc(compile);
 CREATE INDEX storage_desc_by_compile ON storage_desc(compile, storage);
@@ -1004,7 +1009,7 @@ CREATE VIEW cache (
   id                                -- -> cache_event
 ) AS
 SELECT f.rank, c.compile_id, e.cache, e.outcome, e.cache_key, e.reason, e.saved_ns, c.occurrence,
-  r.name, f.name, e.ts, (SELECT count(*) FROM cache_component k WHERE k.cache_event = e.id),
+  r.name, f.name, e.ts, (SELECT coalesce(max(position) + 1, 0) FROM cache_component k WHERE k.cache_event = e.id),
   e.artifact, e.compile, e.id
 FROM cache_event e
 LEFT JOIN compile c ON c.id = e.compile

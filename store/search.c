@@ -248,15 +248,17 @@ static enum err load(struct scan *scan, sqlite3_stmt *frames, struct slot *s, bo
         s->offset = sqlite3_column_int64(frames, 1);
         s->size = sqlite3_column_int64(frames, 2);
         s->codec = sqlite3_column_int(frames, 3);
-        bool wanted = true;
+        if (s->size < 0 || s->size > 16 * TEXT_FRAME_SIZE || s->offset < 0 ||
+            s->offset > INT64_MAX / 2)
+            FAIL(ERR_FORMAT,
+                 "a frame of stream %lld says %lld bytes at %lld; at most %d are written",
+                 (long long)s->stream, (long long)s->size, (long long)s->offset, TEXT_FRAME_SIZE);
+        bool wanted = s->size > 0;
         const char *kind = scan->request->kind;
-        if (kind && strcmp(kind, "record"))
+        if (wanted && kind && strcmp(kind, "record"))
             TRY(place_has_kind(scan->places, kind, s->stream, s->offset, s->size, &wanted));
         if (wanted) break;
     }
-    if (s->size < 0 || s->size > 16 * TEXT_FRAME_SIZE)
-        FAIL(ERR_FORMAT, "a frame of stream %lld says %lld bytes; at most %d are written",
-             (long long)s->stream, (long long)s->size, TEXT_FRAME_SIZE);
     buf_clear(&s->packed);
     buf_put(&s->packed, sqlite3_column_blob(frames, 4), (size_t)sqlite3_column_bytes(frames, 4));
     return buf_ok(&s->packed);

@@ -155,9 +155,10 @@ def test_ranks_that_executed_and_estimated():
     first = values(out, "SELECT n.text, t.text, round(e.ns), json_array_length(o.text) FROM op_estimate e JOIN string n ON n.id = e.name "
                         "JOIN string t ON t.id = e.type JOIN string o ON o.id = e.outputs WHERE e.position = 0 ORDER BY e.artifact LIMIT 1")
     assert first == [("extern_kernels.mm", "compute", 6885842, 1)]
-    info = values(out, "SELECT s.text FROM kernel k JOIN string n ON n.id = k.name JOIN string s ON s.id = k.info "
+    info = values(out, "SELECT s.text, k.line FROM kernel k JOIN string n ON n.id = k.name LEFT JOIN string s ON s.id = k.info "
                        "WHERE n.text = 'triton_poi_fused_relu_1'")
-    assert info and all(json.loads(text)["autotune_cache_state"] == "miss" for text in info)
+    assert len(info) == 2, "one row of each rank, not one more for what is known of it"
+    assert all(json.loads(text)["autotune_cache_state"] == "miss" and line == 91 for text, line in info)
 
 
 def test_guards_of_2024_keep_their_stacks(traces):

@@ -122,6 +122,19 @@ def test_a_damaged_file_says_what_can_be_read(tmp_path):
     assert "table compile: all 1 rows can be read" in out
 
 
+def test_a_file_that_does_not_open(tmp_path):
+    path = make(tmp_path / "a.db").close()
+    data = bytearray(open(path, "rb").read())
+    at = data.index(b"CREATE TABLE overhead")
+    data[at:at + 6] = b"DELETE"
+    open(path, "wb").write(data)
+    assert "is damaged (malformed database schema" in plumb("sql", path, "SELECT 1", code=2)
+    out = plumb("doctor", path, code=1)
+    assert "it does not open" in out and "table event: all 3000 rows can be read" in out
+    open(path, "wb").write(data[:40000])
+    assert "it does not open" in plumb("doctor", path, code=1)
+
+
 def test_packed_is_looked_at_only(tmp_path):
     path = tmp_path / "a.db.gz"
     path.write_bytes(gzip.compress(open(make(tmp_path / "a.db").close(), "rb").read()))

@@ -76,6 +76,8 @@ static void paths_go(void **state)
     assert_gone("~/projects/net.py", "projects");
     assert_gone("  # ome/alice/lib/net.py:12 in f", "alice");
     assert_gone("file:///home/alice/x", "alice");
+    assert_gone("\"C:\\\\Users\\\\bobby\\\\net.py\"", "bobby");
+    assert_gone("at C:\\Users\\bobby\\net.py:3", "bobby");
     assert_non_null(strstr(redacted(REDACT_TEXT, "/opt/x/net.py"), ".py"));
 }
 
