@@ -75,14 +75,14 @@ enum err page_failures(struct web_request *q, struct html *h)
     TRY(write_answer(q, h));
     web_section(q, h, "failures", "Failures", "the compile ended here; the function runs uncompiled", "failures");
     TRY(web_table(q, h,
-                  &(struct web_table){.id = "failed", .query = "failures", .columns = FAILURES, .own = true, .filter = true,
+                  &(struct web_table){.id = "failed", .query = "failures", .columns = FAILURES, .own = true, .filter = true, .stack = true,
                                       .unit = "failures", .none = WEB_EMPTY, .none_what = "No failures.",
                                       .none_why = "Every compile that recorded metrics ended without an error."},
                   NULL));
     web_section_end(h);
     web_section(q, h, "restarts", "Restarts", "an attempt was thrown away, the next one succeeded or failed", "restarts");
     TRY(web_table(q, h,
-                  &(struct web_table){.id = "restarted", .query = "restarts", .columns = RESTARTS, .own = true, .filter = true,
+                  &(struct web_table){.id = "restarted", .query = "restarts", .columns = RESTARTS, .own = true, .filter = true, .stack = true,
                                       .unit = "restarts", .none = WEB_EMPTY, .none_what = "No restarts.",
                                       .none_why = "No compile recorded a reason for beginning again."},
                   NULL));

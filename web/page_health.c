@@ -220,7 +220,7 @@ static const struct web_column UNKNOWN[] = {
     {.name = "log", .head = "Log", .class_ = "opt", .kind = WEB_LONG},
     {0}};
 static const struct web_column RUNS[] = {
-    {.name = "run", .head = "Run", .kind = WEB_CUSTOM, .cell = write_run, .filter = true},
+    {.name = "run", .head = "Run", .class_ = "grow", .kind = WEB_CUSTOM, .cell = write_run, .filter = true},
     {.name = "logs", .head = "Logs", .kind = WEB_COUNT},
     {.name = "bytes", .head = "Size", .kind = WEB_BYTES},
     {.name = "records", .head = "Records", .kind = WEB_COUNT},

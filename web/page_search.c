@@ -193,7 +193,7 @@ static enum err write_group(struct search *s, struct html *h, const struct group
     size_t shown = s->kind || web_param(s->q, "show") || n < SHOWN ? n : SHOWN;
     if (!n) return ERR_OK;
     web_section(s->q, h, g->id, g->title, g->note, NULL);
-    html(h, "<div class=\"tw\"><table><thead><tr>");
+    html(h, "<div class=\"tw\"><table class=\"found\"><thead><tr>");
     buf_puts(&h->out, g->head);
     html(h, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < shown; i++) TRY(g->row(s, h, &g->found->list.p[i]));
