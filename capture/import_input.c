@@ -47,6 +47,25 @@ bool import_input_is_gzip(const struct import_input *in)
     return in->gz && !gzdirect(in->gz);
 }
 
+/* Looks at the first two bytes of a pipe without taking them: is it surely no gzip? zlib would wait for much input
+ * at a time, deaf to an interrupt. */
+static bool pipe_is_plain(int fd)
+{
+    int peek[2];
+    char head[2] = {0};
+    ssize_t n = 1;
+    if (pipe2(peek, O_CLOEXEC)) return false;
+    for (int tries = 0; n == 1 && tries < 500; tries++) {
+        n = tee(fd, peek[1], sizeof head, 0);
+        if (n > 0 && read_again(peek[0], head, (size_t)n) != n) n = -1;
+        if (n == 1 && (unsigned char)head[0] != 0x1f) break;
+        if (n == 1) usleep(1000); /* the second byte is on its way */
+    }
+    close(peek[0]);
+    close(peek[1]);
+    return n >= 0 && (unsigned char)head[0] != 0x1f;
+}
+
 enum err import_input_open(struct import_input *in, const char *path, bool follow)
 {
     *in = (struct import_input){.fd = STDIN_FILENO};
@@ -59,7 +78,7 @@ enum err import_input_open(struct import_input *in, const char *path, bool follo
     if (!in->is_pipe) (void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     enum err err = S_ISDIR(st.st_mode) ? err_set(ERR_USAGE, "%s is a folder", path) : ERR_OK;
     if (!err && !in->is_pipe) err = look_at_head(in, path);
-    else if (!err && !follow) err = open_gzip(in);
+    else if (!err && !follow && !pipe_is_plain(in->fd)) err = open_gzip(in);
     if (err) import_input_close(in);
     return err;
 }
@@ -98,6 +117,12 @@ enum err import_input_read(struct import_input *in, char *to, size_t n, bool fol
     *got += (size_t)r;
     in->disk += (int64_t)*got;
     return ERR_OK;
+}
+
+bool import_input_wait(const struct import_input *in, int ms)
+{
+    struct pollfd p = {.fd = in->fd, .events = POLLIN};
+    return !in->is_pipe || in->gz || poll(&p, 1, ms) != 0;
 }
 
 void import_input_close(struct import_input *in)

@@ -24,6 +24,8 @@ bool import_input_is_gzip(const struct import_input *in);
  * `ended` tells them apart. ERR_FORMAT: gzip is damaged or cut off. */
 enum err WARN_UNUSED import_input_read(struct import_input *in, char *to, size_t n, bool follow,
                                        size_t *got);
+/* Waits at most ms for bytes of a pipe; false when none came. Files and gzip never wait. */
+bool import_input_wait(const struct import_input *in, int ms);
 void import_input_close(struct import_input *in);
 
 #endif

@@ -144,6 +144,9 @@ static enum err read_some(struct feed *f, bool *more)
     size_t want = waiting < TORCH_PIECE_SIZE ? TORCH_PIECE_SIZE - waiting : TORCH_PIECE_SIZE;
     char *to = torch_cutter_room(&f->cutter, want);
     if (!to) FAIL(ERR_NOMEM, "out of memory for a record of more than %zu bytes", waiting);
+    *more = false;
+    while (!import_input_wait(&f->input, 100))
+        if (import_stopped(f->shared)) return ERR_OK;
     int64_t before = f->input.disk;
     enum err err = import_input_read(&f->input, to, want, false, &got);
     if (err == ERR_NOMEM) return err;

@@ -202,7 +202,8 @@ static enum err check_all(sqlite3 *db, const char *path, unsigned flags)
     sqlite3 *reference = NULL;
     enum err err = ERR_OK;
     int64_t pages = 0, page_size = 0;
-    TRY_OUT(store_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;"));
+    if (sqlite3_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;", NULL, NULL, NULL))
+        FAIL(ERR_FORMAT, "%s cannot be opened as a SQLite database: %s", path, sqlite3_errmsg(db));
     TRY_OUT(check_identity(db, path));
     TRY_OUT(store_int(db, "PRAGMA page_count", &pages));
     TRY_OUT(store_int(db, "PRAGMA page_size", &page_size));

@@ -39,7 +39,7 @@ const char *web_compile_address(struct web_request *q, struct span run, struct s
 {
     struct buf b = {0};
     begin(q, &b, "/compile", run, log);
-    buf_puts(&b, "id=");
+    buf_puts(&b, "compile_id=");
     web_encode(&b, id);
     if (occurrence > 1) buf_printf(&b, "&occurrence=%lld", (long long)occurrence);
     return keep(q, &b);
