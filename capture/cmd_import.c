@@ -134,6 +134,10 @@ static enum err run(const struct opt_call *call, int *exit_code)
         fprintf(stderr, "plumb: --strict: %lld findings; plumb info %s lists them\n",
                 (long long)import_strict_losses(&counts, strict != NULL), out);
     *exit_code = failed;
+    if (counts.interrupted) {
+        fprintf(stderr, "plumb: interrupted; the trace has what was read until then\n");
+        *exit_code = 2;
+    }
     return ERR_OK;
 }
 

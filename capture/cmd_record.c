@@ -14,6 +14,8 @@ static const struct opt options[] = {
      false},
     {"serve", 's', NULL, "show the trace in the browser while it grows, and after, until Ctrl-C",
      false},
+    {"port", 'p', "PORT", "with --serve: port to listen on; 0 picks a free one (default 7433)",
+     false},
     {"overwrite", 0, NULL, "replace FILE if it exists, after the program has ended", false},
     {0},
 };
@@ -70,19 +72,25 @@ static enum err default_path(char *const *argv, struct buf *out)
 
 /* ---- serve ---- */
 
+struct server {
+    pid_t pid; /* 0: none */
+    const char *port;
+};
+
 static void start_server(void *context, const char *path)
 {
-    pid_t *server = context, child = fork();
+    struct server *server = context;
+    pid_t child = fork();
     if (child == 0) {
         sigset_t none;
         sigemptyset(&none);
         pthread_sigmask(SIG_SETMASK, &none, NULL);
         setpgid(0, 0); /* Ctrl-C is for the program first */
-        execl("/proc/self/exe", "plumb", "serve", path, (char *)NULL);
+        execl("/proc/self/exe", "plumb", "serve", "--port", server->port, "--", path, (char *)NULL);
         fprintf(stderr, "plumb record: plumb serve cannot be started: %s\n", strerror(errno));
         _exit(2);
     }
-    *server = child;
+    server->pid = child;
 }
 
 /* Waits for Ctrl-C or for the end of the server. */
@@ -116,7 +124,8 @@ static enum err close_into_one_file(const char *path)
 
 static enum err record(const struct opt_call *call, const char *path, int *exit_code)
 {
-    pid_t server = 0;
+    const char *port = opt_value(call, "port", 0);
+    struct server server = {.port = port ? port : "7433"};
     struct record_target to = {.path = path, .overwrite = opt_has(call, "overwrite")};
     struct record_outcome outcome;
     bool serve = opt_has(call, "serve"), later = serve && access(path, F_OK) == 0;
@@ -132,9 +141,10 @@ static enum err record(const struct opt_call *call, const char *path, int *exit_
         err = ERR_OK; /* the program's own status tells more */
     }
     if (later && !err) start_server(&server, path);
-    if (server > 0 && !outcome.ran) kill(server, SIGTERM);
-    if (server > 0 && outcome.ran) wait_for_server(server);
-    return err || server <= 0 || later || !outcome.ran ? err : close_into_one_file(path);
+    if (server.pid > 0 && !outcome.ran) kill(server.pid, SIGTERM);
+    if (server.pid > 0 && outcome.ran) wait_for_server(server.pid);
+    bool live = server.pid > 0 && !later && outcome.ran;
+    return err || !live ? err : close_into_one_file(path);
 }
 
 static enum err run(const struct opt_call *call, int *exit_code)

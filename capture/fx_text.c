@@ -34,7 +34,7 @@ static struct fx_graph *graph_of(struct reader *r)
 static struct map_key scoped(const struct reader *r, struct span name)
 {
     struct map_key k = map_key(name);
-    k.hi += r->out->scope;
+    k.lo += r->out->scope; /* the half that chooses the slot */
     if (!k.lo && !k.hi) k.lo = 1;
     return k;
 }

@@ -6,10 +6,10 @@
  * ...` comment, which holds for the nodes below it.
  *
  *   class GraphModule(torch.nn.Module):
- *       def forward(self, L_x_: "f32[8][1]cpu"):            placeholder, named l_x_ by the next line
+ *       def forward(self, L_x_: "f32[8][1]cpu"):           placeholder, named l_x_ by the next line
  *           l_x_ = L_x_
  *           # File: a.py:15 in branch, code: y = x.sum() * 2
- *           sum_1: "f32[][]cpu" = l_x_.sum();  l_x_ = None  call_method sum; names behind `;` are freed
+ *           sum_1: "f32[][]cpu" = l_x_.sum();  l_x_ = None  call_method sum; behind `;`: frees
  *           mul: "f32[][]cpu" = sum_1 * 2                   call_function operator.mul
  *           return (mul,)                                   output
  *
@@ -55,7 +55,7 @@ struct fx_graph {
     uint32_t n_unread; /* statements that could not be read */
 };
 
-/* Zero-initialise; reuse for any number of texts; release at the end. Spans borrow the last text. */
+/* Zero-initialise; reuse for any number of texts; release at the end. Spans borrow the text. */
 struct fx_text {
     LIST_OF(struct fx_graph) graphs;
     LIST_OF(struct fx_node) nodes;
@@ -65,7 +65,7 @@ struct fx_text {
     uint64_t scope;
 };
 
-/* Replaces what *out held; a text without any graph gives none. ERR_NOMEM; ERR_LIMIT above 1 GiB. */
+/* Replaces what *out held; a text without a graph gives none. ERR_NOMEM; ERR_LIMIT above 1 GiB. */
 enum err WARN_UNUSED fx_text_read(struct span text, struct fx_text *out);
 void fx_text_release(struct fx_text *t);
 

@@ -42,7 +42,8 @@ static struct graph_state *state_of(struct torch_record *r)
 static struct map_key text_key(const struct torch_record *r)
 {
     struct map_key k = map_key(r->payload);
-    k.hi += (uint64_t)torch_compile_row(r) * 0x9e3779b97f4a7c15u;
+    k.lo +=
+        (uint64_t)torch_compile_row(r) * 0x9e3779b97f4a7c15u; /* the half that chooses the slot */
     if (!k.lo && !k.hi) k.lo = 1;
     return k;
 }

@@ -224,9 +224,9 @@ void torch_compile_touch(struct torch_source *s, struct torch_compile *c)
     c->dirty = true;
 }
 
-static int64_t part_of(const struct json *envelope, const char *name)
+static int64_t part_of(const struct json *member)
 {
-    int64_t v = json_int(json_get(envelope, name), NO_PART);
+    int64_t v = json_int(member, NO_PART);
     return v < 0 ? NO_PART : v;
 }
 
@@ -237,12 +237,11 @@ static bool same_ids(const struct torch_compile *c, struct ids ids)
            c->row.frame_compile_id == part_or_null(ids.count);
 }
 
-enum err torch_resolve(struct torch_record *rec)
+enum err torch_resolve(struct torch_record *rec, const struct torch_context *context)
 {
     struct torch_reader *r = torch_reader_of(rec->source);
-    struct ids ids = {part_of(rec->envelope, "compiled_autograd_id"),
-                      part_of(rec->envelope, "frame_id"),
-                      part_of(rec->envelope, "frame_compile_id")};
+    struct ids ids = {part_of(context->compiled_autograd_id), part_of(context->frame_id),
+                      part_of(context->frame_compile_id)};
     if (ids.autograd == NO_PART && ids.frame == NO_PART && ids.count == NO_PART) return ERR_OK;
     struct torch_compile *c = r->last_compile;
     if (!c || !same_ids(c, ids)) c = newest_of(r, ids);

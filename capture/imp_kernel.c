@@ -38,7 +38,7 @@ static enum err add_kernel(struct naming *n, struct span name, struct span kind,
                              .kind = kind,
                              .line = line_of(n, at)};
     TRY(store_kernel_add(n->r->source->batch, &row));
-    return torch_provenance_kernel(n->r, name, row.id);
+    return torch_provenance_kernel(n->r, name, &row);
 }
 
 static bool in_name(char c)
@@ -61,10 +61,14 @@ static struct span name_at(struct span text, size_t start)
     return span_from(span_to(text, end), start);
 }
 
-/* "cpp_pybinding", "cpp" -> cpp; else the word itself (triton, cuda, ...). */
+/* Kind of kernel by what compiles it: a literal. "cpp_pybinding" is cpp too. */
 static struct span kind_of(struct span compiler)
 {
-    return span_starts(compiler, "cpp") ? SPAN("cpp") : compiler;
+    static const char *const kinds[] = {"cpp",   "triton", "cuda",  "rocm",
+                                        "metal", "halide", "pallas"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (span_starts(compiler, kinds[i])) return span_of(kinds[i]);
+    return SPAN("other");
 }
 
 static enum err name_own_kernels(struct naming *n)
@@ -131,6 +135,21 @@ enum err torch_on_output_code(struct torch_record *r)
     return name_kernels(r, span_is(name, "inductor_aot_wrapper_code"));
 }
 
+/* The kernel's row again, now with its info; a row of its own when the code does not name it. */
+static enum err add_info(struct torch_record *r, struct span name, int64_t info)
+{
+    const struct row_kernel *known = torch_find_kernel(r, name);
+    struct row_kernel row = {.compile = torch_compile_row(r),
+                             .artifact = r->artifact,
+                             .name = torch_word(r, name),
+                             .kind = SPAN("triton"),
+                             .line = STORE_NULL};
+    if (known) row = *known;
+    else row.id = store_next_id(r->source->writer, STORE_KERNEL);
+    row.info = info;
+    return store_kernel_add(r->source->batch, &row);
+}
+
 enum err torch_on_kernel_info(struct torch_record *r)
 {
     const struct json *kernels;
@@ -142,14 +161,7 @@ enum err torch_on_kernel_info(struct torch_record *r)
         buf_clear(&text);
         json_print(&text, j);
         TRY_OUT(buf_ok(&text));
-        struct row_kernel row = {.id = store_next_id(r->source->writer, STORE_KERNEL),
-                                 .compile = torch_compile_row(r),
-                                 .artifact = r->artifact,
-                                 .name = torch_word(r, j->key),
-                                 .kind = SPAN("triton"),
-                                 .line = STORE_NULL,
-                                 .info = torch_word(r, buf_text(&text))};
-        TRY_OUT(store_kernel_add(r->source->batch, &row));
+        TRY_OUT(add_info(r, j->key, torch_word(r, buf_text(&text))));
     }
 out:
     buf_release(&text);

@@ -14,7 +14,7 @@
 #include <math.h>
 
 enum {
-    N_SLOTS = 4,
+    N_SLOTS = 128,
     TEXT_MAX = 32 << 20, /* a longer text is not kept */
     SLOTS_MAX =
         24 << 20, /* bytes of all slots; above that the slots used least recently are let go */
@@ -34,12 +34,15 @@ struct slot {
     uint64_t used;   /* time of last use, 0 for a free slot */
     struct kept_text texts[N_TEXTS];
     bool is_cpp;
-    struct map kernels; /* name -> id, of the code */
-    struct buf waiting; /* JSON of a mapping whose texts have not come, empty none */
+    struct map kernels;              /* name -> index in rows, of the code */
+    LIST_OF(struct row_kernel) rows; /* their kinds are literals */
+    struct buf waiting;              /* JSON of a mapping whose texts have not come, empty none */
     int64_t waiting_artifact;
 };
 struct state {
     uint64_t time;
+    size_t n_dropped;  /* compiles whose texts were let go before the end of the log */
+    struct slot *last; /* used last */
     struct slot slots[N_SLOTS];
 };
 
@@ -69,7 +72,7 @@ static struct span text_of(const struct slot *s, int which)
     return s->texts[which].artifact ? buf_text(&s->texts[which].text) : SPAN_NONE;
 }
 
-/* Where the code first calls a kernel that it does not define (aoti_torch_cpu_addmm_out); 0 unknown. */
+/* Where the code first calls a kernel that it does not define (aoti_torch_cpu_mm); 0 unknown. */
 static int64_t call_line(struct finishing *f, struct span name)
 {
     struct span code = text_of(f->slot, CODE);
@@ -84,18 +87,26 @@ static int64_t call_line(struct finishing *f, struct span name)
     return line;
 }
 
+static enum err keep_kernel(struct slot *s, struct span name, const struct row_kernel *row)
+{
+    struct row_kernel *kept = LIST_PUSH(&s->rows);
+    if (!kept || !map_put(&s->kernels, map_key(name), (int64_t)s->rows.n - 1, NULL))
+        FAIL(ERR_NOMEM, "out of memory for the kernels of a log");
+    *kept = *row;
+    return ERR_OK;
+}
+
 /* The kernel's row: that of the code, else a new one for a name that only the mapping has. */
 static enum err kernel_id(struct finishing *f, struct span name, int64_t *out)
 {
-    bool added;
-    int64_t *id = map_put(&f->slot->kernels, map_key(name), 0, &added);
-    if (!id) FAIL(ERR_NOMEM, "out of memory for the kernels of a provenance map");
-    *out = *id;
-    if (!added) return ERR_OK;
     struct store_writer *w = f->source->writer;
-    *out = *id = store_next_id(w, STORE_KERNEL);
+    const int64_t *at = map_get(&f->slot->kernels, map_key(name));
+    if (at) {
+        *out = f->slot->rows.p[*at].id;
+        return ERR_OK;
+    }
     int64_t line = call_line(f, name);
-    struct row_kernel row = {.id = *out,
+    struct row_kernel row = {.id = *out = store_next_id(w, STORE_KERNEL),
                              .compile = f->slot->compile,
                              .artifact = line ? f->slot->texts[CODE].artifact : f->mapping,
                              .name = store_word(w, name),
@@ -103,6 +114,7 @@ static enum err kernel_id(struct finishing *f, struct span name, int64_t *out)
                                      : span_starts(name, "cpp_")  ? SPAN("cpp")
                                                                   : SPAN("extern"),
                              .line = line ? line : STORE_NULL};
+    TRY(keep_kernel(f->slot, name, &row));
     return store_kernel_add(f->source->batch, &row);
 }
 
@@ -139,6 +151,29 @@ static enum err add_links(struct finishing *f, int64_t map, const struct provena
     return ERR_OK;
 }
 
+static enum err add_loss(struct torch_source *source, const char *message)
+{
+    struct row_loss row = {.id = store_next_id(source->writer, STORE_LOSS),
+                           .source = source->row.id,
+                           .kind = SPAN("schema"),
+                           .ts = STORE_NULL,
+                           .offset = STORE_NULL,
+                           .line = STORE_NULL,
+                           .count = 1,
+                           .bytes = STORE_NULL,
+                           .message = span_of(message)};
+    return store_loss_add(source->batch, &row);
+}
+
+/* A text that the map needs is not there any more, as far as can be known. */
+static bool lacks_text(const struct finishing *f, const struct json *mappings)
+{
+    const struct state *st = f->source->provenance;
+    const struct json *names = json_get(mappings, "preToPost");
+    bool complete = f->slot->texts[PRE].artifact && f->slot->texts[POST].artifact;
+    return st->n_dropped && names && names->n && !complete;
+}
+
 static enum err finish_map(struct finishing *f, const struct json *mappings)
 {
     struct slot *s = f->slot;
@@ -154,6 +189,11 @@ static enum err finish_map(struct finishing *f, const struct json *mappings)
                                      .code_line = STORE_NULL};
     struct provenance_links links = {0};
     enum err err = ERR_OK;
+    if (lacks_text(f, mappings))
+        TRY_OUT(
+            add_loss(f->source,
+                     "the graphs of a provenance map came too long before it to be kept in memory: "
+                     "their lines are not mapped"));
     if (texts.code.p) row.code_line = provenance_code_line(texts.code, s->is_cpp);
     TRY_OUT(store_provenance_map_add(f->source->batch, &row));
     TRY_OUT(add_kernel_ops(f, json_get(mappings, "cppCodeToPost")));
@@ -188,6 +228,7 @@ static void clear_slot(struct slot *s)
     for (int i = 0; i < N_TEXTS; i++) buf_release(&s->texts[i].text);
     buf_release(&s->waiting);
     map_release(&s->kernels);
+    LIST_RELEASE(&s->rows);
     *s = (struct slot){0};
 }
 
@@ -196,17 +237,7 @@ static enum err let_go(struct torch_source *source, struct slot *s)
 {
     enum err err = finish_waiting(source, s);
     clear_slot(s);
-    if (err != ERR_FORMAT && err != ERR_LIMIT) return err;
-    struct row_loss row = {.id = store_next_id(source->writer, STORE_LOSS),
-                           .source = source->row.id,
-                           .kind = SPAN("schema"),
-                           .ts = STORE_NULL,
-                           .offset = STORE_NULL,
-                           .line = STORE_NULL,
-                           .count = 1,
-                           .bytes = STORE_NULL,
-                           .message = span_of(err_text())};
-    return store_loss_add(source->batch, &row);
+    return err == ERR_FORMAT || err == ERR_LIMIT ? add_loss(source, err_text()) : err;
 }
 
 static size_t slot_size(const struct slot *s)
@@ -216,13 +247,20 @@ static size_t slot_size(const struct slot *s)
     return n;
 }
 
-static struct slot *oldest(struct state *st, const struct slot *but)
+/* The slot used least recently of those that hold at least `size` bytes; NULL for none. */
+static struct slot *oldest(struct state *st, const struct slot *but, size_t size)
 {
     struct slot *found = NULL;
-    for (int i = 0; i < N_SLOTS; i++)
-        if (&st->slots[i] != but && (!found || st->slots[i].used < found->used))
-            found = &st->slots[i];
+    for (struct slot *s = st->slots; s < st->slots + N_SLOTS; s++)
+        if (s != but && slot_size(s) >= size && (!found || s->used < found->used)) found = s;
     return found;
+}
+
+static enum err drop(struct torch_source *source, struct slot *s)
+{
+    struct state *st = source->provenance;
+    if (s->used && slot_size(s)) st->n_dropped++;
+    return let_go(source, s);
 }
 
 /* The slot of the record's compile, made when there is none. */
@@ -233,33 +271,30 @@ static enum err find_slot(struct torch_record *r, struct slot **out)
     struct state *st = source->provenance;
     if (!st) FAIL(ERR_NOMEM, "out of memory for the provenance of a log");
     int64_t compile = torch_compile_row(r);
-    struct slot *s = NULL;
+    struct slot *s = st->last && st->last->compile == compile ? st->last : NULL;
     for (int i = 0; i < N_SLOTS && !s; i++)
         if (st->slots[i].used && st->slots[i].compile == compile) s = &st->slots[i];
     if (!s) {
-        s = oldest(st, NULL);
-        TRY(let_go(source, s));
+        s = oldest(st, NULL, 0);
+        TRY(drop(source, s));
         s->compile = compile;
     }
     s->used = ++st->time;
-    *out = s;
+    *out = st->last = s;
     return ERR_OK;
 }
 
 static enum err make_room(struct torch_source *source, const struct slot *but)
 {
     struct state *st = source->provenance;
-    for (;;) {
-        size_t n = 0;
-        for (int i = 0; i < N_SLOTS; i++) n += slot_size(&st->slots[i]);
-        struct slot *s = oldest(st, but);
-        for (int i = 0; i < N_SLOTS; i++) /* the oldest that holds anything */
-            if (&st->slots[i] != but && slot_size(&st->slots[i]) &&
-                (!slot_size(s) || st->slots[i].used < s->used))
-                s = &st->slots[i];
-        if (n <= SLOTS_MAX || !slot_size(s)) return ERR_OK;
-        TRY(let_go(source, s));
+    size_t n = 0;
+    for (int i = 0; i < N_SLOTS; i++) n += slot_size(&st->slots[i]);
+    struct slot *s;
+    while (n > SLOTS_MAX && (s = oldest(st, but, 1))) {
+        n -= slot_size(s);
+        TRY(drop(source, s));
     }
+    return ERR_OK;
 }
 
 /* ---- records ---- */
@@ -291,17 +326,30 @@ enum err torch_provenance_text(struct torch_record *r)
     if (t == &s->texts[CODE]) {
         s->is_cpp = known_texts[known].is_cpp;
         map_clear(&s->kernels);
+        s->rows.n = 0;
     }
     return make_room(r->source, s);
 }
 
-enum err torch_provenance_kernel(struct torch_record *r, struct span name, int64_t kernel)
+enum err torch_provenance_kernel(struct torch_record *r, struct span name,
+                                 const struct row_kernel *row)
 {
     struct slot *s;
     TRY(find_slot(r, &s));
-    if (!map_put(&s->kernels, map_key(name), kernel, NULL))
-        FAIL(ERR_NOMEM, "out of memory for the kernels of a log");
-    return ERR_OK;
+    return keep_kernel(s, name, row);
+}
+
+const struct row_kernel *torch_find_kernel(struct torch_record *r, struct span name)
+{
+    const struct state *st = r->source->provenance;
+    int64_t compile = torch_compile_row(r);
+    for (int i = 0; st && i < N_SLOTS; i++) {
+        const struct slot *s = &st->slots[i];
+        if (!s->used || s->compile != compile) continue;
+        const int64_t *at = map_get(&s->kernels, map_key(name));
+        return at ? &s->rows.p[*at] : NULL;
+    }
+    return NULL;
 }
 
 static bool is_fresh(const struct slot *s, int which)

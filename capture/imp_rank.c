@@ -1,7 +1,7 @@
 /* imp_rank.c - what ranks are compared by: collectives, run times, order of graphs.
  *
  *   inductor_collective_schedule:      ["torch.ops._c10d_functional.all_reduce_.default", ...]
- *   inductor_runtime_and_tensor_meta:  {"ops": [{"name", "type", "estimated_runtime_ns", "outputs"}]}
+ *   inductor_runtime_and_tensor_meta:  {"ops": [{"name", "type", "estimated_runtime_ns", ...}]}
  *   graph_execution*:                  {"graph_execution_order": [{"compile_id": "0/0"} | "0/0"]}
  * Format: torch/_inductor/debug.py and torch/_inductor/utils.py of PyTorch 2.8 to 2.13.
  */

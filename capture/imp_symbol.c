@@ -4,7 +4,7 @@
  *   create_unbacked_symbol:          symbol, node_id, vr, stack, user_stack
  *   symbolic_shape_specialization:   symbol, sources[], value, reason, stack, user_stack
  *   guard_added, guard_added_fast:   expr, stack, user_stack; the first also prefix, expr_node_id,
- *                                    symbol_to_sources, frame_locals (prefix "eval": also a finding)
+ *                                    symbol_to_sources, frame_locals ("eval": also a finding)
  *   expression_created:              method, result, result_id, arguments[], argument_ids[], stacks
  *   propagate_real_tensors(_provenance), guard_on_data_dependent_error,
  *   missing_fake_kernel, mismatched_fake_kernel

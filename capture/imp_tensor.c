@@ -1,7 +1,7 @@
 /* imp_tensor.c - tensors and storages that fake-tensor conversion described.
  *
  *   describe_storage: {"id": 0, "describer_id": 0, "size": 524288}
- *   describe_tensor:  {"id": 0, "ndim": 4, "dtype": "torch.float32", "device": "device(type='cpu')",
+ *   describe_tensor:  {"id": 0, "ndim": 4, "dtype": "torch.int64", "device": "device(type='cpu')",
  *                      "size": [1, 4], "is_leaf": true, "stride": [4, 1], ...}
  *   describe_source:  {"describer_id": 0, "id": 0, "source": "L['x']"}
  * Fields without a column of their own are kept as JSON, except view_func (an address). Format:

@@ -23,24 +23,30 @@ static const uint8_t tlparse_outputs[] = {
 };
 enum { N_ENVELOPES = sizeof envelopes / sizeof *envelopes };
 
-static const char *const context_keys[] = {
-#define X(key) #key,
-    TORCH_CONTEXT(X)
+static const struct span envelope_keys[] = {
+#define X(key, payload, handler, outputs) {#key, sizeof #key - 1},
+    TORCH_ENVELOPES(X)
 #undef X
 };
-
-static bool is_context(struct span key)
-{
-    for (size_t i = 0; i < sizeof context_keys / sizeof *context_keys; i++)
-        if (span_is(key, context_keys[i])) return true;
-    return false;
-}
 
 static int envelope_index(struct span key)
 {
     for (int i = 0; i < N_ENVELOPES; i++)
-        if (span_is(key, envelopes[i].key)) return i;
+        if (span_eq(key, envelope_keys[i])) return i;
     return -1;
+}
+
+/* Puts a member where it belongs in the context; false when it is none of it. */
+static bool is_context(struct torch_context *c, const struct json *member)
+{
+#define X(name)                                                                                    \
+    if (member->key.n == sizeof #name - 1 && !memcmp(member->key.p, #name, sizeof #name - 1)) {    \
+        if (c) c->name = member;                                                                   \
+        return true;                                                                               \
+    }
+    TORCH_CONTEXT(X)
+#undef X
+    return false;
 }
 
 /* ---- payload ---- */
@@ -56,9 +62,9 @@ static bool md5_is(const struct torch_line *l, struct span hex)
     return true;
 }
 
-static enum err check_payload(struct torch_record *rec, const struct torch_line *l, bool *mismatch)
+static enum err check_payload(struct torch_record *rec, const struct torch_line *l,
+                              const struct json *announced, bool *mismatch)
 {
-    const struct json *announced = json_get(rec->envelope, "has_payload");
     struct span md5 = json_string(announced);
     *mismatch = false;
     rec->has_payload = announced && announced->type != JSON_NULL;
@@ -154,10 +160,10 @@ static enum err add_artifact(struct torch_record *rec, const struct torch_line *
 /* tlparse takes the first rank seen for the log's and sets aside records of another or of none; it
  * does so before it numbers outputs. A record without rank is another rank's only if it stands in a
  * compile: what is written outside of any context (versions, say) names no rank in any log. */
-static enum err check_rank(struct torch_record *rec, bool *set_aside)
+static enum err check_rank(struct torch_record *rec, const struct json *member, bool *set_aside)
 {
     struct torch_reader *r = torch_reader_of(rec->source);
-    int64_t rank = json_int(json_get(rec->envelope, "rank"), STORE_NULL);
+    int64_t rank = json_int(member, STORE_NULL);
     *set_aside = r->rank_is_known && rank != r->record_rank;
     if (!r->rank_is_known && rank != STORE_NULL) {
         r->rank_is_known = true;
@@ -271,19 +277,19 @@ static enum err read_key(struct torch_record *rec, const struct record_place *at
     return count->known ? ERR_OK : add_unknown(rec);
 }
 
-static enum err read_keys(struct torch_record *rec, const struct record_place *at)
+static enum err read_keys(struct torch_record *rec, const struct record_place *at,
+                          const struct json *stack)
 {
     static const struct json nothing = {.type = JSON_NULL};
     bool any = false;
     for (const struct json *m = rec->envelope->first; m; m = m->next) {
-        if (is_context(m->key)) continue;
+        if (is_context(NULL, m)) continue;
         rec->key = m->key;
         rec->meta = m;
         any = true;
         TRY(read_key(rec, at));
     }
     if (any) return ERR_OK;
-    const struct json *stack = json_get(rec->envelope, "stack");
     rec->key = stack ? SPAN("stack") : SPAN("(none)");
     rec->meta = stack ? stack : &nothing;
     return read_key(rec, at);
@@ -292,22 +298,23 @@ static enum err read_keys(struct torch_record *rec, const struct record_place *a
 static enum err read_record(struct torch_reader *r, struct torch_record *rec,
                             struct record_place *at)
 {
-    TRY(check_payload(rec, at->line, &at->mismatch));
-    const struct json *stack = json_get(rec->envelope, "stack");
-    rec->attempt = json_int(json_get(rec->envelope, "attempt"), STORE_NULL);
+    struct torch_context context = {0};
+    for (const struct json *m = rec->envelope->first; m; m = m->next) (void)is_context(&context, m);
+    TRY(check_payload(rec, at->line, context.has_payload, &at->mismatch));
+    rec->attempt = json_int(context.attempt, STORE_NULL);
     if (rec->attempt < 0) rec->attempt = STORE_NULL;
-    rec->subgraph = json_string(json_get(rec->envelope, "subgraph_name"));
-    rec->stack = stack ? torch_stack(rec, stack) : 0;
-    TRY(torch_resolve(rec));
-    if (json_get(rec->envelope, "str")) at->set_aside = false;
-    else TRY(check_rank(rec, &at->set_aside));
+    rec->subgraph = json_string(context.subgraph_name);
+    rec->stack = torch_stack(rec, context.stack);
+    TRY(torch_resolve(rec, &context));
+    const struct json *first = rec->envelope->first;
+    if (!first || !span_is(first->key, "str")) TRY(check_rank(rec, context.rank, &at->set_aside));
     r->source.row.n_records++;
     r->source.row.n_payloads += rec->has_payload;
     if (at->line->flags & (TORCH_LINE_NOT_TEXT | TORCH_LINE_PAYLOAD_NOT_TEXT))
         TRY(torch_loss(rec, "encoding",
                        "the record at line %lld has bytes that are not UTF-8, or NUL",
                        (long long)at->line->line));
-    return read_keys(rec, at);
+    return read_keys(rec, at, context.stack);
 }
 
 /* ---- one line ---- */

@@ -166,7 +166,6 @@ static enum err read_all(struct import_shared *s)
     for (int i = 0; i < made; i++) pthread_join(threads[i], NULL);
     pthread_mutex_destroy(&crew.lock);
     if (!made) FAIL(ERR_NOMEM, "no thread for an import");
-    if (!crew.err && import_stopped(s)) FAIL(ERR_CANCELLED, "the import was interrupted");
     return crew.err ? err_set(crew.err, "%s", crew.why) : ERR_OK;
 }
 
@@ -199,6 +198,7 @@ static enum err run_import(struct import_shared *s)
     } else {
         TRY(import_list_runs(s->list, s->writer));
         TRY(read_all(s));
+        s->counts.interrupted = q->stop && atomic_load(q->stop);
         if (!s->counts.records && s->counts.bytes) return no_record(s->list);
     }
     return write_runs(s);
@@ -247,19 +247,24 @@ static void remove_file(const char *path)
     remove_beside(path);
 }
 
+/* An import can be repeated, so it need not wait for the disk: what is committed survives a killed
+ * program, though not a power cut. What is followed is there once only. */
+static enum err make_file(const char *path, const struct import_target *to, bool follow,
+                          sqlite3 **out)
+{
+    TRY(store_create(path, out));
+    enum err err = follow ? ERR_OK : store_exec(*out, "PRAGMA synchronous=OFF");
+    if (!err && to->command) err = store_meta_put(*out, "import_command", to->command);
+    if (err) store_close(*out);
+    return err;
+}
+
 static enum err fill_file(const char *path, const struct import_target *to,
                           const struct import_request *request, struct import_counts *out)
 {
     sqlite3 *db;
     struct store_writer *w;
-    TRY(store_create(path, &db));
-    if (to->command) {
-        enum err err = store_meta_put(db, "import_command", to->command);
-        if (err) {
-            store_close(db);
-            return err;
-        }
-    }
+    TRY(make_file(path, to, request->follow, &db));
     TRY(store_writer_new(db, &w));
     enum err err = import_into(w, request, out);
     char why[1024];
@@ -299,7 +304,10 @@ enum err import_to_file(const struct import_target *to, const struct import_requ
     if (err) return err;
     err = fill_file(path.p, to, request, out);
     if (err) err = after_failure(err, path.p);
-    if (!err && replaces) {
+    if (!err && replaces && out->interrupted && !request->follow) {
+        remove_file(path.p);
+        err = err_set(ERR_CANCELLED, "the import was interrupted; %s is as it was", to->path);
+    } else if (!err && replaces) {
         remove_beside(to->path);
         if (rename(path.p, to->path))
             err = err_set(ERR_IO, "%s cannot be renamed to %s: %s", path.p, to->path,

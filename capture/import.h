@@ -41,7 +41,7 @@ struct import_request {
     bool follow; /* read what is appended, and new logs in the folders, until *stop or idle */
     int64_t until_idle_ns; /* follow: end when nothing came for so long; 0: never */
     int jobs;              /* logs read at a time; 0: one per processor */
-    atomic_bool *stop;     /* may be NULL. Without follow: the import fails with ERR_CANCELLED */
+    atomic_bool *stop;     /* may be NULL. When it is set, what was read so far is all there is */
     struct torch_run *run; /* borrowed; all logs belong to it. NULL: runs are made of the folders */
     /* Called about ten times a second from the thread that called; may be NULL. */
     void (*progress)(void *context, const struct import_progress *now);
@@ -51,6 +51,7 @@ struct import_request {
 struct import_counts {
     int64_t logs, runs, records, payloads, bytes;
     int64_t losses[TORCH_N_LOSSES];
+    bool interrupted; /* *stop was set before all was read (without follow) */
 };
 
 /* Rows of all logs go to the writer; they are committed when store_flush or store_writer_close has

@@ -48,9 +48,9 @@ static enum err tail_new(struct import_shared *s, const struct import_log *log, 
 {
     struct tail *t = calloc(1, sizeof *t);
     if (!t) FAIL(ERR_NOMEM, "out of memory for following a log");
-    enum err err = import_input_open(&t->input, log->path, true);
+    enum err err = import_input_open(&t->input, log->path);
     if (!err) err = torch_cutter_init(&t->cutter);
-    if (!err) err = import_reader_new(s, log, import_input_is_gzip(&t->input), &t->reader);
+    if (!err) err = import_reader_new(s, log, &t->reader);
     t->changed = clock_mono();
     *out = t;
     if (!err) return ERR_OK;
@@ -119,7 +119,8 @@ static enum err read_new(struct follower *f, struct tail *t, bool *any)
             FAIL(ERR_NOMEM, "out of memory for a record of more than %zu bytes",
                  torch_cutter_waiting(&t->cutter));
         int64_t before = t->input.disk;
-        enum err err = import_input_read(&t->input, to, TORCH_PIECE_SIZE, true, &got);
+        enum err err = import_input_read(&t->input, &(struct import_wait){.never = true}, to,
+                                         TORCH_PIECE_SIZE, &got);
         if (err == ERR_NOMEM) return err;
         if (err) {
             t->broken = true;
@@ -168,9 +169,10 @@ static enum err finish(struct follower *f)
     TRY(look_for_logs(f));
     for (size_t i = 0; i < f->tails.n; i++) {
         struct tail *t = f->tails.p[i];
-        bool any;
+        bool any = false;
         TRY(read_new(f, t, &any));
         TRY(take(f, t, TORCH_TAKE_ALL));
+        t->reader->source.row.compressed = t->input.gz != NULL;
         const char *damage = t->reader->damage ? t->reader->damage : "";
         TRY(torch_reader_finish(t->reader, *damage ? "interrupted" : "complete", damage));
         import_count(f->shared, t->reader);

@@ -2,30 +2,35 @@
 #ifndef CAPTURE_IMPORT_INPUT_H
 #define CAPTURE_IMPORT_INPUT_H
 
-#include <zlib.h>
+#include <stdatomic.h>
 
 #include "store/base/buf.h"
 
+struct import_gzip;
+
 struct import_input {
-    int fd;       /* owned unless it is standard input */
-    gzFile gz;    /* owns the fd when set */
-    bool is_pipe; /* has an end of its own */
-    bool ended;   /* followed pipe or gzip: nothing will come any more */
-    char head[2]; /* first bytes of a plain stream, not yet given out */
+    int fd;                 /* owned unless it is standard input */
+    bool is_pipe;           /* what it gives may have to be waited for */
+    bool ended;             /* nothing will come any more: end of a pipe or of gzip */
+    bool looked;            /* the head is known */
+    struct import_gzip *gz; /* owned; NULL: plain bytes */
+    const char *path;       /* borrowed, for messages */
+    char head[2];           /* first bytes, not yet given out */
     int n_head;
     int64_t disk; /* bytes taken from the file as it is on disk */
 };
 
-/* Opens path ("-": standard input) and looks whether it is gzip; a pipe that is followed is taken
- * as it is. */
-enum err WARN_UNUSED import_input_open(struct import_input *in, const char *path, bool follow);
-bool import_input_is_gzip(const struct import_input *in);
-/* Up to n bytes; *got 0 at the end. With follow a pipe that has nothing now gives 0 too, and
- * `ended` tells them apart. ERR_FORMAT: gzip is damaged or cut off. */
-enum err WARN_UNUSED import_input_read(struct import_input *in, char *to, size_t n, bool follow,
-                                       size_t *got);
-/* Waits at most ms for bytes of a pipe; false when none came. Files and gzip never wait. */
-bool import_input_wait(const struct import_input *in, int ms);
+/* How to wait for a pipe that has nothing now. */
+struct import_wait {
+    bool never;                    /* *got is 0 then, and `ended` tells this from the end */
+    const atomic_bool *stop, *end; /* either ends waiting, with *got 0; may be NULL */
+};
+
+/* Opens path ("-": standard input); path must outlive it. */
+enum err WARN_UNUSED import_input_open(struct import_input *in, const char *path);
+/* Up to n bytes, n at least 16; *got is 0 at the end. ERR_FORMAT: gzip is damaged or cut off. */
+enum err WARN_UNUSED import_input_read(struct import_input *in, const struct import_wait *wait,
+                                       char *to, size_t n, size_t *got);
 void import_input_close(struct import_input *in);
 
 #endif

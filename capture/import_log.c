@@ -144,11 +144,9 @@ static enum err read_some(struct feed *f, bool *more)
     size_t want = waiting < TORCH_PIECE_SIZE ? TORCH_PIECE_SIZE - waiting : TORCH_PIECE_SIZE;
     char *to = torch_cutter_room(&f->cutter, want);
     if (!to) FAIL(ERR_NOMEM, "out of memory for a record of more than %zu bytes", waiting);
-    *more = false;
-    while (!import_input_wait(&f->input, 100))
-        if (import_stopped(f->shared)) return ERR_OK;
     int64_t before = f->input.disk;
-    enum err err = import_input_read(&f->input, to, want, false, &got);
+    struct import_wait wait = {.stop = &f->shared->stop, .end = f->shared->request->stop};
+    enum err err = import_input_read(&f->input, &wait, to, want, &got);
     if (err == ERR_NOMEM) return err;
     if (err) snprintf(f->damaged, sizeof f->damaged, "%s", err_text());
     atomic_fetch_add(&f->shared->disk, f->input.disk - before);
@@ -167,7 +165,9 @@ static enum err feed_all(struct feed *f)
             TRY(send(f, TORCH_TAKE_COMPLETE, &wanted));
     }
     if (!wanted) return ERR_OK;
-    if (import_stopped(f->shared)) FAIL(ERR_CANCELLED, "the import was interrupted");
+    if (atomic_load(&f->shared->stop)) FAIL(ERR_CANCELLED, "another log failed");
+    if (import_stopped(f->shared) && (more || (f->input.is_pipe && !f->input.ended)))
+        snprintf(f->damaged, sizeof f->damaged, "the import was interrupted");
     return send(f, TORCH_TAKE_ALL, &wanted);
 }
 
@@ -186,7 +186,7 @@ static void *feeder_main(void *context)
 
 /* ---- the reader ---- */
 
-enum err import_reader_new(struct import_shared *s, const struct import_log *log, bool gzip,
+enum err import_reader_new(struct import_shared *s, const struct import_log *log,
                            struct torch_reader **out)
 {
     struct span name = span_of(strcmp(log->path, "-") ? log->name : "stdin.log");
@@ -196,7 +196,7 @@ enum err import_reader_new(struct import_shared *s, const struct import_log *log
     struct torch_reader_options o = {
         .writer = s->writer,
         .run = s->list->runs.p[log->run].run,
-        .row = {.path = path, .name = name, .rank = log->rank, .compressed = gzip},
+        .row = {.path = path, .name = name, .rank = log->rank},
         .file_ts = log->mtime,
     };
     if (log->rank != STORE_NULL) o.row.rank_from = SPAN("name");
@@ -244,7 +244,7 @@ static enum err read_with_feeder(struct feed *f, struct torch_reader *r)
     pthread_join(feeder, NULL);
     if (err) return err_set(err, "%s", why);
     if (f->err) return err_set(f->err, "%s", f->why);
-    TRY(torch_reader_settle(r));
+    r->source.row.compressed = f->input.gz != NULL;
     return torch_reader_finish(r, f->damaged[0] ? "interrupted" : "complete", f->damaged);
 }
 
@@ -261,11 +261,11 @@ enum err import_log_read(struct import_shared *s, const struct import_log *log)
 {
     struct feed f = {.shared = s};
     struct torch_reader *r = NULL;
-    TRY(import_input_open(&f.input, log->path, false));
+    TRY(import_input_open(&f.input, log->path));
     pthread_mutex_init(&f.lock, NULL);
     pthread_cond_init(&f.moved, NULL);
     enum err err = torch_cutter_init(&f.cutter);
-    if (!err) err = import_reader_new(s, log, import_input_is_gzip(&f.input), &r);
+    if (!err) err = import_reader_new(s, log, &r);
     if (!err) {
         r->recycle = give_spare;
         r->recycle_context = &f;

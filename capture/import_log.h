@@ -18,14 +18,14 @@ struct import_shared {
     struct import_counts counts;
 };
 
-/* Has the caller asked to stop? */
+/* Must work end: something failed, or the caller has asked? */
 static inline bool import_stopped(const struct import_shared *s)
 {
     return atomic_load(&s->stop) || (s->request->stop && atomic_load(s->request->stop));
 }
 /* A reader for a log of the list. */
 enum err WARN_UNUSED import_reader_new(struct import_shared *s, const struct import_log *log,
-                                       bool gzip, struct torch_reader **out);
+                                       struct torch_reader **out);
 /* Adds what a reader counted. */
 void import_count(struct import_shared *s, const struct torch_reader *r);
 /* Packs bytes that begin at offset of the stream into frames of the batch. */

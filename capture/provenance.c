@@ -8,7 +8,7 @@
 
 #include "store/base/map.h"
 
-static const uint64_t max_search = (uint64_t)1 << 33; /* bytes compared in one call */
+static const uint64_t max_search = (uint64_t)1 << 32; /* bytes compared in one call */
 
 struct lines {
     uint32_t *p;
@@ -143,7 +143,7 @@ struct span provenance_bare_name(struct span name, bool is_cpp)
     return span_to(name, at);
 }
 
-/* First line with "def", "call" and "(args)" (Python) or "::run_impl(" (C++), else the first of all. */
+/* First line with "def", "call", "(args)" (Python) or "::run_impl(" (C++), else the first. */
 static uint32_t search_start(const struct index *x, bool is_cpp)
 {
     struct span needle = is_cpp ? SPAN("::run_impl(") : SPAN("(args)");

@@ -54,7 +54,7 @@ enum {
 };
 
 /* Appends the links of all relations. ERR_NOMEM; ERR_LIMIT above PROVENANCE_MAX_LINKS, or when the
- * search for kernels would take too long (bytes compared above 2^33). */
+ * search for kernels would take too long (bytes compared above 2^32). */
 enum err WARN_UNUSED provenance_read(const struct provenance_texts *texts,
                                      const struct json *mappings, struct arena *arena,
                                      struct provenance_links *out);

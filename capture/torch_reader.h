@@ -40,6 +40,13 @@ struct torch_said {
     uint64_t hashes[TORCH_SAID];
 };
 
+/* Members of an envelope that are context, NULL where absent. */
+struct torch_context {
+#define X(key) const struct json *key;
+    TORCH_CONTEXT(X)
+#undef X
+};
+
 struct torch_reader {
     struct torch_source source; /* first: handlers get a pointer to it */
     struct torch_run *run;      /* borrowed */
@@ -121,7 +128,7 @@ enum err WARN_UNUSED torch_clock_check(struct torch_reader *r, const struct torc
                                        int64_t ts);
 
 /* imp_ids.c */
-enum err WARN_UNUSED torch_resolve(struct torch_record *rec);
+enum err WARN_UNUSED torch_resolve(struct torch_record *rec, const struct torch_context *c);
 enum err WARN_UNUSED torch_write_compiles(struct torch_reader *r);
 void torch_compile_touch(struct torch_source *s, struct torch_compile *c);
 

@@ -3,33 +3,25 @@
  */
 #include "store/attach.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "store/base/buf.h"
 
-static bool is_gzip(const char *path)
-{
-    unsigned char head[2] = {0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool is = fd >= 0 && read(fd, head, 2) == 2 && head[0] == 0x1f && head[1] == 0x8b;
-    if (fd >= 0) close(fd);
-    return is;
-}
-
 /* Checks the trace; *copy is the malloc'd path of a private copy, or NULL when the file itself is to be used. */
 static enum err prepare_file(const char *path, unsigned flags, char **copy)
 {
     sqlite3 *db = NULL;
+    unsigned char head[2];
     *copy = NULL;
-    if (!is_gzip(path)) {
-        enum err err = store_open_read(path, flags, &db);
+    enum err err = store_read_head(path, head, sizeof head);
+    if (!err && (head[0] != 0x1f || head[1] != 0x8b)) {
+        err = store_open_read(path, flags, &db);
         store_close(db);
         return err;
     }
-    enum err err = store_inflate_copy(path, copy);
+    if (!err) err = store_inflate_copy(path, copy);
     if (!err) err = store_open_read(*copy, STORE_OPEN_WRITE | STORE_OPEN_NO_VIEWS | flags, &db);
     if (!err) err = store_exec(db, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;");
     if (!err && !(flags & STORE_OPEN_NO_VIEWS)) err = store_rebuild(db);

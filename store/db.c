@@ -1,7 +1,8 @@
 /* db.c - opening with suspicion, making with speed, closing into one file.
  *
  * What a file may contain is decided by comparison: the schema of this program is made in memory, and every
- * object of the file must be one of it, word for word (SQLite's own sqlite_* tables excepted).
+ * table of the file must be one of it, word for word, and every view and index by its name (SQLite's own sqlite_*
+ * tables excepted).
  */
 #include "store/db.h"
 
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -46,17 +48,27 @@ void store_close(sqlite3 *db) { sqlite3_close_v2(db); }
 
 /* ---- what kind of file it is ---- */
 
-static enum err read_head(const char *path, unsigned char head[16])
+/* Through SQLite's own file object: closing a descriptor of our own would drop all locks that this process has on the file
+ * (fcntl(2)), and with them the safety of a writer in it. */
+enum err store_read_head(const char *path, unsigned char *head, int n)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
-    ssize_t n = read(fd, head, 16);
+    sqlite3 *db = NULL;
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+    struct stat st;
+    if (stat(path, &st)) FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode)) FAIL(ERR_FORMAT, "%s is no file; expected a plumb trace", path);
+    errno = 0;
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     int why = errno;
-    close(fd);
-    if (n < 0) FAIL(ERR_IO, "%s cannot be read: %s", path, strerror(why));
-    if (n == 0) FAIL(ERR_FORMAT, "%s is empty; expected a plumb trace", path);
-    memset(head + n, 0, 16 - (size_t)n);
+    if (rc == SQLITE_OK) rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (rc == SQLITE_OK) rc = file->pMethods ? file->pMethods->xFileSize(file, &size) : SQLITE_CANTOPEN;
+    memset(head, 0, (size_t)n);
+    if (rc == SQLITE_OK && size > 0) rc = file->pMethods->xRead(file, head, n, 0); /* zeros past the end */
+    store_close(db);
+    if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
+        FAIL(ERR_IO, "%s cannot be read: %s", path, why ? strerror(why) : sqlite3_errstr(rc));
+    if (size == 0) FAIL(ERR_FORMAT, "%s is empty; expected a plumb trace", path);
     return ERR_OK;
 }
 
@@ -135,7 +147,8 @@ static enum err reference_schema(sqlite3 **out)
     return store_exec(*out, store_schema_derived);
 }
 
-/* Every object of the file must be one of the reference. */
+/* Every object of the file must be one of the reference. Views and indices may be those of an earlier plumb: their names must be
+ * known; such views are not used (see below). */
 static enum err check_objects(sqlite3 *db, sqlite3 *reference, const char *path)
 {
     sqlite3_stmt *have = NULL, *know = NULL;
@@ -143,7 +156,8 @@ static enum err check_objects(sqlite3 *db, sqlite3 *reference, const char *path)
     int rc;
     TRY_OUT(store_prepare(db, "SELECT type, name, sql FROM main.sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
                           &have));
-    TRY_OUT(store_prepare(reference, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND sql = ?3", &know));
+    TRY_OUT(store_prepare(reference, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND (type <> 'table' OR sql = ?3)",
+                          &know));
     while ((rc = sqlite3_step(have)) == SQLITE_ROW) {
         for (int i = 0; i < 3; i++) sqlite3_bind_value(know, i + 1, sqlite3_column_value(have, i));
         bool known = sqlite3_step(know) == SQLITE_ROW;
@@ -160,7 +174,7 @@ out:
     return err;
 }
 
-/* Views that the file lacks (live or packed) are made in TEMP. */
+/* Views that the file lacks (live or packed) or has in another text are made in TEMP, whose names come first. */
 static enum err make_temporary_views(sqlite3 *db, sqlite3 *reference)
 {
     sqlite3_stmt *views;
@@ -168,9 +182,10 @@ static enum err make_temporary_views(sqlite3 *db, sqlite3 *reference)
     enum err err = ERR_OK;
     while (!err && sqlite3_step(views) == SQLITE_ROW) {
         sqlite3_stmt *has = NULL;
-        err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1", &has);
+        err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 AND sql = ?2", &has);
         if (err) break;
         sqlite3_bind_value(has, 1, sqlite3_column_value(views, 0));
+        sqlite3_bind_value(has, 2, sqlite3_column_value(views, 1));
         bool present = sqlite3_step(has) == SQLITE_ROW;
         sqlite3_finalize(has);
         if (present) continue;
@@ -202,8 +217,10 @@ static enum err check_all(sqlite3 *db, const char *path, unsigned flags)
     sqlite3 *reference = NULL;
     enum err err = ERR_OK;
     int64_t pages = 0, page_size = 0;
-    if (sqlite3_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;", NULL, NULL, NULL))
-        FAIL(ERR_FORMAT, "%s cannot be opened as a SQLite database: %s", path, sqlite3_errmsg(db));
+    err = store_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;");
+    if (err == ERR_FORMAT || err == ERR_SQL)
+        err = err_set(ERR_FORMAT, "%s is damaged (%s); plumb doctor %s says what can be read", path, sqlite3_errmsg(db), path);
+    if (err) goto out;
     TRY_OUT(check_identity(db, path));
     TRY_OUT(store_int(db, "PRAGMA page_count", &pages));
     TRY_OUT(store_int(db, "PRAGMA page_size", &page_size));
@@ -214,6 +231,7 @@ static enum err check_all(sqlite3 *db, const char *path, unsigned flags)
     if (!(flags & STORE_OPEN_NO_VIEWS)) TRY_OUT(make_temporary_views(db, reference));
 out:
     store_close(reference);
+    if (err && !strstr(err_text(), path)) err_wrap(err, "%s: ", path);
     return err;
 }
 
@@ -234,7 +252,7 @@ static enum err open_packed(const char *path, unsigned flags, sqlite3 **out)
     enum err err = store_inflate_copy(path, &copy);
     if (err) return err;
     unsigned char head[16];
-    TRY_OUT(read_head(copy, head));
+    TRY_OUT(store_read_head(copy, head, sizeof head));
     if (memcmp(head, "SQLite format 3", 16)) {
         err = not_a_trace(path, head);
         goto out;
@@ -260,7 +278,7 @@ enum err store_open_read(const char *path, unsigned flags, sqlite3 **out)
 {
     unsigned char head[16];
     *out = NULL;
-    TRY(read_head(path, head));
+    TRY(store_read_head(path, head, sizeof head));
     if (head[0] == 0x1f && head[1] == 0x8b) {
         if (flags & STORE_OPEN_WRITE)
             FAIL(ERR_REFUSED, "%s is packed and cannot be changed; inflate it first: gunzip -k %s", path, path);
@@ -280,30 +298,79 @@ enum err store_open_read(const char *path, unsigned flags, sqlite3 **out)
 
 /* ---- making and finishing ---- */
 
+_Static_assert(STORE_APPLICATION_ID == 0x706c6d62 && STORE_USER_VERSION == 1, "as in empty_trace");
+
+/* The bytes of a trace without rows; *out is SQLite's memory. */
+static enum err empty_trace(unsigned char **out, sqlite3_int64 *size)
+{
+    sqlite3 *db = NULL;
+    enum err err = open_file(":memory:", SQLITE_OPEN_READWRITE, &db);
+    if (!err) err = store_exec(db, "PRAGMA page_size=4096; PRAGMA application_id=0x706c6d62; PRAGMA user_version=1;");
+    if (!err) err = store_exec(db, store_schema_recorded);
+    if (!err) err = store_meta_put(db, "format", "plumb trace");
+    if (!err) err = store_meta_put(db, "plumb_version", PLUMB_VERSION);
+    if (!err) err = store_meta_put(db, "state", "live");
+    *out = err ? NULL : sqlite3_serialize(db, "main", size, 0);
+    if (!err && !*out) err = err_set(ERR_NOMEM, "out of memory for an empty trace");
+    store_close(db);
+    return err;
+}
+
+static enum err cannot_make(const char *path)
+{
+    if (errno == EEXIST) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", path);
+    FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be made: %s", path, strerror(errno));
+}
+
+/* A file without a name in the folder of path, or -1: not every file system can. */
+static int open_nameless(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct buf folder = {0};
+    buf_put(&folder, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    int fd = folder.failed ? -1 : open(folder.p, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    buf_release(&folder);
+    return fd;
+}
+
+/* The name appears with all bytes in place: whoever is killed meanwhile leaves nothing or a trace. */
+static enum err put_bytes(const char *path, const unsigned char *bytes, size_t size)
+{
+    int fd = open_nameless(path);
+    bool nameless = fd >= 0;
+    if (!nameless) fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+    if (fd < 0) return cannot_make(path);
+    char self[64];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    ssize_t n = write(fd, bytes, size);
+    if (n >= 0 && n < (ssize_t)size) errno = ENOSPC;
+    bool ok = n == (ssize_t)size && (!nameless || !linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+    enum err err = ok ? ERR_OK : cannot_make(path);
+    if (!ok && !nameless) unlink(path);
+    close(fd);
+    return err;
+}
+
 /* WAL so that readers may look while it grows and a kill loses nothing committed. */
-static const char create_settings[] =
-    "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=2000;"
-    "PRAGMA cache_size=-8192; PRAGMA application_id=0x706c6d62; PRAGMA user_version=1;";
-_Static_assert(STORE_APPLICATION_ID == 0x706c6d62 && STORE_USER_VERSION == 1, "as in create_settings");
+static const char live_settings[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=2000;"
+                                    "PRAGMA cache_size=-8192;";
 
 enum err store_create(const char *path, sqlite3 **out)
 {
+    unsigned char *bytes;
+    sqlite3_int64 size;
     *out = NULL;
-    int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
-    if (fd < 0 && errno == EEXIST) FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", path);
-    if (fd < 0) FAIL(errno == ENOSPC ? ERR_FULL : ERR_IO, "%s cannot be made: %s", path, strerror(errno));
-    close(fd);
-    enum err err = open_file(path, SQLITE_OPEN_READWRITE, out);
+    TRY(empty_trace(&bytes, &size));
+    enum err err = put_bytes(path, bytes, (size_t)size);
+    sqlite3_free(bytes);
+    if (err) return err;
+    err = open_file(path, SQLITE_OPEN_READWRITE, out);
     if (!err) {
         set_defences(*out);
         sqlite3_db_config(*out, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
-        err = store_exec(*out, create_settings);
+        err = store_exec(*out, live_settings);
     }
     if (!err) err = store_functions_register(*out);
-    if (!err) err = store_exec(*out, store_schema_recorded);
-    if (!err) err = store_meta_put(*out, "format", "plumb trace");
-    if (!err) err = store_meta_put(*out, "plumb_version", PLUMB_VERSION);
-    if (!err) err = store_meta_put(*out, "state", "live");
     if (!err) return ERR_OK;
     store_close(*out);
     *out = NULL;

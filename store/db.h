@@ -34,6 +34,10 @@ enum store_open_flags {
  * file is instead), ERR_VERSION, ERR_IO. SQL functions of store/sqlfn.h are registered. */
 enum err WARN_UNUSED store_open_read(const char *path, unsigned flags, sqlite3 **out);
 
+/* First n bytes of a file that may be a trace, zeros past its end, read without touching this process's locks on it. ERR_NOT_FOUND,
+ * ERR_IO; ERR_FORMAT for an empty file or a folder. */
+enum err WARN_UNUSED store_read_head(const char *path, unsigned char *head, int n);
+
 /* Inflates a gzip file into a temporary file. *out_path is owned (free), the file is the caller's to unlink. ERR_FORMAT for
  * damaged or truncated gzip, ERR_FULL. */
 enum err WARN_UNUSED store_inflate_copy(const char *path, char **out_path);

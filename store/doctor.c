@@ -45,16 +45,16 @@ static enum err as_finding(struct doctor *d, const char *check, enum err err)
 
 /* ---- pages ---- */
 
-/* Rows that a scan reaches. */
+/* Rows that a scan reaches; -1 when the table cannot be opened. */
 static int64_t readable_rows(sqlite3 *db, const char *table, bool *whole)
 {
     char sql[128];
     sqlite3_stmt *s = NULL;
-    int64_t n = 0;
+    int64_t n = -1;
     int rc = SQLITE_CORRUPT;
     snprintf(sql, sizeof sql, "SELECT * FROM main.%s NOT INDEXED", table);
     if (!store_prepare(db, sql, &s))
-        while ((rc = sqlite3_step(s)) == SQLITE_ROW) n++;
+        for (n = 0; (rc = sqlite3_step(s)) == SQLITE_ROW;) n++;
     sqlite3_finalize(s);
     err_clear();
     *whole = rc == SQLITE_DONE;
@@ -63,14 +63,18 @@ static int64_t readable_rows(sqlite3 *db, const char *table, bool *whole)
 
 static void tell_readable(struct doctor *d, sqlite3 *db)
 {
+    int closed = 0;
     for (int t = 0; t < STORE_N_TABLES; t++) {
         bool whole;
-        int64_t n = readable_rows(db, store_layouts[t].name, &whole);
-        if (!whole)
-            tell(d, DOCTOR_WRONG, "pages", "table %s: %lld rows can be read, then the file is damaged", store_layouts[t].name,
-                 (long long)n);
-        else if (n) tell(d, DOCTOR_NOTE, "pages", "table %s: all %lld rows can be read", store_layouts[t].name, (long long)n);
+        const char *name = store_layouts[t].name;
+        int64_t n = readable_rows(db, name, &whole);
+        closed += n < 0;
+        if (n >= 0 && !whole)
+            tell(d, DOCTOR_WRONG, "pages", "table %s: %lld rows can be read, then the file is damaged", name, (long long)n);
+        else if (n > 0) tell(d, DOCTOR_NOTE, "pages", "table %s: all %lld rows can be read", name, (long long)n);
     }
+    if (closed == STORE_N_TABLES) tell(d, DOCTOR_WRONG, "pages", "no table can be read");
+    else if (closed) tell(d, DOCTOR_WRONG, "pages", "%d of %d tables cannot be opened", closed, STORE_N_TABLES);
 }
 
 static enum err check_pages(struct doctor *d, sqlite3 *db, bool *sound)
@@ -206,7 +210,7 @@ static enum err check_ranges(struct doctor *d, sqlite3 *db, enum doctor_kind kin
 
 /* ---- derived ---- */
 
-/* Objects of the derived schema that the file lacks; what it has too much, opening refuses. */
+/* Objects of the derived schema that the file lacks or has in another text; what it has too much, opening refuses. */
 static enum err missing_derived(sqlite3 *db, int64_t *out)
 {
     sqlite3 *made = NULL;
@@ -216,10 +220,11 @@ static enum err missing_derived(sqlite3 *db, int64_t *out)
     if (sqlite3_open(":memory:", &made)) err = err_set(ERR_NOMEM, "out of memory for a schema");
     if (!err) err = store_exec(made, store_schema_recorded);
     if (!err) err = store_exec(made, store_schema_derived);
-    if (!err) err = store_prepare(made, "SELECT name FROM sqlite_schema WHERE type IN ('index', 'view') AND sql IS NOT NULL", &all);
-    if (!err) err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE name = ?1", &has);
+    if (!err) err = store_prepare(made, "SELECT name, sql FROM sqlite_schema WHERE type IN ('index', 'view') AND sql IS NOT NULL", &all);
+    if (!err) err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE name = ?1 AND sql = ?2", &has);
     while (!err && sqlite3_step(all) == SQLITE_ROW) {
         sqlite3_bind_value(has, 1, sqlite3_column_value(all, 0));
+        sqlite3_bind_value(has, 2, sqlite3_column_value(all, 1));
         *out += sqlite3_step(has) != SQLITE_ROW;
         sqlite3_reset(has);
     }
@@ -242,7 +247,7 @@ static enum err check_derived(struct doctor *d, sqlite3 *db, bool may_write, boo
     if (err) return as_finding(d, "derived", err);
     if (!missing) tell(d, DOCTOR_FINE, "derived", "all indices and views are there");
     else
-        tell(d, expected ? DOCTOR_WRONG : DOCTOR_NOTE, "derived", "%lld indices and views are missing; --rebuild makes them",
+        tell(d, expected ? DOCTOR_WRONG : DOCTOR_NOTE, "derived", "%lld indices and views are missing or those of another plumb; --rebuild makes them",
              (long long)missing);
     return ERR_OK;
 }
@@ -307,6 +312,35 @@ static enum err check_all(struct doctor *d, sqlite3 *db, bool may_write)
     return ERR_OK;
 }
 
+/* Whether the first bytes are those of a trace: SQLite's, with our application_id. https://sqlite.org/fileformat.html 1.3 */
+static bool has_trace_header(const char *path)
+{
+    char why[1024];
+    unsigned char head[72] = {0};
+    snprintf(why, sizeof why, "%s", err_text());
+    if (store_read_head(path, head, sizeof head)) err_clear();
+    (void)err_set(ERR_FORMAT, "%s", why);
+    uint32_t id = (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
+    return !memcmp(head, "SQLite format 3", 16) && id == STORE_APPLICATION_ID;
+}
+
+/* A trace that does not open: its schema, or the page it begins on, is damaged. writable_schema lets SQLite go on past the
+ * definitions that it cannot read. */
+static enum err look_at_ruin(struct doctor *d, const char *path)
+{
+    sqlite3 *db = NULL;
+    tell(d, DOCTOR_WRONG, "pages", "it does not open: %s", err_text());
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        (void)sqlite3_exec(db, "PRAGMA writable_schema=ON; PRAGMA cell_size_check=ON", NULL, NULL, NULL);
+        tell_readable(d, db);
+    }
+    store_close(db);
+    err_clear();
+    return ERR_OK;
+}
+
 enum err doctor_run(const char *path, struct doctor *d)
 {
     const unsigned look = STORE_OPEN_UNCHECKED | STORE_OPEN_NO_VIEWS;
@@ -318,6 +352,7 @@ enum err doctor_run(const char *path, struct doctor *d)
         may_write = false;
         err = store_open_read(path, look, &db);
     }
+    if (err == ERR_FORMAT && has_trace_header(path)) return look_at_ruin(d, path);
     if (err) return err;
     if (!may_write && d->rebuild) tell(d, DOCTOR_WRONG, "derived", "the file cannot be changed, so nothing is made again");
     err = check_all(d, db, may_write);

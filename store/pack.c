@@ -271,6 +271,7 @@ enum err pack_file(const char *path, const char *out_path, const struct pack_opt
     TRY(name_summary(out_path, report->summary_path, sizeof report->summary_path));
     TRY(check_outputs(out_path, &p));
     TRY(store_open_read(path, STORE_OPEN_NO_VIEWS, &p.db));
+    TRY_OUT(store_exec(p.db, "BEGIN")); /* a file that still grows is packed as it is now */
     TRY_OUT(make_folder(&p, out_path));
     if (options->redact) TRY_OUT(redactor_new(p.db, &p.plan.redactor));
     TRY_OUT(make_it_fit(&p));

@@ -240,6 +240,9 @@ static enum err copy_all(struct copier *c)
         TRY(store_int(c->from, "SELECT count(*) FROM event", &c->copied->n_events));
     for (int i = 0; i < STORE_N_TABLES; i++)
         if (!is_left_out(c, store_layouts[i].name)) TRY(copy_table(c, &store_layouts[i]));
+    TRY(store_exec(
+        c->to,
+        "INSERT OR IGNORE INTO meta SELECT 'packed_from', value FROM meta WHERE key = 'state'"));
     TRY(store_meta_put(c->to, "state", "packed"));
     return store_exec(c->to, "COMMIT");
 }

@@ -141,13 +141,16 @@ static void put_opening(struct buf *out, const char *name)
 
 enum err pack_note(sqlite3 *db, const char *name, int64_t size, struct buf *out)
 {
-    char redacted[8];
+    char redacted[8], state[16];
     buf_puts(out, "## plumb trace ");
     put_code(out, span_of(name));
     buf_printf(out, "\n\nA trace of what the compiler did, %.1f MB, written by plumb %s.\n",
                (double)size / 1e6, PLUMB_VERSION);
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
         TRY(put_table(db, out, sections[i].title, sections[i].sql));
+    TRY(store_meta_get(db, "packed_from", state, sizeof state));
+    if (!strcmp(state, "live"))
+        buf_puts(out, "\nThe trace was still being written when it was packed.\n");
     TRY(store_meta_get(db, "redacted", redacted, sizeof redacted));
     if (redacted[0] == '1') buf_puts(out, redacted_text);
     put_opening(out, name);

@@ -391,7 +391,8 @@ enum err pack_text(sqlite3 *from, sqlite3 *to, const struct pack_plan *plan,
     sqlite3_stmt *frames = NULL;
     enum err err;
     TRY_OUT(read_places(from,
-                        "SELECT source, offset, stored, id, md5 FROM artifact WHERE stored > 0",
+                        "SELECT source, offset, stored, id, md5 FROM artifact "
+                        "WHERE stored > 0 AND stored < 1 << 60 AND offset BETWEEN 0 AND 1 << 60",
                         &w.artifacts));
     TRY_OUT(read_places(
         from,

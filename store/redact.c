@@ -208,7 +208,7 @@ static bool scan_comment(struct scan *s)
 static void learn_path(struct scan *s, size_t n)
 {
     struct span path = {s->text.p + s->at, n};
-    if (path.p[0] == '/') words_add_path(&s->r->words, path);
+    words_add_path(&s->r->words, path); /* passes over relative ones */
 }
 
 static bool scan_path(struct scan *s)

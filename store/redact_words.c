@@ -27,7 +27,8 @@ bool is_word_byte(char c)
 
 bool is_path_byte(char c)
 {
-    return is_word_byte(c) || (c && strchr("/.-+~@%", c));
+    return is_word_byte(c) || c == '/' || c == '.' || c == '-' || c == '+' || c == '~' ||
+           c == '@' || c == '%';
 }
 
 /* ---- tokens ---- */
@@ -78,7 +79,8 @@ static void add_phrase(struct words *w, struct span text, struct span token)
         w->failed = true;
         return;
     }
-    *p = (struct phrase){arena_copy(&w->arena, text), token, *first};
+    *p = (struct phrase){arena_copy(&w->arena, text), token, *first,
+                         head_of(text.p + text.n - PHRASE_HEAD)};
     *first = (int64_t)w->phrases.n - 1;
     unsigned bit = filter_bit(head);
     w->filter[bit / 64] |= (uint64_t)1 << (bit % 64);
@@ -103,7 +105,8 @@ static bool reads_as_source(struct span text)
 void words_add_source(struct words *w, struct span text)
 {
     text = span_trim(text);
-    if (text.n < PHRASE_MIN || !reads_as_source(text) || is_token(text)) return;
+    if (text.n < PHRASE_MIN || map_get(&w->known, map_key(text))) return;
+    if (!reads_as_source(text) || is_token(text)) return;
     struct buf token = {0}, once = {0}, twice = {0};
     words_put_token(&token, text);
     struct span keep = arena_copy(&w->arena, buf_text(&token));
@@ -139,7 +142,10 @@ const struct phrase *words_phrase(const struct words *w, struct span text, size_
     const struct phrase *best = NULL;
     for (int64_t i = first ? *first : -1; i >= 0; i = w->phrases.p[i].next) {
         const struct phrase *p = &w->phrases.p[i];
-        bool here = p->text.n <= text.n - at && !memcmp(p->text.p, text.p + at, p->text.n);
+        /* The last bytes first: phrases of one head mostly differ there, and a call costs more. */
+        bool here = p->text.n <= text.n - at &&
+                    head_of(text.p + at + p->text.n - PHRASE_HEAD) == p->tail &&
+                    !memcmp(p->text.p, text.p + at, p->text.n);
         if (here && (!best || p->text.n > best->text.n) && stands_alone(text, at, p->text.n))
             best = p;
     }
@@ -174,7 +180,8 @@ size_t words_name(const struct words *w, struct span text, size_t at)
     if (at && is_word_byte(text.p[at - 1]) && (at < 2 || text.p[at - 2] != '\\')) return 0;
     for (size_t i = 0; i < w->names.n; i++) {
         struct span name = w->names.p[i];
-        if (name.n > text.n - at || memcmp(name.p, text.p + at, name.n)) continue;
+        if (name.p[0] != text.p[at] || name.n > text.n - at) continue;
+        if (memcmp(name.p, text.p + at, name.n)) continue;
         if (at + name.n == text.n || !is_word_byte(text.p[at + name.n])) return name.n;
     }
     return 0;
@@ -236,8 +243,11 @@ static const char *extension(struct span component)
         ".hpp",  ".so",    ".o",    ".a",     ".json", ".jsonl", ".log", ".txt", ".ptx", ".cubin",
         ".ttir", ".ttgir", ".llir", ".hsaco", ".db",   ".gz",    ".pt",  ".pt2", ".pkl", ".yaml",
         ".yml",  ".toml",  ".sh",   ".ipynb", ".csv",  ".html",  ".md"};
+    const char *dot = component.n ? memrchr(component.p, '.', component.n) : NULL;
+    if (!dot || dot == component.p) return NULL;
+    struct span end = span_from(component, (size_t)(dot - component.p));
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (span_ends(component, known[i]) && component.n > strlen(known[i])) return known[i];
+        if (span_is(end, known[i])) return known[i];
     return NULL;
 }
 
@@ -264,8 +274,23 @@ static bool is_relative_path(const struct words *w, struct span path)
     return extension(c) || n_known;
 }
 
+/* C:\Users\NAME\..., with one backslash or more between, as Windows has them and JSON escapes them. */
+static size_t windows_path(struct span text, size_t at)
+{
+    size_t i = at + 2;
+    if (i >= text.n || text.p[at + 1] != ':' || (at && is_word_byte(text.p[at - 1]))) return 0;
+    while (i < text.n && (text.p[i] == '\\' || text.p[i] == '/')) i++;
+    if (i == at + 2 || !span_starts(span_from(text, i), "Users")) return 0;
+    while (i < text.n && (is_path_byte(text.p[i]) ||
+                          (text.p[i] == '\\' && i + 1 < text.n && text.p[i + 1] != '"')))
+        i++;
+    return i - at;
+}
+
 size_t words_path(const struct words *w, struct span text, size_t at)
 {
+    size_t windows = windows_path(text, at);
+    if (windows) return windows;
     size_t end = at;
     while (end < text.n && is_path_byte(text.p[end])) end++;
     while (end > at && text.p[end - 1] == '.') end--;

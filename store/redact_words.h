@@ -14,6 +14,7 @@ struct phrase {
     struct span text;  /* as it is found: raw, or escaped as in JSON */
     struct span token; /* what stands there instead */
     int64_t next;      /* another with the same first bytes, -1 none */
+    uint64_t tail;     /* its last PHRASE_HEAD bytes */
 };
 struct words {
     struct arena arena;

@@ -16,7 +16,8 @@
 -- ## Identity
 
 -- One fact about the file per row: `format` (always "plumb trace"), `plumb_version`, `state` (live, closed,
--- recovered, packed), `created_ts`, `import_command`; in a packed file `cut.<what>` rows name what was left out,
+-- recovered, packed), `created_ts`, `import_command`; in a packed file `packed_from` is the state it
+-- had, `cut.<what>` rows name what was left out,
 -- `redacted` is 1 where words were replaced by tokens.
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,             -- name of the fact
@@ -459,11 +460,11 @@ CREATE TABLE graph_size (
 
 -- Kernels named in generated code or in triton_kernel_info.
 CREATE TABLE kernel (
-  id INTEGER PRIMARY KEY,           -- local id
+  id INTEGER PRIMARY KEY,           -- local id; a later row of the same id replaces it
   compile INTEGER,                  -- -> compile
   artifact INTEGER,                 -- -> artifact that names it
   name INTEGER,                     -- -> string
-  kind TEXT,                        -- cpp, triton, extern
+  kind TEXT,                        -- cpp, triton, cuda, ... by what compiles it, other; extern for a library's
   line INTEGER,                     -- first line in the artifact, NULL
   info INTEGER                      -- -> string, JSON recorded for it (triton_kernel_info), NULL
 );
@@ -600,6 +601,8 @@ CREATE INDEX compile_by_source ON compile(source, compile_id, occurrence);
 CREATE INDEX compile_by_frame ON compile(source, frame_id, occurrence);
 -- Artifacts of a compile in the order of the log.
 CREATE INDEX artifact_by_compile ON artifact(compile);
+-- Artifacts per name, with their bytes.
+CREATE INDEX artifact_by_name ON artifact(name, source, size);
 -- The artifact at a byte of a log: search results, unknown records.
 CREATE INDEX artifact_by_offset ON artifact(source, offset);
 -- Metrics records of a compile.
@@ -613,6 +616,8 @@ CREATE INDEX failure_by_compile ON failure(compile);
 CREATE INDEX restart_by_compile ON restart(compile, position);
 CREATE INDEX cache_event_by_compile ON cache_event(compile);
 CREATE INDEX guard_by_compile ON guard(compile);
+-- Guards per kind without reading them.
+CREATE INDEX guard_by_kind ON guard(kind, source, compile);
 CREATE INDEX symbol_by_compile ON symbol(compile);
 CREATE INDEX tensor_desc_by_compile ON tensor_desc(compile);
 CREATE INDEX storage_desc_by_compile ON storage_desc(compile, storage);
@@ -1004,7 +1009,7 @@ CREATE VIEW cache (
   id                                -- -> cache_event
 ) AS
 SELECT f.rank, c.compile_id, e.cache, e.outcome, e.cache_key, e.reason, e.saved_ns, c.occurrence,
-  r.name, f.name, e.ts, (SELECT count(*) FROM cache_component k WHERE k.cache_event = e.id),
+  r.name, f.name, e.ts, (SELECT coalesce(max(position) + 1, 0) FROM cache_component k WHERE k.cache_event = e.id),
   e.artifact, e.compile, e.id
 FROM cache_event e
 LEFT JOIN compile c ON c.id = e.compile
@@ -1299,7 +1304,7 @@ CREATE VIEW graphs (
   module,                           -- class name in the text
   n_nodes,                          -- nodes, placeholders and output included
   n_lines,                          -- lines that could not be read
-  same_as,                          -- -> graph that holds the nodes, NULL: itself
+  same_as,                          -- -> graph of the same compile with the same text, NULL none before it
   occurrence,                       -- of the compile id
   run,                              -- name of the run
   log,                              -- base name of the log
@@ -1316,7 +1321,7 @@ LEFT JOIN compile c ON c.id = g.compile
 LEFT JOIN source_file f ON f.id = a.source
 LEFT JOIN run r ON r.id = f.run;
 
--- One row per node of a graph. A graph that is the same as another has its nodes there: see graphs.same_as.
+-- One row per graph and node in it. A graph that is the same as another lists the nodes it shares.
 CREATE VIEW nodes (
   graph,                            -- -> graph
   line,                             -- line in the artifact
@@ -1329,16 +1334,17 @@ CREATE VIEW nodes (
   stack,                            -- -> stack
   id                                -- -> node
 ) AS
-SELECT n.graph, n.line,
+SELECT g.id, n.line,
   CASE n.op WHEN 1 THEN 'placeholder' WHEN 2 THEN 'get_attr' WHEN 3 THEN 'call_function'
     WHEN 4 THEN 'call_method' WHEN 5 THEN 'call_module' WHEN 6 THEN 'output' END,
   (SELECT text FROM string WHERE id = n.name), (SELECT text FROM string WHERE id = n.target),
   (SELECT text FROM string WHERE id = n.type),
   (SELECT w.text FROM stack s JOIN string w ON w.id = s.file WHERE s.id = n.stack),
   (SELECT s.line FROM stack s WHERE s.id = n.stack), n.stack, n.id
-FROM node n;
+FROM graph g
+JOIN node n ON n.id BETWEEN g.first_node AND g.first_node + g.n_nodes - 1;
 
--- One row per use of a value by a node.
+-- One row per graph and use of a value by a node of it.
 CREATE VIEW edges (
   graph,                            -- -> graph
   dst,                              -- -> node that uses
@@ -1347,9 +1353,10 @@ CREATE VIEW edges (
   src,                              -- -> node that is used
   src_name                          -- its name
 ) AS
-SELECT d.graph, e.dst, (SELECT text FROM string WHERE id = d.name), e.arg, e.src,
+SELECT g.id, e.dst, (SELECT text FROM string WHERE id = d.name), e.arg, e.src,
   (SELECT w.text FROM node s JOIN string w ON w.id = s.name WHERE s.id = e.src)
-FROM node d
+FROM graph g
+JOIN node d ON d.id BETWEEN g.first_node AND g.first_node + g.n_nodes - 1
 JOIN edge e ON e.dst = d.id;
 
 -- One row per kernel named in generated code or in triton_kernel_info.

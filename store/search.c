@@ -19,7 +19,13 @@
 #include "store/search_word.h"
 #include "store/text.h"
 
-enum { THREADS_MAX = 16, SLOTS_MAX = 3 * THREADS_MAX, CARRY_KEEP = 64 << 10, EXCERPT = 200 };
+enum {
+    THREADS_MAX = 16,
+    SLOTS_MAX = 3 * THREADS_MAX,
+    CARRY_KEEP = 64 << 10,
+    CARRY_MAX = 256 << 20,
+    EXCERPT = 200
+};
 
 enum slot_state { FREE, LOADED, BUSY, DONE };
 struct slot {
@@ -51,8 +57,8 @@ struct scan {
     int64_t n_skipped; /* of workers, under lock */
     /* the line that the frames so far have not ended */
     struct buf carry;
-    int64_t carry_stream, carry_offset,
-        carry_told; /* told: hits before this offset were given out */
+    int64_t carry_stream, carry_offset;
+    bool carry_told; /* a hit in this line was given out */
     int64_t total, n_text_hits;
 };
 
@@ -177,15 +183,14 @@ static enum err search_carry(struct scan *scan, struct span tail, bool whole)
     struct span text = buf_text(&scan->carry);
     struct match m;
     scan->own.slow = NULL;
-    size_t at = 0;
-    if (scan->carry_told > scan->carry_offset) at = (size_t)(scan->carry_told - scan->carry_offset);
-    if (text.n && match_next(&scan->own, text, at, &m)) {
+    size_t word = match_pattern_size(scan->pattern), keep = word ? 4 * word : CARRY_KEEP;
+    if (!whole && !word && text.n < CARRY_MAX)
+        return ERR_OK; /* an expression wants the whole line */
+    if (!scan->carry_told && text.n && match_next(&scan->own, text, 0, &m)) {
         TRY(give(scan, scan->carry_stream, scan->carry_offset, text, m));
-        scan->carry_told = scan->carry_offset + (int64_t)text.n;
+        scan->carry_told = true;
     }
-    size_t keep = whole                               ? 0
-                  : match_pattern_size(scan->pattern) ? match_pattern_size(scan->pattern) - 1
-                                                      : CARRY_KEEP;
+    if (whole) keep = 0;
     if (keep > text.n) keep = text.n;
     memmove(scan->carry.p, text.p + text.n - keep, keep);
     scan->carry_offset += (int64_t)(text.n - keep);
@@ -208,7 +213,7 @@ static enum err deliver(struct scan *scan, struct slot *s)
         TRY(end_stream(scan));
         scan->carry_stream = s->stream;
         scan->carry_offset = s->offset;
-        scan->carry_told = 0;
+        scan->carry_told = false;
     }
     struct span text = buf_text(&s->text);
     TRY(search_carry(scan, span_to(text, s->first), s->first > 0 && text.p[s->first - 1] == '\n'));
@@ -221,7 +226,7 @@ static enum err deliver(struct scan *scan, struct slot *s)
     }
     if (s->last > s->first || (s->first > 0 && text.p[s->first - 1] == '\n')) {
         scan->carry_offset = s->offset + (int64_t)s->last;
-        scan->carry_told = 0;
+        scan->carry_told = false;
         buf_clear(&scan->carry);
         buf_span(&scan->carry, span_from(text, s->last));
     }
@@ -243,15 +248,17 @@ static enum err load(struct scan *scan, sqlite3_stmt *frames, struct slot *s, bo
         s->offset = sqlite3_column_int64(frames, 1);
         s->size = sqlite3_column_int64(frames, 2);
         s->codec = sqlite3_column_int(frames, 3);
-        bool wanted = true;
+        if (s->size < 0 || s->size > 16 * TEXT_FRAME_SIZE || s->offset < 0 ||
+            s->offset > INT64_MAX / 2)
+            FAIL(ERR_FORMAT,
+                 "a frame of stream %lld says %lld bytes at %lld; at most %d are written",
+                 (long long)s->stream, (long long)s->size, (long long)s->offset, TEXT_FRAME_SIZE);
+        bool wanted = s->size > 0;
         const char *kind = scan->request->kind;
-        if (kind && strcmp(kind, "record"))
+        if (wanted && kind && strcmp(kind, "record"))
             TRY(place_has_kind(scan->places, kind, s->stream, s->offset, s->size, &wanted));
         if (wanted) break;
     }
-    if (s->size < 0 || s->size > 16 * TEXT_FRAME_SIZE)
-        FAIL(ERR_FORMAT, "a frame of stream %lld says %lld bytes; at most %d are written",
-             (long long)s->stream, (long long)s->size, TEXT_FRAME_SIZE);
     buf_clear(&s->packed);
     buf_put(&s->packed, sqlite3_column_blob(frames, 4), (size_t)sqlite3_column_bytes(frames, 4));
     return buf_ok(&s->packed);

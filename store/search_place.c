@@ -75,8 +75,11 @@ static enum err load(struct place_finder *f)
 {
     if (f->loaded) return ERR_OK;
     sqlite3_stmt *s;
-    TRY(store_prepare(f->db, "SELECT id, source, offset, stored FROM artifact WHERE stored > 0",
-                      &s));
+    TRY(store_prepare(
+        f->db,
+        "SELECT id, source, offset, stored FROM artifact WHERE stored BETWEEN 1 AND 1 << 60 "
+        "AND offset BETWEEN 0 AND 1 << 60",
+        &s));
     int rc;
     bool sorted = true;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {

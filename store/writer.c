@@ -41,7 +41,8 @@ struct words {
 };
 
 struct store_writer {
-    sqlite3 *db; /* owned */
+    sqlite3 *db;       /* owned */
+    uint64_t instance; /* counts writers of this program, so that a thread's memory of words is of this one */
     sqlite3_stmt *insert[STORE_N_TABLES];      /* one row */
     sqlite3_stmt *insert_many[STORE_N_TABLES]; /* MANY_ROWS rows: a statement costs as much to begin and end as a row or two */
     pthread_t thread;
@@ -324,6 +325,8 @@ enum err store_writer_new(sqlite3 *db_take, struct store_writer **out)
     *out = NULL;
     if (!w || !pending) goto nomem;
     w->db = db_take;
+    static _Atomic uint64_t instances;
+    w->instance = atomic_fetch_add(&instances, 1) + 1;
     w->words.pending = pending;
     pthread_mutex_init(&w->lock, NULL);
     pthread_mutex_init(&w->words.lock, NULL);
@@ -490,15 +493,26 @@ static int64_t add_word(struct store_writer *w, struct span text)
     return id;
 }
 
+/* The words a thread used last: most are names that come again and again, and need no lock then. */
+enum { RECENT = 1024 };
+static _Thread_local struct recent {
+    struct map_key key;
+    uint64_t writer; /* instance */
+    int64_t id;
+} recent[RECENT];
+
 int64_t store_word(struct store_writer *w, struct span text)
 {
     if (!text.p) return 0;
     struct map_key key = map_key(text);
+    struct recent *last = &recent[key.lo % RECENT];
+    if (last->writer == w->instance && last->key.lo == key.lo && last->key.hi == key.hi) return last->id;
     int64_t *slot = NULL;
     pthread_mutex_lock(&w->words.lock);
     int64_t id = recall(&w->words, 0, key, &slot);
     if (!id && slot) id = *slot = add_word(w, text);
     pthread_mutex_unlock(&w->words.lock);
+    if (id) *last = (struct recent){key, w->instance, id};
     return id;
 }
 

@@ -1,7 +1,9 @@
-/* cache.c - finished answers of closed files, so that a page that was computed once is only sent again.
+/* cache.c - finished answers of closed files, so that a page that was computed once is only sent
+ * again.
  *
- * A slot per hash of (file, generation, form, address); a new answer takes the slot, and when all together pass
- * WEB_CACHE_SIZE everything is dropped. A file that is replaced has another generation, so nothing stale is found.
+ * A slot per hash of (file, generation, form, address); a new answer takes the slot, and when all
+ * together pass WEB_CACHE_SIZE everything is dropped. A file that is replaced has another
+ * generation, so nothing stale is found.
  */
 #include "web/server.h"
 
@@ -52,20 +54,26 @@ static struct map_key key_of(const struct web_answer_key *k)
     return map_key((struct span){text, n < (int)sizeof text ? (size_t)n : sizeof text - 1});
 }
 
-static bool same_key(struct map_key a, struct map_key b) { return a.lo == b.lo && a.hi == b.hi; }
+static bool same_key(struct map_key a, struct map_key b)
+{
+    return a.lo == b.lo && a.hi == b.hi;
+}
 
-enum MHD_Result web_cache_send(struct web_cache *c, const struct web_answer_key *k, struct MHD_Connection *connection)
+enum MHD_Result web_cache_send(struct web_cache *c, const struct web_answer_key *k,
+                               struct MHD_Connection *connection)
 {
     struct map_key key = key_of(k);
     enum MHD_Result sent = MHD_NO;
     pthread_mutex_lock(&c->lock);
     struct slot *s = &c->slots[key.lo % SLOTS];
-    if (s->response && same_key(s->key, key)) sent = MHD_queue_response(connection, (unsigned)s->status, s->response);
+    if (s->response && same_key(s->key, key))
+        sent = MHD_queue_response(connection, (unsigned)s->status, s->response);
     pthread_mutex_unlock(&c->lock);
     return sent;
 }
 
-bool web_cache_put(struct web_cache *c, const struct web_answer_key *k, int status, struct MHD_Response *response, size_t size)
+bool web_cache_put(struct web_cache *c, const struct web_answer_key *k, int status,
+                   struct MHD_Response *response, size_t size)
 {
     if (size > WEB_CACHE_SIZE / 8) return false;
     struct map_key key = key_of(k);

@@ -12,7 +12,8 @@
 static const struct opt opts[] = {
     {"port", 'p', "PORT", "port to listen on; 0 picks a free one (default 7433)", false},
     {"open", 0, NULL, "open the page in a browser", false},
-    {"no-token", 0, NULL, "let every program and user of this machine read: no token is asked for", false},
+    {"no-token", 0, NULL, "let every program and user of this machine read: no token is asked for",
+     false},
     {0},
 };
 
@@ -30,12 +31,14 @@ static void open_browser(const char *address)
 
 static void print_address(const struct web_server *s, char *address, size_t n)
 {
-    snprintf(address, n, "http://127.0.0.1:%d/%s%s", s->policy.port, s->policy.token[0] ? "?token=" : "", s->policy.token);
+    snprintf(address, n, "http://127.0.0.1:%d/%s%s", s->policy.port,
+             s->policy.token[0] ? "?token=" : "", s->policy.token);
     printf("%s\n", address);
     fflush(stdout);
 }
 
-/* Ctrl-C and SIGTERM end the server; they are blocked before threads start, so that only this thread sees them. */
+/* Ctrl-C and SIGTERM end the server; they are blocked before threads start, so that only this
+ * thread sees them. */
 static void block_signals(sigset_t *set)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -52,10 +55,12 @@ static enum err prepare(const struct opt_call *call, struct web_server *s)
     if (text) TRY(opt_int("port", text, 0, 65535, &port));
     s->policy.port = (int)port;
     if (!opt_has(call, "no-token") && !web_token_make(s->policy.token))
-        FAIL(ERR_UNSUPPORTED, "the kernel gave no random bytes for a token; --no-token does without");
+        FAIL(ERR_UNSUPPORTED,
+             "the kernel gave no random bytes for a token; --no-token does without");
     s->files = calloc((size_t)call->argc, sizeof *s->files);
     if (!s->files) FAIL(ERR_NOMEM, "out of memory for %d files", call->argc);
-    for (; s->n_files < call->argc; s->n_files++) TRY(web_file_open(call->argv[s->n_files], &s->files[s->n_files]));
+    for (; s->n_files < call->argc; s->n_files++)
+        TRY(web_file_open(call->argv[s->n_files], &s->files[s->n_files]));
     return ERR_OK;
 }
 
@@ -86,13 +91,17 @@ const struct verb verb_serve = {
     .name = "serve",
     .arguments = "FILE...",
     .summary = "show traces in the browser",
-    .description =
-        "Serves the pages of one or more traces on this machine only, and prints the address to open. The address holds a "
-        "token of this run, which the first visit exchanges for a cookie, so that other users of the machine see nothing.\n\n"
-        "FILE may be a trace (.db, .db.gz, also one that is still being written), or a TORCH_TRACE log or a folder of logs: "
-        "those are imported first, into the user's cache folder, and once only as long as they do not change.\n\n"
-        "Ctrl-C ends it.",
-    .examples = "plumb serve run.db\nplumb serve --port 0 --open before.db after.db\nplumb serve /tmp/my_traces",
+    .description = "Serves the pages of one or more traces on this machine only, and prints the "
+                   "address to open. The address holds a "
+                   "token of this run, which the first visit exchanges for a cookie, so that other "
+                   "users of the machine see nothing.\n\n"
+                   "FILE may be a trace (.db, .db.gz, also one that is still being written), or a "
+                   "TORCH_TRACE log or a folder of logs: "
+                   "those are imported first, into the user's cache folder, and once only as long "
+                   "as they do not change.\n\n"
+                   "Ctrl-C ends it.",
+    .examples = "plumb serve run.db\nplumb serve --port 0 --open before.db after.db\nplumb serve "
+                "/tmp/my_traces",
     .opts = opts,
     .min_args = 1,
     .max_args = 64,

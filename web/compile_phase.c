@@ -1,4 +1,5 @@
-/* compile_phase.c - the phases of one compile: the drawing, and the same as self times per kind of work. */
+/* compile_phase.c - the phases of one compile: the drawing, and the same as self times per kind
+ * of work. */
 #include <stdio.h>
 
 #include "store/base/lists.h"
@@ -39,7 +40,10 @@ static const struct {
 #undef PHASE
 };
 
-const char *compile_kind_noun(int kind) { return kinds[kind].noun; }
+const char *compile_kind_noun(int kind)
+{
+    return kinds[kind].noun;
+}
 
 static int find_phase(struct span name)
 {
@@ -68,14 +72,16 @@ static enum err read_spans(struct web_request *q, struct spans *s)
             continue;
         }
         struct phase_span *p = LIST_PUSH(&s->list);
-        if (!p || (s->list.n > s->names_size && !list_grow((void **)&s->names, &s->names_size, sizeof *s->names)))
+        if (!p || (s->list.n > s->names_size &&
+                   !list_grow((void **)&s->names, &s->names_size, sizeof *s->names)))
             FAIL(ERR_NOMEM, "out of memory for the phases");
         struct span name = web_keep(q, web_text(st, "name"));
         int phase = find_phase(name);
         int64_t parent = web_int(st, "parent"), dur = web_int(st, "dur");
         s->names[s->list.n - 1] = name;
-        *p = (struct phase_span){web_int(st, "id"), parent == STORE_NULL ? 0 : parent, web_int(st, "ts"),
-                                 dur == STORE_NULL ? -1 : dur, web_int(st, "track"), phase < 0 ? -1 : phases[phase].kind};
+        *p = (struct phase_span){web_int(st, "id"),    parent == STORE_NULL ? 0 : parent,
+                                 web_int(st, "ts"),    dur == STORE_NULL ? -1 : dur,
+                                 web_int(st, "track"), phase < 0 ? -1 : phases[phase].kind};
     }
     return err;
 }
@@ -139,7 +145,8 @@ static double least_width(const struct spans *s)
     double least = 0;
     for (int shapes = MAX_SHAPES + 1; shapes > MAX_SHAPES; least = least ? least * 2 : 0.25) {
         shapes = 0;
-        for (size_t i = 0; i < s->list.n; i++) shapes += s->layout.boxes[i].host == (int)i && s->layout.boxes[i].width >= least;
+        for (size_t i = 0; i < s->list.n; i++)
+            shapes += s->layout.boxes[i].host == (int)i && s->layout.boxes[i].width >= least;
         if (shapes <= MAX_SHAPES) return least;
     }
     return least;
@@ -156,15 +163,20 @@ static int put_boxes(struct web_request *q, struct html *h, const struct spans *
             left_out++;
             continue;
         }
-        struct draw_box box = {.x = b->x, .y = TOP + b->row * ROW_H, .width = b->width < 1 ? 1 : b->width, .height = ROW_H - 1,
-                               .class_ = kinds[b->kind].box, .label = b->width > 20 ? box_label(q, s, (int)i) : NULL,
+        struct draw_box box = {.x = b->x,
+                               .y = TOP + b->row * ROW_H,
+                               .width = b->width < 1 ? 1 : b->width,
+                               .height = ROW_H - 1,
+                               .class_ = kinds[b->kind].box,
+                               .label = b->width > 20 ? box_label(q, s, (int)i) : NULL,
                                .title = chain_title(q, s, (int)i)};
         draw_box(h, &box);
     }
     return left_out;
 }
 
-static void draw(struct web_request *q, const struct compile_shown *c, const struct spans *s, struct html *h)
+static void draw(struct web_request *q, const struct compile_shown *c, const struct spans *s,
+                 struct html *h)
 {
     int height = TOP + s->layout.n_rows * ROW_H + 4;
     html(h, "<div class=\"dw\">");
@@ -173,7 +185,8 @@ static void draw(struct web_request *q, const struct compile_shown *c, const str
     int left_out = put_boxes(q, h, s);
     html(h, "</svg></div>\n");
     if (left_out || s->left_out)
-        html(h, "<p class=\"note\">%n spans are too short to be drawn; the table counts them.</p>", (int64_t)left_out + s->left_out);
+        html(h, "<p class=\"note\">%n spans are too short to be drawn; the table counts them.</p>",
+             (int64_t)left_out + s->left_out);
 }
 
 /* ---- the table ---- */
@@ -220,15 +233,23 @@ static void put_parts(struct html *h, const struct spans *s, int kind)
 
 static void put_table(const struct compile_phases *p, const struct spans *s, struct html *h)
 {
-    html(h, "<div class=\"tw\"><table id=\"phases-table\"><thead><tr><th class=\"fit\">Phase</th><th class=\"w25 opt\">What it does</th>"
-            "<th class=\"num\">Spans</th><th class=\"num\">Self <small>ms</small></th><th class=\"num\">Share</th>"
-            "<th class=\"fit opt\"></th><th class=\"opt\">Of which <small>ms</small></th></tr></thead><tbody>\n");
+    html(h, "<div class=\"tw\"><table id=\"phases-table\"><thead><tr><th "
+            "class=\"fit\">Phase</th><th class=\"w25 opt\">What it does</th>"
+            "<th class=\"num\">Spans</th><th class=\"num\">Self <small>ms</small></th><th "
+            "class=\"num\">Share</th>"
+            "<th class=\"fit opt\"></th><th class=\"opt\">Of which "
+            "<small>ms</small></th></tr></thead><tbody>\n");
     for (int k = 0; k < N_KINDS; k++) {
         if (!p->spans[k]) continue;
-        html(h, "<tr><td class=\"fit\"><svg width=\"8\" height=\"8\" aria-hidden=\"true\"><rect class=\"%s\" width=\"8\" height=\"8\"/></svg> %s</td>"
-                "<td class=\"opt\"><span class=\"dim\">%s</span></td><td class=\"num\">%n</td><td class=\"num\">%m</td><td class=\"num\">%p</td><td class=\"fit opt\">",
-             kinds[k].bar, kinds[k].title, kinds[k].does, p->spans[k], p->self[k], (double)p->self[k] / (double)(p->total ? p->total : 1));
-        web_bar(h, (double)p->self[k], (double)p->self[p->largest < 0 ? k : p->largest], 72, kinds[k].bar);
+        html(h,
+             "<tr><td class=\"fit\"><svg width=\"8\" height=\"8\" aria-hidden=\"true\"><rect "
+             "class=\"%s\" width=\"8\" height=\"8\"/></svg> %s</td>"
+             "<td class=\"opt\"><span class=\"dim\">%s</span></td><td class=\"num\">%n</td><td "
+             "class=\"num\">%m</td><td class=\"num\">%p</td><td class=\"fit opt\">",
+             kinds[k].bar, kinds[k].title, kinds[k].does, p->spans[k], p->self[k],
+             (double)p->self[k] / (double)(p->total ? p->total : 1));
+        web_bar(h, (double)p->self[k], (double)p->self[p->largest < 0 ? k : p->largest], 72,
+                kinds[k].bar);
         html(h, "</td><td class=\"opt\">");
         put_parts(h, s, k);
         html(h, "</td></tr>\n");
@@ -236,11 +257,13 @@ static void put_table(const struct compile_phases *p, const struct spans *s, str
     html(h, "</tbody></table></div>\n");
 }
 
-enum err compile_phases_read(struct web_request *q, const struct compile_shown *c, struct compile_phases *p)
+enum err compile_phases_read(struct web_request *q, const struct compile_shown *c,
+                             struct compile_phases *p)
 {
     struct spans s = {0};
     enum err err = read_spans(q, &s);
-    if (!err) err = lay_phases(s.list.p, (int)s.list.n, N_KINDS, 0, DRAW_WIDTH - 2, &q->arena, &s.layout);
+    if (!err)
+        err = lay_phases(s.list.p, (int)s.list.n, N_KINDS, 0, DRAW_WIDTH - 2, &q->arena, &s.layout);
     if (!err) {
         add_sums(p, &s);
         if (p->n) {

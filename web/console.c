@@ -54,7 +54,7 @@ static void forget(struct console *c)
 }
 
 /* A free slot, one that is open on the wanted file if there is one; marked as used. */
-static struct console *take(const char *path, int generation, const char *sql)
+static struct console *take(const char *path, int generation, const char *sql, int64_t limit_ns)
 {
     struct console *best = NULL;
     pthread_mutex_lock(&lock);
@@ -69,6 +69,7 @@ static struct console *take(const char *path, int generation, const char *sql)
         best->id = ++last_id;
         best->began_ns = clock_mono();
         snprintf(best->sql, sizeof best->sql, "%s", sql);
+        store_console_start(&best->guard, limit_ns); /* before anybody can see it and ask it to stop */
     }
     pthread_mutex_unlock(&lock);
     return best;
@@ -88,7 +89,7 @@ static enum err open_slot(struct console *c, const char *path, int generation, b
 enum err console_open(struct web_request *q, const char *sql, int64_t limit_ns, struct console **out)
 {
     struct web_job *job = web_job_of(q);
-    struct console *c = take(job->shown->path, job->generation, sql);
+    struct console *c = take(job->shown->path, job->generation, sql, limit_ns);
     *out = NULL;
     if (!c) FAIL(ERR_LIMIT, "%d statements are running already; wait for one, or stop it", CONSOLE_SLOTS);
     enum err err = open_slot(c, job->shown->path, job->generation, q->live);
@@ -100,7 +101,6 @@ enum err console_open(struct web_request *q, const char *sql, int64_t limit_ns, 
         console_close(c);
         return err;
     }
-    store_console_start(&c->guard, limit_ns);
     *out = c;
     return ERR_OK;
 }

@@ -1,8 +1,10 @@
-/* data.c - every named query as CSV, JSON and Markdown: /data/NAME.csv, .json, .md. Parameters come from the address.
+/* data.c - every named query as CSV, JSON and Markdown: /data/NAME.csv, .json, .md. Parameters
+ * come from the address.
  *
- * Rows are sent as they are read; nothing is kept. CSV is RFC 4180 with a leading apostrophe never added: what is
- * in the trace is what is written. JSON is an array of objects, Markdown a table. Only the named queries of this
- * program can be asked, so the address brings values, never SQL.
+ * Rows are sent as they are read; nothing is kept. CSV is RFC 4180 with a leading apostrophe
+ * never added: what is in the trace is what is written. JSON is an array of objects, Markdown a
+ * table. Only the named queries of this program can be asked, so the address brings values, never
+ * SQL.
  */
 #include "web/server.h"
 
@@ -24,7 +26,8 @@ static const struct {
 static void put_csv(struct buf *b, struct span s)
 {
     bool quote = false;
-    for (size_t i = 0; i < s.n; i++) quote |= s.p[i] == '"' || s.p[i] == ',' || s.p[i] == '\n' || s.p[i] == '\r';
+    for (size_t i = 0; i < s.n; i++)
+        quote |= s.p[i] == '"' || s.p[i] == ',' || s.p[i] == '\n' || s.p[i] == '\r';
     if (!quote) {
         buf_utf8(b, s);
         return;
@@ -136,12 +139,14 @@ static bool split(const char *path, char name[64], enum form *form)
     return false;
 }
 
-static enum err send_rows(struct web_request *q, struct html *h, sqlite3_stmt *s, enum form form, const char *name)
+static enum err send_rows(struct web_request *q, struct html *h, sqlite3_stmt *s, enum form form,
+                          const char *name)
 {
     enum err err;
     bool first = true;
     q->content_type = forms[form].type;
-    q->download = form == FORM_JSON ? NULL : arena_printf(&q->arena, "%s%s", name, forms[form].suffix);
+    q->download =
+        form == FORM_JSON ? NULL : arena_printf(&q->arena, "%s%s", name, forms[form].suffix);
     put_names(&h->out, form, s);
     while (web_step(q, s, &err)) {
         put_row(&h->out, form, s, first);
@@ -164,7 +169,8 @@ static enum err page_data(struct web_request *q, struct html *h)
     char name[64];
     enum form form;
     sqlite3_stmt *s;
-    if (!split(web_job_of(q)->address.path, name, &form)) FAIL(ERR_NOT_FOUND, "there is no such data");
+    if (!split(web_job_of(q)->address.path, name, &form))
+        FAIL(ERR_NOT_FOUND, "there is no such data");
     TRY(web_query(q, name, &s));
     q->deadline_ns = clock_mono() + (int64_t)DATA_LIMIT_S * 1000000000;
     return send_rows(q, h, s, form, name);

@@ -5,7 +5,8 @@
 
 void draw_begin(struct html *h, int height, const char *label)
 {
-    html(h, "<svg class=\"d min\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">", DRAW_WIDTH, height, label);
+    html(h, "<svg class=\"d min\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
+         DRAW_WIDTH, height, label);
 }
 
 static const char *px(char text[24], double v)
@@ -35,7 +36,8 @@ void draw_axis(struct html *h, const struct span_axis *a, int height)
     char x[24], tx[24];
     for (int i = 0; i < a->n_ticks; i++) {
         double at = lay_axis_x(a, a->t0 + i * a->step);
-        html(h, "<path d=\"M%s 18V%d\" class=\"l3\"/><text x=\"%s\" y=\"12\" class=\"tm t10\">", px(x, at), height, px(tx, at + 3));
+        html(h, "<path d=\"M%s 18V%d\" class=\"l3\"/><text x=\"%s\" y=\"12\" class=\"tm t10\">",
+             px(x, at), height, px(tx, at + 3));
         put_tick(h, i * a->step, a->step, i == 0);
         html(h, "</text>");
     }
@@ -65,13 +67,15 @@ void draw_box(struct html *h, const struct draw_box *b)
 {
     char x[24], y[24], w[24], hh[24];
     if (b->href) html(h, "<a class=\"bx\" href=\"%s\">", b->href);
-    html(h, "<rect class=\"%s\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\">", b->class_, px(x, b->x + 0.5), px(y, b->y + 0.5),
-         px(w, b->width > 1.5 ? b->width - 1 : b->width), px(hh, b->height - 1));
+    html(h, "<rect class=\"%s\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\">", b->class_,
+         px(x, b->x + 0.5), px(y, b->y + 0.5), px(w, b->width > 1.5 ? b->width - 1 : b->width),
+         px(hh, b->height - 1));
     if (b->title) html(h, "<title>%s</title>", b->title);
     html(h, "</rect>");
     int of = b->label ? characters(b->label) : 0, n = of ? lay_fit(b->width, of) : 0;
     if (n) {
-        html(h, "<text class=\"t10 nopointer\" x=\"%s\" y=\"%s\">", px(x, b->x + 4), px(y, b->y + b->height / 2 + 3.5));
+        html(h, "<text class=\"t10 nopointer\" x=\"%s\" y=\"%s\">", px(x, b->x + 4),
+             px(y, b->y + b->height / 2 + 3.5));
         put_cut(h, b->label, n, of);
         html(h, "</text>");
     }

@@ -1,11 +1,13 @@
-/* draw.h - pieces of SVG that several drawings share. Colours are classes of plumb.css, sizes are attributes. */
+/* draw.h - pieces of SVG that several drawings share. Colours are classes of plumb.css, sizes are
+ * attributes. */
 #ifndef WEB_DRAW_H
 #define WEB_DRAW_H
 
 #include "web/lay_span.h"
 #include "web/web.h"
 
-/* Begins <svg class="d min"> of width 1208 with the drawing's answer as its label. Close with html(h, "</svg>"). */
+/* Begins <svg class="d min"> of width 1208 with the drawing's answer as its label. Close with
+ * html(h, "</svg>"). */
 void draw_begin(struct html *h, int height, const char *label);
 /* Vertical lines and times of the ticks, relative to t0. */
 void draw_axis(struct html *h, const struct span_axis *a, int height);

@@ -1,4 +1,5 @@
-/* frame.c - what stands around a page: top bar with file and run, rail with counts, title line, drawer.
+/* frame.c - what stands around a page: top bar with file and run, rail with counts, title line,
+ * drawer.
  *
  * Counts of the rail come from the named query `rail`; a page without a row there has none.
  */
@@ -8,17 +9,7 @@
 
 #include "web/asset.h"
 
-enum { MAX_RAIL = 32, MAX_SWITCH = 60 };
-
-struct rail_count {
-    char page[24];
-    int64_t n;        /* STORE_NULL: the run has no such data */
-    int64_t severity; /* 2 bad, 1 warn, 0 quiet */
-};
-struct rail {
-    struct rail_count counts[MAX_RAIL];
-    int n;
-};
+enum { MAX_SWITCH = 60 };
 
 static const char *asset_tag(const char *name)
 {
@@ -29,18 +20,26 @@ static const char *asset_tag(const char *name)
 
 static void put_head(struct html *h, struct span title, struct span of)
 {
-    html(h, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>%s", title);
+    html(h,
+         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>%s",
+         title);
     if (of.p) html(h, " \xc2\xb7 %s", of);
-    html(h, " \xc2\xb7 plumb</title>\n<link rel=\"icon\" href=\"/a/mark.svg?v=%s\">\n"
-            "<link rel=\"stylesheet\" href=\"/a/plumb.css?v=%s\">\n<script src=\"/a/plumb.js?v=%s\"></script>\n</head>\n",
+    html(h,
+         " \xc2\xb7 plumb</title>\n<link rel=\"icon\" href=\"/a/mark.svg?v=%s\">\n"
+         "<link rel=\"stylesheet\" href=\"/a/plumb.css?v=%s\">\n<script "
+         "src=\"/a/plumb.js?v=%s\"></script>\n</head>\n",
          asset_tag("mark.svg"), asset_tag("plumb.css"), asset_tag("plumb.js"));
 }
 
 static void put_brand(struct html *h, const char *href)
 {
-    html(h, "<a class=\"brand\" href=\"%s\"><svg viewBox=\"0 0 12 20\" aria-hidden=\"true\"><path class=\"l7\" d=\"M6 0v8\" "
-            "stroke-width=\"1.2\"/><path class=\"facc\" d=\"M2.2 8h7.6v4.2L6 19.6 2.2 12.2z\"/></svg>plumb</a>", href);
+    html(h,
+         "<a class=\"brand\" href=\"%s\"><svg viewBox=\"0 0 12 20\" aria-hidden=\"true\"><path "
+         "class=\"l7\" d=\"M6 0v8\" "
+         "stroke-width=\"1.2\"/><path class=\"facc\" d=\"M2.2 8h7.6v4.2L6 19.6 2.2 "
+         "12.2z\"/></svg>plumb</a>",
+         href);
 }
 
 /* ---- switches ---- */
@@ -54,8 +53,11 @@ static const char *file_address(struct web_request *q, int file)
 static void put_files(struct web_request *q, struct html *h)
 {
     const struct web_server *s = web_job_of(q)->server;
-    html(h, "<details class=\"switch file\"><summary title=\"%s\">%s <span class=\"dim\">%b%s</span></summary><ul>", q->file_path,
-         q->file_name, web_job_of(q)->shown->seen.st_size, q->live ? " \xc2\xb7 live" : "");
+    html(h,
+         "<details class=\"switch file\"><summary title=\"%s\">%s <span "
+         "class=\"dim\">%b%s</span></summary><ul>",
+         q->file_path, q->file_name, web_job_of(q)->shown->seen.st_size,
+         q->live ? " \xc2\xb7 live" : "");
     for (int i = 0; i < s->n_files; i++) {
         const char *href = file_address(q, i);
         html(h, "<li><a href=\"%s\"", href ? href : "/");
@@ -69,7 +71,8 @@ static void put_files(struct web_request *q, struct html *h)
 static const char *run_address(struct web_request *q, struct span name)
 {
     struct buf b = {0};
-    buf_printf(&b, "%s?", q->page->section && strcmp(q->page->path, "/") ? q->page->path : "/overview");
+    buf_printf(&b, "%s?",
+               q->page->section && strcmp(q->page->path, "/") ? q->page->path : "/overview");
     if (q->file) buf_printf(&b, "file=%d&", q->file);
     buf_puts(&b, "run=");
     web_encode(&b, name);
@@ -83,8 +86,9 @@ static enum err put_runs(struct web_request *q, struct html *h)
     sqlite3_stmt *s;
     enum err err;
     if (!q->n_runs) return ERR_OK;
-    TRY(web_statement(q, "frame: runs",
-                      "SELECT name, start_ts FROM run ORDER BY start_ts IS NULL, start_ts, id LIMIT 61", &s));
+    TRY(web_statement(
+        q, "frame: runs",
+        "SELECT name, start_ts FROM run ORDER BY start_ts IS NULL, start_ts, id LIMIT 61", &s));
     html(h, "<details class=\"switch run\"><summary title=\"Runs in this file\">%s</summary><ul>",
          q->run_name.p ? q->run_name : SPAN("choose a run"));
     int n = 0;
@@ -96,7 +100,9 @@ static enum err put_runs(struct web_request *q, struct html *h)
         html(h, ">%s <span class=\"dim\">%c</span></a></li>", name,
              sqlite3_column_type(s, 1) == SQLITE_NULL ? STORE_NULL : sqlite3_column_int64(s, 1));
     }
-    if (n > 1) html(h, "<li><a href=\"%s\">All %n runs</a></li>", file_address(q, q->file) ? web_link(q, "/", NULL) : "/", q->n_runs);
+    if (n > 1)
+        html(h, "<li><a href=\"%s\">All %n runs</a></li>",
+             file_address(q, q->file) ? web_link(q, "/", NULL) : "/", q->n_runs);
     html(h, "</ul></details>");
     return err;
 }
@@ -109,22 +115,28 @@ static void put_top(struct web_request *q, struct html *h)
     if (put_runs(q, h)) err_clear();
     html(h, "<form class=\"find\" action=\"/search\" role=\"search\">");
     if (q->file) html(h, "<input type=\"hidden\" name=\"file\" value=\"%d\">", q->file);
-    if (q->n_runs > 1 && q->run_name.p) html(h, "<input type=\"hidden\" name=\"run\" value=\"%s\">", q->run_name);
-    html(h, "<input name=\"q\" aria-label=\"Search this file\" placeholder=\"Search code, guards, stacks, names\"><kbd>/</kbd></form>"
-            "<div class=\"tools\"><button type=\"button\" class=\"js\" data-act=\"theme\" title=\"Light or dark (t)\">Theme</button>"
-            "<a href=\"%s\" title=\"Keys and words (?)\" data-act=\"help\">?</a></div></header>\n", web_link(q, "/help", NULL));
+    if (q->n_runs > 1 && q->run_name.p)
+        html(h, "<input type=\"hidden\" name=\"run\" value=\"%s\">", q->run_name);
+    html(h,
+         "<input name=\"q\" aria-label=\"Search this file\" placeholder=\"Search code, guards, "
+         "stacks, names\"><kbd>/</kbd></form>"
+         "<div class=\"tools\"><button type=\"button\" class=\"js\" data-act=\"theme\" "
+         "title=\"Light or dark (t)\">Theme</button>"
+         "<a href=\"%s\" title=\"Keys and words (?)\" data-act=\"help\">?</a></div></header>\n",
+         web_link(q, "/help", NULL));
 }
 
 /* ---- rail ---- */
 
-static enum err read_rail(struct web_request *q, struct rail *rail)
+static enum err read_rail(struct web_request *q, struct web_rail *rail)
 {
     sqlite3_stmt *s;
     enum err err;
+    rail->n = 0;
     TRY(web_query(q, "rail", &s));
     while (web_step(q, s, &err)) {
-        if (rail->n == MAX_RAIL) continue;
-        struct rail_count *c = &rail->counts[rail->n++];
+        if (rail->n == WEB_MAX_RAIL) continue;
+        struct web_rail_count *c = &rail->counts[rail->n++];
         snprintf(c->page, sizeof c->page, "%.*s", SPAN_ARG(web_text(s, "page")));
         c->n = web_int(s, "n");
         c->severity = web_int(s, "severity");
@@ -132,22 +144,40 @@ static enum err read_rail(struct web_request *q, struct rail *rail)
     return err;
 }
 
-static const struct rail_count *find_count(const struct rail *rail, const char *path)
+/* The counts of the run; a closed file's are read once per connection and run. */
+static const struct web_rail *rail_of(struct web_request *q)
+{
+    struct web_rail *rail = &web_job_of(q)->open->rail;
+    if (rail->run && rail->run == q->run && !q->live) return rail;
+    rail->run = q->run;
+    if (!q->run || read_rail(q, rail)) {
+        err_clear();
+        rail->run = 0;
+    }
+    return rail;
+}
+
+static const struct web_rail_count *find_count(const struct web_rail *rail, const char *path)
 {
     for (int i = 0; i < rail->n; i++)
         if (!strcmp(rail->counts[i].page, path + 1)) return &rail->counts[i];
     return NULL;
 }
 
-static void put_entry(struct web_request *q, struct html *h, const struct web_page *p, const struct rail *rail)
+static void put_entry(struct web_request *q, struct html *h, const struct web_page *p,
+                      const struct web_rail *rail)
 {
-    const struct rail_count *c = find_count(rail, p->path);
-    const char *class_ = !c || c->n <= 0 ? "" : c->severity >= 2 ? "bad" : c->severity == 1 ? "warn" : "";
+    const struct web_rail_count *c = find_count(rail, p->path);
+    const char *class_ = !c || c->n <= 0    ? ""
+                         : c->severity >= 2 ? "bad"
+                         : c->severity == 1 ? "warn"
+                                            : "";
     html(h, "<a href=\"%s\" data-page=\"%s\"", web_link(q, p->path, NULL), p->path + 1);
     const char key[2] = {p->key, 0};
     if (p->key) html(h, " data-key=\"%s\"", &key[0]);
     if (c && (c->n == STORE_NULL || c->n == 0)) html(h, " class=\"none\"");
-    bool current = !strcmp(p->path, q->page->path) || (q->page->parent && !strcmp(q->page->parent, p->path));
+    bool current =
+        !strcmp(p->path, q->page->path) || (q->page->parent && !strcmp(q->page->parent, p->path));
     if (current) html(h, " aria-current=\"page\"");
     html(h, ">%s", p->label);
     if (c) html(h, "<i class=\"%s\">%n</i>", class_, c->n);
@@ -159,10 +189,12 @@ static void put_rail(struct web_request *q, struct html *h)
 {
     static const struct {
         const char *section, *title;
-    } titles[] = {{"compiled", "What it compiled"}, {"ran", "What ran"}, {"parts", "Where runs part"}, {"file", "The file"}};
-    struct rail rail = {.n = 0};
+    } titles[] = {{"compiled", "What it compiled"},
+                  {"ran", "What ran"},
+                  {"parts", "Where runs part"},
+                  {"file", "The file"}};
+    const struct web_rail *rail = rail_of(q);
     const char *section = "";
-    if (q->run_name.p && read_rail(q, &rail)) err_clear();
     html(h, "<nav class=\"rail\" aria-label=\"Pages of this run\">");
     for (const struct web_page *p = web_pages; p->path; p++) {
         if (!p->section || (!strcmp(p->path, "/") && q->n_runs < 2)) continue;
@@ -171,7 +203,7 @@ static void put_rail(struct web_request *q, struct html *h)
             for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
                 if (!strcmp(titles[i].section, section)) html(h, "<h3>%s</h3>", titles[i].title);
         }
-        put_entry(q, h, p, &rail);
+        put_entry(q, h, p, rail);
     }
     html(h, "</nav>\n");
 }
@@ -181,7 +213,9 @@ static void put_rail(struct web_request *q, struct html *h)
 /* Breadcrumbs stand above the title, and are what the page wrote first. */
 static struct span split_crumbs(struct span *body)
 {
-    size_t end = span_starts(*body, "<div class=\"crumbs\">") ? span_find(*body, SPAN("</div>\n"), 0) : SIZE_MAX;
+    size_t end = span_starts(*body, "<div class=\"crumbs\">")
+                     ? span_find(*body, SPAN("</div>\n"), 0)
+                     : SIZE_MAX;
     if (end == SIZE_MAX) return SPAN("");
     struct span crumbs = span_to(*body, end + 7);
     *body = span_from(*body, end + 7);
@@ -231,7 +265,10 @@ void web_shell(struct html *h, const char *href)
     put_head(h, SPAN("A trace on this machine"), SPAN_NONE);
     html(h, "<body data-page=\"shell\"><header class=\"top\">");
     put_brand(h, "/");
-    html(h, "</header><main id=\"main\" class=\"plain\"><h1>A trace on this machine</h1>"
-            "<p class=\"answer\">Another site led here. Nothing of the trace is shown until you go on yourself.</p>"
-            "<p><a class=\"btn main\" href=\"%s\">Go on to the page</a></p></main></body></html>\n", href);
+    html(h,
+         "</header><main id=\"main\" class=\"plain\"><h1>A trace on this machine</h1>"
+         "<p class=\"answer\">Another site led here. Nothing of the trace is shown until you go on "
+         "yourself.</p>"
+         "<p><a class=\"btn main\" href=\"%s\">Go on to the page</a></p></main></body></html>\n",
+         href);
 }

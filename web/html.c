@@ -1,7 +1,8 @@
 /* html.c - the escaping writer.
  *
- * A verb is looked up once per argument; text goes through html_text, which copies runs of plain bytes and stops
- * only at bytes that need care, so that the cost is that of memchr-like scanning.
+ * A verb is looked up once per argument; text goes through html_text, which copies runs of plain
+ * bytes and stops only at bytes that need care, so that the cost is that of memchr-like scanning.
+ *
  */
 #include "web/html.h"
 #include "web/param.h"
@@ -10,8 +11,8 @@
 #include <stdio.h>
 #include <time.h>
 
-static const char dash[] = "\xe2\x80\x93";       /* en dash */
-static const char thin[] = "\xe2\x80\xaf";       /* narrow no-break space */
+static const char dash[] = "\xe2\x80\x93";        /* en dash */
+static const char thin[] = "\xe2\x80\xaf";        /* narrow no-break space */
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
 /* Characters that reorder or hide text: U+200E/F, U+202A..E, U+2066..9, U+061C. */
@@ -58,15 +59,18 @@ static void escape(struct buf *out, struct span s)
             continue;
         }
         size_t n = utf8_length(span_from(s, i));
-        if (n == 0 || reorders((const unsigned char *)s.p + i, n) || (n == 2 && c == 0xc2 && (unsigned char)s.p[i + 1] < 0xa0))
+        if (n == 0 || reorders((const unsigned char *)s.p + i, n) ||
+            (n == 2 && c == 0xc2 && (unsigned char)s.p[i + 1] < 0xa0))
             buf_puts(out, replacement);
-        else
-            buf_put(out, s.p + i, n);
+        else buf_put(out, s.p + i, n);
         i += n ? n : 1;
     }
 }
 
-void html_text(struct html *h, struct span s) { escape(&h->out, s); }
+void html_text(struct html *h, struct span s)
+{
+    escape(&h->out, s);
+}
 
 /* Digits of text with a thin space every three, counted from the end of the integer part. */
 static void group(struct buf *out, const char *digits)
@@ -110,7 +114,10 @@ static void three(struct buf *out, double v)
 static void duration(struct buf *out, double ns)
 {
     double a = fabs(ns);
-    static const struct { double unit; const char *name; } units[] = {{1e9, "s"}, {1e6, "ms"}, {1e3, "\xc2\xb5s"}};
+    static const struct {
+        double unit;
+        const char *name;
+    } units[] = {{1e9, "s"}, {1e6, "ms"}, {1e3, "\xc2\xb5s"}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (a < units[i].unit * 0.9995) continue;
         three(out, ns / units[i].unit);
@@ -153,7 +160,8 @@ static void clock_text(struct buf *out, int64_t ns, bool date)
     time_t t = (time_t)s;
     struct tm tm;
     char text[64];
-    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm)) {
+    if (!gmtime_r(&t, &tm) ||
+        !strftime(text, sizeof text, date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm)) {
         buf_puts(out, dash);
         return;
     }
@@ -162,7 +170,9 @@ static void clock_text(struct buf *out, int64_t ns, bool date)
 
 static bool missing(const struct html_arg *a)
 {
-    return a->kind == HTML_TEXT ? a->s.p == NULL : a->kind == HTML_INT ? a->i == STORE_NULL : isnan(a->r);
+    return a->kind == HTML_TEXT  ? a->s.p == NULL
+           : a->kind == HTML_INT ? a->i == STORE_NULL
+                                 : isnan(a->r);
 }
 
 void html_number(struct buf *out, char verb, struct html_arg a)
@@ -217,9 +227,12 @@ static void long_name(struct buf *out, struct span s)
 static void function_name(struct buf *out, struct span s)
 {
     struct span rest = s, line;
-    while (span_starts(rest, "torch_dynamo_resume_in_")) rest = span_from(rest, strlen("torch_dynamo_resume_in_"));
+    while (span_starts(rest, "torch_dynamo_resume_in_"))
+        rest = span_from(rest, strlen("torch_dynamo_resume_in_"));
     size_t at = SIZE_MAX;
-    for (size_t i = span_find(rest, SPAN("_at_"), 0); i != SIZE_MAX; i = span_find(rest, SPAN("_at_"), i + 1)) at = i;
+    for (size_t i = span_find(rest, SPAN("_at_"), 0); i != SIZE_MAX;
+         i = span_find(rest, SPAN("_at_"), i + 1))
+        at = i;
     int64_t number;
     if (rest.p == s.p || at == SIZE_MAX || !span_to_i64(line = span_from(rest, at + 4), &number)) {
         buf_puts(out, "<code>");
@@ -272,6 +285,12 @@ void html_write(struct html *h, const char *fmt, const struct html_arg *args, in
     REQUIRE("html:arguments", next == n_args);
 }
 
-void html_release(struct html *h) { buf_release(&h->out); }
+void html_release(struct html *h)
+{
+    buf_release(&h->out);
+}
 
-enum err html_ok(const struct html *h) { return buf_ok(&h->out); }
+enum err html_ok(const struct html *h)
+{
+    return buf_ok(&h->out);
+}

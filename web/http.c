@@ -1,11 +1,14 @@
 /* http.c - sockets and answers: libmicrohttpd's epoll thread, one per address family.
  *
- * This thread decides, answers from memory (assets, cached pages, refusals), and otherwise suspends the connection and
- * gives a job to the pool. The pool wakes it when the job is done, or when a long answer has some more bytes:
+ * This thread decides, answers from memory (assets, cached pages, refusals), and otherwise
+ * suspends the connection and gives a job to the pool. The pool wakes it when the job is done, or
+ * when a long answer has some more bytes:
  *
- *   on_request ─ decide ─► cache ─► suspend, pool ┄┄► wake ─ answer ─► (stream: read_stream, suspend, wake, ...)
+ *   on_request ─ decide ─► cache ─► suspend, pool ┄┄► wake ─ answer
+ *   a long answer: ─► read_stream ─► suspend ┄┄► wake ─► read_stream ...
  *
- * Invariant: a connection is suspended only while job->suspended is true, and both change under job->lock.
+ * Invariant: a connection is suspended only while job->suspended is true, and both change under
+ * job->lock.
  */
 #include "web/server.h"
 
@@ -65,7 +68,8 @@ void web_job_wake(struct web_job *job)
     MHD_resume_connection(job->connection);
 }
 
-static void on_completed(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+static void on_completed(void *context, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode why)
 {
     (void)context, (void)connection, (void)why;
     struct web_job *job = *state;
@@ -82,7 +86,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
 static void add_headers(struct MHD_Response *r, const char *type, const char *caching)
 {
-    for (const struct web_header *h = web_headers; h->name; h++) MHD_add_response_header(r, h->name, h->value);
+    for (const struct web_header *h = web_headers; h->name; h++)
+        MHD_add_response_header(r, h->name, h->value);
     MHD_add_response_header(r, "Content-Type", type);
     MHD_add_response_header(r, "Cache-Control", caching);
 }
@@ -98,7 +103,8 @@ static enum MHD_Result send_and_drop(struct MHD_Connection *c, int status, struc
 static enum MHD_Result send_page(struct MHD_Connection *c, int status, struct html *page)
 {
     struct span text = buf_text(&page->out);
-    struct MHD_Response *r = MHD_create_response_from_buffer(text.n, page->out.p, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(text.n, page->out.p, MHD_RESPMEM_MUST_FREE);
     if (!r) {
         html_release(page);
         return MHD_NO;
@@ -113,8 +119,9 @@ static enum MHD_Result send_refusal(struct web_job *job, int status, const char 
     static const struct {
         int status;
         const char *title;
-    } titles[] = {{400, "Not understood"},  {403, "Not allowed"},     {404, "Not there"},      {405, "Not this way"},
-                  {413, "Too large"},       {415, "Not this form"},   {421, "Not this server"}, {431, "Too large"}};
+    } titles[] = {{400, "Not understood"},  {403, "Not allowed"}, {404, "Not there"},
+                  {405, "Not this way"},    {413, "Too large"},   {415, "Not this form"},
+                  {421, "Not this server"}, {431, "Too large"}};
     const char *title = "Trouble";
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (titles[i].status == status) title = titles[i].title;
@@ -129,7 +136,8 @@ static enum MHD_Result send_exchange(struct web_job *job)
     struct buf cookie = {0}, href = {0};
     char name[WEB_COOKIE_NAME_SIZE];
     web_cookie_name(name, job->server->policy.port);
-    buf_printf(&cookie, "%s=%s; Path=/; HttpOnly; SameSite=Strict", name, job->server->policy.token);
+    buf_printf(&cookie, "%s=%s; Path=/; HttpOnly; SameSite=Strict", name,
+               job->server->policy.token);
     web_address_print(&job->address, "token", &href);
     struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     enum MHD_Result sent = MHD_NO;
@@ -175,7 +183,8 @@ static const char *asset_type(const char *name)
 static struct MHD_Response *asset_response(const struct web_asset *a, bool gzip)
 {
     struct MHD_Response *r = MHD_create_response_from_buffer(
-        gzip ? a->gzip_size : a->raw_size, (void *)(uintptr_t)(gzip ? a->gzip : a->raw), MHD_RESPMEM_PERSISTENT);
+        gzip ? a->gzip_size : a->raw_size, (void *)(uintptr_t)(gzip ? a->gzip : a->raw),
+        MHD_RESPMEM_PERSISTENT);
     if (!r) return NULL;
     add_headers(r, asset_type(a->name), "public, max-age=31536000, immutable");
     MHD_add_response_header(r, "ETag", a->tag);
@@ -210,7 +219,9 @@ static enum MHD_Result send_asset(struct web_job *job, const char *name)
     for (size_t i = 0; web_assets[i].name; i++) {
         if (strcmp(web_assets[i].name, name)) continue;
         struct web_server *s = job->server;
-        return MHD_queue_response(job->connection, 200, (accepts_gzip(job->connection) ? s->asset_gzip : s->asset_raw)[i]);
+        return MHD_queue_response(
+            job->connection, 200,
+            (accepts_gzip(job->connection) ? s->asset_gzip : s->asset_raw)[i]);
     }
     return send_refusal(job, 404, "There is no such file.");
 }
@@ -222,7 +233,8 @@ struct head_count {
     int hosts;
 };
 
-static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *key,
+                                    const char *value)
 {
     (void)kind;
     struct head_count *n = context;
@@ -248,7 +260,8 @@ static struct web_decision decide(struct web_job *job, const char *method)
     struct MHD_Connection *c = job->connection;
     struct head_count n = {0};
     MHD_get_connection_values(c, MHD_HEADER_KIND, count_header, &n);
-    if (n.size > WEB_HEADERS_SIZE) return (struct web_decision){WEB_REFUSE, 431, "The headers are larger than 16 KB."};
+    if (n.size > WEB_HEADERS_SIZE)
+        return (struct web_decision){WEB_REFUSE, 431, "The headers are larger than 16 KB."};
     struct web_head h = {
         .method = span_of(method),
         .host = n.hosts == 1 ? header(c, "Host") : SPAN_NONE,
@@ -293,15 +306,19 @@ static enum MHD_Result begin(struct web_job *job, const char *method)
     if (d.verdict == WEB_EXCHANGE) return send_exchange(job);
     if (!strncmp(job->address.path, "/a/", 3)) return send_asset(job, job->address.path + 3);
     if (!job->q.page) return send_refusal(job, 404, "There is no page at this address.");
-    if (!choose_file(job)) return send_refusal(job, 404, "The address names a file that this server does not show.");
+    if (!choose_file(job))
+        return send_refusal(job, 404, "The address names a file that this server does not show.");
     job->wants_gzip = accepts_gzip(job->connection);
     job->is_head = !strcmp(method, "HEAD");
     job->q.method = !strcmp(method, "POST") ? WEB_POST : WEB_GET;
     struct web_answer_key key = {job->target, job->q.file, job->generation, job->wants_gzip};
-    if (job->q.method == WEB_GET && web_cache_send(job->server->cache, &key, job->connection) == MHD_YES) return MHD_YES;
+    if (job->q.method == WEB_GET &&
+        web_cache_send(job->server->cache, &key, job->connection) == MHD_YES)
+        return MHD_YES;
     if (job->q.method == WEB_POST) {
         struct span type = header(job->connection, "Content-Type");
-        if (!span_starts(type, "application/x-www-form-urlencoded")) return send_refusal(job, 415, "Expected a form.");
+        if (!span_starts(type, "application/x-www-form-urlencoded"))
+            return send_refusal(job, 415, "Expected a form.");
     }
     return MHD_YES;
 }
@@ -310,9 +327,11 @@ static enum MHD_Result begin(struct web_job *job, const char *method)
 
 static enum MHD_Result submit(struct web_job *job)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(job->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(job->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info) job->socket = info->connect_fd;
-    if (job->q.method == WEB_POST && web_form_parse(buf_text(&job->body), &job->q.arena, &job->address))
+    if (job->q.method == WEB_POST &&
+        web_form_parse(buf_text(&job->body), &job->q.arena, &job->address))
         return send_refusal(job, 400, err_text());
     job->q.params = job->address.params;
     job->q.n_params = job->address.n_params;
@@ -351,7 +370,8 @@ static ssize_t read_stream(void *context, uint64_t position, char *to, size_t si
         pthread_cond_signal(&job->room);
         result = (ssize_t)n;
     } else if (job->state == JOB_DONE) {
-        result = job->failed || job->out.failed ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
+        result = job->failed || job->out.failed ? MHD_CONTENT_READER_END_WITH_ERROR
+                                                : MHD_CONTENT_READER_END_OF_STREAM;
     } else {
         job->suspended = true;
         MHD_suspend_connection(job->connection);
@@ -363,7 +383,8 @@ static ssize_t read_stream(void *context, uint64_t position, char *to, size_t si
 static void describe(const struct web_job *job, struct MHD_Response *r)
 {
     const struct web_request *q = &job->q;
-    add_headers(r, q->content_type ? q->content_type : "text/html; charset=utf-8", "private, no-cache");
+    add_headers(r, q->content_type ? q->content_type : "text/html; charset=utf-8",
+                "private, no-cache");
     MHD_add_response_header(r, "Vary", "Accept-Encoding, Cookie");
     if (job->gzipped) MHD_add_response_header(r, "Content-Encoding", "gzip");
     if (job->location) MHD_add_response_header(r, "Location", job->location);
@@ -378,15 +399,16 @@ static void describe(const struct web_job *job, struct MHD_Response *r)
 
 static bool keeps(const struct web_job *job)
 {
-    return job->q.status == 200 && job->q.method == WEB_GET && !job->q.live && !job->no_store && !job->location;
+    return job->q.status == 200 && job->q.method == WEB_GET && !job->q.live && !job->no_store &&
+           !job->location;
 }
 
 /* Called with job->lock held. */
 static enum MHD_Result answer(struct web_job *job)
 {
     if (job->state == JOB_STREAMING) {
-        struct MHD_Response *r =
-            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, job, NULL);
+        struct MHD_Response *r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK,
+                                                                   read_stream, job, NULL);
         if (!r) return MHD_NO;
         describe(job, r);
         return send_and_drop(job->connection, job->q.status, r);
@@ -399,12 +421,14 @@ static enum MHD_Result answer(struct web_job *job)
     int status = job->location ? 303 : job->q.status;
     enum MHD_Result sent = MHD_queue_response(job->connection, (unsigned)status, r);
     struct web_answer_key key = {job->target, job->q.file, job->generation, job->wants_gzip};
-    if (!keeps(job) || !web_cache_put(job->server->cache, &key, status, r, n)) MHD_destroy_response(r);
+    if (!keeps(job) || !web_cache_put(job->server->cache, &key, status, r, n))
+        MHD_destroy_response(r);
     return sent;
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *size, void **state)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state)
 {
     (void)context, (void)url, (void)version, (void)connection;
     struct web_job *job = *state;
@@ -436,8 +460,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 static int listen_on(int family, int port, enum err *err)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = in6addr_loopback};
+    struct sockaddr_in v4 = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = in6addr_loopback};
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1;
     if (fd < 0) {
         *err = err_set(ERR_IO, "a socket cannot be made: %s", strerror(errno));
@@ -449,7 +476,10 @@ static int listen_on(int family, int port, enum err *err)
     socklen_t n = family == AF_INET ? sizeof v4 : sizeof v6;
     if (bind(fd, a, n) || listen(fd, 64)) {
         *err = errno == EADDRINUSE
-                   ? err_set(ERR_EXISTS, "port %d is taken (another plumb serve?): choose another with --port, or a free one with --port 0", port)
+                   ? err_set(ERR_EXISTS,
+                             "port %d is taken (another plumb serve?): choose another with --port, "
+                             "or a free one with --port 0",
+                             port)
                    : err_set(ERR_IO, "port %d cannot be listened on: %s", port, strerror(errno));
         close(fd);
         return -1;
@@ -462,9 +492,10 @@ static enum err start_daemon(struct web_server *s, int fd)
 {
     unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME;
     struct MHD_Daemon *d = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)WEB_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WEB_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)MEMORY_LIMIT, MHD_OPTION_URI_LOG_CALLBACK, new_job, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)WEB_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)WEB_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT,
+        MHD_OPTION_URI_LOG_CALLBACK, new_job, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
         MHD_OPTION_END);
     if (!d) {
         close(fd);
@@ -498,7 +529,8 @@ enum err web_server_start(struct web_server *s)
         return started;
     }
     TRY(start_daemon(s, fd));
-    int fd6 = listen_on(AF_INET6, s->policy.port, &err); /* a machine without IPv6 is served on 127.0.0.1 */
+    int fd6 = listen_on(AF_INET6, s->policy.port,
+                        &err); /* a machine without IPv6 is served on 127.0.0.1 */
     if (fd6 < 0) err_clear();
     else TRY(start_daemon(s, fd6));
     return ERR_OK;

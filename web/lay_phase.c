@@ -1,7 +1,7 @@
 /* lay_phase.c - the nested spans of one compile as rows of boxes.
  *
- * Parents come before their children in time order; a parent that comes later (damaged input) is no parent. So one pass
- * in order resolves rows, kinds and durations, and nothing recurses.
+ * Parents come before their children in time order; a parent that comes later (damaged input) is
+ * no parent. So one pass in order resolves rows, kinds and durations, and nothing recurses.
  */
 #include "web/lay_phase.h"
 
@@ -11,7 +11,7 @@ struct layout {
     const struct phase_span *spans;
     int n, n_kinds;
     struct phase_box *boxes;
-    int *children;      /* per span: how many boxes of their own stand right below */
+    int *children; /* per span: how many boxes of their own stand right below */
     int64_t end;
 };
 
@@ -26,9 +26,11 @@ static enum err find_parents(struct layout *l)
     struct map ids = {0};
     enum err err = ERR_OK;
     for (int i = 0; i < l->n && !err; i++) {
-        int64_t *parent = l->spans[i].parent > 0 ? map_get(&ids, map_key_int(l->spans[i].parent, 1)) : NULL;
+        int64_t *parent =
+            l->spans[i].parent > 0 ? map_get(&ids, map_key_int(l->spans[i].parent, 1)) : NULL;
         l->boxes[i].parent = parent ? (int)*parent : -1;
-        if (!map_put(&ids, map_key_int(l->spans[i].id, 1), i, NULL)) err = err_set(ERR_NOMEM, "out of memory for %d spans", l->n);
+        if (!map_put(&ids, map_key_int(l->spans[i].id, 1), i, NULL))
+            err = err_set(ERR_NOMEM, "out of memory for %d spans", l->n);
     }
     map_release(&ids);
     return err;
@@ -50,7 +52,9 @@ static void resolve(struct layout *l, int i)
     int64_t parent_end = parent ? add(l->spans[b->parent].ts, parent->dur) : l->end;
     b->dur = s->dur >= 0 ? s->dur : parent_end > s->ts ? parent_end - s->ts : 0;
     b->self = b->dur;
-    b->kind = s->kind >= 0 && s->kind < l->n_kinds ? s->kind : parent ? parent->kind : l->n_kinds - 1;
+    b->kind = s->kind >= 0 && s->kind < l->n_kinds ? s->kind
+              : parent                             ? parent->kind
+                                                   : l->n_kinds - 1;
     if (parent) {
         struct phase_box *p = &l->boxes[b->parent];
         p->self = p->self > b->dur ? p->self - b->dur : 0;
@@ -86,8 +90,8 @@ static int place_track(struct layout *l, int64_t track, int base)
     return last + 1;
 }
 
-enum err lay_phases(const struct phase_span *spans, int n, int n_kinds, double x0, double width, struct arena *arena,
-                    struct phase_layout *out)
+enum err lay_phases(const struct phase_span *spans, int n, int n_kinds, double x0, double width,
+                    struct arena *arena, struct phase_layout *out)
 {
     struct layout l = {.spans = spans, .n = n, .n_kinds = n_kinds};
     *out = (struct phase_layout){0};

@@ -12,7 +12,8 @@ struct span_axis lay_axis(int64_t t0, int64_t t1, double x0, double width, int m
     static const unsigned by[] = {2, 5, 10};
     for (uint64_t power = 1; length / step >= (uint64_t)max_ticks;) {
         int i = 0;
-        for (step = power * by[0]; i < 2 && length / step >= (uint64_t)max_ticks;) step = power * by[++i];
+        for (step = power * by[0]; i < 2 && length / step >= (uint64_t)max_ticks;)
+            step = power * by[++i];
         power *= 10;
     }
     return (struct span_axis){t0, t1, (int64_t)step, (int)(length / step) + 1, x0, width};
@@ -39,15 +40,16 @@ static int64_t end_of(const struct span_item *s)
     return __builtin_add_overflow(s->ts, s->ns > 0 ? s->ns : 0, &end) ? INT64_MAX : end;
 }
 
-enum err lay_lanes(const struct span_axis *a, const struct span_item *items, int n, int n_groups, double least,
-                   struct arena *arena, struct span_box **boxes, int **first_lane)
+enum err lay_lanes(const struct span_axis *a, const struct span_item *items, int n, int n_groups,
+                   double least, struct arena *arena, struct span_box **boxes, int **first_lane)
 {
     size_t groups = (size_t)n_groups + 1;
     int64_t(*busy)[MAX_SUB_LANES] = arena_array(arena, groups, sizeof *busy);
     int *used = arena_array(arena, groups, sizeof *used);
     *boxes = arena_array(arena, (size_t)n + 1, sizeof **boxes);
     *first_lane = arena_array(arena, groups, sizeof **first_lane);
-    if (!busy || !used || !*boxes || !*first_lane) FAIL(ERR_NOMEM, "out of memory for a drawing of %d spans", n);
+    if (!busy || !used || !*boxes || !*first_lane)
+        FAIL(ERR_NOMEM, "out of memory for a drawing of %d spans", n);
     for (int i = 0; i < n; i++) {
         int g = items[i].group, sub = 0;
         while (sub < used[g] && busy[g][sub] > items[i].ts && sub + 1 < MAX_SUB_LANES) sub++;
@@ -56,7 +58,8 @@ enum err lay_lanes(const struct span_axis *a, const struct span_item *items, int
         double x = lay_axis_x(a, items[i].ts), w = lay_axis_x(a, end_of(&items[i])) - x;
         (*boxes)[i] = (struct span_box){sub, x, w < least ? least : w};
     }
-    for (int g = 0; g < n_groups; g++) (*first_lane)[g + 1] = (*first_lane)[g] + (used[g] ? used[g] : 1);
+    for (int g = 0; g < n_groups; g++)
+        (*first_lane)[g + 1] = (*first_lane)[g] + (used[g] ? used[g] : 1);
     for (int i = 0; i < n; i++) (*boxes)[i].lane += (*first_lane)[items[i].group];
     return ERR_OK;
 }

@@ -1,7 +1,8 @@
 /* lay_trie.c - the stack frames of many compiles as one tree.
  *
- * Children are kept in the order in which their first leaf was met, so the tree reads in time from top to bottom. The walk is
- * iterative with its own stack: a recorded stack may be as deep as it likes.
+ * Children are kept in the order in which their first leaf was met, so the tree reads in time
+ * from top to bottom. The walk is iterative with its own stack: a recorded stack may be as deep
+ * as it likes.
  */
 #include "web/lay_trie.h"
 
@@ -24,7 +25,10 @@ struct build {
     struct trie *out;
 };
 
-static enum err no_memory(void) { return err_set(ERR_NOMEM, "out of memory for a tree"); }
+static enum err no_memory(void)
+{
+    return err_set(ERR_NOMEM, "out of memory for a tree");
+}
 
 static int frame_of(const struct build *b, const struct map *ids, int64_t id)
 {
@@ -124,22 +128,33 @@ struct visit {
 static void add_row(struct build *b, const struct visit *v, int head, int tail, int folded)
 {
     const struct node *n = &b->nodes[tail];
-    b->out->rows[b->out->n_rows++] = (struct trie_row){
-        .frame = head, .folded = folded, .depth = v->depth, .guides = v->guides, .branch = v->branch, .last = v->last, .leaf = n->leaf,
-        .n_leaves = n->n_leaves, .below = b->nodes[head].below, .ns = b->nodes[head].ns};
+    b->out->rows[b->out->n_rows++] = (struct trie_row){.frame = head,
+                                                       .folded = folded,
+                                                       .depth = v->depth,
+                                                       .guides = v->guides,
+                                                       .branch = v->branch,
+                                                       .last = v->last,
+                                                       .leaf = n->leaf,
+                                                       .n_leaves = n->n_leaves,
+                                                       .below = b->nodes[head].below,
+                                                       .ns = b->nodes[head].ns};
 }
 
 /* Pushes the children of node n so that the first is on top. */
-static int push_children(struct build *b, int n, struct visit *stack, int top, struct visit from, bool indent)
+static int push_children(struct build *b, int n, struct visit *stack, int top, struct visit from,
+                         bool indent)
 {
     int count = 0;
     for (int c = b->nodes[n].first; c >= 0; c = b->nodes[c].next) count++;
     int at = top + count;
     uint64_t guides = from.guides;
-    if (indent && !from.last && from.depth > 0 && from.depth <= 64) guides |= 1ULL << (from.depth - 1);
+    if (indent && !from.last && from.depth > 0 && from.depth <= 64)
+        guides |= 1ULL << (from.depth - 1);
     for (int c = b->nodes[n].first; c >= 0; c = b->nodes[c].next) {
         bool branch = indent && count > 1;
-        stack[--at] = (struct visit){.node = c, .depth = from.depth + branch, .branch = branch,
+        stack[--at] = (struct visit){.node = c,
+                                     .depth = from.depth + branch,
+                                     .branch = branch,
                                      .guides = branch ? guides : from.guides,
                                      .last = branch ? b->nodes[c].next < 0 : from.last};
     }
@@ -155,8 +170,8 @@ static void close_subtrees(struct trie *t)
     }
 }
 
-enum err lay_trie(const struct trie_frame *frames, int n_frames, const struct trie_leaf *leaves, int n_leaves,
-                  struct arena *arena, struct trie *out)
+enum err lay_trie(const struct trie_frame *frames, int n_frames, const struct trie_leaf *leaves,
+                  int n_leaves, struct arena *arena, struct trie *out)
 {
     struct build b = {frames, n_frames, leaves, n_leaves, arena, NULL, out};
     size_t n = (size_t)n_frames + 2;
@@ -164,7 +179,8 @@ enum err lay_trie(const struct trie_frame *frames, int n_frames, const struct tr
     out->rows = arena_array(arena, n, sizeof *out->rows);
     out->fold_next = arena_array(arena, n, sizeof *out->fold_next);
     struct visit *stack = arena_array(arena, n, sizeof *stack);
-    if (!b.nodes || !out->rows || !out->fold_next || !stack) FAIL(ERR_NOMEM, "out of memory for a tree of %d frames", n_frames);
+    if (!b.nodes || !out->rows || !out->fold_next || !stack)
+        FAIL(ERR_NOMEM, "out of memory for a tree of %d frames", n_frames);
     for (int i = 0; i <= n_frames; i++) {
         b.nodes[i].first = b.nodes[i].last = b.nodes[i].next = -1;
         out->fold_next[i] = -1;
@@ -180,8 +196,11 @@ enum err lay_trie(const struct trie_frame *frames, int n_frames, const struct tr
     }
     const struct node *root = &b.nodes[n_frames];
     if (root->n_leaves)
-        out->rows[out->n_rows++] = (struct trie_row){.frame = -1, .last = true, .leaf = root->leaf,
-                                                     .n_leaves = root->n_leaves, .below = root->n_leaves};
+        out->rows[out->n_rows++] = (struct trie_row){.frame = -1,
+                                                     .last = true,
+                                                     .leaf = root->leaf,
+                                                     .n_leaves = root->n_leaves,
+                                                     .below = root->n_leaves};
     close_subtrees(out);
     return ERR_OK;
 }

@@ -1,8 +1,9 @@
 /* open.c - what the user names becomes a trace that can be opened.
  *
- * Packed traces and imported logs live in the user's cache folder as NAME-<hash of path>-<hash of state>.db, the state
- * being size and time of every file of it: the same log is imported once, a changed one again, and what it was before
- * is removed then. A file gets its name there only when it is complete. The folder is the user's alone (0700).
+ * Packed traces and imported logs live in the user's cache folder as NAME-<hash of path>-<hash of
+ * state>.db, the state being size and time of every file of it: the same log is imported once, a
+ * changed one again, and what it was before is removed then. A file gets its name there only when
+ * it is complete. The folder is the user's alone (0700).
  */
 #include "web/open.h"
 
@@ -61,7 +62,9 @@ static enum err look(const char *path, enum kind *kind)
     struct stat st;
     unsigned char raw[2] = {0};
     char head[HEAD + 1] = "";
-    if (stat(path, &st)) FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
+    if (stat(path, &st))
+        FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path,
+             strerror(errno));
     *kind = KIND_LOG;
     if (S_ISDIR(st.st_mode)) return ERR_OK;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -82,7 +85,8 @@ static enum err look(const char *path, enum kind *kind)
 
 static enum err make_folder(const char *path)
 {
-    if (mkdir(path, 0700) && errno != EEXIST) FAIL(ERR_IO, "the folder %s cannot be made: %s", path, strerror(errno));
+    if (mkdir(path, 0700) && errno != EEXIST)
+        FAIL(ERR_IO, "the folder %s cannot be made: %s", path, strerror(errno));
     return ERR_OK;
 }
 
@@ -91,7 +95,9 @@ static enum err cache_folder(struct buf *out)
     const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (base && *base == '/') buf_puts(out, base);
     else if (home && *home == '/') buf_printf(out, "%s/.cache", home);
-    else FAIL(ERR_NOT_FOUND, "no folder for imported logs: neither XDG_CACHE_HOME nor HOME is set to one");
+    else
+        FAIL(ERR_NOT_FOUND,
+             "no folder for imported logs: neither XDG_CACHE_HOME nor HOME is set to one");
     TRY(buf_ok(out));
     TRY(make_folder(out->p));
     buf_puts(out, "/plumb");
@@ -99,7 +105,10 @@ static enum err cache_folder(struct buf *out)
     return make_folder(out->p);
 }
 
-static int by_name(const FTSENT **a, const FTSENT **b) { return strcmp((*a)->fts_name, (*b)->fts_name); }
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
 
 /* Path, size and time of every file at or below path. */
 static enum err describe_state(const char *path, struct buf *out)
@@ -125,7 +134,8 @@ static uint64_t stable_hash(struct span s)
 }
 
 struct cached {
-    struct buf folder, stem, path; /* .../plumb, NAME-<hash of path>, .../plumb/NAME-<hash>-<hash>.db */
+    struct buf folder, stem,
+        path; /* .../plumb, NAME-<hash of path>, .../plumb/NAME-<hash>-<hash>.db */
 };
 
 static void cached_release(struct cached *c)
@@ -139,13 +149,16 @@ static enum err cached_name(const struct web_file *f, struct cached *c)
 {
     struct buf state = {0};
     char *real = realpath(f->path, NULL);
-    enum err err = real ? cache_folder(&c->folder) : err_set(ERR_IO, "%s: %s", f->path, strerror(errno));
+    enum err err =
+        real ? cache_folder(&c->folder) : err_set(ERR_IO, "%s: %s", f->path, strerror(errno));
     if (!err) err = describe_state(real, &state);
     if (!err) {
         for (const char *p = f->name; *p && c->stem.n < 40; p++)
             buf_putc(&c->stem, strchr("/*?[]\\ ", *p) || (unsigned char)*p < 0x20 ? '_' : *p);
-        buf_printf(&c->stem, "-%08llx", (unsigned long long)stable_hash(span_of(real)) & 0xffffffff);
-        buf_printf(&c->path, "%s/%s-%016llx.db", c->folder.p, c->stem.p, (unsigned long long)stable_hash(buf_text(&state)));
+        buf_printf(&c->stem, "-%08llx",
+                   (unsigned long long)stable_hash(span_of(real)) & 0xffffffff);
+        buf_printf(&c->path, "%s/%s-%016llx.db", c->folder.p, c->stem.p,
+                   (unsigned long long)stable_hash(buf_text(&state)));
         err = buf_ok(&c->stem) ? buf_ok(&c->stem) : buf_ok(&c->path);
     }
     buf_release(&state);
@@ -175,11 +188,15 @@ static enum err inflate_file(const char *from, const char *to)
     gzFile in = gzopen(from, "rb");
     int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), n = 0, code = Z_OK;
     char *piece = malloc(PIECE);
-    enum err err = in && fd >= 0 && piece ? ERR_OK : err_set(ERR_IO, "%s cannot be inflated to %s: %s", from, to, strerror(errno));
+    enum err err = in && fd >= 0 && piece ? ERR_OK
+                                          : err_set(ERR_IO, "%s cannot be inflated to %s: %s", from,
+                                                    to, strerror(errno));
     while (!err && (n = gzread(in, piece, PIECE)) > 0)
         if (write(fd, piece, (size_t)n) != n)
-            err = err_set(errno == ENOSPC ? ERR_FULL : ERR_IO, "inflating %s to %s: %s", from, to, strerror(errno));
-    if (!err && (n < 0 || (gzerror(in, &code), code == Z_BUF_ERROR))) err = err_set(ERR_FORMAT, "%s is a damaged or truncated gzip file", from);
+            err = err_set(errno == ENOSPC ? ERR_FULL : ERR_IO, "inflating %s to %s: %s", from, to,
+                          strerror(errno));
+    if (!err && (n < 0 || (gzerror(in, &code), code == Z_BUF_ERROR)))
+        err = err_set(ERR_FORMAT, "%s is a damaged or truncated gzip file", from);
     if (in) gzclose(in);
     if (fd >= 0) close(fd);
     free(piece);
@@ -197,7 +214,8 @@ static enum err import(const char *from, const char *to)
     struct progress bar;
     struct import_counts counts;
     progress_init(&bar);
-    struct import_request request = {.paths = paths, .n_paths = 1, .progress = on_progress, .context = &bar};
+    struct import_request request = {
+        .paths = paths, .n_paths = 1, .progress = on_progress, .context = &bar};
     struct import_target target = {.path = to, .overwrite = true, .command = "plumb serve"};
     enum err err = import_to_file(&target, &request, &counts);
     progress_clear(&bar);
@@ -210,7 +228,8 @@ static enum err make_cached(struct web_file *f, enum kind kind, const struct cac
     buf_printf(&part, "%s.part-%d", c->path.p, (int)getpid());
     TRY(buf_ok(&part));
     enum err err = kind == KIND_PACKED ? inflate_file(f->path, part.p) : import(f->path, part.p);
-    if (!err && rename(part.p, c->path.p)) err = err_set(ERR_IO, "%s cannot be renamed to %s: %s", part.p, c->path.p, strerror(errno));
+    if (!err && rename(part.p, c->path.p))
+        err = err_set(ERR_IO, "%s cannot be renamed to %s: %s", part.p, c->path.p, strerror(errno));
     if (err) unlink(part.p);
     buf_release(&part);
     if (!err) remove_older(c);

@@ -1,4 +1,5 @@
-/* open.h - what the user names becomes a trace that can be opened: a trace as it is, a packed one inflated, a log imported. */
+/* open.h - what the user names becomes a trace that can be opened: a trace as it is, a packed one
+ * inflated, a log imported. */
 #ifndef WEB_OPEN_H
 #define WEB_OPEN_H
 

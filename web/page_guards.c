@@ -3,17 +3,43 @@
 
 enum { SHOWN = 200 };
 
-static enum err write_answer(struct web_request *q, struct html *h, int64_t *guards, int64_t *symbols)
+/* The kinds, in one walk over the guards: *guards and *kinds count them. */
+static enum err write_kinds(struct web_request *q, struct html *h, int64_t *guards, int64_t *kinds)
 {
     sqlite3_stmt *s;
     enum err err;
-    *guards = *symbols = 0;
+    int64_t most = 0;
+    *guards = *kinds = 0;
+    web_section(q, h, "kinds", "By kind", "a kind leads to its guards", "guard_kinds");
+    html(h, "<div class=\"tw\"><table><thead><tr><th class=\"fit\">Kind</th><th class=\"num\">Guards</th><th class=\"fit opt\"></th>"
+            "<th class=\"num\">Compiles</th><th class=\"grow\">What it checks</th></tr></thead><tbody>\n");
+    TRY(web_query(q, "guard_kinds", &s));
+    while (web_step(q, s, &err)) {
+        struct span kind = web_text(s, "kind");
+        int64_t n = web_int(s, "guards");
+        *guards += n, ++*kinds;
+        if (!most) most = n;
+        html(h, "<tr><td class=\"fit\"><a class=\"k\" href=\"%s#list\">%s</a></td><td class=\"num\">%n</td><td class=\"fit opt\">",
+             web_here(q, "kind", web_keep(q, kind).p, "from", "", NULL), kind, n);
+        web_bar(h, (double)n, (double)most, 64, "b6");
+        html(h, "</td><td class=\"num\">%n</td><td class=\"grow wrap\">%s</td></tr>\n", web_int(s, "compiles"), web_text(s, "checks"));
+    }
+    html(h, "</tbody></table></div>");
+    web_section_end(h);
+    return err;
+}
+
+static enum err write_answer(struct web_request *q, struct html *h, int64_t guards, int64_t kinds, int64_t *symbols)
+{
+    sqlite3_stmt *s;
+    enum err err;
+    *symbols = 0;
     TRY(web_query(q, "symbol_summary", &s));
     if (!web_step(q, s, &err)) return err;
-    *guards = web_int(s, "guards"), *symbols = web_int(s, "symbols") + web_int(s, "fixed");
+    *symbols = web_int(s, "symbols") + web_int(s, "fixed");
     html(h, "<p class=\"answer\">");
-    if (*guards)
-        html(h, "<b>%n guards of %n kinds protect %n compile%s.</b>", *guards, web_int(s, "kinds"), web_int(s, "compiles"),
+    if (guards)
+        html(h, "<b>%n guards of %n kinds protect %n compile%s.</b>", guards, kinds, web_int(s, "compiles"),
              web_int(s, "compiles") == 1 ? "" : "s");
     else html(h, "<b>No guards were recorded.</b>");
     if (web_int(s, "symbols"))
@@ -25,20 +51,6 @@ static enum err write_answer(struct web_request *q, struct html *h, int64_t *gua
     sqlite3_reset(s);
     return ERR_OK;
 }
-
-static void write_kind(struct web_cell *c)
-{
-    struct span kind = web_text(c->row, "kind");
-    html(c->h, "<a class=\"k\" href=\"%s#list\">%s</a>", web_here(c->q, "kind", web_keep(c->q, kind).p, "from", "", NULL), kind);
-}
-
-static const struct web_column KINDS[] = {
-    {.name = "kind", .head = "Kind", .class_ = "fit", .kind = WEB_CUSTOM, .cell = write_kind},
-    {.name = "guards", .head = "Guards", .kind = WEB_COUNT},
-    {.name = "bar", .class_ = "fit opt", .kind = WEB_BAR},
-    {.name = "compiles", .head = "Compiles", .kind = WEB_COUNT},
-    {.name = "checks", .head = "What it checks", .class_ = "grow", .kind = WEB_WRAP},
-    {0}};
 
 /* ---- symbols ---- */
 
@@ -129,22 +141,8 @@ static enum err write_guards(struct web_request *q, struct html *h)
     return err;
 }
 
-enum err page_guards(struct web_request *q, struct html *h)
+static enum err write_symbols(struct web_request *q, struct html *h)
 {
-    int64_t guards, symbols;
-    web_crumb(q, h, "Guards", NULL);
-    TRY(write_answer(q, h, &guards, &symbols));
-    if (!guards && !symbols) {
-        web_state(h, WEB_NOT_RECORDED, "No guards in this run.",
-                  "They are written when a compile succeeds. Runs that were only exported, or whose compiles all failed, have none.");
-        return ERR_OK;
-    }
-    web_section(q, h, "kinds", "By kind", NULL, "guard_kinds");
-    TRY(web_table(q, h,
-                  &(struct web_table){.id = "kind", .query = "guard_kinds", .columns = KINDS, .own = true, .unit = "kinds",
-                                      .none = WEB_EMPTY, .none_what = "No guards."},
-                  NULL));
-    web_section_end(h);
     web_section(q, h, "symbols", "Symbols", "dynamic sizes and numbers, with the value that the first call had", "symbol_list");
     TRY(web_table(q, h,
                   &(struct web_table){.id = "symbol", .query = "symbol_list", .columns = SYMBOLS, .own = true, .filter = true, .limit = 20,
@@ -152,5 +150,24 @@ enum err page_guards(struct web_request *q, struct html *h)
                                       .none_why = "No size was dynamic. Mark one with `torch._dynamo.mark_dynamic`."},
                   NULL));
     web_section_end(h);
+    return ERR_OK;
+}
+
+enum err page_guards(struct web_request *q, struct html *h)
+{
+    int64_t guards, kinds, symbols;
+    struct html table = {0};
+    web_crumb(q, h, "Guards", NULL);
+    enum err err = write_kinds(q, &table, &guards, &kinds);
+    if (!err) err = write_answer(q, h, guards, kinds, &symbols);
+    if (!err && guards) buf_span(&h->out, buf_text(&table.out));
+    html_release(&table);
+    if (err) return err;
+    if (!guards && !symbols) {
+        web_state(h, WEB_NOT_RECORDED, "No guards in this run.",
+                  "They are written when a compile succeeds. Runs that were only exported, or whose compiles all failed, have none.");
+        return ERR_OK;
+    }
+    TRY(write_symbols(q, h));
     return guards ? write_guards(q, h) : ERR_OK;
 }

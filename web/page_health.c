@@ -1,6 +1,8 @@
 /* page_health.c - can this file be trusted: what was lost, what was guessed, what was not recorded, what it cost.
  *
  * The answer and the imports are of the whole file; losses, logs and keys are of the run that is shown. */
+#include <sys/stat.h>
+
 #include "web/web.h"
 
 /* ---- answer ---- */
@@ -14,6 +16,13 @@ struct verdict {
 
 static int64_t known(int64_t v) { return v == STORE_NULL ? 0 : v; }
 
+/* Bytes of the file, STORE_NULL when it cannot be asked. */
+static int64_t size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) ? STORE_NULL : (int64_t)st.st_size;
+}
+
 static enum err read_verdict(struct web_request *q, struct verdict *v)
 {
     sqlite3_stmt *s;
@@ -26,7 +35,7 @@ static enum err read_verdict(struct web_request *q, struct verdict *v)
         .unknown = known(web_int(s, "unknown")), .unknown_keys = known(web_int(s, "unknown_keys")),
         .losses = known(web_int(s, "losses")), .serious = known(web_int(s, "serious")),
         .years = known(web_int(s, "guessed_years")), .zones = known(web_int(s, "unknown_zones")),
-        .log_bytes = known(web_int(s, "log_bytes")), .file_bytes = known(web_int(s, "file_bytes")),
+        .log_bytes = known(web_int(s, "log_bytes")), .file_bytes = size_of(q->file_path),
         .cuts = known(web_int(s, "cuts")), .state = web_keep(q, web_text(s, "state")),
         .version = web_keep(q, web_text(s, "plumb_version")), .redacted = web_text(s, "redacted").n > 0,
     };

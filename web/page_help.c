@@ -5,7 +5,8 @@ static const struct {
     const char *keys, *does;
 } keys[] = {
     {"/", "search"},
-    {"g then u o c r b a s h", "runs, overview, compiles, recompiles, breaks and failures, artifacts, SQL, health"},
+    {"g then u o c r b a s h",
+     "runs, overview, compiles, recompiles, breaks and failures, artifacts, SQL, health"},
     {"j k", "next row, previous row"},
     {"Enter", "open the row"},
     {"[ ]", "previous, next of this kind"},
@@ -16,9 +17,11 @@ static const struct {
 
 static void put_keys(struct html *h)
 {
-    html(h, "<div class=\"tw\"><table id=\"keys-table\"><thead><tr><th class=\"fit\">Keys</th><th>Does</th></tr></thead><tbody>");
+    html(h, "<div class=\"tw\"><table id=\"keys-table\"><thead><tr><th "
+            "class=\"fit\">Keys</th><th>Does</th></tr></thead><tbody>");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        html(h, "<tr><td class=\"fit\"><kbd>%s</kbd></td><td>%s</td></tr>", keys[i].keys, keys[i].does);
+        html(h, "<tr><td class=\"fit\"><kbd>%s</kbd></td><td>%s</td></tr>", keys[i].keys,
+             keys[i].does);
     html(h, "</tbody></table></div>");
 }
 
@@ -37,7 +40,8 @@ static void put_marks(struct html *h)
 
 enum err page_help(struct web_request *q, struct html *h)
 {
-    html(h, "<p class=\"note\">Every key has a link or a control beside it; no page needs JavaScript.</p>");
+    html(h, "<p class=\"note\">Every key has a link or a control beside it; no page needs "
+            "JavaScript.</p>");
     web_section(q, h, "keys", "Keys", NULL, NULL);
     put_keys(h);
     web_section_end(h);
@@ -45,9 +49,12 @@ enum err page_help(struct web_request *q, struct html *h)
     put_marks(h);
     web_section_end(h);
     web_section(q, h, "numbers", "Numbers", NULL, NULL);
-    html(h, "<dl class=\"kv\"><dt>times of day</dt><dd>UTC</dd><dt>durations</dt><dd>3 digits in text (25.2 ms), fixed "
-            "decimals in columns</dd><dt>bytes</dt><dd>binary units: 1 MiB is 1 048 576 bytes</dd><dt>0, \xe2\x80\x93, not "
-            "recorded</dt><dd>three different things: counted and none; does not apply or unset; was never written down</dd></dl>");
+    html(h, "<dl class=\"kv\"><dt>times of day</dt><dd>UTC</dd><dt>durations</dt><dd>3 digits in "
+            "text (25.2 ms), fixed "
+            "decimals in columns</dd><dt>bytes</dt><dd>binary units: 1 MiB is 1 048 576 "
+            "bytes</dd><dt>0, \xe2\x80\x93, not "
+            "recorded</dt><dd>three different things: counted and none; does not apply or unset; "
+            "was never written down</dd></dl>");
     web_section_end(h);
     return ERR_OK;
 }

@@ -17,31 +17,61 @@ static void cell_run(struct web_cell *c)
 static void coloured(struct web_cell *c, const char *class_)
 {
     int64_t n = web_int(c->row, c->column->name);
+    if (n == STORE_NULL) n = 0; /* a sum over nothing */
     html(c->h, "<span class=\"%s\">%n</span>", n > 0 ? class_ : "dim", n);
 }
 
-static void cell_warn(struct web_cell *c) { coloured(c, "t-warn"); }
-static void cell_bad(struct web_cell *c) { coloured(c, "t-bad"); }
+static void cell_warn(struct web_cell *c)
+{
+    coloured(c, "t-warn");
+}
+static void cell_bad(struct web_cell *c)
+{
+    coloured(c, "t-bad");
+}
 
 static const struct web_column columns[] = {
-    {.name = "run", .head = "Run", .class_ = "grow", .kind = WEB_CUSTOM, .cell = cell_run, .filter = true},
+    {.name = "run",
+     .head = "Run",
+     .class_ = "grow",
+     .kind = WEB_CUSTOM,
+     .cell = cell_run,
+     .filter = true},
     {.name = "start_ts", .head = "Started", .unit = "UTC", .class_ = "fit opt", .kind = WEB_CLOCK},
     {.name = "logs", .head = "Logs", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "compiles", .head = "Compiles", .kind = WEB_COUNT},
-    {.name = "recompiles", .head = "Recompiles", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_warn},
-    {.name = "graph_breaks", .head = "Breaks", .class_ = "num opt", .kind = WEB_CUSTOM, .cell = cell_warn},
+    {.name = "recompiles",
+     .head = "Recompiles",
+     .class_ = "num",
+     .kind = WEB_CUSTOM,
+     .cell = cell_warn},
+    {.name = "graph_breaks",
+     .head = "Breaks",
+     .class_ = "num opt",
+     .kind = WEB_CUSTOM,
+     .cell = cell_warn},
     {.name = "failed", .head = "Failed", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_bad},
     {.name = "compile_ns", .head = "Compile time", .unit = "ms", .kind = WEB_MS},
     {.name = "compile_ns", .class_ = "fit opt", .kind = WEB_BAR},
     {.name = "artifacts", .head = "Artifacts", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "records", .head = "Records", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "losses", .head = "Lost", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_warn},
-    {.name = "torch_version", .head = "PyTorch", .class_ = "fit opt", .kind = WEB_TEXT, .filter = true},
+    {.name = "torch_version",
+     .head = "PyTorch",
+     .class_ = "fit opt",
+     .kind = WEB_TEXT,
+     .filter = true},
     {0},
 };
 static const struct web_table table = {
-    .id = "runs-table", .query = "runs", .columns = columns, .filter = true, .unit = "runs",
-    .none = WEB_EMPTY, .none_what = "This file holds no run.", .none_why = "Nothing was recorded or imported into it yet.",
+    .id = "runs-table",
+    .query = "runs",
+    .columns = columns,
+    .filter = true,
+    .unit = "runs",
+    .none = WEB_EMPTY,
+    .none_what = "This file holds no run.",
+    .none_why = "Nothing was recorded or imported into it yet.",
 };
 
 enum err page_runs(struct web_request *q, struct html *h)

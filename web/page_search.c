@@ -1,7 +1,7 @@
 /* page_search.c - every place where a word or an expression occurs: names, texts, records.
  *
  * The texts are scanned for as long as a page may take (QUICK_MS) or until PLACES are found; the answer says which of the two ended
- * it and how much was not looked at. Names are interned and few, so all of them are looked at.
+ * it and how much was not looked at. Finding names is quick, counting what refers to them is not: they have NAMES_MS.
  *
  *   search_run ─► add_hit: copies into the arena ─► found lists ─► one table per group
  */
@@ -10,8 +10,9 @@
 #include "store/base/clock.h"
 #include "store/base/lists.h"
 #include "web/address.h"
+#include "web/server.h"
 
-enum { QUICK_MS = 900, PATIENT_MS = 60000, PLACES = 1000, PLACES_OF_KIND = 500, SHOWN = 20, NAMES = 200 };
+enum { QUICK_MS = 900, NAMES_MS = 150, PATIENT_MS = 60000, PLACES = 250, PLACES_OF_KIND = 1000, SHOWN = 20, NAMES = 200 };
 
 struct found_list {
     LIST_OF(struct search_hit) list; /* spans in the request's arena */
@@ -22,11 +23,11 @@ struct search {
     const char *kind;            /* chosen chip, NULL all */
     struct span pattern;
     unsigned flags;
-    int64_t start_ns, limit_ns;  /* of the scan of texts */
+    int64_t start_ns, limit_ns, took_ns; /* of the scan of texts */
     struct found_list names, texts, records;
     struct search_result result; /* of the scan of texts */
     struct search_progress progress;
-    bool out_of_time, names_limited;
+    bool out_of_time, names_limited, names_late;
 };
 
 /* ---- looking ---- */
@@ -56,26 +57,46 @@ static enum err look_at_clock(void *context, const struct search_progress *progr
     return err_set(ERR_CANCELLED, "the time for a page was over");
 }
 
-static enum err run(struct search *s)
+static enum err look_at_texts(struct search *s, struct search_request *request)
 {
-    bool words_only = s->kind && !strcmp(s->kind, "word");
-    struct search_request request = {.pattern = s->pattern, .flags = s->flags, .scope = SEARCH_WORDS, .limit = NAMES,
-                                     .hit = add_hit, .context = s};
-    struct search_result words = {0};
-    if (!s->kind || words_only) TRY(search_run(s->q->db, &request, &words));
-    s->names_limited = words.limited;
-    if (words_only) return ERR_OK;
-    request.scope = SEARCH_TEXT;
-    request.kind = s->kind;
-    request.limit = s->kind ? PLACES_OF_KIND : PLACES;
-    request.progress = look_at_clock;
+    request->scope = SEARCH_TEXT;
+    request->kind = s->kind;
+    request->limit = s->kind ? PLACES_OF_KIND : PLACES;
+    request->progress = look_at_clock;
     s->start_ns = clock_mono();
     s->limit_ns = (web_param(s->q, "all") ? PATIENT_MS : QUICK_MS) * 1000000ll;
-    if (s->q->deadline_ns) s->q->deadline_ns += s->limit_ns;
-    enum err err = search_run(s->q->db, &request, &s->result);
+    s->q->deadline_ns = 0;
+    enum err err = search_run(s->q->db, request, &s->result);
+    s->took_ns = clock_mono() - s->start_ns;
     if (err != ERR_CANCELLED || !s->out_of_time) return err;
     err_clear();
     return ERR_OK;
+}
+
+static enum err look_at_names(struct search *s, struct search_request *request, bool patient)
+{
+    struct search_result result = {0};
+    request->scope = SEARCH_WORDS;
+    request->kind = NULL;
+    request->limit = NAMES;
+    request->progress = NULL;
+    s->q->deadline_ns = clock_mono() + (patient ? PATIENT_MS : NAMES_MS) * 1000000ll;
+    enum err err = search_run(s->q->db, request, &result);
+    s->names_limited = result.limited;
+    s->names_late = err == ERR_CANCELLED && clock_mono() >= s->q->deadline_ns;
+    s->q->deadline_ns = 0;
+    if (!s->names_late) return err;
+    err_clear();
+    return ERR_OK;
+}
+
+static enum err run(struct search *s)
+{
+    bool words_only = s->kind && !strcmp(s->kind, "word");
+    struct search_request request = {.pattern = s->pattern, .flags = s->flags, .hit = add_hit, .context = s};
+    if (!words_only) TRY(look_at_texts(s, &request));
+    if (s->kind && !words_only) return ERR_OK;
+    return look_at_names(s, &request, words_only || web_param(s->q, "all"));
 }
 
 /* /expression/ is one, also without the switch. */
@@ -258,13 +279,16 @@ static void write_scanned(struct search *s, struct html *h)
 {
     int64_t total = s->progress.total, done = s->out_of_time ? s->progress.done : s->result.n_bytes;
     if (s->kind && !strcmp(s->kind, "word")) return;
+    if (s->out_of_time || s->names_late) web_job_of(s->q)->no_store = true; /* the next time it may come further */
     if (s->out_of_time)
         html(h, " %b of %b of text were searched, then the time of a page was over. <a href=\"%s\">Search all of it</a>", done, total,
              web_here(s->q, "all", "1", NULL));
     else if (s->result.limited)
         html(h, " The search ended at the limit of %n places, after %b of %b.", s->kind ? (int64_t)PLACES_OF_KIND : (int64_t)PLACES,
              done, total > done ? total : done);
-    else html(h, " All %b of text were searched in %t.", done, clock_mono() - s->start_ns);
+    else html(h, " All %b of text were searched in %t.", done, s->took_ns);
+    if (s->names_late)
+        html(h, " Names were not looked through in time. <a href=\"%s\">Search names</a>", web_here(s->q, "kind", "word", NULL));
     if (s->result.n_skipped)
         html(h, " <b class=\"t-warn\">%n places were skipped:</b> the expression costs too much there.", s->result.n_skipped);
 }

@@ -1,4 +1,5 @@
-/* param.c - the address of a request and posted forms, taken apart. RFC 3986 and the URL standard's form encoding. */
+/* param.c - the address of a request and posted forms, taken apart. RFC 3986 and the URL
+ * standard's form encoding. */
 #include "web/param.h"
 
 static int hex(char c)
@@ -19,7 +20,9 @@ static enum err decode(struct span s, bool form, struct arena *arena, const char
         if (c == '%') {
             int high = s.n - i > 2 ? hex(s.p[i + 1]) : -1;
             int low = high >= 0 ? hex(s.p[i + 2]) : -1;
-            if (low < 0) FAIL(ERR_FORMAT, "the address has a '%%' at byte %zu that two hex digits do not follow", i);
+            if (low < 0)
+                FAIL(ERR_FORMAT,
+                     "the address has a '%%' at byte %zu that two hex digits do not follow", i);
             c = (char)(high * 16 + low);
             i += 2;
         } else if (c == '+' && form) {
@@ -39,7 +42,8 @@ static enum err add_pair(struct span pair, struct arena *arena, struct web_addre
     size_t equals = span_find(pair, SPAN("="), 0);
     struct web_param *p = &out->params[out->n_params];
     TRY(decode(span_to(pair, equals == SIZE_MAX ? pair.n : equals), true, arena, &p->name));
-    TRY(decode(equals == SIZE_MAX ? SPAN("") : span_from(pair, equals + 1), true, arena, &p->value));
+    TRY(decode(equals == SIZE_MAX ? SPAN("") : span_from(pair, equals + 1), true, arena,
+               &p->value));
     out->n_params++;
     return ERR_OK;
 }
@@ -58,7 +62,8 @@ enum err web_form_parse(struct span body, struct arena *arena, struct web_addres
 enum err web_address_parse(struct span target, struct arena *arena, struct web_address *out)
 {
     out->n_params = 0;
-    if (target.n > WEB_MAX_ADDRESS) FAIL(ERR_LIMIT, "the address is longer than %d bytes", WEB_MAX_ADDRESS);
+    if (target.n > WEB_MAX_ADDRESS)
+        FAIL(ERR_LIMIT, "the address is longer than %d bytes", WEB_MAX_ADDRESS);
     size_t fragment = span_find(target, SPAN("#"), 0);
     if (fragment != SIZE_MAX) target = span_to(target, fragment);
     size_t question = span_find(target, SPAN("?"), 0);
@@ -107,8 +112,8 @@ void web_safe_name(struct span name, struct buf *out)
     size_t start = out->n;
     for (size_t i = 0; i < name.n && out->n - start < 80; i++) {
         char c = name.p[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-                  c == '_';
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '-' || c == '_';
         buf_putc(out, ok && !(c == '.' && out->n == start) ? c : '_');
     }
     if (out->n == start) buf_puts(out, "plumb");

@@ -1,7 +1,9 @@
-/* param.h - the address of a request and posted forms, taken apart. Pure; outside bytes get an error, never more.
+/* param.h - the address of a request and posted forms, taken apart. Pure; outside bytes get an
+ * error, never more.
  *
- * Parameters are percent-decoded, '+' is a blank (application/x-www-form-urlencoded). Refused: bad escapes, NUL,
- * more than WEB_MAX_PARAMS parameters, a path that does not begin with one slash.
+ * Parameters are percent-decoded, '+' is a blank (application/x-www-form-urlencoded). Refused:
+ * bad escapes, NUL, more than WEB_MAX_PARAMS parameters, a path that does not begin with one
+ * slash.
  */
 #ifndef WEB_PARAM_H
 #define WEB_PARAM_H
@@ -21,7 +23,8 @@ struct web_address {
 };
 
 /* Target of a request line, "/compiles?run=x". ERR_FORMAT, ERR_LIMIT, ERR_NOMEM. */
-enum err WARN_UNUSED web_address_parse(struct span target, struct arena *arena, struct web_address *out);
+enum err WARN_UNUSED web_address_parse(struct span target, struct arena *arena,
+                                       struct web_address *out);
 /* Adds the pairs of a form body. */
 enum err WARN_UNUSED web_form_parse(struct span body, struct arena *arena, struct web_address *out);
 /* Value of the first parameter of that name; NULL when absent. */
@@ -30,7 +33,8 @@ const char *web_address_param(const struct web_address *a, const char *name);
 void web_encode(struct buf *out, struct span s);
 /* Writes path and parameters without the one called `without` (may be NULL). */
 void web_address_print(const struct web_address *a, const char *without, struct buf *out);
-/* File name for Content-Disposition: letters, digits, . _ - only, at most 80, never empty or hidden. */
+/* File name for Content-Disposition: letters, digits, . _ - only, at most 80, never empty or
+ * hidden. */
 void web_safe_name(struct span name, struct buf *out);
 
 #endif

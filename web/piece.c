@@ -1,4 +1,5 @@
-/* piece.c - the small pieces of a page: sections, states, marks, bars, places. Class names are those of plumb.css. */
+/* piece.c - the small pieces of a page: sections, states, marks, bars, places. Class names are
+ * those of plumb.css. */
 #include "web/web.h"
 
 #include <math.h>
@@ -35,21 +36,29 @@ const char *web_data_link(struct web_request *q, const char *query, const char *
     return kept.p ? kept.p : "/";
 }
 
-void web_section(struct web_request *q, struct html *h, const char *id, const char *title, const char *note,
-                 const char *query)
+void web_section(struct web_request *q, struct html *h, const char *id, const char *title,
+                 const char *note, const char *query)
 {
     html(h, "<section id=\"%s\"><div class=\"sh\"><h2>%s</h2>", id, title);
     if (note) html(h, "<span class=\"dim small\" title=\"%s\">%s</span>", note, note);
     if (query) {
-        html(h, "<span class=\"src\" data-query=\"%s\"><a href=\"%s\" title=\"Open the named query %s\">SQL</a>", query,
-             web_data_link(q, query, NULL), query);
-        html(h, "<a href=\"%s\">CSV</a><a href=\"%s\">JSON</a><a href=\"%s\" title=\"Markdown\">MD</a></span>",
-             web_data_link(q, query, "csv"), web_data_link(q, query, "json"), web_data_link(q, query, "md"));
+        html(h,
+             "<span class=\"src\" data-query=\"%s\"><a href=\"%s\" title=\"Open the named query "
+             "%s\">SQL</a>",
+             query, web_data_link(q, query, NULL), query);
+        html(h,
+             "<a href=\"%s\">CSV</a><a href=\"%s\">JSON</a><a href=\"%s\" "
+             "title=\"Markdown\">MD</a></span>",
+             web_data_link(q, query, "csv"), web_data_link(q, query, "json"),
+             web_data_link(q, query, "md"));
     }
     html(h, "</div>");
 }
 
-void web_section_end(struct html *h) { html(h, "</section>\n"); }
+void web_section_end(struct html *h)
+{
+    html(h, "</section>\n");
+}
 
 void web_crumb(struct web_request *q, struct html *h, const char *label, const char *href)
 {
@@ -69,8 +78,8 @@ void web_state(struct html *h, enum web_state state, const char *what, const cha
         [WEB_NO_MATCH] = {"no-match", ""},         [WEB_TRUNCATED] = {"truncated", " is-warn"},
         [WEB_ERROR] = {"error", " is-bad"},        [WEB_LOST] = {"lost", " is-warn"},
     };
-    html(h, "<div class=\"state%s\" data-state=\"%s\" role=\"status\"><b>%s</b>", kinds[state].class_,
-         kinds[state].name, what);
+    html(h, "<div class=\"state%s\" data-state=\"%s\" role=\"status\"><b>%s</b>",
+         kinds[state].class_, kinds[state].name, what);
     if (why) {
         html(h, "<p>");
         web_prose(h, span_of(why));
@@ -131,17 +140,22 @@ void web_outcome(struct html *h, struct span outcome)
 void web_outcome_word(struct html *h, struct span outcome)
 {
     const struct web_outcome_word *o = find_outcome(outcome);
-    const char *class_ = !strcmp(o->class_, "bad") ? "t-bad" : !strcmp(o->class_, "warn") ? "t-warn" : "dim";
+    const char *class_ = !strcmp(o->class_, "bad")    ? "t-bad"
+                         : !strcmp(o->class_, "warn") ? "t-warn"
+                                                      : "dim";
     html(h, "<span class=\"%s\" title=\"%s\">%s</span>", class_, o->title, o->word);
 }
 
-void web_compile_link(struct web_request *q, struct html *h, struct span log, struct span id, int64_t occurrence,
-                      struct span outcome)
+void web_compile_link(struct web_request *q, struct html *h, struct span log, struct span id,
+                      int64_t occurrence, struct span outcome)
 {
-    html(h, "<a class=\"id\" data-compile=\"%s\" href=\"%s\">", id, web_link_compile(q, log, id, occurrence));
+    html(h, "<a class=\"id\" data-compile=\"%s\" href=\"%s\">", id,
+         web_link_compile(q, log, id, occurrence));
     if (outcome.p) web_outcome(h, outcome);
     html(h, "[%s]", id);
-    if (occurrence > 1) html(h, "<span class=\"dim\" title=\"occurrence %n of this id\">#%d</span>", occurrence, occurrence);
+    if (occurrence > 1)
+        html(h, "<span class=\"dim\" title=\"occurrence %n of this id\">#%d</span>", occurrence,
+             occurrence);
     html(h, "</a>");
 }
 
@@ -152,7 +166,9 @@ void web_bar(struct html *h, double value, double max, int width, const char *cl
     if (w > width) w = width;
     char text[16];
     snprintf(text, sizeof text, "%.1f", w);
-    html(h, "<svg class=\"bar\" width=\"%d\" height=\"8\" aria-hidden=\"true\"><rect class=\"g2\" width=\"%d\" height=\"8\"/>",
+    html(h,
+         "<svg class=\"bar\" width=\"%d\" height=\"8\" aria-hidden=\"true\"><rect class=\"g2\" "
+         "width=\"%d\" height=\"8\"/>",
          width, width);
     if (w > 0) html(h, "<rect class=\"%s\" width=\"%s\" height=\"8\"/>", class_, text);
     html(h, "</svg>");

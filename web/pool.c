@@ -1,8 +1,10 @@
-/* pool.c - the query threads: each has a connection of its own per file, runs one job at a time, and fills its answer.
+/* pool.c - the query threads: each has a connection of its own per file, runs one job at a time,
+ * and fills its answer.
  *
- * A closed file's connection is kept. A live file's is closed after each job, since a writer that ends must be alone to leave WAL.
- * A file that was replaced (another inode, size or time) is opened again and its cached answers are no longer found.
- * Each statement runs under a progress handler that looks at the deadline, at the client (gone?) and at the end of the server.
+ * A closed file's connection is kept. A live file's is closed after each job, since a writer that
+ * ends must be alone to leave WAL. A file that was replaced (another inode, size or time) is
+ * opened again and its cached answers are no longer found. Each statement runs under a progress
+ * handler that looks at the deadline, at the client (gone?) and at the end of the server.
  */
 #include "web/server.h"
 
@@ -61,7 +63,8 @@ static enum err open_file(struct web_file *f, int generation, struct web_open *o
     if (o->db && o->generation == generation && !o->live) return ERR_OK;
     close_file(o);
     char state[32];
-    enum err err = store_open_read(f->path, f->checked && generation <= 1 ? STORE_OPEN_UNCHECKED : 0, &o->db);
+    enum err err =
+        store_open_read(f->path, f->checked && generation <= 1 ? STORE_OPEN_UNCHECKED : 0, &o->db);
     if (!err) err = text_reader_new(o->db, &o->text);
     if (!err) err = store_meta_get(o->db, "state", state, sizeof state);
     if (err) {
@@ -145,7 +148,8 @@ static enum err read_run(struct web_request *q)
 {
     static const char sql[] = "SELECT r.id, r.name, (SELECT count(*) FROM run), "
                               "(SELECT count(*) FROM source_file f WHERE f.run = r.id) FROM run r "
-                              "WHERE :name IS NULL OR r.name = :name ORDER BY r.start_ts IS NULL, r.start_ts, r.id LIMIT 1";
+                              "WHERE :name IS NULL OR r.name = :name ORDER BY r.start_ts IS NULL, "
+                              "r.start_ts, r.id LIMIT 1";
     static const char count_sql[] = "SELECT count(*) FROM run";
     sqlite3_stmt *s;
     enum err err;
@@ -176,14 +180,20 @@ static void render_error(struct web_request *q, enum err err, struct html *h)
     q->content_type = NULL;
     q->download = NULL;
     bool slow = err == ERR_CANCELLED;
-    q->status = err == ERR_NOT_FOUND ? 404 : slow ? 503 : err == ERR_LIMIT || err == ERR_USAGE ? 400 : 500;
-    q->title = err == ERR_NOT_FOUND ? SPAN("Not there") : slow ? SPAN("Stopped") : SPAN("This page failed");
+    q->status = err == ERR_NOT_FOUND                   ? 404
+                : slow                                 ? 503
+                : err == ERR_LIMIT || err == ERR_USAGE ? 400
+                                                       : 500;
+    q->title = err == ERR_NOT_FOUND ? SPAN("Not there")
+               : slow               ? SPAN("Stopped")
+                                    : SPAN("This page failed");
     buf_clear(&q->mark.out);
     buf_clear(&q->actions.out);
     buf_clear(&q->drawer.out);
     if (slow)
         web_state(h, WEB_ERROR, "A query ran longer than its limit and was stopped.",
-                  "Nothing was changed. `plumb sql FILE --named NAME` runs a page's query without a limit.");
+                  "Nothing was changed. `plumb sql FILE --named NAME` runs a page's query without "
+                  "a limit.");
     else web_state(h, err == ERR_NOT_FOUND ? WEB_NO_MATCH : WEB_ERROR, err_text(), NULL);
     web_job_of(q)->no_store = true;
 }
@@ -192,9 +202,13 @@ static void no_such_run(struct web_request *q, struct html *h)
 {
     q->status = 404;
     q->title = SPAN("No such run");
-    web_state(h, WEB_NO_MATCH,
-              arena_printf(&q->arena, "No run in this file is called \xe2\x80\x9c%s\xe2\x80\x9d.", web_param(q, "run")),
-              arena_printf(&q->arena, "%d runs were looked at; the list above, at the file's name, has them all.", q->n_runs));
+    web_state(
+        h, WEB_NO_MATCH,
+        arena_printf(&q->arena, "No run in this file is called \xe2\x80\x9c%s\xe2\x80\x9d.",
+                     web_param(q, "run")),
+        arena_printf(&q->arena,
+                     "%d runs were looked at; the list above, at the file's name, has them all.",
+                     q->n_runs));
     web_job_of(q)->no_store = true;
 }
 
@@ -262,7 +276,8 @@ enum err web_flush(struct web_request *q, struct html *h)
     struct web_job *job = web_job_of(q);
     TRY(html_ok(h));
     pthread_mutex_lock(&job->lock);
-    while (job->out.n - job->sent > WEB_STREAM_SIZE && !job->gone && !job->server->stopping) wait_a_little(job);
+    while (job->out.n - job->sent > WEB_STREAM_SIZE && !job->gone && !job->server->stopping)
+        wait_a_little(job);
     buf_span(&job->out, buf_text(&h->out));
     bool gone = job->gone || job->out.failed || job->server->stopping;
     job->state = JOB_STREAMING;
@@ -317,7 +332,8 @@ static void *work(void *context)
 {
     struct web_worker w = {.server = context};
     w.open = calloc((size_t)w.server->n_files, sizeof *w.open);
-    for (struct web_job *job; w.open && (job = take_job(w.server));) run_job(&w, job), web_job_drop(job);
+    for (struct web_job *job; w.open && (job = take_job(w.server));)
+        run_job(&w, job), web_job_drop(job);
     for (int i = 0; w.open && i < w.server->n_files; i++) close_file(&w.open[i]);
     free(w.open);
     return NULL;

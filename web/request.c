@@ -10,7 +10,8 @@
 const char *web_param(const struct web_request *q, const char *name)
 {
     for (int i = 0; i < q->n_params; i++)
-        if (!strcmp(q->params[i].name, name)) return q->params[i].value[0] ? q->params[i].value : NULL;
+        if (!strcmp(q->params[i].name, name))
+            return q->params[i].value[0] ? q->params[i].value : NULL;
     return NULL;
 }
 
@@ -100,11 +101,13 @@ const char *web_here(struct web_request *q, ...)
         if (c) c->used = true;
     }
     for (int i = 0; i < n; i++)
-        if (!changes[i].used && *changes[i].value) add_pair(&b, &before, changes[i].name, span_of(changes[i].value));
+        if (!changes[i].used && *changes[i].value)
+            add_pair(&b, &before, changes[i].name, span_of(changes[i].value));
     return keep_address(q, &b);
 }
 
-const char *web_link_compile(struct web_request *q, struct span log, struct span id, int64_t occurrence)
+const char *web_link_compile(struct web_request *q, struct span log, struct span id,
+                             int64_t occurrence)
 {
     struct buf b = {0};
     char before = '?', number[24];
@@ -129,7 +132,10 @@ const char *web_link_artifact(struct web_request *q, struct span log, int64_t of
     return keep_address(q, &b);
 }
 
-void web_redirect(struct web_request *q, const char *href) { web_job_of(q)->location = href; }
+void web_redirect(struct web_request *q, const char *href)
+{
+    web_job_of(q)->location = href;
+}
 
 /* ---- named queries ---- */
 
@@ -137,9 +143,13 @@ static enum err bind_value(sqlite3_stmt *s, int i, const char *value)
 {
     int64_t number;
     struct span text = span_of(value);
-    bool whole = span_to_i64(text, &number) && (text.n == 1 || (text.p[0] != '0' && text.p[0] != '+')) && text.n < 19;
-    int rc = whole ? sqlite3_bind_int64(s, i, number) : sqlite3_bind_text(s, i, value, -1, SQLITE_STATIC);
-    return rc == SQLITE_OK ? ERR_OK : store_sql_error(sqlite3_db_handle(s), rc, "binding a parameter of the address");
+    bool whole = span_to_i64(text, &number) &&
+                 (text.n == 1 || (text.p[0] != '0' && text.p[0] != '+')) && text.n < 19;
+    int rc = whole ? sqlite3_bind_int64(s, i, number)
+                   : sqlite3_bind_text(s, i, value, -1, SQLITE_STATIC);
+    return rc == SQLITE_OK
+               ? ERR_OK
+               : store_sql_error(sqlite3_db_handle(s), rc, "binding a parameter of the address");
 }
 
 enum err web_bind_params(struct web_request *q, sqlite3_stmt *s)
@@ -149,7 +159,8 @@ enum err web_bind_params(struct web_request *q, sqlite3_stmt *s)
         const char *name = sqlite3_bind_parameter_name(s, i);
         if (!name) continue;
         if (!strcmp(name, ":run")) {
-            if (q->run_name.p) TRY(store_bind_text(s, ":run", q->run_name.p, (int64_t)q->run_name.n));
+            if (q->run_name.p)
+                TRY(store_bind_text(s, ":run", q->run_name.p, (int64_t)q->run_name.n));
             continue;
         }
         const char *value = web_param(q, name + 1);
@@ -172,7 +183,9 @@ bool web_step(struct web_request *q, sqlite3_stmt *s, enum err *err)
         *err = ERR_OK;
         return true;
     }
-    *err = rc == SQLITE_DONE ? ERR_OK : store_sql_error(sqlite3_db_handle(s), rc, "reading the rows of a page");
+    *err = rc == SQLITE_DONE
+               ? ERR_OK
+               : store_sql_error(sqlite3_db_handle(s), rc, "reading the rows of a page");
     sqlite3_reset(s);
     return false;
 }
@@ -218,6 +231,12 @@ double web_real(sqlite3_stmt *s, const char *name)
     return sqlite3_column_type(s, i) == SQLITE_NULL ? NAN : sqlite3_column_double(s, i);
 }
 
-struct span web_text(sqlite3_stmt *s, const char *name) { return store_column_text(s, column(s, name)); }
+struct span web_text(sqlite3_stmt *s, const char *name)
+{
+    return store_column_text(s, column(s, name));
+}
 
-struct span web_keep(struct web_request *q, struct span s) { return arena_copy(&q->arena, s); }
+struct span web_keep(struct web_request *q, struct span s)
+{
+    return arena_copy(&q->arena, s);
+}

@@ -1,12 +1,14 @@
-/* security.c - who may ask what. Sources of the rules: OWASP on DNS rebinding, Fetch Metadata (W3C), RFC 6265. */
+/* security.c - who may ask what. Sources of the rules: OWASP on DNS rebinding, Fetch Metadata
+ * (W3C), RFC 6265. */
 #include "web/security.h"
 
 #include <stdio.h>
 #include <sys/random.h>
 
 const struct web_header web_headers[] = {
-    {"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-                                "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
     {"X-Content-Type-Options", "nosniff"},
     {"Referrer-Policy", "no-referrer"},
     {"Cross-Origin-Opener-Policy", "same-origin"},
@@ -48,7 +50,8 @@ bool web_host_is_ours(struct span host, int port)
 
 bool web_origin_is_ours(struct span origin, int port)
 {
-    return span_starts(origin, "http://") && web_host_is_ours(span_from(origin, strlen("http://")), port);
+    return span_starts(origin, "http://") &&
+           web_host_is_ours(span_from(origin, strlen("http://")), port);
 }
 
 struct span web_cookie(struct span header, const char *name)
@@ -59,7 +62,8 @@ struct span web_cookie(struct span header, const char *name)
         struct span pair = span_trim(span_to(rest, semicolon == SIZE_MAX ? rest.n : semicolon));
         rest = semicolon == SIZE_MAX ? SPAN("") : span_from(rest, semicolon + 1);
         size_t equals = span_find(pair, SPAN("="), 0);
-        if (equals != SIZE_MAX && span_is(span_to(pair, equals), name)) return span_from(pair, equals + 1);
+        if (equals != SIZE_MAX && span_is(span_to(pair, equals), name))
+            return span_from(pair, equals + 1);
     }
     return SPAN_NONE;
 }
@@ -82,19 +86,27 @@ static struct web_decision refuse(int status, const char *why)
     return (struct web_decision){WEB_REFUSE, status, why};
 }
 
-static struct web_decision verdict(enum web_verdict v) { return (struct web_decision){v, 200, NULL}; }
+static struct web_decision verdict(enum web_verdict v)
+{
+    return (struct web_decision){v, 200, NULL};
+}
 
-static bool is_read(struct span method) { return span_is(method, "GET") || span_is(method, "HEAD"); }
+static bool is_read(struct span method)
+{
+    return span_is(method, "GET") || span_is(method, "HEAD");
+}
 
 /* Started by a page of another site (or of another port of ours, which browsers call same-site)? */
 static bool cross_site(const struct web_head *h)
 {
-    return h->fetch_site.p && !span_is(h->fetch_site, "same-origin") && !span_is(h->fetch_site, "none");
+    return h->fetch_site.p && !span_is(h->fetch_site, "same-origin") &&
+           !span_is(h->fetch_site, "none");
 }
 
 static bool top_navigation(const struct web_head *h)
 {
-    return is_read(h->method) && span_is(h->fetch_mode, "navigate") && span_is(h->fetch_dest, "document");
+    return is_read(h->method) && span_is(h->fetch_mode, "navigate") &&
+           span_is(h->fetch_dest, "document");
 }
 
 static bool token_known(const struct web_policy *p, const struct web_head *h)
@@ -107,7 +119,9 @@ static bool token_known(const struct web_policy *p, const struct web_head *h)
 struct web_decision web_decide(const struct web_policy *p, const struct web_head *h)
 {
     if (!web_host_is_ours(h->host, p->port))
-        return refuse(421, "The Host header names another server. Open the address that plumb serve printed.");
+        return refuse(
+            421,
+            "The Host header names another server. Open the address that plumb serve printed.");
     if (!is_read(h->method) && !(h->may_post && span_is(h->method, "POST")))
         return refuse(405, "This address is only read: GET and HEAD.");
     if (cross_site(h)) {
@@ -124,6 +138,8 @@ struct web_decision web_decide(const struct web_policy *p, const struct web_head
         return refuse(403, "The token in the address is not the one of this run of plumb serve.");
     }
     if (p->token[0] && !token_known(p, h))
-        return refuse(403, "This browser has not shown the token. Open the address that plumb serve printed.");
+        return refuse(
+            403,
+            "This browser has not shown the token. Open the address that plumb serve printed.");
     return verdict(WEB_PASS);
 }

@@ -1,9 +1,10 @@
 /* security.h - who may ask what: pure decisions about the head of a request.
  *
- * The server shows files that strangers attach to issues, on a machine where other users and any web page in the browser can reach
- * loopback. So: only our own names as Host (a rebinding attacker brings another), no request that another site
- * started, no foreign Origin, three methods, and a random token per run which the first hit exchanges for a cookie.
- * The one thing another site may start is a top-level navigation (a link in an issue): it gets a page without
+ * The server shows files that strangers attach to issues, on a machine where other users and any
+ * web page in the browser can reach loopback. So: only our own names as Host (a rebinding
+ * attacker brings another), no request that another site started, no foreign Origin, three
+ * methods, and a random token per run which the first hit exchanges for a cookie. The one thing
+ * another site may start is a top-level navigation (a link in an issue): it gets a page without
  * data whose one link leads on, and that click is then ours.
  *
  * Order of the checks: Host, method, cross-site, Origin, token. Pure functions; no allocation.
@@ -23,15 +24,15 @@ struct web_policy {
 /* The head of a request as far as it is looked at. Absent spans for absent headers. */
 struct web_head {
     struct span method;
-    struct span host;       /* when there are several Host headers: absent */
+    struct span host; /* when there are several Host headers: absent */
     struct span origin;
     struct span fetch_site; /* Sec-Fetch-Site, -Mode, -Dest */
     struct span fetch_mode;
     struct span fetch_dest;
-    struct span cookie;     /* Cookie header */
-    struct span token;      /* parameter of the address, absent when none */
-    bool may_post;          /* the page takes POST */
-    bool is_public;         /* assets: no data, no token needed */
+    struct span cookie; /* Cookie header */
+    struct span token;  /* parameter of the address, absent when none */
+    bool may_post;      /* the page takes POST */
+    bool is_public;     /* assets: no data, no token needed */
 };
 
 enum web_verdict {

@@ -1,11 +1,14 @@
 /* table.c - a named query as a sortable, filterable table.
  *
- * The rows come from the named query wrapped in a second SELECT that orders, filters and limits them:
+ * The rows come from the named query wrapped in a second SELECT that orders, filters and limits
+ * them:
  *
- *   SELECT * FROM (<named query>) WHERE "a" LIKE :t_filter OR "b" LIKE :t_filter ORDER BY "c" DESC LIMIT :t_limit OFFSET :t_after
+ *   SELECT * FROM (<named query>) WHERE "a" LIKE :t_filter OR "b" LIKE :t_filter
+ *   ORDER BY "c" DESC LIMIT :t_limit OFFSET :t_after
  *
- * Everything in that text is the program's: names come from the columns of the page, a `sort` that is none of them is ignored, and
- * what the address brings is bound. SQLite keeps only the rows of the page while it sorts.
+ * Everything in that text is the program's: names come from the columns of the page, a `sort`
+ * that is none of them is ignored, and what the address brings is bound. SQLite keeps only the
+ * rows of the page while it sorts.
  */
 #include "web/web.h"
 
@@ -21,7 +24,7 @@ struct view {
     const struct web_table *t;
     const struct web_column *sort; /* NULL: order of the query */
     bool descending;
-    const char *filter;            /* NULL none */
+    const char *filter; /* NULL none */
     int64_t after, limit;
     int64_t total, matching;
     double max[MAX_COLUMNS];
@@ -29,7 +32,8 @@ struct view {
 
 static bool numeric(enum web_kind k)
 {
-    return k == WEB_COUNT || k == WEB_MS || k == WEB_BYTES || k == WEB_SHARE || k == WEB_BAR || k == WEB_REAL;
+    return k == WEB_COUNT || k == WEB_MS || k == WEB_BYTES || k == WEB_SHARE || k == WEB_BAR ||
+           k == WEB_REAL;
 }
 
 /* Name of a parameter of this table. */
@@ -77,7 +81,8 @@ static void put_filter(struct buf *b, const struct web_table *t)
     }
 }
 
-static enum err prepare(struct view *v, const char *use, const char *select, bool filtered, bool page, sqlite3_stmt **out)
+static enum err prepare(struct view *v, const char *use, const char *select, bool filtered,
+                        bool page, sqlite3_stmt **out)
 {
     const struct store_query *query = store_query_find(v->t->query);
     if (!query) FAIL(ERR_NOT_FOUND, "there is no named query %s", v->t->query);
@@ -85,10 +90,13 @@ static enum err prepare(struct view *v, const char *use, const char *select, boo
     struct span sql = bare(query->sql);
     buf_printf(&b, "SELECT %s FROM (\n%.*s\n)", select, SPAN_ARG(sql));
     if (filtered) put_filter(&b, v->t);
-    if (page && v->sort) buf_printf(&b, " ORDER BY \"%s\"%s NULLS LAST", v->sort->name, v->descending ? " DESC" : "");
+    if (page && v->sort)
+        buf_printf(&b, " ORDER BY \"%s\"%s NULLS LAST", v->sort->name,
+                   v->descending ? " DESC" : "");
     if (page) buf_puts(&b, " LIMIT :t_limit OFFSET :t_after");
-    const char *name = arena_printf(&v->q->arena, "%s/%s/%s/%d%s%s", use, v->t->id, v->t->query, filtered,
-                                    page && v->sort ? v->sort->name : "", v->descending ? "-" : "");
+    const char *name =
+        arena_printf(&v->q->arena, "%s/%s/%s/%d%s%s", use, v->t->id, v->t->query, filtered,
+                     page && v->sort ? v->sort->name : "", v->descending ? "-" : "");
     enum err err = buf_ok(&b);
     if (!err && !name) err = err_set(ERR_NOMEM, "out of memory for a table");
     if (!err) err = web_statement(v->q, name, b.p, out);
@@ -112,8 +120,8 @@ static const char *pattern(struct web_request *q, const char *text)
     return kept.p ? kept.p : "%";
 }
 
-/* Number of rows, and the largest value of each bar column. */
-static enum err count_rows(struct view *v, bool filtered, int64_t *n)
+/* Number of rows without the filter, and the largest value of each bar column. */
+static enum err count_rows(struct view *v)
 {
     struct buf select = {0};
     sqlite3_stmt *s;
@@ -121,12 +129,10 @@ static enum err count_rows(struct view *v, bool filtered, int64_t *n)
     for (const struct web_column *c = v->t->columns; c->name; c++)
         if (c->kind == WEB_BAR) buf_printf(&select, ", max(\"%s\")", c->name);
     enum err err = buf_ok(&select);
-    if (!err) err = prepare(v, "count", select.p, filtered, false, &s);
+    if (!err) err = prepare(v, "count", select.p, false, false, &s);
     buf_release(&select);
-    if (err) return err;
-    if (filtered) TRY(store_bind_text(s, ":t_filter", pattern(v->q, v->filter), -1));
-    if (!web_step(v->q, s, &err)) return err;
-    *n = sqlite3_column_int64(s, 0);
+    if (err || !web_step(v->q, s, &err)) return err;
+    v->total = sqlite3_column_int64(s, 0);
     int at = 1, i = 0;
     for (const struct web_column *c = v->t->columns; c->name && i < MAX_COLUMNS; c++, i++)
         if (c->kind == WEB_BAR) v->max[i] = sqlite3_column_double(s, at++);
@@ -157,7 +163,8 @@ static void put_head_cell(struct view *v, const struct web_column *c)
     else if (sorted) html(h, " aria-sort=\"ascending\"");
     html(h, "><a href=\"%s#%s\">%s", href, v->t->id, c->head);
     if (c->unit) html(h, " <small>%s</small>", c->unit);
-    if (sorted) html(h, "<span class=\"sort\">%s</span>", v->descending ? "\xe2\x96\xbc" : "\xe2\x96\xb2");
+    if (sorted)
+        html(h, "<span class=\"sort\">%s</span>", v->descending ? "\xe2\x96\xbc" : "\xe2\x96\xb2");
     html(h, "</a></th>");
 }
 
@@ -186,7 +193,8 @@ static void put_number(struct html *h, char verb, sqlite3_stmt *s, int i)
     bool zero = sqlite3_column_double(s, i) == 0;
     if (zero) html(h, "<span class=\"dim\">");
     html_number(&h->out, verb,
-                type == SQLITE_INTEGER ? html_of_int(sqlite3_column_int64(s, i)) : html_of_real(sqlite3_column_double(s, i)));
+                type == SQLITE_INTEGER ? html_of_int(sqlite3_column_int64(s, i))
+                                       : html_of_real(sqlite3_column_double(s, i)));
     if (zero) html(h, "</span>");
 }
 
@@ -234,22 +242,41 @@ static void put_row(struct view *v, sqlite3_stmt *s, const int *index)
     html(v->h, "</tr>\n");
 }
 
-static enum err put_rows(struct view *v, int64_t *shown)
+static bool in_window(const struct view *v, int64_t at)
 {
-    sqlite3_stmt *s;
-    int index[MAX_COLUMNS], n = 0;
-    enum err err;
-    TRY(prepare(v, "rows", "*", v->filter != NULL, true, &s));
-    TRY(store_bind_int(s, ":t_limit", v->limit));
-    TRY(store_bind_int(s, ":t_after", v->after));
-    if (v->filter) TRY(store_bind_text(s, ":t_filter", pattern(v->q, v->filter), -1));
+    return at >= v->after && at < v->after + v->limit;
+}
+
+/* Columns of the statement that the table shows. */
+static enum err find_columns(const struct view *v, sqlite3_stmt *s, int index[MAX_COLUMNS])
+{
+    int n = 0;
     for (const struct web_column *c = v->t->columns; c->name; c++) {
         REQUIRE("web:columns", n < MAX_COLUMNS);
         index[n] = web_column_index(s, c->name);
-        if (index[n++] < 0) FAIL(ERR_NOT_FOUND, "the named query %s has no column %s", v->t->query, c->name);
+        if (index[n++] < 0)
+            FAIL(ERR_NOT_FOUND, "the named query %s has no column %s", v->t->query, c->name);
     }
-    *shown = 0;
-    while (web_step(v->q, s, &err)) {
+    return ERR_OK;
+}
+
+/* A filtered table, and one whose query costs more than its rows, steps through all rows and counts
+ * those outside the window; any other asks for the window only. */
+static enum err put_rows(struct view *v, int64_t *shown)
+{
+    sqlite3_stmt *s;
+    int index[MAX_COLUMNS];
+    enum err err;
+    bool whole = v->t->once || v->filter;
+    TRY(prepare(v, "rows", "*", v->filter != NULL, true, &s));
+    TRY(store_bind_int(s, ":t_limit", whole ? -1 : v->limit));
+    TRY(store_bind_int(s, ":t_after", whole ? 0 : v->after));
+    if (v->filter) TRY(store_bind_text(s, ":t_filter", pattern(v->q, v->filter), -1));
+    TRY(find_columns(v, s, index));
+    for (int64_t at = whole ? 0 : v->after; web_step(v->q, s, &err); at++) {
+        if (v->filter) v->matching = at + 1;
+        else if (whole) v->total = at + 1;
+        if (!in_window(v, at)) continue;
         put_row(v, s, index);
         ++*shown;
     }
@@ -267,10 +294,13 @@ static void put_foot(struct view *v, int64_t shown)
         html(h, "<div class=\"cut\">Showing %n", v->after + (shown > 0));
         if (shown > 1) html(h, " to %n", v->after + shown);
         html(h, " of %n %s<span class=\"pg\">", of, v->t->unit);
-        if (v->after) html(h, "<a href=\"%s#%s\">First %n</a>", web_here(v->q, param(v, "after"), "", NULL), v->t->id, v->limit);
+        if (v->after)
+            html(h, "<a href=\"%s#%s\">First %n</a>", web_here(v->q, param(v, "after"), "", NULL),
+                 v->t->id, v->limit);
         if (v->after + shown < of) {
             const char *next = arena_printf(&v->q->arena, "%lld", (long long)(v->after + shown));
-            html(h, "<a rel=\"next\" href=\"%s#%s\">Next %n</a>", web_here(v->q, param(v, "after"), next, NULL), v->t->id,
+            html(h, "<a rel=\"next\" href=\"%s#%s\">Next %n</a>",
+                 web_here(v->q, param(v, "after"), next, NULL), v->t->id,
                  v->limit < of - v->after - shown ? v->limit : of - v->after - shown);
         }
         html(h, "</span></div>");
@@ -284,7 +314,9 @@ void web_hidden(struct web_request *q, struct html *h, const char *const *withou
     for (int i = 0; i < q->n_params; i++) {
         bool skip = false;
         for (const char *const *w = without; *w; w++) skip |= !strcmp(*w, q->params[i].name);
-        if (!skip) html(h, "<input type=\"hidden\" name=\"%s\" value=\"%s\">", q->params[i].name, q->params[i].value);
+        if (!skip)
+            html(h, "<input type=\"hidden\" name=\"%s\" value=\"%s\">", q->params[i].name,
+                 q->params[i].value);
     }
 }
 
@@ -292,35 +324,59 @@ static void put_filter_form(struct view *v)
 {
     struct html *h = v->h;
     const char *name = param(v, "q"), *after = param(v, "after");
-    html(h, "<form class=\"filter\" method=\"get\" action=\"%s#%s\" role=\"search\">", web_job_of(v->q)->address.path, v->t->id);
+    html(h, "<form class=\"filter\" method=\"get\" action=\"%s#%s\" role=\"search\">",
+         web_job_of(v->q)->address.path, v->t->id);
     web_hidden(v->q, h, (const char *const[]){name, after, "token", NULL});
-    html(h, "<input class=\"q\" type=\"search\" name=\"%s\" value=\"%s\" placeholder=\"Filter %s\" aria-label=\"Filter %s\">", name,
-         v->filter ? v->filter : "", v->t->unit, v->t->unit);
+    html(h,
+         "<input class=\"q\" type=\"search\" name=\"%s\" value=\"%s\" placeholder=\"Filter %s\" "
+         "aria-label=\"Filter %s\">",
+         name, v->filter ? v->filter : "", v->t->unit, v->t->unit);
     if (v->filter)
-        html(h, "<a class=\"chip\" href=\"%s#%s\">All %n</a>", web_here(v->q, name, "", after, "", NULL), v->t->id, v->total);
-    html(h, "<span class=\"n\">%n of %n</span></form>\n", v->filter ? v->matching : v->total, v->total);
+        html(h, "<a class=\"chip\" href=\"%s#%s\">All %n</a>",
+             web_here(v->q, name, "", after, "", NULL), v->t->id, v->total);
+    html(h, "<span class=\"n\">%n of %n</span></form>\n", v->filter ? v->matching : v->total,
+         v->total);
 }
 
-enum err web_table(struct web_request *q, struct html *h, const struct web_table *t, int64_t *n_rows)
+static void put_no_match(struct view *v)
 {
-    struct view v = {.q = q, .h = h, .t = t};
+    struct arena *a = &v->q->arena;
+    web_state(v->h, WEB_NO_MATCH,
+              arena_printf(a, "Nothing matches \xe2\x80\x9c%s\xe2\x80\x9d.", v->filter),
+              arena_printf(a, "%lld %s were searched.", (long long)v->total, v->t->unit));
+}
+
+/* What stands around the rows, which were written first since only then their number is known. */
+static void put_table(struct view *v, const struct html *rows, int64_t shown)
+{
+    const struct web_table *t = v->t;
+    if (!v->total) {
+        if (t->none_what) web_state(v->h, t->none, t->none_what, t->none_why);
+        return;
+    }
+    if (t->filter && (v->total > 5 || v->filter)) put_filter_form(v);
+    if (v->filter && !v->matching) {
+        put_no_match(v);
+        return;
+    }
+    put_head(v);
+    buf_span(&v->h->out, buf_text(&rows->out));
+    put_foot(v, shown);
+}
+
+enum err web_table(struct web_request *q, struct html *h, const struct web_table *t,
+                   int64_t *n_rows)
+{
+    struct html rows = {0};
+    struct view v = {.q = q, .h = &rows, .t = t};
     int64_t shown = 0;
     read_params(&v);
-    TRY(count_rows(&v, false, &v.total));
-    if (n_rows) *n_rows = v.total;
-    if (!v.total) {
-        if (t->none_what) web_state(h, t->none, t->none_what, t->none_why);
-        return ERR_OK;
-    }
-    if (v.filter) TRY(count_rows(&v, true, &v.matching));
-    if (t->filter && (v.total > 5 || v.filter)) put_filter_form(&v);
-    if (v.filter && !v.matching) {
-        web_state(h, WEB_NO_MATCH, arena_printf(&q->arena, "Nothing matches \xe2\x80\x9c%s\xe2\x80\x9d.", v.filter),
-                  arena_printf(&q->arena, "%lld %s were searched.", (long long)v.total, t->unit));
-        return ERR_OK;
-    }
-    put_head(&v);
-    TRY(put_rows(&v, &shown));
-    put_foot(&v, shown);
-    return ERR_OK;
+    enum err err = t->once ? ERR_OK : count_rows(&v);
+    if (!err && (t->once || v.total)) err = put_rows(&v, &shown);
+    if (!err) err = html_ok(&rows);
+    v.h = h;
+    if (!err) put_table(&v, &rows, shown);
+    if (!err && n_rows) *n_rows = v.total;
+    html_release(&rows);
+    return err;
 }

@@ -192,6 +192,7 @@ static bool replace_non_finite(struct span text, struct buf *out)
 enum err json_parse(struct span text, struct arena *arena, struct json **out)
 {
     bool out_of_memory;
+    if (!text.p) text = SPAN("");
     *out = json_plain(text, arena, &out_of_memory);
     if (*out) return ERR_OK;
     if (out_of_memory) FAIL(ERR_NOMEM, "out of memory for JSON text");

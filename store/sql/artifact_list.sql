@@ -14,7 +14,8 @@ LEFT JOIN run r ON r.id = f.run
 LEFT JOIN compile c ON c.id = a.compile
 WHERE a.id >= coalesce(:from, 0)
   AND (:run IS NULL OR r.name = :run)
-  AND (:kind IS NULL OR a.name IN (SELECT id FROM string WHERE text = :kind))
+  AND (:kind IS NULL OR a.name IN (SELECT id FROM string WHERE text = :kind AND length(text) <= 48
+    UNION ALL SELECT id FROM string WHERE length(:kind) > 48 AND text = :kind))
   AND (:compile_id IS NULL OR a.compile IN (SELECT id FROM compile WHERE compile_id = :compile_id))
   AND (:text IS NULL OR a.name IN (SELECT id FROM string WHERE id IN (SELECT DISTINCT name FROM artifact)
     AND instr(lower(text), lower(:text))))

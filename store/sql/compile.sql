@@ -16,9 +16,8 @@ SELECT it.compile_id, it.occurrence, it.attempts, it.outcome, (SELECT text FROM 
   (SELECT reason FROM recompile p WHERE p.compile = it.id ORDER BY position LIMIT 1) AS recompile_reason,
   (SELECT count(*) FROM kernel k WHERE k.compile = it.id) AS kernels,
   (SELECT count(*) FROM guard g WHERE g.compile = it.id) AS guard_leaves,
-  (SELECT count(*) FROM node n WHERE n.op BETWEEN 3 AND 5 AND n.graph = (SELECT coalesce(g.same_as, g.id) FROM graph g WHERE g.compile = it.id
-    AND g.name IN (SELECT id FROM string WHERE text IN ('inductor_post_grad_graph', 'after_post_grad_graph') AND length(text) <= 48)
-    ORDER BY g.id DESC LIMIT 1))
+  (SELECT count(*) FROM graph g JOIN node d ON d.id BETWEEN g.first_node AND g.first_node + g.n_nodes - 1 WHERE d.op BETWEEN 3 AND 5
+    AND g.compile = it.id AND g.name IN (SELECT id FROM string WHERE text = 'inductor_post_grad_graph' AND length(text) <= 48))
     AS lowered_nodes,
   (SELECT count(DISTINCT c.id) FROM compile c WHERE c.source = it.source AND c.frame_id IS it.frame_id) AS versions,
   b.compile_id AS before_id, b.occurrence AS before_occurrence, n.compile_id AS next_id, n.occurrence AS next_occurrence,

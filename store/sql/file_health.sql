@@ -16,5 +16,4 @@ SELECT (SELECT value FROM meta WHERE key = 'state') AS state,
   (SELECT sum(count) FROM loss WHERE kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload',
     'interrupted')) AS serious,
   (SELECT count(*) FROM source_file WHERE year_from = 'file') AS guessed_years,
-  (SELECT count(*) FROM source_file WHERE zone_ns IS NULL) AS unknown_zones,
-  (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS file_bytes;
+  (SELECT count(*) FROM source_file WHERE zone_ns IS NULL) AS unknown_zones;

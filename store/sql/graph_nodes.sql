@@ -2,5 +2,5 @@
 -- :graph  row id of the graph; needed
 SELECT line, op, name, target, type, file, source_line, id
 FROM nodes
-WHERE graph = (SELECT coalesce(same_as, id) FROM graph WHERE id = :graph)
+WHERE graph = :graph
 ORDER BY id;

@@ -1,6 +1,6 @@
 -- guard_kinds: Guards of a run per kind, with what each kind checks.
 -- :run  name of a run; all runs when not given
-SELECT k.text AS kind, count(*) AS guards, count(*) AS bar, count(DISTINCT g.compile) AS compiles,
+SELECT k.text AS kind, sum(g.guards) AS guards, sum(g.guards) AS bar, sum(g.compiles) AS compiles,
   CASE k.text
     WHEN 'TENSOR_MATCH' THEN 'dtype, device, shape, strides, requires_grad and dispatch keys of a tensor'
     WHEN 'ID_MATCH' THEN 'the very same object'
@@ -26,10 +26,9 @@ SELECT k.text AS kind, count(*) AS guards, count(*) AS bar, count(DISTINCT g.com
     WHEN 'guard_added' THEN 'a relation of symbols that the trace needed'
     WHEN 'guard_added_fast' THEN 'a relation of symbols that the trace needed'
   END AS checks
-FROM guard g
+FROM (SELECT kind, count(*) AS guards, count(DISTINCT compile) AS compiles FROM guard
+  WHERE source IN (SELECT f.id FROM source_file f LEFT JOIN run r ON r.id = f.run WHERE :run IS NULL OR r.name = :run)
+  GROUP BY kind) g
 JOIN string k ON k.id = g.kind
-JOIN source_file f ON f.id = g.source
-LEFT JOIN run r ON r.id = f.run
-WHERE :run IS NULL OR r.name = :run
 GROUP BY k.text
 ORDER BY guards DESC, kind;

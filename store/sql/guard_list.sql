@@ -12,7 +12,8 @@ LEFT JOIN run r ON r.id = f.run
 LEFT JOIN compile c ON c.id = g.compile
 WHERE g.id >= coalesce(:from, 0)
   AND (:run IS NULL OR r.name = :run)
-  AND (:kind IS NULL OR g.kind IN (SELECT id FROM string WHERE text = :kind))
+  AND (:kind IS NULL OR g.kind IN (SELECT id FROM string WHERE text = :kind AND length(text) <= 48
+    UNION ALL SELECT id FROM string WHERE length(:kind) > 48 AND text = :kind))
   AND (:text IS NULL OR instr((SELECT text FROM string WHERE id = g.code), :text))
 ORDER BY g.id
 LIMIT 201;

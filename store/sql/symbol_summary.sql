@@ -1,11 +1,7 @@
--- symbol_summary: Guards and symbols of a run in one row.
+-- symbol_summary: Guarded compiles and symbols of a run in one row.
 -- :run  name of a run; all runs when not given
-SELECT (SELECT count(*) FROM guard g JOIN source_file f ON f.id = g.source LEFT JOIN run r ON r.id = f.run
-    WHERE :run IS NULL OR r.name = :run) AS guards,
-  (SELECT count(DISTINCT g.kind) FROM guard g JOIN source_file f ON f.id = g.source LEFT JOIN run r ON r.id = f.run
-    WHERE :run IS NULL OR r.name = :run) AS kinds,
-  (SELECT count(DISTINCT g.compile) FROM guard g JOIN source_file f ON f.id = g.source LEFT JOIN run r ON r.id = f.run
-    WHERE :run IS NULL OR r.name = :run) AS compiles,
-  (SELECT count(*) FROM symbols WHERE (:run IS NULL OR run = :run) AND kind <> 'specialization') AS symbols,
-  (SELECT count(*) FROM symbols WHERE (:run IS NULL OR run = :run) AND kind = 'unbacked') AS unbacked,
-  (SELECT count(*) FROM symbols WHERE (:run IS NULL OR run = :run) AND kind = 'specialization') AS fixed;
+WITH log(id) AS (SELECT f.id FROM source_file f LEFT JOIN run r ON r.id = f.run WHERE :run IS NULL OR r.name = :run)
+SELECT (SELECT count(*) FROM compile c WHERE source IN log AND EXISTS (SELECT 1 FROM guard g WHERE g.compile = c.id)) AS compiles,
+  (SELECT count(*) FROM symbol WHERE source IN log AND kind <> 'specialization') AS symbols,
+  (SELECT count(*) FROM symbol WHERE source IN log AND kind = 'unbacked') AS unbacked,
+  (SELECT count(*) FROM symbol WHERE source IN log AND kind = 'specialization') AS fixed;

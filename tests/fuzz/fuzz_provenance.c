@@ -1,4 +1,4 @@
-/* fuzz_provenance.c - libFuzzer target: node mappings and the three texts they speak of, separated by NUL bytes. */
+/* fuzz_provenance.c - libFuzzer target: node mappings and three texts, separated by NUL bytes. */
 #include <stdlib.h>
 
 #include "capture/provenance.h"

@@ -1,4 +1,5 @@
 """Rows made of what the compiler wrote (graphs, guards, kernels, breaks), against counts made from the texts themselves."""
+import hashlib
 import json
 import re
 
@@ -154,9 +155,10 @@ def test_ranks_that_executed_and_estimated():
     first = values(out, "SELECT n.text, t.text, round(e.ns), json_array_length(o.text) FROM op_estimate e JOIN string n ON n.id = e.name "
                         "JOIN string t ON t.id = e.type JOIN string o ON o.id = e.outputs WHERE e.position = 0 ORDER BY e.artifact LIMIT 1")
     assert first == [("extern_kernels.mm", "compute", 6885842, 1)]
-    info = values(out, "SELECT s.text FROM kernel k JOIN string n ON n.id = k.name JOIN string s ON s.id = k.info "
+    info = values(out, "SELECT s.text, k.line FROM kernel k JOIN string n ON n.id = k.name LEFT JOIN string s ON s.id = k.info "
                        "WHERE n.text = 'triton_poi_fused_relu_1'")
-    assert info and all(json.loads(text)["autotune_cache_state"] == "miss" for text in info)
+    assert len(info) == 2, "one row of each rank, not one more for what is known of it"
+    assert all(json.loads(text)["autotune_cache_state"] == "miss" and line == 91 for text, line in info)
 
 
 def test_guards_of_2024_keep_their_stacks(traces):
@@ -181,3 +183,74 @@ def test_break_reason_of_2024(tmp_path):
     rows = values(tmp_path / "old.db", "SELECT compile_id, file, line, reason, stack_text(stack) FROM graph_breaks")
     assert rows[0][:4] == ("0/0", "/home/user/a.py", 5, "builtin: print [<class 'str'>] False")
     assert rows[0][4].index("line 9, in <module>") < rows[0][4].index("line 5, in fn"), "outermost first"
+
+
+# ---- texts and mappings in other orders than PyTorch's usual one
+
+def record(key, meta, payload, compile_id, **more):
+    frame, n = compile_id.split("/")
+    head = {key: meta, "frame_id": int(frame), "frame_compile_id": int(n), "attempt": 0, **more}
+    head["has_payload"] = hashlib.md5(payload.encode()).hexdigest()
+    lines = "".join(f"\t{line}\n" for line in payload.split("\n"))
+    return f"V0403 07:28:48.061000 1 torch/_inductor/debug.py:1] {json.dumps(head)}\n{lines}"
+
+
+def artifact(name, payload, compile_id):
+    return record("artifact", {"name": name, "encoding": "json" if "mappings" in name else "string"}, payload, compile_id)
+
+
+def mapping(compile_id, node="a"):
+    links = {"preToPost": {node: ["p"]}, "postToPre": {"p": [node]}, "cppCodeToPost": {"k0": ["p"]}, "postToCppCode": {"p": ["k0"]}}
+    return artifact("inductor_provenance_tracking_node_mappings", json.dumps(links), compile_id)
+
+
+def code(compile_id, above=0):
+    return record("inductor_output_code", {"filename": "/tmp/x.py"}, "# AOT ID: x\n" + "\n" * above + "k0 = f\ndef call(args):\n  k0(x)\n", compile_id)
+
+
+def maps_of(tmp_path, text):
+    from conftest import run_plumb
+    log = tmp_path / "dedicated_log_torch_trace_made.log"
+    log.write_text(text)
+    run_plumb("import", log, "-o", tmp_path / "made.db", "--overwrite")
+    rows = values(tmp_path / "made.db", "SELECT c.compile_id, p.map, p.relation, p.line, p.to_line FROM provenance p JOIN provenance_map m ON m.id = p.map "
+                                        "JOIN compile c ON c.id = m.compile ORDER BY m.id, p.relation, p.line")
+    return [(row[0], *row[2:]) for row in rows]
+
+
+def expected(compile_id, pre, post, kernel):
+    return [(compile_id, 1, pre, post), (compile_id, 2, post, pre), (compile_id, 3, kernel, post), (compile_id, 4, post, kernel)]
+
+
+def test_mapping_before_its_texts(tmp_path):
+    text = mapping("0/0") + artifact("before_pre_grad_graph", "a = 1", "0/0") + artifact("after_post_grad_graph", "\np = 1", "0/0") + code("0/0")
+    assert maps_of(tmp_path, text) == expected("0/0", 1, 2, 4)
+
+
+def test_backward_shares_the_pre_grad_graph(tmp_path):
+    """A hundred forwards first, then the backwards, each with a post-grad graph and code of its own."""
+    ids = [f"{i}/0" for i in range(100)]
+    forward = "".join(artifact("before_pre_grad_graph", "\n" * i + "a = 1", c) + artifact("after_post_grad_graph", "p = 1", c) + code(c) + mapping(c)
+                      for i, c in enumerate(ids))
+    backward = "".join(artifact("after_post_grad_graph", "\n\np = 1", c) + code(c, 3) + mapping(c) for c in ids)
+    rows = maps_of(tmp_path, forward + backward)
+    wanted = [row for i, c in enumerate(ids) for row in expected(c, i + 1, 1, 4)]
+    wanted += [row for i, c in enumerate(ids) for row in expected(c, i + 1, 3, 7)]
+    assert rows == wanted
+
+
+def test_older_names_of_the_graphs(tmp_path):
+    """The better name wins, whichever comes first."""
+    old = record("inductor_pre_grad_graph", {}, "\n\n\na = 1", "0/0") + record("inductor_post_grad_graph", {}, "\n\n\n\np = 1", "0/0")
+    new = artifact("before_pre_grad_graph", "a = 1", "0/0") + artifact("after_post_grad_graph", "p = 1", "0/0")
+    for texts_in_order, lines in ((old, (4, 5)), (old + new, (1, 1)), (new + old, (1, 1))):
+        assert maps_of(tmp_path, texts_in_order + code("0/0") + mapping("0/0")) == expected("0/0", *lines, 4)
+
+
+def test_texts_let_go_are_a_loss(tmp_path):
+    from conftest import run_plumb
+    first = artifact("before_pre_grad_graph", "a = 1", "0/0") + artifact("after_post_grad_graph", "p = 1", "0/0")
+    others = "".join(artifact("before_pre_grad_graph", "a = 1", f"{i}/0") for i in range(1, 200))
+    assert maps_of(tmp_path, first + others + code("0/0") + mapping("0/0")) == []
+    messages = values(tmp_path / "made.db", "SELECT message FROM losses WHERE kind = 'schema'")
+    assert len(messages) == 1 and "not mapped" in messages[0]

@@ -65,11 +65,26 @@ def test_damage_is_named(tmp_path, damage, says):
 def test_rebuild_makes_derived_parts_again(tmp_path):
     path = make(tmp_path / "a.db").close()
     db = sqlite3.connect(path)
-    db.executescript("DROP VIEW compiles; DROP INDEX node_by_graph;")
+    db.executescript("DROP VIEW compiles; DROP INDEX guard_by_compile;")
     db.close()
     assert "made again" in plumb("doctor", "--rebuild", path)
     plumb("doctor", path)
     assert value(path, "SELECT compile_id FROM compiles") == "0/0"
+
+
+def test_views_of_another_plumb_are_not_used(tmp_path):
+    path = make(tmp_path / "a.db").close()
+    db = sqlite3.connect(path)
+    db.executescript("DROP VIEW compiles; CREATE VIEW compiles(compile_id) AS SELECT 'old';")
+    db.close()
+    assert "0/0" in plumb("sql", path, "SELECT compile_id FROM compiles")
+    assert "1 indices and views are missing or those of another plumb" in plumb("doctor", path, code=1)
+    plumb("doctor", "--rebuild", path)
+    assert value(path, "SELECT compile_id FROM compiles") == "0/0"
+    db = sqlite3.connect(path)
+    db.execute("CREATE VIEW mine AS SELECT 1")
+    db.close()
+    assert 'holds the view "mine"' in plumb("doctor", path, code=2)
 
 
 def test_a_killed_writer(tmp_path):
@@ -105,6 +120,19 @@ def test_a_damaged_file_says_what_can_be_read(tmp_path):
     out = plumb("doctor", path, code=1)
     assert "table event: 0 rows can be read, then the file is damaged" in out
     assert "table compile: all 1 rows can be read" in out
+
+
+def test_a_file_that_does_not_open(tmp_path):
+    path = make(tmp_path / "a.db").close()
+    data = bytearray(open(path, "rb").read())
+    at = data.index(b"CREATE TABLE overhead")
+    data[at:at + 6] = b"DELETE"
+    open(path, "wb").write(data)
+    assert "is damaged (malformed database schema" in plumb("sql", path, "SELECT 1", code=2)
+    out = plumb("doctor", path, code=1)
+    assert "it does not open" in out and "table event: all 3000 rows can be read" in out
+    open(path, "wb").write(data[:40000])
+    assert "it does not open" in plumb("doctor", path, code=1)
 
 
 def test_packed_is_looked_at_only(tmp_path):

@@ -530,7 +530,7 @@ def test_killed_import_leaves_every_committed_record(tmp_path):
     block = logs.small(400)
     put(folder, b"".join(logs.artifact("note", f"text {i} " + "word " * 200, **logs.ids(i)) for i in range(20000)) + block)
     out, recovered = tmp_path / "out.db", 0
-    for delay in (0.02, 0.05, 0.08, 0.12, 0.2):
+    for delay in (0.02, 0.05, 0.1, 0.2, 0.4, 0.8):
         process = subprocess.Popen([str(PLUMB), "import", str(folder), "-o", str(out), "--overwrite"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)

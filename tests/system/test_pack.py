@@ -104,6 +104,37 @@ def test_outputs_are_not_overwritten(traces, tmp_path):
     assert "ends in .db.gz" in pack(traces("simple"), tmp_path / "x.zip", expect=2).err
 
 
+def test_packing_a_packed_file(traces, tmp_path):
+    pack(traces("simple"), tmp_path / "1.db.gz")
+    pack(tmp_path / "1.db.gz", tmp_path / "2.db.gz")
+    sql = "SELECT id, artifact_text(id) AS t FROM artifact ORDER BY id"
+    assert query(tmp_path / "2.db.gz", sql) == query(traces("simple"), sql)
+    assert values(tmp_path / "2.db.gz", "SELECT value FROM meta WHERE key = 'packed_from'") == ["closed"]
+
+
+@pytest.mark.parametrize("change", [
+    "UPDATE artifact SET offset = offset + 3",
+    "UPDATE artifact SET offset = -5, stored = 9223372036854775807",
+    "UPDATE artifact SET offset = 9223372036854775807",
+    "UPDATE artifact SET offset = 0, stored = 100",
+    "UPDATE loss SET offset = -1",
+    "UPDATE text_frame SET stream = 99",
+    "DELETE FROM source_file",
+    "UPDATE string SET text = NULL",
+])
+def test_hostile_places_are_survived(traces, tmp_path, change):
+    """Rows that contradict the streams: the pack succeeds (and says what it cut) or fails with a sentence."""
+    copy = tmp_path / "hostile.db"
+    copy.write_bytes(traces("simple").read_bytes())
+    with sqlite3.connect(copy) as db:
+        db.execute(change)
+    for options in ((), ("--redact",)):
+        done = run_plumb("pack", copy, "-o", tmp_path / "h.db.gz", "--overwrite", *options, expect=None)
+        assert done.code == 0 or done.err.startswith("plumb: "), done
+    run_plumb("search", copy, "torch", "--limit", "0", expect=None)
+    run_plumb("search", copy, "torch", "--kind", "fx_graph_runnable", expect=None)
+
+
 # ---- redaction ----
 
 TORCH = re.compile(r"(site-packages|dist-packages|pytorch)/torch/")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import urllib.request
 
 import pytest
 from conftest import GIVEN, PLUMB, log_text, query, run_folder, run_plumb, values
@@ -212,6 +213,22 @@ def test_folder_that_is_set_is_kept(made, tmp_path):
     # What was there before is no part of this run.
     assert values(tmp_path / "r.db", "SELECT name FROM source_file") == [p.name for p in theirs.iterdir() if "old" not in p.name]
     assert values(tmp_path / "r.db", "SELECT sum(records) FROM envelope_counts") == [366]
+
+
+def test_serve_shows_the_file_while_it_grows(made, tmp_path):
+    program = subprocess.Popen([str(PLUMB), "record", "--serve", "--port", "0", "-o", "r.db", "--", *made("wait", 3)], cwd=tmp_path,
+                               env=environment(XDG_CACHE_HOME=str(tmp_path)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    lines = [program.stdout.readline() for _ in range(2)]
+    address = next(line.strip() for line in lines if line.startswith("http://"))
+    assert "waiting\n" in lines
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    assert opener.open(address, timeout=20).status == 200
+    program.send_signal(signal.SIGTERM)  # passed to the program; the pages stay
+    assert wait_for(lambda: values(tmp_path / "r.db", "SELECT ended FROM run") == ["signal"])
+    assert opener.open(address, timeout=20).status == 200
+    program.send_signal(signal.SIGINT)
+    assert program.wait(timeout=30) == 128 + signal.SIGTERM
+    assert [p.name for p in tmp_path.glob("r.db*")] == ["r.db"], "one closed file"
 
 
 # ---- with PyTorch ----

@@ -221,3 +221,24 @@ def test_extension_answers_the_same_in_stock_sqlite3(trace):
         assert done.returncode == 0 and not done.stderr, done.stderr.decode()
         params = ("-p", "word=relu") if ":word" in sql else ()
         assert json.loads(done.stdout or b"[]") == ask(trace, "--named", name, *params)
+
+
+def test_every_named_query_answers_the_same_through_the_extension(trace):
+    """Python's own SQLite, with nothing of plumb but the extension."""
+    db = sqlite3.connect(f"file:{trace}?mode=ro", uri=True)
+    extension = os.path.join(os.path.dirname(PLUMB), "plumb_sqlite")
+    if not hasattr(db, "enable_load_extension") or not os.path.exists(extension + ".so"):
+        pytest.skip("sqlite3.enable_load_extension or build/plumb_sqlite.so is absent")
+    db.enable_load_extension(True)
+    db.load_extension(extension)
+    db.row_factory = sqlite3.Row
+    for name in [line for line in plumb("--list").splitlines() if line and line[0] != " "]:
+        sql = plumb("--named", name, "--list")
+        params = dict.fromkeys((line.split()[1][1:] for line in sql.splitlines() if line.startswith("-- :")), None)
+        given = {p: "relu" if p == "word" else 1 for p in params
+                 if p == "word" or sql.split(f"-- :{p} ")[1].splitlines()[0].endswith("needed")}
+        rows = [dict(row) for row in db.execute(sql, {**params, **given})]
+        arguments = [x for p, v in given.items() for x in ("-p", f"{p}={v}")]
+        got = ask(trace, "--named", name, *arguments)
+        assert [list(r.values()) for r in got] == [
+            [v.hex() if isinstance(v, bytes) else v for v in r.values()] for r in rows], name

@@ -262,6 +262,11 @@ static void takes_large_texts(void **state)
     assert_int_equal(fx_text_read((struct span){text, (size_t)(p - text) + LINES}, &graphs),
                      ERR_OK);
     assert_int_equal(graphs.nodes.n, 2);
+    p = text;
+    for (int i = 0; i < LINES / 2; i++)
+        p += sprintf(p, "class A(M):\n def forward(self, x):\n  return x\n");
+    assert_int_equal(fx_text_read((struct span){text, (size_t)(p - text)}, &graphs), ERR_OK);
+    assert_int_equal(graphs.graphs.n, LINES / 2);
     free(text);
 }
 

@@ -6,7 +6,8 @@
 static struct arena arena;
 static struct trie t;
 
-static void lay(const struct trie_frame *frames, int n_frames, const struct trie_leaf *leaves, int n_leaves)
+static void lay(const struct trie_frame *frames, int n_frames, const struct trie_leaf *leaves,
+                int n_leaves)
 {
     assert_int_equal(lay_trie(frames, n_frames, leaves, n_leaves, &arena, &t), ERR_OK);
 }
@@ -15,7 +16,8 @@ static void lay(const struct trie_frame *frames, int n_frames, const struct trie
 static void branches_indent_and_lone_children_do_not(void **state)
 {
     (void)state;
-    static const struct trie_frame frames[] = {{1, 0, false}, {2, 0, false}, {3, 2, false}, {4, 2, false}, {5, 4, false}, {6, 5, false}};
+    static const struct trie_frame frames[] = {{1, 0, false}, {2, 0, false}, {3, 2, false},
+                                               {4, 2, false}, {5, 4, false}, {6, 5, false}};
     static const struct trie_leaf leaves[] = {{1, 100}, {3, 10}, {6, 20}};
     lay(frames, 6, leaves, 3);
     assert_int_equal(t.n_rows, 6);
@@ -36,7 +38,8 @@ static void branches_indent_and_lone_children_do_not(void **state)
 static void guides_go_on_beside_open_branches(void **state)
 {
     (void)state;
-    static const struct trie_frame frames[] = {{1, 0, false}, {2, 1, false}, {3, 1, false}, {4, 2, false}, {5, 2, false}};
+    static const struct trie_frame frames[] = {
+        {1, 0, false}, {2, 1, false}, {3, 1, false}, {4, 2, false}, {5, 2, false}};
     static const struct trie_leaf leaves[] = {{4, 1}, {5, 1}, {3, 1}};
     lay(frames, 5, leaves, 3);
     assert_int_equal(t.n_rows, 5); /* 1, 2, 4, 5, 3 */
@@ -49,7 +52,8 @@ static void guides_go_on_beside_open_branches(void **state)
 static void folds_library_frames(void **state)
 {
     (void)state;
-    static const struct trie_frame frames[] = {{1, 0, false}, {2, 1, true}, {3, 2, true}, {4, 3, false}, {5, 3, true}};
+    static const struct trie_frame frames[] = {
+        {1, 0, false}, {2, 1, true}, {3, 2, true}, {4, 3, false}, {5, 3, true}};
     static const struct trie_leaf only[] = {{4, 1}}, both[] = {{4, 1}, {5, 1}};
     lay(frames, 4, only, 1);
     assert_int_equal(t.n_rows, 3);
@@ -83,7 +87,8 @@ static void survives_cycles_and_depth(void **state)
     static const struct trie_frame loop[] = {{1, 2, false}, {2, 1, false}, {3, 3, false}};
     static const struct trie_leaf leaves[] = {{1, 1}, {3, 1}};
     lay(loop, 3, leaves, 2);
-    assert_int_equal(t.n_rows, 1); /* what hangs in the cycle is left out, its own parent is a root */
+    assert_int_equal(t.n_rows,
+                     1); /* what hangs in the cycle is left out, its own parent is a root */
     enum { N = 100000 };
     struct trie_frame *deep = calloc(N, sizeof *deep);
     for (int i = 0; i < N; i++) deep[i] = (struct trie_frame){i + 1, i, false};
@@ -99,8 +104,11 @@ static void survives_cycles_and_depth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(branches_indent_and_lone_children_do_not), cmocka_unit_test(guides_go_on_beside_open_branches),
-        cmocka_unit_test(folds_library_frames), cmocka_unit_test(groups_leaves_in_order), cmocka_unit_test(survives_cycles_and_depth),
+        cmocka_unit_test(branches_indent_and_lone_children_do_not),
+        cmocka_unit_test(guides_go_on_beside_open_branches),
+        cmocka_unit_test(folds_library_frames),
+        cmocka_unit_test(groups_leaves_in_order),
+        cmocka_unit_test(survives_cycles_and_depth),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     arena_release(&arena);

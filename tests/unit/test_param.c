@@ -32,9 +32,12 @@ static void splits_and_decodes(void **state)
 static void refuses_what_is_no_address(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "x", "http://evil/", "//evil.example/x", "/\\evil", "/a%", "/a%4", "/a%zz", "/?x=%", "/?x=%f", "/?x=%00",
-                                      "/%00", "*", "/%5cevil", "/%2fevil.example"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(parse(bad[i]), ERR_FORMAT);
+    static const char *const bad[] = {
+        "",     "x",        "http://evil/",    "//evil.example/x", "/\\evil", "/a%",
+        "/a%4", "/a%zz",    "/?x=%",           "/?x=%f",           "/?x=%00", "/%00",
+        "*",    "/%5cevil", "/%2fevil.example"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(parse(bad[i]), ERR_FORMAT);
 }
 
 static void limits_sizes(void **state)
@@ -86,7 +89,11 @@ static void makes_safe_names(void **state)
     (void)state;
     static const struct {
         const char *name, *safe;
-    } cases[] = {{"a.txt", "a.txt"}, {"../../etc/passwd", "_.__.._etc_passwd"}, {"", "plumb"}, {"a\"\r\nX: y", "a___X__y"}, {".hidden", "_hidden"}};
+    } cases[] = {{"a.txt", "a.txt"},
+                 {"../../etc/passwd", "_.__.._etc_passwd"},
+                 {"", "plumb"},
+                 {"a\"\r\nX: y", "a___X__y"},
+                 {".hidden", "_hidden"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf b = {0};
         web_safe_name(span_of(cases[i].name), &b);
@@ -100,8 +107,9 @@ static void makes_safe_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(splits_and_decodes), cmocka_unit_test(refuses_what_is_no_address), cmocka_unit_test(limits_sizes),
-        cmocka_unit_test(adds_a_form),        cmocka_unit_test(writes_it_back),             cmocka_unit_test(makes_safe_names),
+        cmocka_unit_test(splits_and_decodes), cmocka_unit_test(refuses_what_is_no_address),
+        cmocka_unit_test(limits_sizes),       cmocka_unit_test(adds_a_form),
+        cmocka_unit_test(writes_it_back),     cmocka_unit_test(makes_safe_names),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     arena_release(&arena);

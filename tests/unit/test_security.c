@@ -10,11 +10,14 @@ static const struct web_policy open_policy = {.port = 7433, .token = ""};
 /* A request as our own page sends it. */
 static struct web_head ours(void)
 {
-    return (struct web_head){.method = SPAN("GET"), .host = SPAN("127.0.0.1:7433"), .fetch_site = SPAN("same-origin"),
+    return (struct web_head){.method = SPAN("GET"),
+                             .host = SPAN("127.0.0.1:7433"),
+                             .fetch_site = SPAN("same-origin"),
                              .cookie = SPAN("plumb-7433=" TOKEN)};
 }
 
-static void expect(const struct web_policy *p, struct web_head h, enum web_verdict verdict, int status)
+static void expect(const struct web_policy *p, struct web_head h, enum web_verdict verdict,
+                   int status)
 {
     struct web_decision d = web_decide(p, &h);
     assert_int_equal(d.verdict, verdict);
@@ -46,8 +49,18 @@ static void lets_own_pages_through(void **state)
 static void refuses_other_hosts(void **state)
 {
     (void)state;
-    static const char *const hosts[] = {"evil.example:7433", "127.0.0.1", "127.0.0.1:7434", "127.0.0.1:74330", "127.0.0.1.evil.example:7433",
-                                        "localhost", "0.0.0.0:7433", "127.0.0.2:7433", "::1:7433", "localhost:7433 ", "", "user@127.0.0.1:7433"};
+    static const char *const hosts[] = {"evil.example:7433",
+                                        "127.0.0.1",
+                                        "127.0.0.1:7434",
+                                        "127.0.0.1:74330",
+                                        "127.0.0.1.evil.example:7433",
+                                        "localhost",
+                                        "0.0.0.0:7433",
+                                        "127.0.0.2:7433",
+                                        "::1:7433",
+                                        "localhost:7433 ",
+                                        "",
+                                        "user@127.0.0.1:7433"};
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
         struct web_head h = ours();
         h.host = span_of(hosts[i]);
@@ -97,7 +110,12 @@ static void a_link_elsewhere_gets_the_shell(void **state)
 static void refuses_other_origins(void **state)
 {
     (void)state;
-    static const char *const origins[] = {"null", "http://evil.example", "https://127.0.0.1:7433", "http://127.0.0.1:7434", "http://127.0.0.1", ""};
+    static const char *const origins[] = {"null",
+                                          "http://evil.example",
+                                          "https://127.0.0.1:7433",
+                                          "http://127.0.0.1:7434",
+                                          "http://127.0.0.1",
+                                          ""};
     for (size_t i = 0; i < sizeof origins / sizeof *origins; i++) {
         struct web_head h = ours();
         h.origin = span_of(origins[i]);
@@ -110,7 +128,8 @@ static void refuses_other_origins(void **state)
 static void refuses_other_methods(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "get", ""};
+    static const char *const methods[] = {"PUT",     "DELETE", "OPTIONS", "TRACE",
+                                          "CONNECT", "PATCH",  "get",     ""};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         struct web_head h = ours();
         h.method = span_of(methods[i]);
@@ -129,8 +148,13 @@ static void refuses_other_methods(void **state)
 static void asks_for_the_token(void **state)
 {
     (void)state;
-    static const char *const cookies[] = {"", "plumb-7433=", "plumb-7433=00112233445566778899aabbccddeefe", "plumb-7434=" TOKEN, "x=plumb-7433=" TOKEN,
-                                          "plumb-7433=" TOKEN "0", "Plumb-7433=" TOKEN};
+    static const char *const cookies[] = {"",
+                                          "plumb-7433=",
+                                          "plumb-7433=00112233445566778899aabbccddeefe",
+                                          "plumb-7434=" TOKEN,
+                                          "x=plumb-7433=" TOKEN,
+                                          "plumb-7433=" TOKEN "0",
+                                          "Plumb-7433=" TOKEN};
     for (size_t i = 0; i < sizeof cookies / sizeof *cookies; i++) {
         struct web_head h = ours();
         h.cookie = span_of(cookies[i]);
