@@ -27,7 +27,7 @@ static const char rows[] =
     "INSERT INTO text_frame VALUES (1, 0, 12, 0, x'68656c6c6f2072656c750a0a');"
     "INSERT INTO compile(id, source, compile_id, occurrence, outcome, name) VALUES (1, 1, '0/0', 1, 'ok', 1), (2, 1, '0/1', 1, 'failed', 1);"
     "INSERT INTO artifact(id, source, offset, stored, indented, size, key, name, compile) VALUES (1, 1, 0, 11, 0, 11, 2, 3, 1);"
-    "INSERT INTO stack VALUES (1, NULL, 1, 5, 3, NULL), (2, 1, 1, 6, 3, 1); INSERT INTO recompile VALUES (2, 0, '0/0', 'x == 1');"
+    "INSERT INTO stack VALUES (1, NULL, 1, 5, 3, NULL), (2, 1, 1, 6, 3, 1); INSERT INTO recompile(compile, position, previous, reason) VALUES (2, 0, '0/0', 'x == 1');"
     "INSERT INTO event VALUES (1, 1, 5, 1, 1, 3, NULL, 1, 0), (2, 2, 2, 1, 1, 1, 1, 1, 0);";
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
