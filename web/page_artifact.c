@@ -320,6 +320,10 @@ static enum err write_code(struct web_request *q, struct html *h, const struct a
                                  .remarks = remarks.list.p,
                                  .n_remarks = remarks.list.n};
         if (a->kernels && a->language == HL_PYTHON) fold_output_code(&a->window, &view);
+        if (remarks.list.n)
+            html(&q->actions, "<a href=\"%s\">Provenance</a>",
+                 web_link(q, "/provenance", "compile_id", a->compile_id.p, "log",
+                          q->n_logs > 1 ? a->log.p : NULL, NULL));
         if (a->window.n) code_write(h, &view);
         else web_state(h, WEB_EMPTY, "No text.", "The payload is empty.");
         if (a->window.n_cut)
