@@ -6,7 +6,7 @@
 #include "web/web.h"
 
 /* Bits of artifact.flags (store/schema.sql). */
-enum { ARTIFACT_BAD_MD5 = 1, ARTIFACT_NO_JSON = 2, ARTIFACT_BAD_UTF8 = 4 };
+enum { ARTIFACT_BAD_MD5 = 1, ARTIFACT_NO_JSON = 2, ARTIFACT_BAD_UTF8 = 4, ARTIFACT_CUT = 8 };
 
 /* The artifact that the address names. Spans live as long as the request. */
 struct artifact_shown {

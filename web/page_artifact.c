@@ -224,6 +224,10 @@ static enum err write_answer(struct web_request *q, struct html *h, struct artif
         html(h, " It says that it is JSON and is not: shown as it is.");
     if (a->flags & ARTIFACT_BAD_MD5)
         html(h, " <b class=\"t-warn\">Its MD5 is not the one that its record announced.</b>");
+    if (a->flags & ARTIFACT_CUT)
+        html(h,
+             " <b class=\"t-warn\">Its text was left out when this file was packed</b>; size and "
+             "MD5 are what they were.");
     if (a->flags & ARTIFACT_BAD_UTF8)
         html(h, " Bytes that are not UTF-8 are shown as \xef\xbf\xbd.");
     html(h, "</p>");

@@ -285,8 +285,12 @@ static enum err write_chips(struct map *m, struct html *h)
 {
     sqlite3_stmt *s;
     enum err err;
-    if (m->n_maps < 2) return ERR_OK;
+    bool filtered = web_param(m->q, "compile_id");
+    if (m->n_maps < 2 && !filtered) return ERR_OK;
     html(h, "<div class=\"filter\">");
+    if (filtered)
+        html(h, "<a class=\"chip\" href=\"%s\">All of the run</a>",
+             web_link(m->q, "/provenance", NULL));
     TRY(web_query(m->q, "provenance_maps", &s));
     while (web_step(m->q, s, &err)) {
         struct span id = web_text(s, "compile_id");
