@@ -7,6 +7,7 @@ import html
 import http.client
 import io
 import json
+import random
 import re
 import threading
 import time
@@ -523,3 +524,20 @@ def test_provenance_without_maps_says_how(server):
     assert "INDUCTOR_PROVENANCE" in server.text("/provenance?run=failures")
     for sel in ("x:1", "code:-1", "code:999999", "code", ":", "post:99999999999999999999"):
         assert server.get(link("/provenance", run="provenance", sel=sel))[0] == 200
+
+
+def test_a_text_that_was_left_out_says_so(tmp_path):
+    noise = "".join(random.Random(1).choice("0123456789abcdef") for _ in range(3_000_000))
+    db = made(tmp_path, logs.small(2) + logs.artifact("big", noise))
+    out = tmp_path / "packed.db.gz"
+    run_plumb("pack", db, "-o", out, "--limit", "500kB")
+    at = values(out, "SELECT offset FROM artifacts WHERE name = 'big'")[0]
+    server = Server(out)
+    try:
+        page = plain(server.text(link("/artifact", at=at)))
+        assert "left out when this file was packed" in page and "payload is empty" not in page
+        note = values(out, "SELECT offset FROM artifacts WHERE name = 'note' LIMIT 1")[0]
+        assert lines(server.text(link("/artifact", at=note))) == {1: "the text of 0"}
+        assert grid(post(server, sql="SELECT count(*) FROM artifacts", act="run"))[1] == [["3"]]
+    finally:
+        server.close()
