@@ -527,7 +527,7 @@ def test_provenance_without_maps_says_how(server):
 
 
 def test_a_text_that_was_left_out_says_so(tmp_path):
-    noise = "".join(random.Random(1).choice("0123456789abcdef") for _ in range(3_000_000))
+    noise = "".join(random.Random(1).choices("0123456789abcdef", k=3_000_000))
     db = made(tmp_path, logs.small(2) + logs.artifact("big", noise))
     out = tmp_path / "packed.db.gz"
     run_plumb("pack", db, "-o", out, "--limit", "500kB")
