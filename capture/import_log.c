@@ -257,14 +257,31 @@ static void feed_release(struct feed *f)
     pthread_cond_destroy(&f->moved);
 }
 
+/* One of several logs that cannot be opened is a loss; the others are read. */
+static enum err lose_log(struct import_shared *s, const struct import_log *log, const char *why)
+{
+    struct torch_reader *r;
+    TRY(import_reader_new(s, log, &r));
+    enum err err = torch_reader_finish(r, "interrupted", why);
+    if (!err) import_count(s, r);
+    torch_reader_free(r);
+    return err;
+}
+
 enum err import_log_read(struct import_shared *s, const struct import_log *log)
 {
     struct feed f = {.shared = s};
     struct torch_reader *r = NULL;
-    TRY(import_input_open(&f.input, log->path));
+    enum err err = import_input_open(&f.input, log->path);
+    if (err && err != ERR_NOMEM && s->list->logs.n > 1) {
+        char why[400];
+        snprintf(why, sizeof why, "%s", err_text());
+        return lose_log(s, log, why);
+    }
+    if (err) return err;
     pthread_mutex_init(&f.lock, NULL);
     pthread_cond_init(&f.moved, NULL);
-    enum err err = torch_cutter_init(&f.cutter);
+    err = torch_cutter_init(&f.cutter);
     if (!err) err = import_reader_new(s, log, &r);
     if (!err) {
         r->recycle = give_spare;

@@ -10,14 +10,14 @@
 enum { FLUSH_AT = 64 << 10, SAMPLE_ROWS = 500, SAMPLE_BYTES = 1 << 20, WIDEST = 120 };
 
 struct writer {
-    sqlite3_stmt *s;                /* borrowed */
+    sqlite3_stmt *s; /* borrowed */
     const struct table_style *style;
     const struct table_sink *sink;
     struct buf out;
     int n_columns;
-    char **keys; /* JSON: "name": with escapes, one per column */
-    int *width;  /* TABLE_TEXT */
-    bool *right; /* TABLE_TEXT: numbers stand right */
+    char **keys;                 /* JSON: "name": with escapes, one per column */
+    int *width;                  /* TABLE_TEXT */
+    bool *right;                 /* TABLE_TEXT: numbers stand right */
     LIST_OF(struct span) sample; /* TABLE_TEXT: cells of the first rows, malloc'd, row after row */
     size_t sample_bytes;
     bool sampling;
@@ -39,10 +39,14 @@ enum err table_format_find(const char *name, enum table_format *out)
         *out = (enum table_format)i;
         if (!strcmp(formats[i].name, name)) return ERR_OK;
     }
-    FAIL(ERR_USAGE, "the format %s is not known; there are table, csv, json, jsonl and markdown", name);
+    FAIL(ERR_USAGE, "the format %s is not known; there are table, csv, json, jsonl and markdown",
+         name);
 }
 
-const char *table_format_type(enum table_format format) { return formats[format].type; }
+const char *table_format_type(enum table_format format)
+{
+    return formats[format].type;
+}
 
 static enum err flush(struct writer *w)
 {
@@ -116,9 +120,9 @@ static int columns_of(uint32_t c)
         uint32_t from, to;
         int columns;
     } ranges[] = {
-        {0x300, 0x36f, 0},     {0x200b, 0x200d, 0},   {0xfe00, 0xfe0f, 0},     {0x1100, 0x115f, 2},
-        {0x2e80, 0xa4cf, 2},   {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},     {0xfe30, 0xfe6f, 2},
-        {0xff00, 0xff60, 2},   {0x1f300, 0x1faff, 2}, {0x20000, 0x3fffd, 2},
+        {0x300, 0x36f, 0},   {0x200b, 0x200d, 0},   {0xfe00, 0xfe0f, 0},   {0x1100, 0x115f, 2},
+        {0x2e80, 0xa4cf, 2}, {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},
+        {0xff00, 0xff60, 2}, {0x1f300, 0x1faff, 2}, {0x20000, 0x3fffd, 2},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (c >= ranges[i].from && c <= ranges[i].to) return ranges[i].columns;
@@ -465,8 +469,8 @@ stepped:
     return err_set(err, "%s", why);
 }
 
-enum err table_write(sqlite3_stmt *s, const struct table_style *style, const struct table_sink *sink,
-                     struct table_result *out)
+enum err table_write(sqlite3_stmt *s, const struct table_style *style,
+                     const struct table_sink *sink, struct table_result *out)
 {
     struct writer w = {.s = s, .style = style, .sink = sink, .n_columns = sqlite3_column_count(s)};
     *out = (struct table_result){0};

@@ -32,7 +32,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-int web_file_generation(struct web_server *s, struct web_file *f)
+int web_file_generation(struct web_server *s, struct web_file *f, int64_t *size)
 {
     struct stat now;
     bool known = stat(f->path, &now) == 0;
@@ -42,6 +42,7 @@ int web_file_generation(struct web_server *s, struct web_file *f)
         f->generation++;
     }
     int generation = f->generation;
+    *size = f->seen.st_size;
     pthread_mutex_unlock(&s->lock);
     return generation;
 }

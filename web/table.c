@@ -364,11 +364,28 @@ static void put_table(struct view *v, const struct html *rows, int64_t shown)
     put_foot(v, shown);
 }
 
+/* The columns without that of ranks, which says nothing in a run of one log. */
+static void drop_rank(const struct web_table *t, struct web_column *out)
+{
+    int n = 0;
+    for (const struct web_column *c = t->columns; c->name; c++) {
+        REQUIRE("web:columns", n < MAX_COLUMNS - 1);
+        if (strcmp(c->name, "rank")) out[n++] = *c;
+    }
+    out[n] = (struct web_column){0};
+}
+
 enum err web_table(struct web_request *q, struct html *h, const struct web_table *t,
                    int64_t *n_rows)
 {
     struct html rows = {0};
-    struct view v = {.q = q, .h = &rows, .t = t};
+    struct web_column columns[MAX_COLUMNS];
+    struct web_table shown_table = *t;
+    struct view v = {.q = q, .h = &rows, .t = &shown_table};
+    if (q->n_logs <= 1) {
+        drop_rank(t, columns);
+        shown_table.columns = columns;
+    }
     int64_t shown = 0;
     read_params(&v);
     enum err err = t->once ? ERR_OK : count_rows(&v);

@@ -1,6 +1,8 @@
-/* fuzz_sql.c - any text as SQL on the console of a small trace: nothing may be written, run past its limits, or break memory.
+/* fuzz_sql.c - any text as SQL on the console of a small trace: nothing may be written, run past
+ * its limits, or break memory.
  *
- * The first byte chooses the result format; the rest is the statement text. Statements run one after the other as in plumb sql.
+ * The first byte chooses the result format; the rest is the statement text. Statements run one
+ * after the other as in plumb sql.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -22,12 +24,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A few rows of what views join; the file loses its name at once. */
 static const char rows[] =
-    "INSERT INTO run(id, name) VALUES (1, 'r'); INSERT INTO string VALUES (1, 'x'), (2, 'artifact'), (3, 'relu');"
+    "INSERT INTO run(id, name) VALUES (1, 'r'); INSERT INTO string VALUES (1, 'x'), (2, "
+    "'artifact'), (3, 'relu');"
     "INSERT INTO source_file(id, run, name, size, state) VALUES (1, 1, 'l', 12, 'complete');"
     "INSERT INTO text_frame VALUES (1, 0, 12, 0, x'68656c6c6f2072656c750a0a');"
-    "INSERT INTO compile(id, source, compile_id, occurrence, outcome, name) VALUES (1, 1, '0/0', 1, 'ok', 1), (2, 1, '0/1', 1, 'failed', 1);"
-    "INSERT INTO artifact(id, source, offset, stored, indented, size, key, name, compile) VALUES (1, 1, 0, 11, 0, 11, 2, 3, 1);"
-    "INSERT INTO stack VALUES (1, NULL, 1, 5, 3, NULL), (2, 1, 1, 6, 3, 1); INSERT INTO recompile(compile, position, previous, reason) VALUES (2, 0, '0/0', 'x == 1');"
+    "INSERT INTO compile(id, source, compile_id, occurrence, outcome, name) VALUES (1, 1, '0/0', "
+    "1, 'ok', 1), (2, 1, '0/1', 1, 'failed', 1);"
+    "INSERT INTO artifact(id, source, offset, stored, indented, size, key, name, compile) VALUES "
+    "(1, 1, 0, 11, 0, 11, 2, 3, 1);"
+    "INSERT INTO stack VALUES (1, NULL, 1, 5, 3, NULL), (2, 1, 1, 6, 3, 1); INSERT INTO recompile "
+    "VALUES (2, 0, '0/0', 'x == 1');"
     "INSERT INTO event VALUES (1, 1, 5, 1, 1, 3, NULL, 1, 0), (2, 2, 2, 1, 1, 1, 1, 1, 0);";
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -58,7 +64,8 @@ static const char *run_statement(const char *text, enum table_format format)
     const char *rest = NULL;
     struct table_result result;
     size_t n = 0;
-    const struct table_style style = {.format = format, .max_width = 40, .max_rows = 200, .terminal = true};
+    const struct table_style style = {
+        .format = format, .max_width = 40, .max_rows = 200, .terminal = true};
     const struct table_sink sink = {count, &n};
     store_console_start(&console, 50000000);
     if (sqlite3_prepare_v3(db, text, -1, 0, &s, &rest) != SQLITE_OK) rest = NULL;

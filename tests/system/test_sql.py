@@ -4,13 +4,14 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 
 import pytest
 
-from made_trace import ROOT, Trace
+from made_trace import ROOT, Trace, schema
 
 PLUMB = os.environ.get("PLUMB", os.path.join(ROOT, "build", "plumb"))
 TEXT = b"alpha\nbeta relu\n<b>\x1b[31mred|\x1b[0m</b>\n"
@@ -166,6 +167,7 @@ def test_reading_only(trace, sql):
 def test_timeout(trace):
     sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     assert "time limit" in plumb(trace, sql, "--timeout", "200ms", code=2)
+    assert ask(trace, "--named", "failures", "--timeout", "60")
 
 
 def test_write_changes_rows_and_not_the_schema(trace, tmp_path):
@@ -194,6 +196,13 @@ def test_files_that_are_no_trace(tmp_path):
     other = tmp_path / "other.db"
     sqlite3.connect(other).execute("CREATE TABLE t(a)").connection.commit()
     assert "no plumb trace" in plumb(other, "SELECT 1", code=2)
+    for refused in (False, True):
+        changed = Trace(tmp_path / f"changed{refused}.db")
+        changed.db.execute("DROP TABLE track")
+        track = re.search(r"CREATE TABLE track \([^;]*;", schema()[0]).group(0)
+        changed.db.execute(track.replace("-- local id", "-- another comment", 1) if not refused else track.replace("tid INTEGER", "tid TEXT"))
+        message = plumb(changed.close(), "SELECT 1", code=2 if refused else 0)
+        assert ('holds the table "track"' in message) == refused
     newer = Trace(tmp_path / "newer.db")
     newer.db.execute("PRAGMA user_version=2")
     assert "format 0.2; this plumb reads 0.1" in plumb(newer.close(), "SELECT 1", code=2)
