@@ -217,7 +217,7 @@ static enum err write_answer(struct web_request *q, struct html *h, struct artif
         if (!said) TRY(count_graphs(q, h, &said));
         if (!said) TRY(count_guards(q, h, &said));
     }
-    if (!said)
+    if (!said && !(a->flags & ARTIFACT_CUT))
         html(h, "<b>%s of %n line%s</b> %b.", hl_language_title(a->language), a->window.total,
              a->window.total == 1 ? "," : "s,", a->size);
     if (a->bad_json || (a->flags & ARTIFACT_NO_JSON))
@@ -225,7 +225,9 @@ static enum err write_answer(struct web_request *q, struct html *h, struct artif
     if (a->flags & ARTIFACT_BAD_MD5)
         html(h, " <b class=\"t-warn\">Its MD5 is not the one that its record announced.</b>");
     if (a->flags & ARTIFACT_CUT)
-        html(h, " <b class=\"t-warn\">Its text was left out when this file was packed</b>; size and MD5 are what they were.");
+        html(h,
+             " <b class=\"t-warn\">Its text was left out when this file was packed</b>; size and "
+             "MD5 are what they were.");
     if (a->flags & ARTIFACT_BAD_UTF8)
         html(h, " Bytes that are not UTF-8 are shown as \xef\xbf\xbd.");
     html(h, "</p>");
@@ -322,8 +324,15 @@ static enum err write_code(struct web_request *q, struct html *h, const struct a
                                  .remarks = remarks.list.p,
                                  .n_remarks = remarks.list.n};
         if (a->kernels && a->language == HL_PYTHON) fold_output_code(&a->window, &view);
+        if (remarks.list.n)
+            html(&q->actions, "<a href=\"%s\">Provenance</a>",
+                 web_link(q, "/provenance", "compile_id", a->compile_id.p, "log",
+                          q->n_logs > 1 ? a->log.p : NULL, NULL));
         if (a->window.n) code_write(h, &view);
-        else web_state(h, WEB_EMPTY, "No text.", "The payload is empty.");
+        else
+            web_state(h, a->flags & ARTIFACT_CUT ? WEB_LOST : WEB_EMPTY, "No text.",
+                      a->flags & ARTIFACT_CUT ? "The trace that this file was packed from has it."
+                                              : "The payload is empty.");
         if (a->window.n_cut)
             html(h,
                  "<p class=\"cut\">%b at the ends of lines over %b are not shown; Download has "

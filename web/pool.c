@@ -254,6 +254,7 @@ static void finish(struct web_job *job, struct html *body)
     pthread_mutex_lock(&job->lock);
     if (job->state == JOB_STREAMING) {
         buf_span(&job->out, buf_text(&body->out));
+        html_release(body);
     } else {
         job->out = framed ? page.out : body->out;
         if (framed) html_release(body);
