@@ -33,7 +33,8 @@ struct session {
 
 static enum err put_stdout(void *context, struct span piece)
 {
-    (void)context;
+    struct store_console *console = context;
+    if (console) TRY(store_console_check(console));
     if (fwrite(piece.p, 1, piece.n, stdout) != piece.n)
         FAIL(ERR_IO, "standard output cannot be written");
     return ERR_OK;
@@ -110,7 +111,7 @@ static enum err prepare_failed(struct session *x, const char *script, const char
 
 static enum err run_statement(struct session *x, sqlite3_stmt *s)
 {
-    const struct table_sink sink = {put_stdout, NULL};
+    const struct table_sink sink = {put_stdout, &x->console};
     struct table_result result;
     bind_params(x, s);
     if (sqlite3_column_count(s) && x->n_tables++ && x->style.format != TABLE_JSONL) putchar('\n');

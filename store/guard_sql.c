@@ -180,6 +180,11 @@ void store_console_cancel(struct store_console *c)
     atomic_store(&c->cancel, true);
 }
 
+enum err store_console_check(struct store_console *c)
+{
+    return progress(c) ? store_console_error(c, ERR_CANCELLED) : ERR_OK;
+}
+
 enum err store_console_error(struct store_console *c, enum err err)
 {
     if (c->timed_out)

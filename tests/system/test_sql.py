@@ -168,6 +168,9 @@ def test_timeout(trace):
     sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     assert "time limit" in plumb(trace, sql, "--timeout", "200ms", code=2)
     assert ask(trace, "--named", "failures", "--timeout", "60")
+    wide = "SELECT hex(zeroblob(1000000)) FROM string a, string b, string c"
+    for form in ("table", "markdown", "csv"):
+        assert "time limit" in plumb(trace, wide, "--timeout", "300ms", "--format", form, "--width", 0, code=2)
 
 
 def test_write_changes_rows_and_not_the_schema(trace, tmp_path):
