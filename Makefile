@@ -10,7 +10,7 @@ V ?= 0
 SAN ?=
 ifneq ($(SAN),)
   comma := ,
-  O := $(O)/san-$(subst $(comma),-,$(SAN))
+  override O := $(O)/san-$(subst $(comma),-,$(SAN))
   SAN_FLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
 ifeq ($(V),0)

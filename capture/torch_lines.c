@@ -222,13 +222,18 @@ static void add_payload(struct torch_cutter *c, struct span line, uint64_t at, u
 {
     struct torch_line *r = newest(c);
     struct buf *text = &c->piece->text;
-    if (!has_payload(r)) {
+    char *to = buf_reserve(text, line.n);
+    if (!to) return; /* text->failed tells */
+    bool first = !has_payload(r);
+    if (first) {
         r->payload_at = at;
         r->text_at = text->n;
     } else {
-        buf_putc(text, '\n');
+        *to++ = '\n';
     }
-    buf_put(text, line.p + 1, line.n - 1);
+    memcpy(to, line.p + 1, line.n - 1);
+    to[line.n - 1] = 0;
+    text->n += line.n - first;
     r->payload_size = at + line.n - r->payload_at;
     r->size = end - r->at;
     r->n_lines++;

@@ -1,8 +1,6 @@
-/* fuzz_sql.c - any text as SQL on the console of a small trace: nothing may be written, run past
- * its limits, or break memory.
+/* fuzz_sql.c - any text as SQL on the console of a small trace: nothing may be written, run past its limits, or break memory.
  *
- * The first byte chooses the result format; the rest is the statement text. Statements run one
- * after the other as in plumb sql.
+ * The first byte chooses the result format; the rest is the statement text. Statements run one after the other as in plumb sql.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -32,8 +30,8 @@ static const char rows[] =
     "1, 'ok', 1), (2, 1, '0/1', 1, 'failed', 1);"
     "INSERT INTO artifact(id, source, offset, stored, indented, size, key, name, compile) VALUES "
     "(1, 1, 0, 11, 0, 11, 2, 3, 1);"
-    "INSERT INTO stack VALUES (1, NULL, 1, 5, 3, NULL), (2, 1, 1, 6, 3, 1); INSERT INTO recompile "
-    "VALUES (2, 0, '0/0', 'x == 1');"
+    "INSERT INTO stack VALUES (1, NULL, 1, 5, 3, NULL), (2, 1, 1, 6, 3, 1); INSERT INTO "
+    "recompile(compile, position, previous, reason) VALUES (2, 0, '0/0', 'x == 1');"
     "INSERT INTO event VALUES (1, 1, 5, 1, 1, 3, NULL, 1, 0), (2, 2, 2, 1, 1, 1, 1, 1, 0);";
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

@@ -107,8 +107,8 @@ static void both_readers_agree(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct arena a = {0};
         struct json *other = NULL;
-        bool out_of_memory;
-        struct json *quick = json_plain(span_of(cases[i].text), &a, &out_of_memory);
+        enum err why;
+        struct json *quick = json_plain(span_of(cases[i].text), &a, &why);
         if ((quick != NULL) != cases[i].plain) fail_msg("%s", cases[i].text);
         if (quick && (json_by_yajl(span_of(cases[i].text), &a, &other) || !same(quick, other))) fail_msg("%s", cases[i].text);
         arena_release(&a);
