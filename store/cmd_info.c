@@ -165,7 +165,7 @@ const struct verb verb_info = {
     .arguments = "FILE",
     .summary = "say what is in a trace",
     .description = "Prints the runs of a trace with their compiles by outcome, its logs, versions, "
-                   "what was lost or is to be known before\n"
+                   "what was lost or is to be known before "
                    "trusting it, how far its text was compressed, and which tables take the bytes.",
     .examples = "plumb info trace.db",
     .opts = opts,

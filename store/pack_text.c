@@ -347,6 +347,7 @@ static enum err rewrite_frames(struct rewriter *w, struct text_reader *text, sql
 {
     int rc;
     while ((rc = sqlite3_step(frames)) == SQLITE_ROW) {
+        TRY(pack_go_on(w->plan->stop));
         int64_t stream = sqlite3_column_int64(frames, 0);
         if (stream != w->stream) {
             TRY(end_stream(w));

@@ -173,7 +173,8 @@ static void put_head(struct view *v)
     html(v->h, "<div class=\"tw\"><table id=\"%s\" data-query=\"%s\"", v->t->id, v->t->query);
     if (v->t->stack) html(v->h, " class=\"stack\"");
     html(v->h, "><thead><tr>");
-    for (const struct web_column *c = v->t->columns; c->name; c++) put_head_cell(v, c);
+    for (const struct web_column *c = v->t->columns; c->name; c++)
+        if (c->kind != WEB_HIDDEN) put_head_cell(v, c);
     html(v->h, "</tr></thead><tbody>\n");
 }
 
@@ -234,6 +235,7 @@ static void put_row(struct view *v, sqlite3_stmt *s, const int *index)
     else html(v->h, "<tr>");
     int i = 0;
     for (const struct web_column *c = v->t->columns; c->name; c++, i++) {
+        if (c->kind == WEB_HIDDEN) continue;
         struct web_cell cell = {v->q, v->h, s, c, index[i], v->max[i]};
         html(v->h, "<td class=\"%s%s\">", c->kind == WEB_WRAP ? "wrap " : "", class_of(c));
         put_content(&cell);
