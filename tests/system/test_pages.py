@@ -136,7 +136,7 @@ def test_large_artifact_comes_in_windows(tmp_path):
     try:
         began = time.monotonic()
         page = server.text(link("/artifact", at=a["offset"]))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         assert len(page) < 2_000_000
         got = lines(page)
         assert got[1] == "line 1" and got[2000] == "line 2000" and len(got) == 2000
