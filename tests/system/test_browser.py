@@ -5,6 +5,7 @@ soon as it stands there; what a page must say is in SAYS.
 """
 import re
 import shutil
+import socket
 import time
 import urllib.parse
 
@@ -14,11 +15,24 @@ from conftest import BUILD, ROOT, Server, values
 
 pytest.importorskip("selenium", reason="python3-selenium is not installed")
 from selenium import webdriver  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
 if not shutil.which("chromedriver") or not shutil.which("chromium"):
     pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
+
+class LocalService(Service):
+    """chromedriver by its number: a small machine may have no /etc/hosts, so no localhost."""
+
+    @property
+    def service_url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_connectable(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
 
 SCREENS = BUILD / "screens"
 PAGE = re.compile(r'^PAGE\("([^"]+)", (?:NULL|"[^"]*"), (NULL|"[^"]*"), (NULL|"[^"]*"), (\'.\'|0),', re.M)
@@ -58,7 +72,7 @@ def options(script=True, width=1440, height=900, dark=False):
 
 def browser_fixture(name, **how):
     def fixture():
-        driver = webdriver.Chrome(options=options(**how))
+        driver = webdriver.Chrome(options=options(**how), service=LocalService(shutil.which("chromedriver")))
         driver.set_page_load_timeout(60)
         yield driver
         driver.quit()

@@ -563,7 +563,7 @@ def test_interrupted_import_ends(tmp_path):
     assert b"interrupted" in process.stdout.read()
     process.stdin.close()
     process.stdout.close()
-    assert not out.exists() or values(out, "SELECT count(*) FROM meta WHERE key = 'state' AND value = 'closed'") == [0]
+    assert not out.exists() or values(out, "SELECT state FROM logs") == ["interrupted"]
 
 
 def test_standard_input(tmp_path):
