@@ -33,9 +33,9 @@ static const struct section sections[] = {
      "SELECT severity, subject, count, message, run, log FROM health ORDER BY severity DESC, "
      "subject LIMIT 50"},
     {"text", "Text of the logs",
-     "SELECT count(*) AS frames, round(sum(size) / 1e6, 2) AS inflated_mb, round(sum(length(data)) "
+     "SELECT count(*) AS frames, round(sum(size) / 1e6, 2) AS inflated_mb, round(sum(packed) "
      "/ 1e6, 2) AS stored_mb, "
-     "round(1.0 * sum(size) / sum(length(data)), 1) AS ratio FROM text_frame HAVING count(*) > 0"},
+     "round(1.0 * sum(size) / sum(packed), 1) AS ratio FROM text_frame HAVING count(*) > 0"},
 };
 
 enum { N_SECTIONS = sizeof sections / sizeof *sections };

@@ -113,7 +113,7 @@ static enum err read_artifacts(struct packing *p)
 {
     sqlite3_stmt *s;
     int64_t packed = 0, text = 0;
-    TRY(store_int(p->db, "SELECT coalesce(sum(length(data)), 0) FROM text_frame", &packed));
+    TRY(store_int(p->db, "SELECT coalesce(sum(packed), 0) FROM text_frame", &packed));
     TRY(store_int(p->db, "SELECT coalesce(sum(size), 0) FROM text_frame", &text));
     p->ratio = text > 0 ? (double)packed / (double)text : 1;
     TRY(store_prepare(
