@@ -1,4 +1,5 @@
-/* test_hl.c - the tokenizer: what it colours, what it carries over lines, that it never loses a byte. */
+/* test_hl.c - the tokenizer: what it colours, what it carries over lines, that it never loses a
+ * byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
