@@ -1,8 +1,9 @@
-/* import_log.c - two threads per log: one reads, cuts, checks and packs; one turns records into rows.
+/* import_log.c - two threads per log: one reads, cuts, checks and packs; one turns records into
+ * rows.
  *
- *   file ─ feeder: read, cut, md5, zstd ─► pieces (at most QUEUED wait) ─► reader: JSON, handlers ─► writer
- *             ▲                                                               │
- *             └────────────────────── emptied pieces ◄────────────────────────┘
+ *   file ─ feeder: read, cut, md5, zstd ─► pieces (QUEUED wait) ─► reader: JSON, handlers ─► writer
+ *             ▲                                                       │
+ *             └────────────────── emptied pieces ◄────────────────────┘
  *
  * The split is where the work is about equal: hashing and packing here, understanding there.
  */

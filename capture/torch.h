@@ -5,7 +5,7 @@
  * Handlers keep what they must remember between records in torch_state members of their own (see
  * imp_torch_*.c).
  *
- *   log bytes ─ lines ─► torch_record ─ envelopes.def ─► handler ─► store_<table>_add(t->batch, ...)
+ *   log bytes ─ lines ─► torch_record ─ envelopes.def ─► handler ─► store_<table>_add(batch)
  *
  * Format: the reference of the emitter, torch/_logging/structured.py and _internal.py of PyTorch
  * 2.4 to 2.13. Threads: everything reachable from a torch_source belongs to its parser thread, the

@@ -1,4 +1,5 @@
-/* torch_lines.c - one pass: memchr for line ends, payloads copied without tabs, md5 at a record's end. */
+/* torch_lines.c - one pass: memchr for line ends, payloads copied without tabs, md5 at a record's
+ * end. */
 #include "capture/torch_lines.h"
 
 #include <md5.h>

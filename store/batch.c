@@ -1,4 +1,5 @@
-/* batch.c - rows grouped by table in arena blocks. Grouping makes one prepared statement run many times. */
+/* batch.c - rows grouped by table in arena blocks. Grouping makes one prepared statement run many
+ * times. */
 #include "store_rows.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* db.c - opening with suspicion, making with speed, closing into one file.
  *
- * What a file may contain is decided by comparison: the schema of this program is made in memory, and every
- * table of the file must be one of it, but for comments, and every view and index by its name (SQLite's own
- * sqlite_* tables excepted).
+ * What a file may contain is decided by comparison: the schema of this program is made in memory,
+ * and every table of the file must be one of it, but for comments, and every view and index by its
+ * name (SQLite's own sqlite_* tables excepted).
  */
 #include "store/db.h"
 
@@ -171,7 +171,8 @@ static bool skip_blanks(const char **p)
     }
 }
 
-/* Equal but for blanks and comments. The reference quotes nothing, so nothing can hide in quotes. */
+/* Equal but for blanks and comments. The reference quotes nothing, so nothing can hide in
+ * quotes. */
 static bool same_definition(const char *a, const char *b)
 {
     for (;; a++, b++) {
@@ -396,7 +397,8 @@ static int open_nameless(const char *path)
     return fd;
 }
 
-/* The name appears with all bytes in place: whoever is killed meanwhile leaves nothing or a trace. */
+/* The name appears with all bytes in place: whoever is killed meanwhile leaves nothing or a
+ * trace. */
 static enum err put_bytes(const char *path, const unsigned char *bytes, size_t size)
 {
     int fd = open_nameless(path);

@@ -1,9 +1,10 @@
 /* db.h - opening and making trace files.
  *
- * Readers: store_open_read opens a `.db` or `.db.gz` (inflated to an unlinked temporary file) read-only,
- * defensively (visual.md's rules: trusted_schema off, cell_size_check, no extensions, no triggers, mmap 0)
- * after checking application_id, user_version and the list of schema objects. A file being written (WAL)
- * can be read too. Derived objects that the file lacks (packed file, live file) are made in TEMP.
+ * Readers: store_open_read opens a `.db` or `.db.gz` (inflated to an unlinked temporary file)
+ * read-only, defensively (trusted_schema off, cell_size_check, no extensions, no triggers, mmap 0)
+ * after checking application_id, user_version and the list of schema objects. A file being written
+ * (WAL) can be read too. Derived objects that the file lacks (packed file, live file) are made in
+ * TEMP.
  *
  * Threads: a connection belongs to one thread at a time.
  */
@@ -30,8 +31,9 @@ enum store_open_flags {
     STORE_OPEN_TRUSTED = 8,   /* skip defensive settings (own files while writing) */
 };
 
-/* Opens a trace. *out is owned by the caller: store_close. ERR_NOT_FOUND, ERR_FORMAT (no trace: says what the
- * file is instead), ERR_VERSION, ERR_IO. SQL functions of store/sqlfn.h are registered. */
+/* Opens a trace. *out is owned by the caller: store_close. ERR_NOT_FOUND, ERR_FORMAT (no trace:
+ * says what the file is instead), ERR_VERSION, ERR_IO. SQL functions of store/sqlfn.h are
+ * registered. */
 enum err WARN_UNUSED store_open_read(const char *path, unsigned flags, sqlite3 **out);
 
 /* First n bytes of a file that may be a trace, zeros past its end, read without touching this
@@ -69,7 +71,8 @@ enum err WARN_UNUSED store_int(sqlite3 *db, const char *sql, int64_t *out);
  * -> ERR_IO, CORRUPT and
  * NOTADB -> ERR_FORMAT, INTERRUPT -> ERR_CANCELLED, READONLY -> ERR_REFUSED, else ERR_SQL. */
 enum err store_sql_error(sqlite3 *db, int rc, const char *doing);
-/* meta row; put replaces. get: *out is arena-free: copied into caller's buffer of size n, "" when absent. */
+/* meta row; put replaces. get: *out is arena-free: copied into caller's buffer of size n, "" when
+ * absent. */
 enum err WARN_UNUSED store_meta_put(sqlite3 *db, const char *key, const char *value);
 enum err WARN_UNUSED store_meta_get(sqlite3 *db, const char *key, char *out, size_t n);
 

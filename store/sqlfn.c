@@ -1,4 +1,5 @@
-/* sqlfn.c - SQL functions. All are innocuous: they read the trace they are called in, and nothing else.
+/* sqlfn.c - SQL functions. All are innocuous: they read the trace they are called in, and nothing
+ * else.
  */
 #include "store/sqlfn.h"
 

@@ -1,7 +1,8 @@
-/* sqlfn.h - SQL functions of plumb: registered in every connection, and built as build/plumb_sqlite.so.
+/* sqlfn.h - SQL functions of plumb: registered in every connection, and built as
+ * build/plumb_sqlite.so.
  *
  *   artifact_text(id)   content of an artifact, TEXT
- *   stack_text(id)      frames, innermost last, one per line: "  File "f", line n, in name\n    loc"
+ *   stack_text(id)      frames, innermost last, a line each: "  File "f", line n, in name\n    loc"
  *   word(id)            text of a string row
  *   regexp(pattern, x)  PCRE2 search with a match limit; used by the REGEXP operator
  *   hex64(i)            16 lower-case hex digits of a signed 64-bit integer

@@ -1,4 +1,5 @@
-/* text.c - zstd frames of streams: packing, and reading ranges with a small cache of inflated frames. */
+/* text.c - zstd frames of streams: packing, and reading ranges with a small cache of inflated
+ * frames. */
 #include "store/text.h"
 
 #include <stdlib.h>

@@ -43,10 +43,12 @@ struct words {
 struct store_writer {
     sqlite3 *db; /* owned */
     uint64_t
-        instance; /* counts writers of this program, so that a thread's memory of words is of this one */
+        /* counts writers of this program, so that a thread's memory of words is of this one */
+        instance;
     sqlite3_stmt *insert[STORE_N_TABLES]; /* one row */
     sqlite3_stmt *insert_many
-        [STORE_N_TABLES]; /* MANY_ROWS rows: a statement costs as much to begin and end as a row or two */
+        /* MANY_ROWS rows: a statement costs as much to begin and end as a row or two */
+        [STORE_N_TABLES];
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work, done;
@@ -277,7 +279,8 @@ static enum err commit(struct store_writer *w)
     return ERR_OK;
 }
 
-/* Next job, or NULL with *idle set when the queue is empty now. Waits when nothing is uncommitted. */
+/* Next job, or NULL with *idle set when the queue is empty now. Waits when nothing is
+ * uncommitted. */
 static struct job *take(struct store_writer *w, bool *closing)
 {
     pthread_mutex_lock(&w->lock);

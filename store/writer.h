@@ -1,9 +1,9 @@
 /* writer.h - the one thread that inserts, the ids it hands out, and the words everybody shares.
  *
  * Producers (parser threads, later the drain of the rings) fill batches and submit them; the writer
- * applies them in order of submission, several per transaction, and commits at the latest every 16384 rows
- * or 250 ms. Words (strings, stack frames) are interned by the producers at once: a word's row is always
- * committed before or with the first batch that can refer to it.
+ * applies them in order of submission, several per transaction, and commits at the latest every
+ * 16384 rows or 250 ms. Words (strings, stack frames) are interned by the producers at once: a
+ * word's row is always committed before or with the first batch that can refer to it.
  *
  *   producer ── store_word ──► pending words ─┐
  *      │                                      ├─► writer thread ─► SQLite
@@ -12,7 +12,8 @@
  * Invariants: (1) a batch is applied whole or not at all; (2) after the first failure every
  * submit returns it;
  * (3) the queue holds at most STORE_QUEUE_BYTES, submit waits.
- * Threads: all functions may be called from any thread, except store_writer_close (once, by the owner).
+ * Threads: all functions may be called from any thread, except store_writer_close (once, by the
+ * owner).
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H

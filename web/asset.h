@@ -1,4 +1,5 @@
-/* asset.h - files of web/assets, compiled in with their gzip form. Served immutable under /a/NAME?v=TAG. */
+/* asset.h - files of web/assets, compiled in with their gzip form. Served immutable under
+ * /a/NAME?v=TAG. */
 #ifndef WEB_ASSET_H
 #define WEB_ASSET_H
 

@@ -1,4 +1,5 @@
-/* page_artifacts.c - all artifacts of a run, in the order they were written, by kind, compile and name.
+/* page_artifacts.c - all artifacts of a run, in the order they were written, by kind, compile and
+ * name.
  *
  * Pages go by row id (:from), so that the thousandth costs what the first does. */
 #include "web/web.h"

@@ -1,4 +1,5 @@
-/* page_caches.c - what the caches were asked for, what they had, and which part of a key was new. */
+/* page_caches.c - what the caches were asked for, what they had, and which part of a key was
+ * new. */
 #include "web/web.h"
 
 static enum err write_answer(struct web_request *q, struct html *h, int64_t *asked)

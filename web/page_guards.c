@@ -1,4 +1,5 @@
-/* page_guards.c - what must hold for the compiled code to be used, and the symbols that sizes became. */
+/* page_guards.c - what must hold for the compiled code to be used, and the symbols that sizes
+ * became. */
 #include "web/web.h"
 
 enum { SHOWN = 200 };

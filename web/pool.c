@@ -327,8 +327,8 @@ static struct web_job *take_job(struct web_server *s)
     return job;
 }
 
-/* Opens the first file before anybody asks: checking a schema takes some 15 ms. What fails here is said
- * to the one who asks. */
+/* Opens the first file before anybody asks: checking a schema takes some 15 ms. What fails here is
+ * said to the one who asks. */
 static void open_ahead(struct web_worker *w)
 {
     struct web_file *first = &w->server->files[0];

@@ -150,7 +150,8 @@ enum web_kind {
     WEB_BYTES, /* %b */
     WEB_SHARE, /* 0..1 */
     WEB_CLOCK, /* %c */
-    WEB_BAR, /* ns or count as a bar, scaled to the largest of the rows shown; no head, not sortable */
+    /* ns or count as a bar, scaled to the largest of the rows shown; no head, not sortable */
+    WEB_BAR,
     WEB_HIDDEN, /* not shown, for the filter */
     WEB_CUSTOM  /* written by cell */
 };

@@ -1,8 +1,8 @@
 /* json.c - a tree built from yajl's events, where json_plain.c does not manage.
  *
- * yajl gives strings that may point into its own decode buffer; those are recognised by address (not
- * inside the text) and copied. NaN and Infinity, which yajl refuses, are handled by a second try on a
- * copy of the text where numbers that no program prints stand for them.
+ * yajl gives strings that may point into its own decode buffer; those are recognised by address
+ * (not inside the text) and copied. NaN and Infinity, which yajl refuses, are handled by a second
+ * try on a copy of the text where numbers that no program prints stand for them.
  */
 #include "store/base/json.h"
 #include "store/base/json_plain.h"

@@ -67,7 +67,8 @@ static enum err parse_long(struct opt_call *call, char **argv, int argc, int *i)
     return give(call, o, value);
 }
 
-/* -abc: switches may be joined; the first that takes a value takes the rest of the word or the next word. */
+/* Switches may be joined as in -abc; the first that takes a value takes the rest of the word or the
+ * next word. */
 static enum err parse_letters(struct opt_call *call, char **argv, int argc, int *i)
 {
     for (char *p = argv[*i] + 1; *p; p++) {
@@ -241,7 +242,8 @@ void opt_help(const struct verb *v, struct buf *out)
     buf_puts(out, "\nexit status: 0 fine, 1 found what was asked about, 2 trouble\n");
 }
 
-/* Text for man(7): backslashes doubled, a leading dot or quote protected, blank lines become paragraphs. */
+/* Text for man(7): backslashes doubled, a leading dot or quote protected, blank lines become
+ * paragraphs. */
 static void man_text(struct buf *out, const char *text)
 {
     for (bool line_start = true; *text; text++) {

@@ -4,8 +4,8 @@
 
 #include "store/base/buf.h"
 
-/* One option. An option with a metavar takes a value (--name VALUE, --name=VALUE, -n VALUE); one that may be
- * given without uses metavar "[=VALUE]". Repeating is allowed where `repeat`. */
+/* One option. An option with a metavar takes a value (--name VALUE, --name=VALUE, -n VALUE); one
+ * that may be given without uses metavar "[=VALUE]". Repeating is allowed where `repeat`. */
 struct opt {
     const char *name;    /* long name without dashes; NULL ends the table */
     char letter;         /* short letter or 0 */

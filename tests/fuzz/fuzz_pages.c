@@ -1,4 +1,5 @@
-/* fuzz_pages.c - libFuzzer target: the pure readers behind the pages. The first byte chooses one. */
+/* fuzz_pages.c - libFuzzer target: the pure readers behind the pages. The first byte chooses
+ * one. */
 #include <stdlib.h>
 
 #include "store/base/json.h"

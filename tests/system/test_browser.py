@@ -59,7 +59,7 @@ def options(script=True, width=1440, height=900, dark=False):
     o = webdriver.ChromeOptions()
     o.binary_location = shutil.which("chromium")
     for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1",
-                 "--no-first-run", "--disable-background-networking", f"--window-size={width},{height}"):
+                 "--no-first-run", "--disable-background-networking", "--remote-debugging-pipe", f"--window-size={width},{height}"):
         o.add_argument(word)
     if dark:
         o.add_argument("--force-dark-mode")

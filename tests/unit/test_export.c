@@ -1,4 +1,5 @@
-/* test_export.c - exp_log.c and exp_file.c: names from a trace become plain names below the folder. */
+/* test_export.c - exp_log.c and exp_file.c: names from a trace become plain names below the
+ * folder. */
 #include "tests/unit/unit.h"
 
 #include <unistd.h>

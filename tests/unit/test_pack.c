@@ -1,5 +1,5 @@
-/* test_pack.c - pack_text.c and pack_copy.c: where artifacts and remembered places are after some of
- * them left. */
+/* test_pack.c - pack_text.c and pack_copy.c: where artifacts and remembered places are after some
+ * of them left. */
 #include "tests/unit/unit.h"
 
 #include <unistd.h>

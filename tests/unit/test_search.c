@@ -1,5 +1,5 @@
-/* test_search.c - search.c over streams cut into frames of every size: each line that matches is found
- * once, in order, at its place. */
+/* test_search.c - search.c over streams cut into frames of every size: each line that matches is
+ * found once, in order, at its place. */
 #include "tests/unit/unit.h"
 
 #include <unistd.h>
