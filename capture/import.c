@@ -176,11 +176,12 @@ static enum err no_record(const struct import_list *list)
     const char *path = list->logs.p[0].path;
     if (list->logs.n > 1)
         FAIL(ERR_FORMAT,
-             "none of the %zu files, the first of which is %s, has a TORCH_TRACE record",
+             "none of the %zu files, the first of which is %s, has a TORCH_TRACE record or is a "
+             "DebugMode log",
              list->logs.n, path);
     FAIL(ERR_FORMAT,
          "%s has no TORCH_TRACE record: expected lines like 'V1123 04:22:04.458000 3806 "
-         "torch/file.py:1] {...}'",
+         "torch/file.py:1] {...}', or a DebugMode log",
          path);
 }
 
@@ -199,7 +200,8 @@ static enum err run_import(struct import_shared *s)
         TRY(import_list_runs(s->list, s->writer));
         TRY(read_all(s));
         s->counts.interrupted = q->stop && atomic_load(q->stop);
-        if (!s->counts.records && s->counts.bytes) return no_record(s->list);
+        if (!s->counts.records && !s->counts.call_logs && s->counts.bytes)
+            return no_record(s->list);
     }
     return write_runs(s);
 }
