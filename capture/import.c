@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/import_debug.h"
 #include "capture/import_log.h"
 #include "store/base/clock.h"
 #include "store/db.h"
@@ -191,6 +192,10 @@ static enum err run_import(struct import_shared *s)
     for (int i = 0; i < q->n_paths; i++) {
         if (strcmp(q->paths[i], "-") && access(q->paths[i], F_OK))
             FAIL(ERR_NOT_FOUND, "%s cannot be opened: %s", q->paths[i], strerror(errno));
+        if (q->follow && strcmp(q->paths[i], "-") && import_is_calls(q->paths[i]))
+            FAIL(ERR_USAGE,
+                 "%s is a DebugMode log, which is written as a whole: import it without --follow",
+                 q->paths[i]);
         TRY(import_list_add(s->list, q->paths[i], !q->follow));
     }
     if (q->latest) import_list_latest(s->list);

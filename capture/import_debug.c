@@ -5,6 +5,8 @@
 #include "capture/import_debug.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <zlib.h>
 
 #include "capture/debug_import.h"
 
@@ -52,6 +54,17 @@ enum err debug_import_read(struct debug_import *d, struct span text, enum debug_
         TRY(debug_lose(d, TORCH_LOSS_encoding, STORE_NULL,
                        "%zu bytes of the log are not UTF-8; only its own text keeps them", bad));
     return format == DEBUG_JSON_LOG ? debug_read_json(d, text) : debug_read_text(d, text);
+}
+
+bool import_is_calls(const char *path)
+{
+    char *head = malloc(DEBUG_HEAD_SIZE);
+    gzFile in = head ? gzopen(path, "rb") : NULL;
+    int n = in ? gzread(in, head, DEBUG_HEAD_SIZE) : 0;
+    if (in) gzclose(in);
+    bool calls = n > 1 && debug_recognise((struct span){head, (size_t)n}, false);
+    free(head);
+    return calls;
 }
 
 /* ---- one log of an import ---- */

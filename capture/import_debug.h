@@ -9,4 +9,7 @@
 enum err WARN_UNUSED import_debug_read(struct import_shared *s, const struct import_log *log,
                                        struct import_input *in, struct buf *head);
 
+/* Is the file, plain or gzip, a log of calls by its first bytes? */
+bool import_is_calls(const char *path);
+
 #endif

@@ -297,7 +297,7 @@ const struct verb verb_sql = {
     .description =
         "Runs SQL over one trace or several. The first file is the schema main; when there are several, they are also\n"
         "attached as t1, t2, ... in the order given. Statements read: nothing is changed without --write. Besides SQLite's own\n"
-        "functions there are artifact_text(id), stack_text(id), word(id), hex64(i) and regexp(pattern, text), which is\n"
+        "functions there are artifact_text(id), stack_text(id), word(id), hex64(i), hash_value(kind, digest) and regexp(pattern, text), which is\n"
         "also the operator REGEXP. docs/trace-format.md describes tables and views.",
     .examples = "plumb sql trace.db 'SELECT outcome, count(*) FROM compiles GROUP BY outcome'\n"
                 "plumb sql trace.db --named artifacts_that_mention -p word=relu --format json\n"

@@ -253,7 +253,7 @@ CREATE TABLE tensor_use (
   device INTEGER,                   -- -> string, cpu, cuda:0; NULL not recorded
   detail INTEGER,                   -- -> string, placements or attributes behind the shape, NULL none
   hash_kind INTEGER,                -- 1 real number (norm, or a function of the program), 2 unsigned integer (hash_tensor), 3 negative integer; NULL no hash
-  digest ANY,                       -- 64 bits of it as a signed integer, those of a double for kind 1 (every integer is a digest, so none can stand for NULL)
+  digest INTEGER NOT NULL,          -- 64 bits of it, signed, those of a double for kind 1; 0 without a hash
   part INTEGER,                     -- 0-based place among several hashes of this tensor, NULL single
   nans INTEGER,                     -- elements that are NaN, NULL not counted
   infs INTEGER,                     -- elements that are infinite, NULL not counted
@@ -1222,7 +1222,7 @@ CREATE VIEW tensor_uses (
   shape,                            -- [3, 8]
   stride,                           -- in elements, NULL not recorded
   device,                           -- NULL not recorded
-  hash_kind,                        -- 1 real, 2 unsigned, 3 negative integer, NULL no hash; hash_text(hash_kind, digest) prints it
+  hash_kind,                        -- 1 real, 2 unsigned, 3 negative integer, NULL no hash; hash_value(hash_kind, digest) gives it
   digest,                           -- 64 bits of the hash, signed
   part,                             -- 0-based place among several hashes of one tensor, NULL single
   nans,                             -- elements that are NaN
@@ -1238,7 +1238,7 @@ SELECT u.event, u.position, (SELECT text FROM string WHERE id = e.name),
   CASE u.phase WHEN 0 THEN 'before' WHEN 1 THEN 'result' ELSE 'after' END,
   (SELECT text FROM string WHERE id = u.arg), u.tensor, (SELECT text FROM string WHERE id = u.dtype),
   (SELECT text FROM string WHERE id = u.shape), (SELECT text FROM string WHERE id = u.stride),
-  (SELECT text FROM string WHERE id = u.device), u.hash_kind, u.digest,
+  (SELECT text FROM string WHERE id = u.device), u.hash_kind, iif(u.hash_kind IS NULL, NULL, u.digest),
   u.part, u.nans, u.infs, u.low, u.high, u.total, u.magnitude,
   (SELECT text FROM string WHERE id = u.form), (SELECT text FROM string WHERE id = u.detail)
 FROM tensor_use u
