@@ -108,6 +108,8 @@ static enum err add_folder(struct import_list *list, const char *path, bool foll
     if (!tree) FAIL(ERR_IO, "the folder %s cannot be read: %s", path, strerror(errno));
     enum err err = ERR_OK;
     for (FTSENT *e; !err && (e = fts_read(tree));) {
+        if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR)
+            err = err_set(ERR_IO, "%s cannot be read: %s", e->fts_path, strerror(e->fts_errno));
         if (e->fts_info != FTS_F || is_known(list, e->fts_statp)) continue;
         if (looks_like_log(e->fts_accpath, e->fts_name, following))
             err = add_log(list, e->fts_path, e->fts_statp, false);

@@ -1,8 +1,8 @@
 /* db.c - opening with suspicion, making with speed, closing into one file.
  *
  * What a file may contain is decided by comparison: the schema of this program is made in memory, and every
- * table of the file must be one of it, word for word, and every view and index by its name (SQLite's own sqlite_*
- * tables excepted).
+ * table of the file must be one of it, but for comments, and every view and index by its name (SQLite's own
+ * sqlite_* tables excepted).
  */
 #include "store/db.h"
 
@@ -147,22 +147,51 @@ static enum err reference_schema(sqlite3 **out)
     return store_exec(*out, store_schema_derived);
 }
 
-/* Every object of the file must be one of the reference. Views and indices may be those of an earlier plumb: their names must be
- * known; such views are not used (see below). */
+/* Skips blanks and "--" comments, and says whether there were any. */
+static bool skip_blanks(const char **p)
+{
+    const char *from = *p;
+    for (;;) {
+        *p += strspn(*p, " \t\r\n");
+        if ((*p)[0] != '-' || (*p)[1] != '-') return *p > from;
+        *p += strcspn(*p, "\n");
+    }
+}
+
+/* Equal but for blanks and comments. The reference quotes nothing, so nothing can hide in quotes. */
+static bool same_definition(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        bool blank_a = skip_blanks(&a), blank_b = skip_blanks(&b);
+        if (*a != *b || blank_a != blank_b) return false;
+        if (!*a) return true;
+    }
+}
+
+static bool is_known(sqlite3_stmt *know, sqlite3_stmt *have)
+{
+    for (int i = 0; i < 2; i++) sqlite3_bind_value(know, i + 1, sqlite3_column_value(have, i));
+    bool known = sqlite3_step(know) == SQLITE_ROW;
+    if (known && span_is(store_column_text(have, 0), "table")) {
+        struct span ours = store_column_text(know, 0), theirs = store_column_text(have, 2);
+        known = ours.p && theirs.p && same_definition(ours.p, theirs.p);
+    }
+    sqlite3_reset(know);
+    return known;
+}
+
+/* Every object of the file must be one of the reference. Views and indices may be those of an
+ * earlier plumb: their names must be known; such views are not used (see below). */
 static enum err check_objects(sqlite3 *db, sqlite3 *reference, const char *path)
 {
     sqlite3_stmt *have = NULL, *know = NULL;
     enum err err = ERR_OK;
     int rc;
-    TRY_OUT(store_prepare(db, "SELECT type, name, sql FROM main.sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
-                          &have));
-    TRY_OUT(store_prepare(reference, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND (type <> 'table' OR sql = ?3)",
-                          &know));
+    TRY_OUT(store_prepare(
+        db, "SELECT type, name, sql FROM main.sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", &have));
+    TRY_OUT(store_prepare(reference, "SELECT sql FROM sqlite_schema WHERE type = ?1 AND name = ?2", &know));
     while ((rc = sqlite3_step(have)) == SQLITE_ROW) {
-        for (int i = 0; i < 3; i++) sqlite3_bind_value(know, i + 1, sqlite3_column_value(have, i));
-        bool known = sqlite3_step(know) == SQLITE_ROW;
-        sqlite3_reset(know);
-        if (known) continue;
+        if (is_known(know, have)) continue;
         err = err_set(ERR_REFUSED, "%s holds the %s \"%s\", which is none of the trace format's; it is not opened", path,
                       sqlite3_column_text(have, 0), sqlite3_column_text(have, 1));
         goto out;

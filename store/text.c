@@ -42,6 +42,7 @@ enum err text_pack(struct store_batch *batch, int64_t stream, int64_t offset, st
         .offset = offset,
         .size = (int64_t)bytes.n,
         .codec = stored ? CODEC_STORED : CODEC_ZSTD,
+        .packed = (int64_t)(stored ? bytes.n : n),
         .data = stored ? bytes : (struct span){data, n},
     };
     enum err err = store_text_frame_add(batch, &row);

@@ -1,7 +1,8 @@
 /* json.h - JSON text to a small tree in an arena (over yajl), and the tree back to text.
  *
  * Accepts what Python's json.dumps writes: RFC 8259 plus NaN, Infinity and -Infinity. Bytes that are not
- * UTF-8 are kept as they are in strings (store_word and buf_json replace them). Depth is limited to 200.
+ * UTF-8 are kept as they are in strings (store_word and buf_json replace them). Depth is limited to 200, values to
+ * JSON_VALUES (ERR_LIMIT), so that a tree takes at most about 25 MB beside its text.
  * Strings without escapes borrow the text parsed; others are copied into the arena.
  */
 #ifndef STORE_BASE_JSON_H
@@ -10,6 +11,7 @@
 #include "store/base/arena.h"
 #include "store/base/buf.h"
 
+enum { JSON_VALUES = 300000 };
 enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_STRING, JSON_LIST, JSON_OBJECT };
 
 struct json {

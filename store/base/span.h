@@ -42,6 +42,7 @@ static inline bool span_ends(struct span a, const char *text)
 }
 static inline struct span span_from(struct span a, size_t at)
 {
+    if (!a.p) return a; /* absent stays absent */
     return at >= a.n ? (struct span){a.p + a.n, 0} : (struct span){a.p + at, a.n - at};
 }
 static inline struct span span_to(struct span a, size_t end)

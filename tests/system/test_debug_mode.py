@@ -139,10 +139,9 @@ def hash_blocks(db, log):
             continue
         n = counted[module] = counted.get(module, -1) + 1
         triton = call["kind"] == "triton"
-        name = f"[triton] {call['name']}" if triton else call["name"]
         before = hash_lines(u for u in mine if u["phase"] == "before")
         after = hash_lines(u for u in mine if u["phase"] == ("after" if triton else "result"))
-        blocks.append(f"[{module}/op_{n}_{name}]\n  Call type: {'triton kernel' if triton else 'torch op'}\n"
+        blocks.append(f"[{module}/op_{n}_{call['name']}]\n  Call type: {'triton kernel' if triton else 'torch op'}\n"
                       f"  Call index: {call['position']}\n  Call depth: {call['depth']}\n"
                       + (f"  Input hashes: {before}\n" if before else "") + (f"  Output hashes: {after}\n" if after else ""))
     return f"Total captured tensor hash ops: {len(blocks)}\n" + "=" * 80 + "\n\n" + "\n".join(blocks) + "\n"
