@@ -14,7 +14,10 @@ struct store_row_list {
     struct block *first, *last;
 };
 
-struct store_batch *store_batch_new(void) { return calloc(1, sizeof(struct store_batch)); }
+struct store_batch *store_batch_new(void)
+{
+    return calloc(1, sizeof(struct store_batch));
+}
 
 void store_batch_free(struct store_batch *batch)
 {

@@ -24,10 +24,10 @@ extern const char store_schema_derived[];
 /* How to open for reading. */
 enum store_open_flags {
     STORE_OPEN_DEFAULT = 0,
-    STORE_OPEN_WRITE = 1,      /* read-write (doctor, sql --write) */
-    STORE_OPEN_UNCHECKED = 2,  /* skip quick_check (file written by this process, or above 100 MB) */
-    STORE_OPEN_NO_VIEWS = 4,   /* do not make missing derived objects in TEMP */
-    STORE_OPEN_TRUSTED = 8,    /* skip defensive settings (own files while writing) */
+    STORE_OPEN_WRITE = 1,     /* read-write (doctor, sql --write) */
+    STORE_OPEN_UNCHECKED = 2, /* skip quick_check (file written by this process, or above 100 MB) */
+    STORE_OPEN_NO_VIEWS = 4,  /* do not make missing derived objects in TEMP */
+    STORE_OPEN_TRUSTED = 8,   /* skip defensive settings (own files while writing) */
 };
 
 /* Opens a trace. *out is owned by the caller: store_close. ERR_NOT_FOUND, ERR_FORMAT (no trace: says what the

@@ -401,7 +401,8 @@ enum err pack_text(sqlite3 *from, sqlite3 *to, const struct pack_plan *plan,
         "SELECT source, offset, 0, 0, NULL FROM unknown_record WHERE offset IS NOT NULL UNION "
         "SELECT source, offset, 0, 0, NULL FROM loss WHERE offset IS NOT NULL",
         &w.marks));
-    TRY_OUT(store_prepare(to, "INSERT INTO text_frame VALUES (?1, ?2, ?3, ?4, ?5, ?6)", &w.put_frame));
+    TRY_OUT(
+        store_prepare(to, "INSERT INTO text_frame VALUES (?1, ?2, ?3, ?4, ?5, ?6)", &w.put_frame));
     TRY_OUT(store_prepare(
         from, "SELECT stream, offset, size FROM text_frame ORDER BY stream, offset", &frames));
     TRY_OUT(text_reader_new(from, &text));

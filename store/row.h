@@ -27,8 +27,9 @@ struct store_cell {
 
 struct store_column {
     const char *name;
-    char kind;     /* i integer, w integer that is never NULL, r reference, d real, t text, b blob, a any (store_cell) */
-    size_t offset; /* bytes into the row struct */
+    char
+        kind; /* i integer, w integer that is never NULL, r reference, d real, t text, b blob, a any (store_cell) */
+    size_t offset;  /* bytes into the row struct */
     const char *to; /* kind r: the table it refers to; else "" */
 };
 struct store_layout {
@@ -43,8 +44,8 @@ extern const struct store_layout store_layouts[];
 
 struct store_row_list;
 struct store_batch {
-    struct arena arena;                   /* owns rows and the bytes of their spans */
-    struct store_row_list *lists;         /* one per table, in the arena */
+    struct arena arena;           /* owns rows and the bytes of their spans */
+    struct store_row_list *lists; /* one per table, in the arena */
     size_t n_rows;
     /* Called by the writer's thread after commit, or when the batch was given up after a failure; NULL: nobody waits. */
     void (*on_written)(void *context);

@@ -27,7 +27,8 @@ struct text_frames;
 struct text_frames *text_frames_new(void);
 void text_frames_free(struct text_frames *frames);
 /* A reader over frames that it borrows. */
-enum err WARN_UNUSED text_reader_new_over(sqlite3 *db, struct text_frames *frames, struct text_reader **out);
+enum err WARN_UNUSED text_reader_new_over(sqlite3 *db, struct text_frames *frames,
+                                          struct text_reader **out);
 /* Appends bytes [offset, offset+size) of the stream to out. ERR_FORMAT names the missing or damaged frame. */
 enum err WARN_UNUSED text_read(struct text_reader *r, int64_t stream, int64_t offset, int64_t size,
                                struct buf *out);

@@ -50,7 +50,7 @@ int64_t store_frame(struct store_writer *w, int64_t parent, int64_t file_word, i
 
 /* Runs a statement of the program's own on the writer's thread, after what was submitted before (UPDATE at the end of an
  * import, say). The values are bound as ?1, ?2, ... */
-enum err WARN_UNUSED store_submit_sql(struct store_writer *w, const char *sql, const struct store_cell *values,
-                                      int n_values);
+enum err WARN_UNUSED store_submit_sql(struct store_writer *w, const char *sql,
+                                      const struct store_cell *values, int n_values);
 
 #endif

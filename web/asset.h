@@ -10,7 +10,7 @@ struct web_asset {
     size_t raw_size; /* bytes */
     const unsigned char *gzip;
     size_t gzip_size; /* bytes */
-    const char *tag; /* CRC-32 of the raw bytes, the ETag and the v= of its address */
+    const char *tag;  /* CRC-32 of the raw bytes, the ETag and the v= of its address */
 };
 extern const struct web_asset web_assets[]; /* ends with name == NULL */
 

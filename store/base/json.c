@@ -71,7 +71,10 @@ static struct json *add(struct builder *b, enum json_type type)
     return j;
 }
 
-static int on_null(void *ctx) { return add(ctx, JSON_NULL) != NULL; }
+static int on_null(void *ctx)
+{
+    return add(ctx, JSON_NULL) != NULL;
+}
 
 static int on_bool(void *ctx, int value)
 {
@@ -129,8 +132,14 @@ static int open_member(struct builder *b, enum json_type type)
     return 1;
 }
 
-static int on_map(void *ctx) { return open_member(ctx, JSON_OBJECT); }
-static int on_list(void *ctx) { return open_member(ctx, JSON_LIST); }
+static int on_map(void *ctx)
+{
+    return open_member(ctx, JSON_OBJECT);
+}
+static int on_list(void *ctx)
+{
+    return open_member(ctx, JSON_LIST);
+}
 
 static int on_close(void *ctx)
 {
@@ -172,7 +181,9 @@ static enum err parse_once(struct span text, struct arena *arena, struct json **
     if (b.why == too_many) FAIL(ERR_LIMIT, "JSON text of more than %d values", JSON_VALUES);
     if (!text.n) FAIL(ERR_FORMAT, "empty where JSON was expected");
     FAIL(ERR_FORMAT, "not valid JSON at byte %zu of %zu%s%s", at, text.n, b.why ? ": " : "",
-         b.why ? b.why : at >= text.n ? ": it ends too early" : "");
+         b.why          ? b.why
+         : at >= text.n ? ": it ends too early"
+                        : "");
 }
 
 /* Writes text with non-finite numbers outside strings replaced; false when there is none. */
@@ -214,11 +225,13 @@ enum err json_parse(struct span text, struct arena *arena, struct json **out)
 enum err json_by_yajl(struct span text, struct arena *arena, struct json **out)
 {
     enum err err = parse_once(text, arena, out);
-    if (err != ERR_FORMAT || (!memchr(text.p, 'N', text.n) && !memchr(text.p, 'I', text.n))) return err;
+    if (err != ERR_FORMAT || (!memchr(text.p, 'N', text.n) && !memchr(text.p, 'I', text.n)))
+        return err;
     struct buf finite = {0};
     if (replace_non_finite(text, &finite) && !finite.failed) {
         struct span copy = arena_copy(arena, buf_text(&finite));
-        err = copy.p ? parse_once(copy, arena, out) : err_set(ERR_NOMEM, "out of memory for JSON text");
+        err = copy.p ? parse_once(copy, arena, out)
+                     : err_set(ERR_NOMEM, "out of memory for JSON text");
     }
     buf_release(&finite);
     return err;

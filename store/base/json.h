@@ -16,8 +16,9 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_STRING, JSON_LI
 
 struct json {
     enum json_type type;
-    struct span key;    /* name inside an object, else absent */
-    struct span text;   /* JSON_STRING: the decoded string; numbers: as written; lists and objects: as written, or absent */
+    struct span key; /* name inside an object, else absent */
+    struct span
+        text; /* JSON_STRING: the decoded string; numbers: as written; lists and objects: as written, or absent */
     int64_t i;          /* JSON_INT, JSON_BOOL (0, 1) */
     double r;           /* JSON_REAL; JSON_INT too; an integer beyond 64 bits is JSON_REAL */
     size_t n;           /* members of a list or object */
