@@ -1,9 +1,11 @@
-/* debug_import.h - a DebugMode log on its way into a trace: what its readers and the writer of its rows share.
+/* debug_import.h - a DebugMode log on its way into a trace: what its readers and the writer of
+ * its rows share.
  *
  *   bytes ─ debug_recognise ─► debug_read_json ─┐
  *                          └─► debug_read_text ─┴─► debug_put_call ─► batches ─► writer
  *
- * One thread, one log. Nothing that is read is lost: a call whose fields do not say all is kept whole beside them
+ * One thread, one log. Nothing that is read is lost: a call whose fields do not say all is kept
+ * whole beside them
  * (call.rest), and the log's own bytes are in text_frame as those of every log.
  */
 #ifndef CAPTURE_DEBUG_IMPORT_H

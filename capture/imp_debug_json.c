@@ -1,7 +1,9 @@
 /* imp_debug_json.c - saved DebugMode logs: {"format": ..., "version": 1, "logs": [call, ...]}.
  *
- * The list may be long, so its calls are cut out one by one and each is parsed alone; where the text breaks off, the calls
- * before that are whole. A call is printed again as it would be exported and compared with what was read: when they differ as
+ * The list may be long, so its calls are cut out one by one and each is parsed alone; where the
+ * text breaks off, the calls
+ * before that are whole. A call is printed again as it would be exported and compared with what
+ * was read: when they differ as
  * JSON values (a member of a later version, say), the call is kept as it was read beside its fields.
  */
 #include "capture/debug_import.h"

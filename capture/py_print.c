@@ -46,7 +46,8 @@ void py_print_real(struct buf *b, double v)
     put_digits(b, digits, n, (int)strtol(p + 1, NULL, 10));
 }
 
-/* What str.isprintable refuses, as far as logs have it: controls, separators, format characters, surrogates, private use. */
+/* What str.isprintable refuses, as far as logs have it: controls, separators, format characters,
+ * surrogates, private use. */
 static bool prints(unsigned code)
 {
     static const unsigned ranges[][2] = {

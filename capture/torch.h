@@ -145,7 +145,8 @@ enum err torch_on_dump_file(struct torch_record *r);  /* imp_artifact.c */
 enum err torch_provenance_text(struct torch_record *r);
 enum err torch_provenance_kernel(struct torch_record *r, struct span name,
                                  const struct row_kernel *row);
-/* The kernel of that name in the compile's newest code, NULL when there is none. Valid until the next record. */
+/* The kernel of that name in the compile's newest code, NULL when there is none. Valid until the
+ * next record. */
 const struct row_kernel *torch_find_kernel(struct torch_record *r, struct span name);
 /* Called once at the end of a log: unclosed spans, provenance maps still waiting, ... */
 enum err torch_chromium_finish(struct torch_source *s);

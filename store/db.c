@@ -51,7 +51,8 @@ void store_close(sqlite3 *db)
 
 /* ---- what kind of file it is ---- */
 
-/* Through SQLite's own file object: closing a descriptor of our own would drop all locks that this process has on the file
+/* Through SQLite's own file object: closing a descriptor of our own would drop all locks that
+ * this process has on the file
  * (fcntl(2)), and with them the safety of a writer in it. */
 enum err store_read_head(const char *path, unsigned char *head, int n)
 {
@@ -220,7 +221,8 @@ out:
     return err;
 }
 
-/* Views that the file lacks (live or packed) or has in another text are made in TEMP, whose names come first. */
+/* Views that the file lacks (live or packed) or has in another text are made in TEMP, whose
+ * names come first. */
 static enum err make_temporary_views(sqlite3 *db, sqlite3 *reference)
 {
     sqlite3_stmt *views;
@@ -475,7 +477,8 @@ enum err store_finish(sqlite3 *db, const char *state)
 {
     enum err err = store_rebuild(db);
     if (!err) err = store_meta_put(db, "state", state);
-    /* Somebody who looks at the trace right now keeps it in WAL mode: complete all the same, and the last to close it tidies up. */
+    /* Somebody who looks at the trace right now keeps it in WAL mode: complete all the same, and
+     * the last to close it tidies up. */
     if (!err &&
         sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE;", NULL, NULL,
                      NULL) &&

@@ -24,7 +24,8 @@ static void fail(sqlite3_context *ctx)
     err_clear();
 }
 
-/* A statement kept between calls would keep its connection open, so each call prepares its own (some 10 us); the inflated frames
+/* A statement kept between calls would keep its connection open, so each call prepares its own
+ * (some 10 us); the inflated frames
  * are kept with the connection, since neighbours share one. */
 static void artifact_text(sqlite3_context *ctx, int n, sqlite3_value **v)
 {

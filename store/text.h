@@ -1,7 +1,9 @@
 /* text.h - streams of text kept as zstd frames, and artifacts as byte ranges of them.
  *
- * Writing: the producer cuts its stream into pieces of at most TEXT_FRAME_SIZE bytes and packs each (any thread; pure).
- * The tail of a live stream may be packed again and again at the same offset until it is full: the row replaces itself.
+ * Writing: the producer cuts its stream into pieces of at most TEXT_FRAME_SIZE bytes and packs
+ * each (any thread; pure).
+ * The tail of a live stream may be packed again and again at the same offset until it is full:
+ * the row replaces itself.
  * Reading: text_read inflates the frames of a range; a reader keeps the last frames (TEXT_CACHE) inflated.
  */
 #ifndef STORE_TEXT_H
@@ -32,9 +34,11 @@ enum err WARN_UNUSED text_reader_new_over(sqlite3 *db, struct text_frames *frame
 /* Appends bytes [offset, offset+size) of the stream to out. ERR_FORMAT names the missing or damaged frame. */
 enum err WARN_UNUSED text_read(struct text_reader *r, int64_t stream, int64_t offset, int64_t size,
                                struct buf *out);
-/* Appends the content of an artifact: leading tabs and the CRs before LF of CRLF sources removed, see artifact.indented. */
+/* Appends the content of an artifact: leading tabs and the CRs before LF of CRLF sources
+ * removed, see artifact.indented. */
 enum err WARN_UNUSED text_artifact(struct text_reader *r, int64_t artifact, struct buf *out);
-/* Content of a payload of a log: the tab of each line and the last LF removed; with crlf also the CR before each LF. */
+/* Content of a payload of a log: the tab of each line and the last LF removed; with crlf also
+ * the CR before each LF. */
 void text_unindent(struct span stored, bool crlf, struct buf *out);
 
 #endif

@@ -467,7 +467,8 @@ int64_t store_next_ids(struct store_writer *w, enum store_table table, int64_t n
 
 /* ---- words ---- */
 
-/* The id remembered for key, or 0 after making room for it: then *slot is where to put the new id. Lock held. */
+/* The id remembered for key, or 0 after making room for it: then *slot is where to put the new
+ * id. Lock held. */
 static int64_t recall(struct words *words, int kind, struct map_key key, int64_t **slot)
 {
     struct map *young = &words->young[kind], *old = &words->old[kind];

@@ -9,7 +9,8 @@
  *      │                                      ├─► writer thread ─► SQLite
  *      └─────── store_submit ──► queue ───────┘
  *
- * Invariants: (1) a batch is applied whole or not at all; (2) after the first failure every submit returns it;
+ * Invariants: (1) a batch is applied whole or not at all; (2) after the first failure every
+ * submit returns it;
  * (3) the queue holds at most STORE_QUEUE_BYTES, submit waits.
  * Threads: all functions may be called from any thread, except store_writer_close (once, by the owner).
  */
@@ -30,7 +31,8 @@ enum err WARN_UNUSED store_writer_new(sqlite3 *db_take, struct store_writer **ou
 enum err WARN_UNUSED store_submit(struct store_writer *w, struct store_batch *batch_take);
 /* Waits until all that was submitted is committed. */
 enum err WARN_UNUSED store_flush(struct store_writer *w);
-/* Drains, stops the thread, runs store_finish(state) and frees, also on failure. With state NULL the file stays live
+/* Drains, stops the thread, runs store_finish(state) and frees, also on failure. With state NULL
+ * the file stays live
  * (WAL, no derived objects) as after a kill. */
 enum err WARN_UNUSED store_writer_close(struct store_writer *w, const char *state);
 /* Rows committed so far. */
@@ -41,14 +43,17 @@ int64_t store_next_id(struct store_writer *w, enum store_table table);
 /* The first of n consecutive ids. */
 int64_t store_next_ids(struct store_writer *w, enum store_table table, int64_t n);
 
-/* Id of an interned text; 0 (NULL) for an absent span or when out of memory (which then fails the next submit).
- * Invalid UTF-8 is replaced. Remembers the last 2^20 texts by hash: a text may be stored twice in larger files. */
+/* Id of an interned text; 0 (NULL) for an absent span or when out of memory (which then fails
+ * the next submit).
+ * Invalid UTF-8 is replaced. Remembers the last 2^20 texts by hash: a text may be stored twice
+ * in larger files. */
 int64_t store_word(struct store_writer *w, struct span text);
 /* Id of a stack frame below parent (0: outermost). Same limits. */
 int64_t store_frame(struct store_writer *w, int64_t parent, int64_t file_word, int64_t line,
                     int64_t name_word, int64_t loc_word);
 
-/* Runs a statement of the program's own on the writer's thread, after what was submitted before (UPDATE at the end of an
+/* Runs a statement of the program's own on the writer's thread, after what was submitted before
+ * (UPDATE at the end of an
  * import, say). The values are bound as ?1, ?2, ... */
 enum err WARN_UNUSED store_submit_sql(struct store_writer *w, const char *sql,
                                       const struct store_cell *values, int n_values);

@@ -21,7 +21,8 @@ static inline int64_t clock_mono(void)
 {
     return clock_read_(CLOCK_MONOTONIC);
 }
-/* Days since 1970-01-01 of a Gregorian date (proleptic). Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
+/* Days since 1970-01-01 of a Gregorian date (proleptic). Source: H. Hinnant, "chrono-Compatible
+ * Low-Level Date Algorithms". */
 static inline int64_t clock_days(int64_t year, int month, int day)
 {
     year -= month <= 2;

@@ -191,7 +191,8 @@ static void option_head(struct buf *b, const struct opt *o)
 
 enum { HELP_WIDTH = 79, HELP_COLUMN = 28 };
 
-/* Writes words so that no line is wider than HELP_WIDTH, those after the first indented; lines of the text stay lines. Blank
+/* Writes words so that no line is wider than HELP_WIDTH, those after the first indented; lines
+ * of the text stay lines. Blank
  * lines, and lines that begin with blanks, are as they are. Ends the last line. */
 static void wrap(struct buf *b, const char *text, size_t column, size_t indent)
 {

@@ -24,7 +24,8 @@ struct verb {
     const struct opt *opts;
     int min_args, max_args; /* positional; max -1: any number */
     bool rest; /* what follows `--` (or the first positional) is a command line, kept as it is */
-    /* Sets *exit_code (0 fine, 1 found what was asked about, 2 trouble). An error is printed by plumb.c, exit 2. */
+    /* Sets *exit_code (0 fine, 1 found what was asked about, 2 trouble). An error is printed by
+     * plumb.c, exit 2. */
     enum err (*run)(const struct opt_call *call, int *exit_code);
 };
 
@@ -41,7 +42,8 @@ struct opt_call {
     bool help; /* --help was given: print opt_help and stop */
 };
 
-/* Parses argv (after the verb). ERR_USAGE says which word and lists what is accepted, with the nearest name. */
+/* Parses argv (after the verb). ERR_USAGE says which word and lists what is accepted, with the
+ * nearest name. */
 enum err WARN_UNUSED opt_parse(const struct verb *verb, int argc, char **argv,
                                struct opt_call *out);
 void opt_call_release(struct opt_call *call);

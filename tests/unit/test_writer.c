@@ -1,4 +1,5 @@
-/* test_writer.c - db.c, writer.c, text.c together: what is submitted is in the file, and only whole batches are. */
+/* test_writer.c - db.c, writer.c, text.c together: what is submitted is in the file, and only
+ * whole batches are. */
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
