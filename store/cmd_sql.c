@@ -319,7 +319,8 @@ const struct verb verb_sql = {
                    "there are several, they are also "
                    "attached as t1, t2, ... in the order given. Statements read: nothing is "
                    "changed without --write. Besides SQLite's own "
-                   "functions there are artifact_text(id), stack_text(id), word(id), hex64(i) and "
+                   "functions there are artifact_text(id), stack_text(id), word(id), hex64(i), "
+                   "hash_value(kind, digest) and "
                    "regexp(pattern, text), which is "
                    "also the operator REGEXP. docs/trace-format.md describes tables and views.",
     .examples = "plumb sql trace.db 'SELECT outcome, count(*) FROM compiles GROUP BY outcome'\n"

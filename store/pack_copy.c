@@ -194,8 +194,10 @@ static enum err copy_table(struct copier *c, const struct store_layout *layout)
 static bool is_left_out(const struct copier *c, const char *table)
 {
     if (!strcmp(table, "text_frame")) return c->rewritten;
-    if (!strcmp(table, "event") || !strcmp(table, "arg") || !strcmp(table, "track"))
-        return c->plan->cut_events;
+    static const char *const events[] = {"event",        "arg",        "track",   "call",
+                                         "redistribute", "tensor_use", "call_log"};
+    for (size_t i = 0; i < sizeof events / sizeof *events && c->plan->cut_events; i++)
+        if (!strcmp(table, events[i])) return true;
     return false;
 }
 

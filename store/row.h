@@ -4,7 +4,8 @@
  * one transaction or several batches in one. The row structs and store_<table>_add functions
  * are generated from schema.sql into store_rows.h.
  *
- * NULL: integers STORE_NULL; reference columns ("-> table") 0; reals NaN; spans with p == NULL;
+ * NULL: integers STORE_NULL (in columns NOT NULL every value is itself); reference columns ("->
+ * table") 0; reals NaN; spans with p == NULL;
  * cells of kind STORE_CELL_NULL.
  */
 #ifndef STORE_ROW_H
@@ -27,7 +28,8 @@ struct store_cell {
 
 struct store_column {
     const char *name;
-    char kind;      /* i integer, r reference, d real, t text, b blob, a any (store_cell) */
+    /* i integer, w integer that is never NULL, r reference, d real, t text, b blob, a any */
+    char kind;
     size_t offset;  /* bytes into the row struct */
     const char *to; /* kind r: the table it refers to; else "" */
 };

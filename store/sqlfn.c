@@ -116,6 +116,24 @@ static void hex64(sqlite3_context *ctx, int n, sqlite3_value **v)
     sqlite3_result_text(ctx, text, 16, SQLITE_TRANSIENT);
 }
 
+/* A hash as it was recorded: a number, but text for NaN and for integers of 2^63 and more. */
+static void hash_value(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+    (void)n;
+    int64_t bits = sqlite3_value_int64(v[1]);
+    double real;
+    char text[24];
+    if (sqlite3_value_type(v[0]) == SQLITE_NULL || sqlite3_value_type(v[1]) == SQLITE_NULL) return;
+    memcpy(&real, &bits, sizeof real);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)bits);
+    bool is_real = sqlite3_value_int64(v[0]) == 1,
+         large = sqlite3_value_int64(v[0]) == 2 && bits < 0;
+    if (is_real && real != real) sqlite3_result_text(ctx, "nan", -1, SQLITE_STATIC);
+    else if (is_real) sqlite3_result_double(ctx, real);
+    else if (large) sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+    else sqlite3_result_int64(ctx, bits);
+}
+
 /* ---- regexp ---- */
 
 static void code_free(void *p)
@@ -203,6 +221,7 @@ enum err store_functions_register(sqlite3 *db)
         {"stack_text", 1, 0, stack_text},
         {"word", 1, 0, word},
         {"hex64", 1, SQLITE_DETERMINISTIC, hex64},
+        {"hash_value", 2, SQLITE_DETERMINISTIC, hash_value},
         {"regexp", 2, SQLITE_DETERMINISTIC, regexp},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

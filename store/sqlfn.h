@@ -6,6 +6,8 @@
  *   word(id)            text of a string row
  *   regexp(pattern, x)  PCRE2 search with a match limit; used by the REGEXP operator
  *   hex64(i)            16 lower-case hex digits of a signed 64-bit integer
+ *   hash_value(k, d)    the number that tensor_use.hash_kind and digest stand for; text for NaN
+ * and from 2^63 on
  */
 #ifndef STORE_SQLFN_H
 #define STORE_SQLFN_H

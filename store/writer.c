@@ -91,6 +91,7 @@ static int bind_column(sqlite3_stmt *s, int i, char kind, const char *at)
         memcpy(&v, at, sizeof v);
         return v == (kind == 'i' ? STORE_NULL : 0) ? sqlite3_bind_null(s, i)
                                                    : sqlite3_bind_int64(s, i, v);
+    case 'w': memcpy(&v, at, sizeof v); return sqlite3_bind_int64(s, i, v);
     case 'd':
         memcpy(&d, at, sizeof d);
         return sqlite3_bind_double(s, i, d); /* SQLite stores NaN as NULL */
