@@ -1,4 +1,5 @@
-/* debug_stack.c - stacks as Python's traceback prints them, and the one line that stands for them in a log.
+/* debug_stack.c - stacks as Python's traceback prints them, and the one line that stands for
+ * them in a log.
  *
  *     File "/home/user/a.py", line 3, in f
  *       return g(x)

@@ -90,7 +90,8 @@ static void read_keyword(struct walk *w)
 
 /* ---- tensors ---- */
 
-/* `t$3: f32[`: what stands before the shape. Returns the byte of the bracket, 0 when it is no tensor. */
+/* `t$3: f32[`: what stands before the shape. Returns the byte of the bracket, 0 when it is no
+ * tensor. */
 static size_t read_tensor_head(struct span s, struct debug_use *use)
 {
     static const char *const forms[] = {"t", "dt", "ft", "lt"};

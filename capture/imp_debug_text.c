@@ -317,7 +317,8 @@ static enum err put_stretch(struct reader *r, struct span raw, size_t call)
     return err ? err : buf_ok(&r->stack);
 }
 
-/* The line at r->line, without its newline; *next is where the one behind it begins, SIZE_MAX at the end. */
+/* The line at r->line, without its newline; *next is where the one behind it begins, SIZE_MAX at
+ * the end. */
 static struct span line_at(const struct reader *r, size_t *next)
 {
     struct span rest = span_from(r->body, r->line);

@@ -1,7 +1,8 @@
 /* import_list.c - finds logs.
  *
  * In a folder a log is a file named dedicated_log_torch_trace*.log, or another *.log or *.txt (each
- * also as .gz) whose beginning has a record, or a *.json, *.log or *.txt that is a log of calls (not
+ * also as .gz) whose beginning has a record, or a *.json, *.log or *.txt that is a log of calls
+ * (not
  * while following). Everything else in there is ignored. A path given by
  * itself is taken as it is.
  */

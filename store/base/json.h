@@ -1,6 +1,7 @@
 /* json.h - JSON text to a small tree in an arena (over yajl), and the tree back to text.
  *
- * Accepts what Python's json.dumps writes: RFC 8259 plus NaN, Infinity and -Infinity. Bytes that are not
+ * Accepts what Python's json.dumps writes: RFC 8259 plus NaN, Infinity and -Infinity. Bytes that
+ * are not
  * UTF-8 are kept as they are in strings (store_word and buf_json replace them). Depth is limited
  * to 200, values to
  * JSON_VALUES (ERR_LIMIT), so that a tree takes at most about 25 MB beside its text.
@@ -30,7 +31,8 @@ struct json {
 /* Parses the whole text. ERR_FORMAT says byte and what was expected. *out lives in the arena;
  * text must outlive it. */
 enum err WARN_UNUSED json_parse(struct span text, struct arena *arena, struct json **out);
-/* Member of an object by name (the last of equal names), or NULL; NULL when j is NULL or no object. */
+/* Member of an object by name (the last of equal names), or NULL; NULL when j is NULL or no
+ * object. */
 const struct json *json_get(const struct json *j, const char *name);
 /* The string, or an absent span for any other type (or NULL). */
 struct span json_string(const struct json *j);
