@@ -93,8 +93,9 @@ def test_every_reference_column_is_moved(tmp_path):
         for table in {to for _, _, to in reference_columns()}:
             tables.setdefault(table, [])
         for table, columns in tables.items():
-            have = [r[1] for r in t.db.execute(f"PRAGMA table_info({table})")]
-            row = {c: 1 for c in columns}
+            info = list(t.db.execute(f"PRAGMA table_info({table})"))
+            have = [r[1] for r in info]
+            row = {r[1]: 0 for r in info if r[3] and not r[5]} | {c: 1 for c in columns}
             if have[0] == "id":
                 row["id"] = 1
             for extra in ("position", "offset", "line", "relation", "arg", "key"):
