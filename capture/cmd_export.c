@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/debug_rows.h"
 #include "capture/export.h"
 #include "store/db.h"
 #include "store/verbs.h"
@@ -18,6 +19,9 @@ static const struct opt options[] = {
      "events for Perfetto or chrome://tracing (tlparse's chromium_events.json)", false},
     {"compile-directory", 0, NULL, "files per compile id (tlparse's compile_directory.json)",
      false},
+    {"debug-text", 0, NULL, "calls of a DebugMode log as its debug_string() prints them", false},
+    {"debug-json", 0, NULL, "calls of a DebugMode log as a saved log, version 1", false},
+    {"hide-stacks", 0, NULL, "with --debug-text: no lines that name where calls come from", false},
     {"output", 'o', "PATH", "file to write (default: standard output); for several logs a folder",
      false},
     {"log", 0, "LOG", "only this log: its name, path, id, or rank_N", false},
@@ -119,8 +123,48 @@ static enum err write_chromium(struct job *j)
     return close_output(j, fd, export_chromium(j->db, &j->logs, &sink, &j->summary));
 }
 
+/* The one log of calls, or the one that --log names. */
+static enum err find_calls(struct job *j, const struct export_log **log, struct debug_log *what)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < j->logs.n; i++) {
+        struct debug_log found;
+        TRY(debug_log_read(j->db, j->logs.p[i].id, j->logs.arena, &found));
+        if (!found.known || n++) continue;
+        *log = &j->logs.p[i];
+        *what = found;
+    }
+    if (n == 1) return ERR_OK;
+    if (n) FAIL(ERR_USAGE, "the trace holds %zu DebugMode logs: choose one with --log", n);
+    FAIL(ERR_NOT_FOUND, "the trace holds no DebugMode log%s",
+         opt_has(j->call, "log") ? " of that name" : "");
+}
+
+static enum err write_calls(struct job *j, bool json)
+{
+    const struct export_log *log = NULL;
+    struct debug_log what = {0};
+    struct debug_rows rows;
+    int fd = -1;
+    TRY(find_calls(j, &log, &what));
+    TRY(open_output(j, &fd));
+    struct debug_source from = {debug_rows_next, &rows};
+    struct debug_sink to = {write_to, &fd};
+    struct debug_text_style style = {opt_has(j->call, "hide-stacks"), what.without_newline};
+    enum err err = debug_rows_open(&rows, j->db, log->id);
+    if (!err) {
+        err = json ? debug_write_json(&from, what.rest, &to) : debug_write_text(&from, style, &to);
+        debug_rows_close(&rows);
+    }
+    j->summary.n_files = 1;
+    return close_output(j, fd, err);
+}
+
 static enum err dispatch(struct job *j)
 {
+    bool json = opt_has(j->call, "debug-json");
+    if (json || opt_has(j->call, "debug-text")) return write_calls(j, json);
+
     const char *folder = opt_value(j->call, "torch-trace", 0);
     if (folder) return export_torch_trace(j->db, &j->logs, folder, j->overwrite, &j->summary);
     if (opt_has(j->call, "chromium")) return write_chromium(j);
@@ -151,10 +195,13 @@ static void say_what_was_done(const struct job *j)
 static enum err check_mode(const struct opt_call *call)
 {
     int n = opt_has(call, "torch-trace") + opt_has(call, "raw-jsonl") + opt_has(call, "chromium") +
-            opt_has(call, "compile-directory");
+            opt_has(call, "compile-directory") + opt_has(call, "debug-text") +
+            opt_has(call, "debug-json");
+    if (opt_has(call, "hide-stacks") && !opt_has(call, "debug-text"))
+        FAIL(ERR_USAGE, "--hide-stacks goes with --debug-text");
     if (n == 1) return ERR_OK;
     FAIL(ERR_USAGE, "plumb export needs one of --torch-trace DIR, --raw-jsonl, --chromium, "
-                    "--compile-directory");
+                    "--compile-directory, --debug-text, --debug-json");
 }
 
 static enum err run(const struct opt_call *call, int *exit_code)
@@ -185,9 +232,13 @@ const struct verb verb_export = {
         "--compile-directory write what tlparse 0.4.3 calls raw.jsonl, chromium_events.json and "
         "compile_directory.json, with "
         "the same numbers and file names; times have the year and zone that the log shows.\n\n"
+        "--debug-text and --debug-json print the calls of an imported DebugMode log, from either "
+        "of "
+        "its formats in either.\n\n"
         "Nothing is written outside the folder or file given, whatever names a trace contains.",
     .examples = "plumb export run.db --torch-trace logs/\n"
                 "plumb export run.db --chromium -o events.json\n"
+                "plumb export calls.db --debug-text\n"
                 "plumb export run.db --raw-jsonl --log rank_0 | jq -c .compilation_metrics",
     .opts = options,
     .min_args = 1,

@@ -160,17 +160,21 @@ static const struct opt options[] = {
 const struct verb verb_import = {
     .name = "import",
     .arguments = "PATH...",
-    .summary = "make a trace of TORCH_TRACE logs",
+    .summary = "make a trace of TORCH_TRACE and DebugMode logs",
     .description =
         "Reads logs that PyTorch wrote with TORCH_TRACE (or TORCH_DTRACE) into one SQLite file.\n\n"
         "PATH is a log, a log in gzip, a folder (searched to the bottom for logs; other files are "
         "ignored) or - for standard "
         "input. A folder of logs is one run; the ranks are taken from the names of the logs, else "
         "from their records.\n\n"
+        "A log of PyTorch's DebugMode is known by its content: a saved log (JSON, version 1) or "
+        "the "
+        "text that debug_string() prints. It is read as a whole, never followed.\n\n"
         "What cannot be read is counted, listed by plumb info, and kept as text; the rest is "
         "imported. With --follow the "
         "trace can be opened while it grows.",
     .examples = "plumb import trace_dir -o trace.db\n"
+                "plumb import calls.json -o calls.db\n"
                 "plumb import rank_0.log rank_1.log.gz -o job.db --strict\n"
                 "plumb import trace_dir -o live.db --follow --until-idle 30",
     .opts = options,

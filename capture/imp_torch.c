@@ -119,11 +119,11 @@ static enum err add_artifact(struct torch_record *rec, const struct torch_line *
         enum err err = json_parse(rec->payload, rec->arena, &content);
         if (err == ERR_NOMEM) return err;
         if (err) {
-            flags |= 2;
+            flags |= err == ERR_FORMAT ? 2 : 0;
             content = NULL;
-            if (mismatch)
+            if (mismatch || err != ERR_FORMAT)
                 TRY(torch_loss(rec, "payload_json",
-                               "the payload of the record at line %lld is said to be JSON: %s",
+                               "the payload of the record at line %lld cannot be read as JSON: %s",
                                (long long)l->line, err_text()));
         }
     }

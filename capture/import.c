@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/import_debug.h"
 #include "capture/import_log.h"
 #include "store/base/clock.h"
 #include "store/db.h"
@@ -176,11 +177,12 @@ static enum err no_record(const struct import_list *list)
     const char *path = list->logs.p[0].path;
     if (list->logs.n > 1)
         FAIL(ERR_FORMAT,
-             "none of the %zu files, the first of which is %s, has a TORCH_TRACE record",
+             "none of the %zu files, the first of which is %s, has a TORCH_TRACE record or is a "
+             "DebugMode log",
              list->logs.n, path);
     FAIL(ERR_FORMAT,
          "%s has no TORCH_TRACE record: expected lines like 'V1123 04:22:04.458000 3806 "
-         "torch/file.py:1] {...}'",
+         "torch/file.py:1] {...}', or a DebugMode log",
          path);
 }
 
@@ -190,6 +192,10 @@ static enum err run_import(struct import_shared *s)
     for (int i = 0; i < q->n_paths; i++) {
         if (strcmp(q->paths[i], "-") && access(q->paths[i], F_OK))
             FAIL(ERR_NOT_FOUND, "%s cannot be opened: %s", q->paths[i], strerror(errno));
+        if (q->follow && strcmp(q->paths[i], "-") && import_is_calls(q->paths[i]))
+            FAIL(ERR_USAGE,
+                 "%s is a DebugMode log, which is written as a whole: import it without --follow",
+                 q->paths[i]);
         TRY(import_list_add(s->list, q->paths[i], !q->follow));
     }
     if (q->latest) import_list_latest(s->list);
@@ -199,7 +205,8 @@ static enum err run_import(struct import_shared *s)
         TRY(import_list_runs(s->list, s->writer));
         TRY(read_all(s));
         s->counts.interrupted = q->stop && atomic_load(q->stop);
-        if (!s->counts.records && s->counts.bytes) return no_record(s->list);
+        if (!s->counts.records && !s->counts.call_logs && s->counts.bytes)
+            return no_record(s->list);
     }
     return write_runs(s);
 }

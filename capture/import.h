@@ -50,6 +50,7 @@ struct import_request {
 
 struct import_counts {
     int64_t logs, runs, records, payloads, bytes;
+    int64_t call_logs; /* of the logs: DebugMode's, whose calls count as records */
     int64_t losses[TORCH_N_LOSSES];
     bool interrupted; /* *stop was set before all was read (without follow) */
 };

@@ -1,7 +1,9 @@
 /* import_list.c - finds logs.
  *
  * In a folder a log is a file named dedicated_log_torch_trace*.log, or another *.log or *.txt (each
- * also as .gz) whose beginning has a record. Everything else in there is ignored. A path given by
+ * also as .gz) whose beginning has a record, or a *.json, *.log or *.txt that is a log of calls
+ * (not
+ * while following). Everything else in there is ignored. A path given by
  * itself is taken as it is.
  */
 #include "capture/import_list.h"
@@ -14,6 +16,7 @@
 #include <time.h>
 #include <zlib.h>
 
+#include "capture/import_debug.h"
 #include "capture/torch_lines.h"
 #include "store/base/clock.h"
 
@@ -53,12 +56,13 @@ static bool has_record(const char *path)
     return found;
 }
 
-static bool looks_like_log(const char *path, const char *name)
+static bool looks_like_log(const char *path, const char *name, bool following)
 {
     struct span s = span_of(name);
     if (span_ends(s, ".gz")) s.n -= 3;
+    if (span_ends(s, ".json")) return !following && import_is_calls(path);
     if (!span_ends(s, ".log") && !span_ends(s, ".txt")) return false;
-    return is_dedicated(name) || has_record(path);
+    return is_dedicated(name) || has_record(path) || (!following && import_is_calls(path));
 }
 
 static bool is_known(const struct import_list *list, const struct stat *st)
@@ -98,7 +102,7 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static enum err add_folder(struct import_list *list, const char *path)
+static enum err add_folder(struct import_list *list, const char *path, bool following)
 {
     char *roots[] = {(char *)path, NULL};
     FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
@@ -108,7 +112,7 @@ static enum err add_folder(struct import_list *list, const char *path)
         if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR)
             err = err_set(ERR_IO, "%s cannot be read: %s", e->fts_path, strerror(e->fts_errno));
         if (e->fts_info != FTS_F || is_known(list, e->fts_statp)) continue;
-        if (looks_like_log(e->fts_accpath, e->fts_name))
+        if (looks_like_log(e->fts_accpath, e->fts_name, following))
             err = add_log(list, e->fts_path, e->fts_statp, false);
     }
     fts_close(tree);
@@ -134,7 +138,7 @@ enum err import_list_add(struct import_list *list, const char *path, bool requir
     char *plain = strdup(path);
     if (!plain) FAIL(ERR_NOMEM, "out of memory for a path");
     while (n > 1 && plain[n - 1] == '/') plain[--n] = 0;
-    enum err err = add_folder(list, plain);
+    enum err err = add_folder(list, plain, !required);
     free(plain);
     if (err || !required || list->logs.n > before) return err;
     FAIL(ERR_NOT_FOUND,

@@ -1,12 +1,13 @@
-/* import_log.c - two threads per log: one reads, cuts, checks and packs; one turns records into rows.
+/* import_log.c - two threads per log: one reads, cuts, checks and packs; one turns records into
+ * rows.
  *
- *   file ─ feeder: read, cut, md5, zstd ─► pieces (at most QUEUED wait) ─► reader: JSON, handlers ─► writer
- *             ▲                                                               │
- *             └────────────────────── emptied pieces ◄────────────────────────┘
+ *   file ─ feeder: read, cut, md5, zstd ─► pieces (QUEUED wait) ─► reader: JSON, handlers ─► writer
+ *             ▲                                                       │
+ *             └────────────────── emptied pieces ◄────────────────────┘
  *
  * The split is where the work is about equal: hashing and packing here, understanding there.
  */
-#include "capture/import_log.h"
+#include "capture/import_debug.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,20 +187,28 @@ static void *feeder_main(void *context)
 
 /* ---- the reader ---- */
 
-enum err import_reader_new(struct import_shared *s, const struct import_log *log,
-                           struct torch_reader **out)
+struct row_source_file import_source_row(const struct import_shared *s,
+                                         const struct import_log *log)
 {
     struct span name = span_of(strcmp(log->path, "-") ? log->name : "stdin.log");
     struct span path = span_of(log->path);
     if (s->list->common < path.n && strcmp(log->path, "-")) path = span_from(path, s->list->common);
     if (span_ends(name, ".gz")) name.n -= 3;
+    struct row_source_file row = {.path = path, .name = name, .rank = log->rank};
+    row.year = row.zone_ns = STORE_NULL;
+    if (log->rank != STORE_NULL) row.rank_from = SPAN("name");
+    return row;
+}
+
+enum err import_reader_new(struct import_shared *s, const struct import_log *log,
+                           struct torch_reader **out)
+{
     struct torch_reader_options o = {
         .writer = s->writer,
         .run = s->list->runs.p[log->run].run,
-        .row = {.path = path, .name = name, .rank = log->rank},
+        .row = import_source_row(s, log),
         .file_ts = log->mtime,
     };
-    if (log->rank != STORE_NULL) o.row.rank_from = SPAN("name");
     return torch_reader_new(&o, out);
 }
 
@@ -257,6 +266,26 @@ static void feed_release(struct feed *f)
     pthread_cond_destroy(&f->moved);
 }
 
+/* A TORCH_TRACE log, of which the first bytes are read. */
+static enum err read_torch(struct feed *f, const struct import_log *log, struct span head)
+{
+    struct torch_reader *r = NULL;
+    char *to = torch_cutter_room(&f->cutter, head.n);
+    if (!to) FAIL(ERR_NOMEM, "out of memory for the first bytes of a log");
+    memcpy(to, head.p, head.n);
+    enum err err = torch_cutter_fill(&f->cutter, head.n);
+    if (!err) err = import_reader_new(f->shared, log, &r);
+    if (!err) {
+        r->recycle = give_spare;
+        r->recycle_context = f;
+        f->stream = r->source.row.id;
+        err = read_with_feeder(f, r);
+    }
+    if (!err) import_count(f->shared, r);
+    torch_reader_free(r);
+    return err;
+}
+
 /* One of several logs that cannot be opened is a loss; the others are read. */
 static enum err lose_log(struct import_shared *s, const struct import_log *log, const char *why)
 {
@@ -268,10 +297,31 @@ static enum err lose_log(struct import_shared *s, const struct import_log *log, 
     return err;
 }
 
+/* The first bytes, by which a log is known; a failure to read shows again when the rest is read. */
+static enum err read_head(struct feed *f, struct buf *head, bool *whole)
+{
+    struct import_wait wait = {.stop = &f->shared->stop, .end = f->shared->request->stop};
+    *whole = false;
+    while (head->n < DEBUG_HEAD_SIZE && !*whole) {
+        size_t got = 0;
+        char *to = buf_reserve(head, DEBUG_HEAD_SIZE + 16);
+        if (!to) FAIL(ERR_NOMEM, "out of memory for the first bytes of a log");
+        enum err err =
+            import_input_read(&f->input, &wait, to, DEBUG_HEAD_SIZE - head->n + 16, &got);
+        if (err == ERR_NOMEM) return err;
+        if (err) break;
+        head->n += got;
+        *whole = got == 0;
+    }
+    atomic_fetch_add(&f->shared->disk, f->input.disk);
+    return ERR_OK;
+}
+
 enum err import_log_read(struct import_shared *s, const struct import_log *log)
 {
     struct feed f = {.shared = s};
-    struct torch_reader *r = NULL;
+    struct buf head = {0};
+    bool whole;
     enum err err = import_input_open(&f.input, log->path);
     if (err && err != ERR_NOMEM && s->list->logs.n > 1) {
         char why[400];
@@ -282,15 +332,11 @@ enum err import_log_read(struct import_shared *s, const struct import_log *log)
     pthread_mutex_init(&f.lock, NULL);
     pthread_cond_init(&f.moved, NULL);
     err = torch_cutter_init(&f.cutter);
-    if (!err) err = import_reader_new(s, log, &r);
-    if (!err) {
-        r->recycle = give_spare;
-        r->recycle_context = &f;
-        f.stream = r->source.row.id;
-        err = read_with_feeder(&f, r);
-    }
-    if (!err) import_count(s, r);
-    torch_reader_free(r);
+    if (!err) err = read_head(&f, &head, &whole);
+    if (!err && debug_recognise(buf_text(&head), whole))
+        err = import_debug_read(s, log, &f.input, &head);
+    else if (!err) err = read_torch(&f, log, buf_text(&head));
+    buf_release(&head);
     feed_release(&f);
     atomic_fetch_add(&s->logs_done, 1);
     return err ? err_wrap(err, "%s: ", log->path) : ERR_OK;

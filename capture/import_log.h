@@ -23,6 +23,9 @@ static inline bool import_stopped(const struct import_shared *s)
 {
     return atomic_load(&s->stop) || (s->request->stop && atomic_load(s->request->stop));
 }
+/* What the path of a log says of it; id, run and the rest are not set. */
+struct row_source_file import_source_row(const struct import_shared *s,
+                                         const struct import_log *log);
 /* A reader for a log of the list. */
 enum err WARN_UNUSED import_reader_new(struct import_shared *s, const struct import_log *log,
                                        struct torch_reader **out);

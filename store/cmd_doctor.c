@@ -35,11 +35,11 @@ const struct verb verb_doctor = {
     .arguments = "FILE...",
     .summary = "check a trace and recover one whose writer was killed",
     .description = "Checks pages, references between rows, the compressed text, indices and views, "
-                   "and says what is wrong and what can be\n"
+                   "and says what is wrong and what can be "
                    "read. A trace whose writer was killed is brought into order: every committed "
-                   "record stays, and its state becomes\n"
+                   "record stays, and its state becomes "
                    "\"recovered\". A packed trace (.db.gz) is checked and not changed. The exit "
-                   "status is 1 when something is wrong and was\n"
+                   "status is 1 when something is wrong and was "
                    "not repaired.",
     .examples = "plumb doctor trace.db\nplumb doctor --rebuild trace.db",
     .opts = opts,

@@ -33,9 +33,9 @@ static const struct section sections[] = {
      "SELECT severity, subject, count, message, run, log FROM health ORDER BY severity DESC, "
      "subject LIMIT 50"},
     {"text", "Text of the logs",
-     "SELECT count(*) AS frames, round(sum(size) / 1e6, 2) AS inflated_mb, round(sum(length(data)) "
+     "SELECT count(*) AS frames, round(sum(size) / 1e6, 2) AS inflated_mb, round(sum(packed) "
      "/ 1e6, 2) AS stored_mb, "
-     "round(1.0 * sum(size) / sum(length(data)), 1) AS ratio FROM text_frame HAVING count(*) > 0"},
+     "round(1.0 * sum(size) / sum(packed), 1) AS ratio FROM text_frame HAVING count(*) > 0"},
 };
 
 enum { N_SECTIONS = sizeof sections / sizeof *sections };
@@ -165,7 +165,7 @@ const struct verb verb_info = {
     .arguments = "FILE",
     .summary = "say what is in a trace",
     .description = "Prints the runs of a trace with their compiles by outcome, its logs, versions, "
-                   "what was lost or is to be known before\n"
+                   "what was lost or is to be known before "
                    "trusting it, how far its text was compressed, and which tables take the bytes.",
     .examples = "plumb info trace.db",
     .opts = opts,

@@ -23,7 +23,7 @@ const struct verb verb_merge = {
     .arguments = "FILE...",
     .summary = "put several traces into one",
     .description = "Makes a new trace that holds the runs, logs and rows of all the given ones "
-                   "(.db or .db.gz), which stay as they are.\n"
+                   "(.db or .db.gz), which stay as they are. "
                    "Runs of equal name get a number. The derived parts are made anew.",
     .examples = "plumb merge -o both.db before.db after.db.gz",
     .opts = opts,

@@ -33,7 +33,8 @@ struct session {
 
 static enum err put_stdout(void *context, struct span piece)
 {
-    (void)context;
+    struct store_console *console = context;
+    if (console) TRY(store_console_check(console));
     if (fwrite(piece.p, 1, piece.n, stdout) != piece.n)
         FAIL(ERR_IO, "standard output cannot be written");
     return ERR_OK;
@@ -110,7 +111,7 @@ static enum err prepare_failed(struct session *x, const char *script, const char
 
 static enum err run_statement(struct session *x, sqlite3_stmt *s)
 {
-    const struct table_sink sink = {put_stdout, NULL};
+    const struct table_sink sink = {put_stdout, &x->console};
     struct table_result result;
     bind_params(x, s);
     if (sqlite3_column_count(s) && x->n_tables++ && x->style.format != TABLE_JSONL) putchar('\n');
@@ -315,11 +316,12 @@ const struct verb verb_sql = {
     .arguments = "FILE... [QUERY]",
     .summary = "ask a trace in SQL",
     .description = "Runs SQL over one trace or several. The first file is the schema main; when "
-                   "there are several, they are also\n"
+                   "there are several, they are also "
                    "attached as t1, t2, ... in the order given. Statements read: nothing is "
-                   "changed without --write. Besides SQLite's own\n"
-                   "functions there are artifact_text(id), stack_text(id), word(id), hex64(i) and "
-                   "regexp(pattern, text), which is\n"
+                   "changed without --write. Besides SQLite's own "
+                   "functions there are artifact_text(id), stack_text(id), word(id), hex64(i), "
+                   "hash_value(kind, digest) and "
+                   "regexp(pattern, text), which is "
                    "also the operator REGEXP. docs/trace-format.md describes tables and views.",
     .examples = "plumb sql trace.db 'SELECT outcome, count(*) FROM compiles GROUP BY outcome'\n"
                 "plumb sql trace.db --named artifacts_that_mention -p word=relu --format json\n"

@@ -19,6 +19,7 @@ enum { MAX_COLUMNS = 80, MAX_TABLES = 96, LINE = 1024 };
 
 struct column {
     char name[64], type[16], comment[LINE];
+    bool whole;     /* NOT NULL: any integer, none of which stands for NULL */
     bool reference; /* comment begins "-> ": 0 in the row is NULL in the file */
 };
 struct table {
@@ -60,6 +61,7 @@ static void read_column(struct table *t, char *text)
     if (sscanf(text, " %63[a-z0-9_] %15[A-Z]", c->name, c->type) != 2) die("expected: name TYPE");
     if (!strstr("INTEGER TEXT BLOB REAL ANY", c->type))
         die("type must be INTEGER TEXT BLOB REAL ANY");
+    c->whole = strstr(text, " NOT NULL,") && strstr(text, " NOT NULL,") < comment;
     c->reference = !strncmp(c->comment, "-> ", 3);
     t->n++;
 }
@@ -190,7 +192,7 @@ static const char *c_type(const struct column *c)
 
 static char kind_letter(const struct column *c)
 {
-    if (!strcmp(c->type, "INTEGER")) return c->reference ? 'r' : 'i';
+    if (!strcmp(c->type, "INTEGER")) return c->reference ? 'r' : c->whole ? 'w' : 'i';
     if (!strcmp(c->type, "REAL")) return 'd';
     if (!strcmp(c->type, "ANY")) return 'a';
     return c->type[0] == 'B' ? 'b' : 't';

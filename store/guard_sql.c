@@ -17,8 +17,8 @@ enum { PROGRESS_OPCODES = 1000 };
 static const char functions[] =
     " -> ->> abs acos acosh artifact_text asin asinh atan atan2 atanh avg ceil ceiling"
     " char coalesce cos cosh count cume_dist current_date current_time current_timestamp"
-    " date datetime degrees dense_rank exp first_value floor format glob group_concat hex"
-    " hex64 ifnull iif instr json json_array json_array_length json_extract"
+    " date datetime degrees dense_rank exp first_value floor format glob group_concat"
+    " hash_value hex hex64 ifnull iif instr json json_array json_array_length json_extract"
     " json_group_array json_group_object json_insert json_object json_patch json_quote"
     " json_remove json_replace json_set json_type json_valid julianday lag last_value lead"
     " length like likelihood likely ln log log10 log2 lower ltrim max min mod nth_value"
@@ -178,6 +178,11 @@ void store_console_start(struct store_console *c, int64_t limit_ns)
 void store_console_cancel(struct store_console *c)
 {
     atomic_store(&c->cancel, true);
+}
+
+enum err store_console_check(struct store_console *c)
+{
+    return progress(c) ? store_console_error(c, ERR_CANCELLED) : ERR_OK;
 }
 
 enum err store_console_error(struct store_console *c, enum err err)

@@ -39,6 +39,9 @@ void store_console_watch(sqlite3 *db, struct store_console *console);
 void store_console_release(sqlite3 *db);
 /* Begins the time of a statement: limit_ns 0 means no deadline. Clears what the last one left. */
 void store_console_start(struct store_console *console, int64_t limit_ns);
+/* ERR_LIMIT or ERR_CANCELLED when the time is over: for what is done with rows between the opcodes,
+ * such as writing them. */
+enum err WARN_UNUSED store_console_check(struct store_console *console);
 /* Ends the running statement soon, with ERR_CANCELLED. */
 void store_console_cancel(struct store_console *console);
 /* Rewords the error that a statement failed with: what was refused, or which limit ended it. */

@@ -144,6 +144,7 @@ CREATE TABLE text_frame (
   offset INTEGER,                   -- bytes of the stream before this frame
   size INTEGER,                     -- bytes of text in it
   codec INTEGER,                    -- 0 stored, 1 zstd
+  packed INTEGER,                   -- bytes of data: asking data itself would read it
   data BLOB,                        -- compressed bytes
   PRIMARY KEY (stream, offset)
 ) WITHOUT ROWID;
@@ -183,10 +184,10 @@ CREATE TABLE external_link (
 -- Spans and instants. Nesting is stored, never recomputed. Names: `string`; kinds: capture/events.def.
 CREATE TABLE event (
   id INTEGER PRIMARY KEY,           -- local id
-  ts INTEGER,                       -- ns, begin
-  dur INTEGER,                      -- ns; 0 for an instant; NULL when it was never closed
-  track INTEGER,                    -- -> track
-  kind INTEGER,                     -- 1 span, 2 instant (capture/events.def)
+  ts INTEGER,                       -- ns, begin; NULL: the source has no times
+  dur INTEGER,                      -- ns; 0 for an instant; NULL when it was never closed, or the source has no times
+  track INTEGER,                    -- -> track, NULL when the source names none
+  kind INTEGER,                     -- 1 span, 2 instant; with a row in call: 3 operator, 4 redistribute, 5 output placement, 6 Triton kernel, 7 annotation, 8 module scope, 9 text that is no call
   name INTEGER,                     -- -> string
   parent INTEGER,                   -- -> event that encloses it on its track
   corr INTEGER,                     -- -> compile it belongs to
@@ -200,6 +201,69 @@ CREATE TABLE arg (
   type INTEGER,                     -- 0 null, 1 bool, 2 int, 3 real, 4 string, 5 JSON text, 6 long JSON text (of an event; value is the byte of the log where its record begins)
   value ANY                         -- number, or for types 4 and 5 the id of a string
 );
+
+-- ## What was called
+
+-- A log of calls as PyTorch's DebugMode records them, taken in as a whole.
+CREATE TABLE call_log (
+  source INTEGER PRIMARY KEY,       -- -> source_file
+  format TEXT,                      -- 'json' (saved log, version 1), 'text' (what debug_string printed)
+  calls INTEGER,                    -- calls in it
+  rest INTEGER,                     -- -> string, JSON object of the saved log's other members, NULL none
+  flags INTEGER                     -- 1 a text without a final newline
+);
+
+-- A recorded call: what an event of kind 3 to 9 has besides. event.name is the operator, kernel or tag; event.parent the
+-- nearest earlier call of less depth. Texts are as the log has them.
+CREATE TABLE call (
+  event INTEGER PRIMARY KEY,        -- -> event
+  source INTEGER,                   -- -> source_file it was read from, NULL recorded by plumb itself
+  position INTEGER,                 -- 0-based place in its log
+  depth INTEGER,                    -- indentation in steps of two spaces, less one step
+  args INTEGER,                     -- -> string, positional arguments; of a redistribute the tensor, of an output its placements, of annotations and modules the header
+  kwargs INTEGER,                   -- -> string, keyword arguments with their leading ", " (Triton: without); NULL where the kind has none
+  output INTEGER,                   -- -> string, result with its arrow, NULL when not recorded
+  log INTEGER,                      -- -> string, remarks as a Python literal; each ? is the hash of the next tensor_use that has one
+  stack INTEGER,                    -- -> stack of the call
+  fwd_stack INTEGER,                -- -> stack of the forward operator that this one belongs to
+  rest INTEGER,                     -- -> string, the call as read where the columns do not say all of it, NULL: they do
+  flags INTEGER                     -- 1 stack is only the frame that a text shows, 2 no tensor_hash_leaves member, 4 hashes before, 8 hashes after (Triton), 16 rest is JSON
+);
+
+-- How a tensor changes its placement, beside its call.
+CREATE TABLE redistribute (
+  event INTEGER PRIMARY KEY,        -- -> event
+  from_placement INTEGER,           -- -> string, as printed
+  to_placement INTEGER,             -- -> string, as printed
+  transform INTEGER,                -- -> string, steps as printed, NULL none
+  explicit INTEGER,                 -- 1 asked for by the program, 0 not, NULL not recorded
+  outermost INTEGER                 -- 1 an operator's own and the outermost, 0 not, NULL not recorded
+);
+
+-- A tensor that a call read or made. With several hashes of one tensor, a row for each.
+CREATE TABLE tensor_use (
+  event INTEGER,                    -- -> event
+  position INTEGER,                 -- 0-based: those with a hash in the order of the log, then the others
+  phase INTEGER,                    -- 0 argument before the call, 1 result, 2 argument after the call
+  arg INTEGER,                      -- -> string, where it stands: [0][1] second positional argument, [1]['out'] keyword, '' the only result; of a Triton kernel the parameter
+  tensor INTEGER,                   -- number of the tensor in its log (t$3), NULL not recorded
+  form INTEGER,                     -- -> string: t, dt (distributed), ft (fake), lt (local); NULL only a hash is known
+  dtype INTEGER,                    -- -> string, as DebugMode prints it: f32, bf16, i64, b8, ...
+  shape INTEGER,                    -- -> string, [3, 8]
+  stride INTEGER,                   -- -> string, as shape, in elements; NULL not recorded
+  device INTEGER,                   -- -> string, cpu, cuda:0; NULL not recorded
+  detail INTEGER,                   -- -> string, placements or attributes behind the shape, NULL none
+  hash_kind INTEGER,                -- 1 real number (norm, or a function of the program), 2 unsigned integer (hash_tensor), 3 negative integer; NULL no hash
+  digest INTEGER NOT NULL,          -- 64 bits of it, signed, those of a double for kind 1; 0 without a hash
+  part INTEGER,                     -- 0-based place among several hashes of this tensor, NULL single
+  nans INTEGER,                     -- elements that are NaN, NULL not counted
+  infs INTEGER,                     -- elements that are infinite, NULL not counted
+  low REAL,                         -- smallest finite element, NULL not recorded
+  high REAL,                        -- largest finite element, NULL not recorded
+  total REAL,                       -- sum of the elements, NULL not recorded
+  magnitude REAL,                   -- sum of the absolute values, NULL not recorded
+  PRIMARY KEY (event, position)
+) WITHOUT ROWID;
 
 -- ## What was compiled
 
@@ -634,6 +698,10 @@ CREATE INDEX expression_by_node ON expression(source, node);
 -- Events of a compile.
 CREATE INDEX event_by_compile ON event(corr);
 
+-- Calls of a log in its order; calls of an operator.
+CREATE INDEX call_by_source ON call(source, position);
+CREATE INDEX event_by_name ON event(name) WHERE kind >= 3;
+
 -- ## Views
 --
 -- The views are the public contract: names and leading columns stay, columns may be added at the end. In all of them `rank`,
@@ -722,9 +790,9 @@ CREATE VIEW logs (
 ) AS
 SELECT r.name, f.rank, f.name, f.path, f.size, f.n_records, f.n_payloads, f.state, f.rank_from,
   f.year, f.year_from, p.pid, p.start_ts, p.end_ts,
-  (SELECT sum(length(data)) FROM text_frame t WHERE t.stream = f.id),
-  f.id
+  t.packed, f.id
 FROM source_file f
+LEFT JOIN (SELECT stream, sum(packed) AS packed FROM text_frame GROUP BY stream) t ON t.stream = f.id
 LEFT JOIN run r ON r.id = f.run
 LEFT JOIN process p ON p.id = f.process;
 
@@ -1081,7 +1149,7 @@ CREATE VIEW events (
   name,                             -- what happened
   ts,                               -- begin
   dur,                              -- ns; 0 instant, NULL never closed
-  kind,                             -- 1 span, 2 instant
+  kind,                             -- 1 span, 2 instant, 3 to 9 see calls
   flags,                            -- 1 begin without end, 2 end without begin, 4 closed out of order
   occurrence,                       -- of the compile id
   run,                              -- name of the run
@@ -1108,6 +1176,74 @@ SELECT a.event, (SELECT text FROM string WHERE id = a.key),
   CASE WHEN a.type IN (4, 5) THEN (SELECT text FROM string WHERE id = a.value)
     WHEN a.type = 6 THEN '(long JSON, in the record at byte ' || a.value || ' of the log)' ELSE a.value END
 FROM arg a;
+
+-- One row per recorded call, in the order of its log by `position`.
+CREATE VIEW calls (
+  rank,                             -- rank of the process
+  position,                         -- 0-based place in its log
+  depth,                            -- nesting as printed
+  kind,                             -- operator, redistribute, output, triton, annotation, module, text
+  name,                             -- operator, kernel, tag
+  args,                             -- positional arguments; header of annotations and modules
+  kwargs,                           -- keyword arguments
+  output,                           -- result, NULL when not recorded
+  log,                              -- remarks; each ? is the hash of the next of the call's tensor_uses that has one
+  ts,                               -- ns, NULL when the log has no times
+  dur,                              -- ns, NULL not recorded
+  run,                              -- name of the run
+  log_file,                         -- base name of the log, NULL recorded by plumb itself
+  parent,                           -- -> calls.id of the enclosing call
+  stack,                            -- -> stack of the call
+  fwd_stack,                        -- -> stack of the forward operator
+  source,                           -- -> source_file
+  id                                -- -> event
+) AS
+SELECT p.rank, c.position, c.depth,
+  CASE e.kind WHEN 3 THEN 'operator' WHEN 4 THEN 'redistribute' WHEN 5 THEN 'output' WHEN 6 THEN 'triton'
+    WHEN 7 THEN 'annotation' WHEN 8 THEN 'module' ELSE 'text' END,
+  (SELECT text FROM string WHERE id = e.name), (SELECT text FROM string WHERE id = c.args),
+  (SELECT ltrim(text, ', ') FROM string WHERE id = c.kwargs), (SELECT ltrim(text, ' ->') FROM string WHERE id = c.output),
+  (SELECT text FROM string WHERE id = c.log), e.ts, e.dur, r.name, f.name, e.parent, c.stack, c.fwd_stack, c.source, e.id
+FROM call c
+LEFT JOIN event e ON e.id = c.event
+LEFT JOIN source_file f ON f.id = c.source
+LEFT JOIN track t ON t.id = e.track
+LEFT JOIN process p ON p.id = coalesce(f.process, t.process)
+LEFT JOIN run r ON r.id = p.run;
+
+-- One row per tensor that a call read or made and per hash of it.
+CREATE VIEW tensor_uses (
+  call,                             -- -> calls.id
+  position,                         -- 0-based within the call
+  name,                             -- operator or kernel
+  phase,                            -- before, result, after
+  arg,                              -- where the tensor stands, '' the only result
+  tensor,                           -- number of the tensor in its log, NULL not recorded
+  dtype,                            -- f32, i64, ...
+  shape,                            -- [3, 8]
+  stride,                           -- in elements, NULL not recorded
+  device,                           -- NULL not recorded
+  hash_kind,                        -- 1 real, 2 unsigned, 3 negative integer, NULL no hash; hash_value(hash_kind, digest) gives it
+  digest,                           -- 64 bits of the hash, signed
+  part,                             -- 0-based place among several hashes of one tensor, NULL single
+  nans,                             -- elements that are NaN
+  infs,                             -- elements that are infinite
+  low,                              -- smallest finite element
+  high,                             -- largest finite element
+  total,                            -- sum
+  magnitude,                        -- sum of absolute values
+  form,                             -- t, dt, ft, lt
+  detail                            -- placements or attributes
+) AS
+SELECT u.event, u.position, (SELECT text FROM string WHERE id = e.name),
+  CASE u.phase WHEN 0 THEN 'before' WHEN 1 THEN 'result' ELSE 'after' END,
+  (SELECT text FROM string WHERE id = u.arg), u.tensor, (SELECT text FROM string WHERE id = u.dtype),
+  (SELECT text FROM string WHERE id = u.shape), (SELECT text FROM string WHERE id = u.stride),
+  (SELECT text FROM string WHERE id = u.device), u.hash_kind, iif(u.hash_kind IS NULL, NULL, u.digest),
+  u.part, u.nans, u.infs, u.low, u.high, u.total, u.magnitude,
+  (SELECT text FROM string WHERE id = u.form), (SELECT text FROM string WHERE id = u.detail)
+FROM tensor_use u
+LEFT JOIN event e ON e.id = u.event;
 
 -- One row per field of a metrics record, null fields included.
 CREATE VIEW metrics (

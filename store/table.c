@@ -100,17 +100,36 @@ static bool is_hostile(uint32_t c)
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
+/* What stands for a character that may not stand for itself; NULL for all others. */
+static const char *line_escape(uint32_t c, bool valid)
+{
+    if (!valid) return "\xef\xbf\xbd";
+    if (c == '\n') return "\\n";
+    if (c == '\t') return " ";
+    return is_hostile(c) ? "\xef\xbf\xbd" : NULL;
+}
+
 void table_line(struct buf *b, struct span text)
 {
+    size_t plain = 0; /* start of the run not written yet */
     for (size_t i = 0; i < text.n;) {
+        unsigned char byte = (unsigned char)text.p[i];
+        if (byte >= 0x20 && byte < 0x7f) {
+            i++;
+            continue;
+        }
         size_t n = utf8_length(span_from(text, i));
-        uint32_t c = n ? code_point((const unsigned char *)text.p + i, n) : 0;
-        if (n && c == '\n') buf_puts(b, "\\n");
-        else if (n && c == '\t') buf_putc(b, ' ');
-        else if (!n || is_hostile(c)) buf_puts(b, "\xef\xbf\xbd");
-        else buf_put(b, text.p + i, n);
-        i += n ? n : 1;
+        const char *escape =
+            line_escape(n ? code_point((const unsigned char *)text.p + i, n) : 0, n);
+        size_t next = i + (n ? n : 1);
+        if (escape) {
+            buf_put(b, text.p + plain, i - plain);
+            buf_puts(b, escape);
+            plain = next;
+        }
+        i = next;
     }
+    buf_put(b, text.p + plain, text.n - plain);
 }
 
 /* Columns that a character takes on a terminal: East Asian wide and emoji 2, combining 0. */
@@ -256,14 +275,18 @@ static void json_row(struct writer *w)
 
 static void markdown_text(struct writer *w, struct span text)
 {
+    static const char special[] = "<&|\\`*_[]";
     struct buf clean = {0};
     table_line(&clean, text);
-    for (size_t i = 0; i < clean.n; i++) {
-        char c = clean.p[i];
+    for (size_t i = 0; i < clean.n;) {
+        size_t run = strcspn(clean.p + i, special);
+        buf_put(&w->out, clean.p + i, run);
+        i += run;
+        if (i == clean.n) break;
+        char c = clean.p[i++];
         if (c == '<') buf_puts(&w->out, "&lt;");
         else if (c == '&') buf_puts(&w->out, "&amp;");
-        else if (strchr("|\\`*_[]", c)) buf_putc(&w->out, '\\'), buf_putc(&w->out, c);
-        else buf_putc(&w->out, c);
+        else buf_putc(&w->out, '\\'), buf_putc(&w->out, c);
     }
     w->out.failed |= clean.failed;
     buf_release(&clean);

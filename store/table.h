@@ -39,7 +39,8 @@ enum table_format {
 enum err WARN_UNUSED table_format_find(const char *name, enum table_format *out);
 const char *table_format_type(enum table_format format); /* media type; static */
 
-/* Where the text goes. An error from put ends the writing and is returned. */
+/* Where the text goes. An error from put ends the writing and is returned; it is called after
+ * every 64 KiB at the latest (and a row), which makes it the place to look at the time. */
 struct table_sink {
     enum err (*put)(void *context, struct span piece);
     void *context;

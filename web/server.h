@@ -1,6 +1,6 @@
 /* server.h - inside of the server: files, connections, jobs. Pages include web.h only.
  *
- *   http.c    sockets: takes requests, decides (security.c), answers from the cache, else queues a job;
+ *   http.c    sockets: takes requests, decides (security.c), answers from the cache or queues;
  *             sends what jobs say
  *   pool.c    query threads: open files, run pages, fill jobs
  *   cache.c   finished answers of closed files
