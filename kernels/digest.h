@@ -1,14 +1,14 @@
 /* digest.h - PKM64, the 64-bit digest of a tensor, with statistics; and PyTorch's two hashes.
  *
- *   elements in logical order, packed, little-endian, cut into 8-byte words (the last filled with 0):
+ *   elements in logical order, packed, little-endian, cut into 8-byte words, the last padded by 0:
  *   sum     = sum over i of mix64(word[i] ^ (i + 1) * PHI)           modulo 2^64
  *   digest  = sum, then for each x of dtype code, bytes, dimensions, size[0], size[1], ...:
  *             digest = mix64((digest + PHI) ^ x)
  *
- * mix64 and PHI are in digest_mix.h. Every bit counts: -0 is not 0, NaN payloads differ, a b8 is its
- * byte. Position counts: permuted, swapped or repeated elements change it. Strides, offset, threads,
- * blocks and instruction set do not. Two different tensors collide with probability about 2^-64;
- * it is no defence against somebody who wants a collision. docs/decisions/0017 tells why so.
+ * mix64 and PHI are in digest_mix.h. Every bit counts: -0 is not 0, NaN payloads differ, a b8 is
+ * its byte. Position counts: permuted, swapped or repeated elements change it. Strides, offset,
+ * threads, blocks and instruction set do not. Two different tensors collide with probability about
+ * 2^-64; it is no defence against somebody who wants a collision. Reasons: docs/decisions/0015.
  *
  * A tensor is digested in ranges of elements, in any split and by any thread; neighbours are merged
  * in order. A range may begin within a word: its state keeps the pieces at both ends.

@@ -20,14 +20,14 @@ static uint64_t mix_portable(const char *p, size_t n, uint64_t first)
 #ifdef __x86_64__
 #include <immintrin.h>
 
-/* Words ahead that are asked for early: a page, across which the processor does not look by itself. */
+/* Bytes ahead that are asked for early: a page, beyond which the processor does not look itself. */
 enum { AHEAD = 4096 };
 
 #define AVX2   __attribute__((target("avx2")))
 #define AVX512 __attribute__((target("avx512f,avx512dq")))
 
-/* The low 64 bits of z * m:  lo * lo + ((hi * lo + lo * hi) << 32). `m` and `m_high` hold m's low and
- * high half in the low half of each lane. */
+/* The low 64 bits of z * m:  lo * lo + ((hi * lo + lo * hi) << 32). `m` and `m_high` hold m's low
+ * and high half in the low half of each lane. */
 AVX2 static inline __m256i multiply_avx2(__m256i z, __m256i m, __m256i m_high)
 {
     __m256i low = _mm256_mul_epu32(z, m);

@@ -1,7 +1,7 @@
 /* digest_stats.h - statistics of packed numbers, eight lanes at a time.
  *
  * Number k of a range goes to lane k % 8, whatever blocks it comes in; the lanes are folded in one
- * order. So sums have the same bits on every instruction set and for every layout of the same range.
+ * order. So sums have the same bits on every instruction set and for every layout of a range.
  */
 #ifndef KERNELS_DIGEST_STATS_H
 #define KERNELS_DIGEST_STATS_H

@@ -8,7 +8,7 @@
  *   integer to integer     modulo 2^bits
  *   to b8                  0 and -0 are false, all else, NaN too, is true
  *   complex to real        the imaginary part is dropped; to b8 either part counts
- * A cast to the same dtype keeps every bit. docs/decisions/0016 tells why.
+ * A cast to the same dtype keeps every bit. docs/decisions/0014 tells why.
  *
  * Threads: pure functions. The rounding mode must be the default one.
  */
@@ -91,7 +91,7 @@ bool dtype_can_cast(enum dtype from, enum dtype to);
 void dtype_cast(enum dtype from, const void *src, enum dtype to, void *dst, size_t n);
 
 /* `n` elements as doubles, a complex one as two; 64-bit integers are rounded, the rest is exact. A
- * NaN keeps its payload and becomes quiet, but for f64 and c128, whose bits are taken as they are. */
+ * NaN keeps its payload and becomes quiet; the bits of f64 and c128 are taken as they are. */
 void dtype_load_f64(enum dtype t, const void *src, size_t n, double *out);
 /* `n` elements of an integer dtype or b8, widened to 64 bits (u64 keeps its bits). */
 void dtype_load_i64(enum dtype t, const void *src, size_t n, int64_t *out);

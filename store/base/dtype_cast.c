@@ -134,7 +134,7 @@ static float plain_f32(float v)
     return v != v ? __builtin_nanf("") : v;
 }
 
-/* dtype, C type, how a float or double `v`, or an integer `v` through a single rounding, is stored */
+/* dtype, C type, how `v` is stored: a double, or an integer, which is rounded once */
 #define STORED(X)                                                                                  \
     X(F64, double, plain_f64((double)v))                                                           \
     X(F32, float, plain_f32((float)v))                                                             \
@@ -172,7 +172,7 @@ static float plain_f32(float v)
 STORED(X)
 #undef X
 
-/* 2^digits is the first double above `high`; comparing with it is exact where `high` itself is not. */
+/* 2^digits is the first double above `high`; comparing with it is exact, with `high` it is not. */
 #define X(id, type, low, high)                                                                     \
     static type clamp_##id(double v)                                                               \
     {                                                                                              \

@@ -1,4 +1,4 @@
-/* view.h - strided views: which elements of a storage, in which logical order. No memory is touched.
+/* view.h - strided views: which elements of a storage, in which logical order.
  *
  *   element (i, j, ...)  lies at  offset + i * stride[0] + j * stride[1] + ...   elements
  *   logical order        row-major: the last index runs fastest, whatever the strides are

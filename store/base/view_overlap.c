@@ -80,7 +80,7 @@ static wide inverse(wide a, wide m)
     return t0 < 0 ? t0 + m : t0;
 }
 
-/* The values of term i that leave a multiple of the smaller terms' divisor: first one and distance. */
+/* The values of term i that leave a multiple of the smaller terms' divisor: first and distance. */
 static wide first_value(const struct equation *e, int i, wide target, wide low, wide *distance)
 {
     wide below = e->divisor[i + 1], g = e->divisor[i], m = *distance = below ? below / g : 1;
@@ -128,7 +128,7 @@ static enum view_overlap overlap_from(const struct view *v, int first)
     return solve(&e, target);
 }
 
-/* Each stride steps over all that the smaller ones reach: true of permuted and sliced dense views. */
+/* Each stride steps over all that the smaller ones reach: so it is in cuts of dense views. */
 static bool is_nested(const struct view *v)
 {
     struct equation e = {0};

@@ -1,4 +1,4 @@
-/* test_dtype.c - every code of the small floats against doubles, casts between all dtypes, promotion. */
+/* test_dtype.c - every code of the small floats against doubles; casts; promotion. */
 #include "tests/unit/vectors.h"
 
 #include <math.h>

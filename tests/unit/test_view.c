@@ -1,4 +1,4 @@
-/* test_view.c - views against loops over indices: walks, broadcasting, cuts, overlap; hostile shapes. */
+/* test_view.c - views against loops over indices: walks, cuts, overlap; hostile shapes. */
 #include "tests/unit/unit.h"
 
 #include "store/base/view.h"
