@@ -65,7 +65,7 @@ static inline uint16_t half_bf16_of_f32(float v)
     return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
 }
 
-/* The magnitude bits `a` of an f32, its low `drop` bits rounded away, exponent rebased by `bias`. */
+/* The magnitude bits `a` of an f32, its low `drop` bits rounded off, the exponent less `bias`. */
 static inline uint32_t half_round(uint32_t a, unsigned drop, uint32_t bias)
 {
     return (a + (1u << (drop - 1)) - 1 + ((a >> drop) & 1u) - (bias << 23)) >> drop;

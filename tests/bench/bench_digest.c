@@ -3,7 +3,7 @@
  *     bench_digest [MEGABYTES [ROUNDS]]
  *
  * A tensor far larger than the caches (256 MB) is read with xor, digested with each instruction
- * set, and digested with statistics, by one thread and by all. Rounds alternate and the best counts,
+ * set, and digested with statistics, by one thread and all. Rounds alternate and the best counts,
  * so that other work on the machine strikes all alike. Figures are shares of the reading bandwidth.
  */
 #include <pthread.h>

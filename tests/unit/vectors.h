@@ -1,4 +1,4 @@
-/* vectors.h - vectors that other programs computed, read from the folder that PLUMB_TEST_DATA names. */
+/* vectors.h - vectors that other programs computed, out of the folder PLUMB_TEST_DATA names. */
 #ifndef TESTS_VECTORS_H
 #define TESTS_VECTORS_H
 
