@@ -194,7 +194,14 @@ $(O)/fuzz/%: tests/fuzz/%.c $(OBJECTS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -fsanitize=fuzzer -o $@ $< $(OBJECTS) $(LDLIBS)
 
-bench: all ## figures of speed, memory and size (needs a few minutes and 5 GB in the build folder)
+BENCHES := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/bench_*.c))
+$(O)/bench/bench_%: tests/bench/bench_%.c $(OBJECTS)
+	$(call SAY,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(OBJECTS) $(LDLIBS)
+
+bench: all $(BENCHES) ## figures of speed, memory and size (needs a few minutes and 5 GB in the build folder)
+	$(Q)for b in $(BENCHES); do $$b || exit 1; done
 	$(Q)tests/bench/bench -o $(O)/bench $(BENCH)
 
 ## ---- the rest -------------------------------------------------------------------------------
