@@ -10,7 +10,7 @@ V ?= 0
 SAN ?=
 ifneq ($(SAN),)
   comma := ,
-  O := $(O)/san-$(subst $(comma),-,$(SAN))
+  override O := $(O)/san-$(subst $(comma),-,$(SAN))
   SAN_FLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
 ifeq ($(V),0)
@@ -149,8 +149,7 @@ man: $(O)/plumb
 
 test: deps ## install what is missing, build, run all tests
 	$(Q)$(SUBMAKE) -j$$(nproc) all unit-programs
-	$(Q)tests/run_unit $(O)
-	$(Q)tests/run_system $(O)
+	$(Q)bad=0; tests/run_unit $(O) || bad=1; tests/run_system $(O) || bad=1; exit $$bad
 
 unit-programs: $(UNIT)
 unit: $(UNIT) ## unit tests

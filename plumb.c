@@ -14,7 +14,10 @@ static const struct verb *const verbs[] = {
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
-const char *plumb_version(void) { return PLUMB_VERSION; }
+const char *plumb_version(void)
+{
+    return PLUMB_VERSION;
+}
 
 static const struct verb *find(const char *name)
 {
@@ -25,9 +28,11 @@ static const struct verb *find(const char *name)
 
 static void usage(FILE *out)
 {
-    fputs("plumb tells what a tensor program compiled, launched and computed.\n\nusage: plumb VERB [OPTION]... [ARGUMENT]...\n\n",
+    fputs("plumb tells what a tensor program compiled, launched and computed.\n\nusage: plumb VERB "
+          "[OPTION]... [ARGUMENT]...\n\n",
           out);
-    for (int i = 0; i < N_VERBS; i++) fprintf(out, "  %-8s  %s\n", verbs[i]->name, verbs[i]->summary);
+    for (int i = 0; i < N_VERBS; i++)
+        fprintf(out, "  %-8s  %s\n", verbs[i]->name, verbs[i]->summary);
     fputs("\nplumb VERB --help explains one; plumb help --man VERB prints its manual page.\n", out);
 }
 
@@ -69,15 +74,18 @@ static int run(const struct verb *v, int argc, char **argv)
     if (!err && call.help) print(v, opt_help);
     else if (!err) err = v->run(&call, &code);
     opt_call_release(&call);
-    if (!err && (fflush(stdout) || ferror(stdout))) err = err_set(ERR_IO, "standard output cannot be written");
+    if (!err && (fflush(stdout) || ferror(stdout)))
+        err = err_set(ERR_IO, "standard output cannot be written");
     return err ? complain() : code;
 }
 
 int plumb_main(int argc, char **argv)
 {
     if (argc < 1) return usage(stderr), 2;
-    if (!strcmp(argv[0], "--version") || !strcmp(argv[0], "version")) return puts("plumb " PLUMB_VERSION), 0;
-    if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h")) return help(argc, argv);
+    if (!strcmp(argv[0], "--version") || !strcmp(argv[0], "version"))
+        return puts("plumb " PLUMB_VERSION), 0;
+    if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
+        return help(argc, argv);
     const struct verb *v = find(argv[0]);
     if (v) return run(v, argc, argv);
     struct buf b = {0};

@@ -1,13 +1,18 @@
-/* debug_call.h - one call of a DebugMode log, wherever it comes from: saved JSON, printed text, or the rows of a trace.
+/* debug_call.h - one call of a DebugMode log, wherever it comes from: saved JSON, printed text,
+ * or the rows of a trace.
  *
- *   saved JSON ─ debug_from_json ─┐                   ┌─ debug_put_rows ──► event, call, tensor_use, ...
+ *   saved JSON ─ debug_from_json ─┐                   ┌─ debug_put_rows ──► event, call,
+ * tensor_use, ...
  *   text ────── debug_read_text ──┼─► struct debug_call ─ debug_print ────► text
  *   rows ────── debug_rows_next ──┘                   └─ debug_print_json ► saved JSON
  *
- * A call borrows its spans from where it was read, or from the arena given. What a call cannot say stays beside it as it was
- * read (`rest`), so that nothing is lost: whoever makes a call checks that printing it gives back what was read.
+ * A call borrows its spans from where it was read, or from the arena given. What a call cannot
+ * say stays beside it as it was
+ * read (`rest`), so that nothing is lost: whoever makes a call checks that printing it gives
+ * back what was read.
  *
- * Format: torch.utils._debug_mode of PyTorch 2.13, and version 1 of the saved logs of later versions.
+ * Format: torch.utils._debug_mode of PyTorch 2.13, and version 1 of the saved logs of later
+ * versions.
  */
 #ifndef CAPTURE_DEBUG_CALL_H
 #define CAPTURE_DEBUG_CALL_H
@@ -60,7 +65,9 @@ struct debug_call {
     int64_t depth;
     struct span name; /* operator, kernel, tag; absent for redistribute and output */
     struct span
-        args; /* operator: positional arguments; redistribute: tensor; output: placements; annotations: header */
+        /* operator: positional arguments; redistribute: tensor; output: placements; annotations:
+         * header */
+        args;
     struct span kwargs;              /* operator: with leading ", "; Triton: all arguments */
     struct span from, to, transform; /* redistribute: placements; absent transform: none */
     int64_t is_explicit, is_outer;   /* redistribute: 1, 0, or STORE_NULL */
@@ -75,8 +82,10 @@ struct debug_call {
 
 /* ---- debug_use.c ---- */
 void debug_uses_release(struct debug_uses *uses);
-/* Tensors in the texts of a call and the hashes in its log, pre and post, into c->uses, in the order that tensor_use.position has;
- * the numbers that became hashes are marked. *all is false when a kernel's hashes are not all numbers. */
+/* Tensors in the texts of a call and the hashes in its log, pre and post, into c->uses, in the
+ * order that tensor_use.position has;
+ * the numbers that became hashes are marked. *all is false when a kernel's hashes are not all
+ * numbers. */
 enum err WARN_UNUSED debug_find_uses(struct debug_call *c, struct arena *arena, bool *all);
 /* log from its text with holes, pre and post, from c->uses. An absent log: none. */
 enum err WARN_UNUSED debug_fill_hashes(struct debug_call *c, struct span log, struct arena *arena);
@@ -88,15 +97,18 @@ struct debug_frame {
         loc; /* loc: source text without its indentation, absent when there is none */
     int64_t line;
 };
-/* Takes the next frame off the text. False at the end or at what is no frame; *rest is empty only at the end. */
+/* Takes the next frame off the text. False at the end or at what is no frame; *rest is empty
+ * only at the end. */
 bool debug_next_frame(struct span *rest, struct debug_frame *out);
 void debug_print_frame(struct buf *b, const struct debug_frame *f);
-/* What stands for a stack in a log, without "# ": "File: f.py:3 in g, code: x". Nothing is appended when the stack has no frame
+/* What stands for a stack in a log, without "# ": "File: f.py:3 in g, code: x". Nothing is
+ * appended when the stack has no frame
  * outside PyTorch. shown: the frame is taken wherever it is. */
 void debug_print_summary(struct buf *b, struct span stack, bool shown);
 
 /* ---- imp_debug_json.c ---- */
-/* From one object of "logs". Sets rest when the fields do not say all. ERR_FORMAT: it is no call. */
+/* From one object of "logs". Sets rest when the fields do not say all. ERR_FORMAT: it is no
+ * call. */
 enum err WARN_UNUSED debug_from_json(const struct json *j, struct arena *arena,
                                      struct debug_call *out);
 

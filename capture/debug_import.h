@@ -1,9 +1,11 @@
-/* debug_import.h - a DebugMode log on its way into a trace: what its readers and the writer of its rows share.
+/* debug_import.h - a DebugMode log on its way into a trace: what its readers and the writer of
+ * its rows share.
  *
  *   bytes ─ debug_recognise ─► debug_read_json ─┐
  *                          └─► debug_read_text ─┴─► debug_put_call ─► batches ─► writer
  *
- * One thread, one log. Nothing that is read is lost: a call whose fields do not say all is kept whole beside them
+ * One thread, one log. Nothing that is read is lost: a call whose fields do not say all is kept
+ * whole beside them
  * (call.rest), and the log's own bytes are in text_frame as those of every log.
  */
 #ifndef CAPTURE_DEBUG_IMPORT_H
@@ -17,7 +19,8 @@
 enum debug_format { DEBUG_NO_LOG, DEBUG_JSON_LOG, DEBUG_TEXT_LOG };
 enum { DEBUG_HEAD_SIZE = 1 << 16 };
 
-/* What the first bytes of a file (up to DEBUG_HEAD_SIZE; whole: these are all) are the beginning of. */
+/* What the first bytes of a file (up to DEBUG_HEAD_SIZE; whole: these are all) are the beginning
+ * of. */
 enum debug_format debug_recognise(struct span head, bool whole);
 
 struct debug_open {
@@ -38,7 +41,8 @@ struct debug_import {
 /* writer and row are set; the rest is zero. */
 enum err WARN_UNUSED debug_import_init(struct debug_import *d);
 void debug_import_release(struct debug_import *d);
-/* Reads a whole log. What cannot be read is a loss; an error is one of the machine, or of another version. */
+/* Reads a whole log. What cannot be read is a loss; an error is one of the machine, or of
+ * another version. */
 enum err WARN_UNUSED debug_import_read(struct debug_import *d, struct span text,
                                        enum debug_format format);
 /* Submits what is left. */

@@ -1,6 +1,7 @@
 /* debug_print.h - DebugMode's text and its saved JSON, from any source of calls.
  *
- * A *source* gives one call after another; what it gives is valid until it is asked again. The writers know nothing of where
+ * A *source* gives one call after another; what it gives is valid until it is asked again. The
+ * writers know nothing of where
  * calls come from: a file, the rows of a trace, a program that runs.
  */
 #ifndef CAPTURE_DEBUG_PRINT_H
@@ -27,7 +28,8 @@ struct debug_printer {
 };
 void debug_printer_release(struct debug_printer *p);
 
-/* Appends a call as lines; each line but the first of a text begins with the newline that ends the one before. */
+/* Appends a call as lines; each line but the first of a text begins with the newline that ends
+ * the one before. */
 void debug_print(struct buf *b, struct debug_printer *p, const struct debug_call *c);
 /* The whole text; without_newline: it does not end in a newline. */
 struct debug_text_style {

@@ -26,7 +26,8 @@ struct debug_rows {
 /* db is borrowed and must outlive it. */
 enum err WARN_UNUSED debug_rows_open(struct debug_rows *r, sqlite3 *db, int64_t source);
 void debug_rows_close(struct debug_rows *r);
-/* A debug_source's next; context is a struct debug_rows. ERR_FORMAT: the rows do not fit together. */
+/* A debug_source's next; context is a struct debug_rows. ERR_FORMAT: the rows do not fit
+ * together. */
 enum err WARN_UNUSED debug_rows_next(void *context, struct debug_call *out, bool *more);
 
 #endif

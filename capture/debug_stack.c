@@ -1,4 +1,5 @@
-/* debug_stack.c - stacks as Python's traceback prints them, and the one line that stands for them in a log.
+/* debug_stack.c - stacks as Python's traceback prints them, and the one line that stands for
+ * them in a log.
  *
  *     File "/home/user/a.py", line 3, in f
  *       return g(x)
@@ -55,7 +56,8 @@ void debug_print_frame(struct buf *b, const struct debug_frame *f)
     buf_putc(b, '\n');
 }
 
-/* PyTorch's own files. Where it was built in place its folder is not known, and its frames are taken for the user's, as is code
+/* PyTorch's own files. Where it was built in place its folder is not known, and its frames are
+ * taken for the user's, as is code
  * that it generated (`<eval_with_key>.5 from /usr/...`). */
 static bool is_torch(struct span file)
 {
@@ -74,7 +76,8 @@ static struct span last_line(struct span *text)
     return line;
 }
 
-/* As PyTorch does it: the last line that begins a frame of the user's and has a line behind it, whatever that is. */
+/* As PyTorch does it: the last line that begins a frame of the user's and has a line behind it,
+ * whatever that is. */
 void debug_print_summary(struct buf *b, struct span stack, bool shown)
 {
     struct span text = span_trim(stack), code = last_line(&text);

@@ -1,8 +1,11 @@
 /* debug_use.c - the tensors that the texts of a call name, and the hashes that belong to them.
  *
- * A text like `t$1: f32[8, 16], ['t: i64[2]'], out=dt: f32[8]| S(0)` is walked once. Where an argument stands is said as
- * PyTorch's pytree does: [0][i] positional, [1]['name'] keyword, further [i] inside lists. Strings among the arguments stand
- * bare in the text, so what they contain may be taken for a tensor: this is for finding tensors, printing never relies on it.
+ * A text like `t$1: f32[8, 16], ['t: i64[2]'], out=dt: f32[8]| S(0)` is walked once. Where an
+ * argument stands is said as
+ * PyTorch's pytree does: [0][i] positional, [1]['name'] keyword, further [i] inside lists.
+ * Strings among the arguments stand
+ * bare in the text, so what they contain may be taken for a tensor: this is for finding tensors,
+ * printing never relies on it.
  */
 #include "capture/debug_call.h"
 #include "store/base/map.h"
@@ -87,7 +90,8 @@ static void read_keyword(struct walk *w)
 
 /* ---- tensors ---- */
 
-/* `t$3: f32[`: what stands before the shape. Returns the byte of the bracket, 0 when it is no tensor. */
+/* `t$3: f32[`: what stands before the shape. Returns the byte of the bracket, 0 when it is no
+ * tensor. */
 static size_t read_tensor_head(struct span s, struct debug_use *use)
 {
     static const char *const forms[] = {"t", "dt", "ft", "lt"};

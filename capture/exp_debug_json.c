@@ -30,7 +30,8 @@ static void put_hash(struct buf *b, struct py_hash hash)
     arena_release(&scratch);
 }
 
-/* One pair of path and hash; a tuple of hashes for one tensor stands in several uses. Returns the uses taken. */
+/* One pair of path and hash; a tuple of hashes for one tensor stands in several uses. Returns
+ * the uses taken. */
 static size_t put_leaf(struct buf *b, const struct debug_use *u, size_t n)
 {
     size_t k = 0;
@@ -109,7 +110,8 @@ static void put_fields(struct buf *b, const struct debug_call *c)
     }
 }
 
-/* Lines of a text that are no call become an annotation, which shows them; the layout has no other place for them. */
+/* Lines of a text that are no call become an annotation, which shows them; the layout has no
+ * other place for them. */
 static void put_text(struct buf *b, const struct debug_call *c)
 {
     buf_puts(b, "{\"type\": \"annotate\", \"call_depth\": 0, \"log\": null, \"output_str\": null, "

@@ -1,4 +1,5 @@
-/* exp_debug_rows.c - rows become calls again: one query for the calls of a log, one for the tensors of each. */
+/* exp_debug_rows.c - rows become calls again: one query for the calls of a log, one for the
+ * tensors of each. */
 #include "capture/debug_rows.h"
 
 #include "store/db.h"

@@ -1,6 +1,7 @@
 /* exp_debug_text.c - the writer of DebugMode's text: debug_string() of PyTorch 2.13, byte for byte.
  *
- * A call at depth d stands at 2 + 2 d blanks. Where the summary of the stack changes, a blank line (not before the first) and
+ * A call at depth d stands at 2 + 2 d blanks. Where the summary of the stack changes, a blank
+ * line (not before the first) and
  * the summary stand before the call, at the call's indentation.
  */
 #include "capture/debug_print.h"

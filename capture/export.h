@@ -18,7 +18,8 @@ struct export_summary {
     int64_t n_files, n_bytes;
     int64_t n_cut; /* artifacts whose bytes a pack left out of the logs */
     int64_t
-        n_dropped; /* records that have no place in the format: no JSON object, a key of its own names */
+        /* records that have no place in the format: no JSON object, a key of its own names */
+        n_dropped;
 };
 
 /* One log of the trace. The spans are owned by the arena it was read into. */

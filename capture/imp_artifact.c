@@ -1,4 +1,5 @@
-/* imp_artifact.c - the key `artifact`, which says by its name what it is, and keys that point elsewhere.
+/* imp_artifact.c - the key `artifact`, which says by its name what it is, and keys that point
+ * elsewhere.
  *
  * Source: trace_structured_artifact in torch/_logging/_internal.py; link:
  * torch/_logging/structured.py.

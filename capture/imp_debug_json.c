@@ -1,8 +1,11 @@
 /* imp_debug_json.c - saved DebugMode logs: {"format": ..., "version": 1, "logs": [call, ...]}.
  *
- * The list may be long, so its calls are cut out one by one and each is parsed alone; where the text breaks off, the calls
- * before that are whole. A call is printed again as it would be exported and compared with what was read: when they differ as
- * JSON values (a member of a later version, say), the call is kept as it was read beside its fields.
+ * The list may be long, so its calls are cut out one by one and each is parsed alone; where the
+ * text breaks off, the calls
+ * before that are whole. A call is printed again as it would be exported and compared with what
+ * was read: when they differ as
+ * JSON values (a member of a later version, say), the call is kept as it was read beside its
+ * fields.
  */
 #include "capture/debug_import.h"
 #include "capture/debug_print.h"
@@ -192,7 +195,8 @@ static size_t string_end(struct span s, size_t at)
     return at < s.n ? at + 1 : SIZE_MAX;
 }
 
-/* Byte behind the value that begins at `at`, by its brackets alone; SIZE_MAX when it does not end. */
+/* Byte behind the value that begins at `at`, by its brackets alone; SIZE_MAX when it does not
+ * end. */
 static size_t value_end(struct span s, size_t at)
 {
     int64_t depth = 0;

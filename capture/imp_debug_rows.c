@@ -1,4 +1,5 @@
-/* imp_debug_rows.c - calls become rows: event, call, redistribute, tensor_use, and words and stacks shared by all. */
+/* imp_debug_rows.c - calls become rows: event, call, redistribute, tensor_use, and words and
+ * stacks shared by all. */
 #include "capture/debug_import.h"
 
 #include <math.h>
@@ -93,7 +94,8 @@ static enum err stack_of(struct debug_import *d, struct span stack, int64_t *out
 
 /* ---- calls ---- */
 
-/* The nearest earlier call of less depth; the new one may enclose later calls. Lines that are no call enclose nothing. */
+/* The nearest earlier call of less depth; the new one may enclose later calls. Lines that are no
+ * call enclose nothing. */
 static enum err enter(struct debug_import *d, const struct debug_call *c, int64_t event,
                       int64_t *parent)
 {

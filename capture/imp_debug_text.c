@@ -1,8 +1,11 @@
 /* imp_debug_text.c - DebugMode's printed text, read back.
  *
- * The text is cut into *stretches*: a call with the lines that belong to it (the summary of a stack before it, the rest of a
- * result that has line breaks, the hashes of a kernel, blank lines). Each stretch is read as a call and printed again; if that
- * does not give the same bytes, it is kept as lines that are no call. So every text comes back as it was, understood or not.
+ * The text is cut into *stretches*: a call with the lines that belong to it (the summary of a
+ * stack before it, the rest of a
+ * result that has line breaks, the hashes of a kernel, blank lines). Each stretch is read as a
+ * call and printed again; if that
+ * does not give the same bytes, it is kept as lines that are no call. So every text comes back
+ * as it was, understood or not.
  *
  *       # File: a.py:3 in f, code: g(x)               summary
  *       aten::mm(t: f32[2, 3], t: f32[3, 2])  ->  t: f32[2, 2]  # {'hash': 1.5}
@@ -314,7 +317,8 @@ static enum err put_stretch(struct reader *r, struct span raw, size_t call)
     return err ? err : buf_ok(&r->stack);
 }
 
-/* The line at r->line, without its newline; *next is where the one behind it begins, SIZE_MAX at the end. */
+/* The line at r->line, without its newline; *next is where the one behind it begins, SIZE_MAX at
+ * the end. */
 static struct span line_at(const struct reader *r, size_t *next)
 {
     struct span rest = span_from(r->body, r->line);

@@ -119,11 +119,11 @@ static enum err add_artifact(struct torch_record *rec, const struct torch_line *
         enum err err = json_parse(rec->payload, rec->arena, &content);
         if (err == ERR_NOMEM) return err;
         if (err) {
-            flags |= 2;
+            flags |= err == ERR_FORMAT ? 2 : 0;
             content = NULL;
-            if (mismatch)
+            if (mismatch || err != ERR_FORMAT)
                 TRY(torch_loss(rec, "payload_json",
-                               "the payload of the record at line %lld is said to be JSON: %s",
+                               "the payload of the record at line %lld cannot be read as JSON: %s",
                                (long long)l->line, err_text()));
         }
     }
@@ -465,6 +465,16 @@ enum err torch_reader_piece(struct torch_reader *r, struct torch_piece *piece_ta
 
 /* ---- begin and end ---- */
 
+/* Names of files are bytes; in the trace they are text. */
+static struct span text_copy(struct arena *arena, struct span name)
+{
+    struct buf text = {0};
+    buf_utf8(&text, name);
+    struct span own = arena_copy(arena, buf_text(&text));
+    buf_release(&text);
+    return own;
+}
+
 enum err torch_reader_new(const struct torch_reader_options *o, struct torch_reader **out)
 {
     struct torch_reader *r = calloc(1, sizeof *r);
@@ -472,8 +482,8 @@ enum err torch_reader_new(const struct torch_reader_options *o, struct torch_rea
     if (!r) FAIL(ERR_NOMEM, "out of memory for the reader of a log");
     r->source.writer = o->writer;
     r->source.row = o->row;
-    r->source.row.path = arena_copy(&r->source.keep, o->row.path);
-    r->source.row.name = arena_copy(&r->source.keep, o->row.name);
+    r->source.row.path = text_copy(&r->source.keep, o->row.path);
+    r->source.row.name = text_copy(&r->source.keep, o->row.name);
     r->source.row.id = store_next_id(o->writer, STORE_SOURCE_FILE);
     r->source.row.run = o->run->row.id;
     r->source.row.process = store_next_id(o->writer, STORE_PROCESS);
@@ -534,6 +544,7 @@ static enum err lose_unknown_keys(struct torch_reader *r)
 static enum err finish_rows(struct torch_reader *r, const char *damage)
 {
     TRY(torch_chromium_finish(&r->source));
+    TRY(torch_clock_finish(r));
     TRY(torch_graph_finish(&r->source));
     TRY(torch_provenance_finish(&r->source));
     TRY(lose_unknown_keys(r));

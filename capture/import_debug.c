@@ -1,6 +1,7 @@
 /* import_debug.c - tells DebugMode logs from others, and takes one in as a whole.
  *
- * A saved log is one JSON value and a text says nothing about its end, so neither is followed while it grows.
+ * A saved log is one JSON value and a text says nothing about its end, so neither is followed
+ * while it grows.
  */
 #include "capture/import_debug.h"
 

@@ -1,4 +1,5 @@
-/* import_debug.h - DebugMode logs among the logs of an import; private to import_log.c and import_list.c. */
+/* import_debug.h - DebugMode logs among the logs of an import; private to import_log.c and
+ * import_list.c. */
 #ifndef CAPTURE_IMPORT_DEBUG_H
 #define CAPTURE_IMPORT_DEBUG_H
 

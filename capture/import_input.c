@@ -1,4 +1,5 @@
-/* import_input.c - plain bytes go straight to the caller; zlib inflates gzip, member after member. */
+/* import_input.c - plain bytes go straight to the caller; zlib inflates gzip, member after
+ * member. */
 #include "capture/import_input.h"
 
 #include <errno.h>

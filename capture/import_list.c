@@ -1,7 +1,8 @@
 /* import_list.c - finds logs.
  *
  * In a folder a log is a file named dedicated_log_torch_trace*.log, or another *.log or *.txt (each
- * also as .gz) whose beginning has a record, or a *.json, *.log or *.txt that is a log of calls (not
+ * also as .gz) whose beginning has a record, or a *.json, *.log or *.txt that is a log of calls
+ * (not
  * while following). Everything else in there is ignored. A path given by
  * itself is taken as it is.
  */
@@ -108,6 +109,8 @@ static enum err add_folder(struct import_list *list, const char *path, bool foll
     if (!tree) FAIL(ERR_IO, "the folder %s cannot be read: %s", path, strerror(errno));
     enum err err = ERR_OK;
     for (FTSENT *e; !err && (e = fts_read(tree));) {
+        if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR)
+            err = err_set(ERR_IO, "%s cannot be read: %s", e->fts_path, strerror(e->fts_errno));
         if (e->fts_info != FTS_F || is_known(list, e->fts_statp)) continue;
         if (looks_like_log(e->fts_accpath, e->fts_name, following))
             err = add_log(list, e->fts_path, e->fts_statp, false);

@@ -1,8 +1,9 @@
-/* import_log.c - two threads per log: one reads, cuts, checks and packs; one turns records into rows.
+/* import_log.c - two threads per log: one reads, cuts, checks and packs; one turns records into
+ * rows.
  *
- *   file ─ feeder: read, cut, md5, zstd ─► pieces (at most QUEUED wait) ─► reader: JSON, handlers ─► writer
- *             ▲                                                               │
- *             └────────────────────── emptied pieces ◄────────────────────────┘
+ *   file ─ feeder: read, cut, md5, zstd ─► pieces (QUEUED wait) ─► reader: JSON, handlers ─► writer
+ *             ▲                                                       │
+ *             └────────────────── emptied pieces ◄────────────────────┘
  *
  * The split is where the work is about equal: hashing and packing here, understanding there.
  */
@@ -285,6 +286,17 @@ static enum err read_torch(struct feed *f, const struct import_log *log, struct 
     return err;
 }
 
+/* One of several logs that cannot be opened is a loss; the others are read. */
+static enum err lose_log(struct import_shared *s, const struct import_log *log, const char *why)
+{
+    struct torch_reader *r;
+    TRY(import_reader_new(s, log, &r));
+    enum err err = torch_reader_finish(r, "interrupted", why);
+    if (!err) import_count(s, r);
+    torch_reader_free(r);
+    return err;
+}
+
 /* The first bytes, by which a log is known; a failure to read shows again when the rest is read. */
 static enum err read_head(struct feed *f, struct buf *head, bool *whole)
 {
@@ -310,10 +322,16 @@ enum err import_log_read(struct import_shared *s, const struct import_log *log)
     struct feed f = {.shared = s};
     struct buf head = {0};
     bool whole;
-    TRY(import_input_open(&f.input, log->path));
+    enum err err = import_input_open(&f.input, log->path);
+    if (err && err != ERR_NOMEM && s->list->logs.n > 1) {
+        char why[400];
+        snprintf(why, sizeof why, "%s", err_text());
+        return lose_log(s, log, why);
+    }
+    if (err) return err;
     pthread_mutex_init(&f.lock, NULL);
     pthread_cond_init(&f.moved, NULL);
-    enum err err = torch_cutter_init(&f.cutter);
+    err = torch_cutter_init(&f.cutter);
     if (!err) err = read_head(&f, &head, &whole);
     if (!err && debug_recognise(buf_text(&head), whole))
         err = import_debug_read(s, log, &f.input, &head);

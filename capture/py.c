@@ -1,4 +1,5 @@
-/* py.c - reading and printing of Python's literals. Source: the Python language reference, 2.4 (literals) and float.__repr__
+/* py.c - reading and printing of Python's literals. Source: the Python language reference, 2.4
+ * (literals) and float.__repr__
  * (shortest digits that read back equal; exponent form below 1e-4 and from 1e16 on).
  */
 #include "capture/py.h"

@@ -1,9 +1,12 @@
-/* py.h - Python's literals: None, True, numbers, strings, tuples, lists and dicts as a tree, as repr prints them, and as the
+/* py.h - Python's literals: None, True, numbers, strings, tuples, lists and dicts as a tree, as
+ * repr prints them, and as the
  * type-tagged JSON of a saved DebugMode log.
  *
- *   repr text  (1.5, None, {'a': 'b'})     ◄──► struct py ◄──►  {"type": "tuple", "items": [{"type": "scalar", ...
+ *   repr text  (1.5, None, {'a': 'b'})     ◄──► struct py ◄──►  {"type": "tuple", "items":
+ * [{"type": "scalar", ...
  *
- * A *hole* stands for a number that is kept elsewhere: in repr text it is a bare ?. Nesting is limited to PY_DEPTH.
+ * A *hole* stands for a number that is kept elsewhere: in repr text it is a bare ?. Nesting is
+ * limited to PY_DEPTH.
  */
 #ifndef CAPTURE_PY_H
 #define CAPTURE_PY_H

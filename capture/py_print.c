@@ -33,7 +33,8 @@ void py_print_real(struct buf *b, double v)
         buf_puts(b, isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
         return;
     }
-    /* Up to 15 digits survive being printed with 15, and zeros go below; subnormal numbers have fewer. */
+    /* Up to 15 digits survive being printed with 15, and zeros go below; subnormal numbers have
+     * fewer. */
     for (int precision = fabs(v) < 2.3e-308 ? 0 : 14; precision <= 16; precision++) {
         snprintf(text, sizeof text, "%.*e", precision, v);
         if (strtod(text, NULL) == v) break;
@@ -46,7 +47,8 @@ void py_print_real(struct buf *b, double v)
     put_digits(b, digits, n, (int)strtol(p + 1, NULL, 10));
 }
 
-/* What str.isprintable refuses, as far as logs have it: controls, separators, format characters, surrogates, private use. */
+/* What str.isprintable refuses, as far as logs have it: controls, separators, format characters,
+ * surrogates, private use. */
 static bool prints(unsigned code)
 {
     static const unsigned ranges[][2] = {

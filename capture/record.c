@@ -58,19 +58,12 @@ enum err record_set_env(struct record_session *s, const char *name, const char *
 
 static void block_signals(struct recording *r)
 {
+    signal(SIGCHLD, SIG_DFL); /* ignored, it would take the program's status away */
     sigemptyset(&r->waited);
     sigaddset(&r->waited, SIGCHLD);
     for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
         sigaddset(&r->waited, passed_on[i]);
     pthread_sigmask(SIG_BLOCK, &r->waited, &r->before);
-}
-
-static bool is_set_by_us(const struct record_session *s, const char *variable)
-{
-    size_t n = strcspn(variable, "=") + 1;
-    for (size_t i = 0; i < s->environment.n; i++)
-        if (!strncmp(s->environment.p[i], variable, n)) return true;
-    return false;
 }
 
 /* plumb's environment with what providers set; the array is owned. */
@@ -80,7 +73,7 @@ static char **make_environment(const struct record_session *s)
     while (environ[n]) n++;
     char **all = calloc(n + s->environment.n + 1, sizeof *all);
     for (size_t i = 0; all && i < n; i++)
-        if (!is_set_by_us(s, environ[i])) all[used++] = environ[i];
+        if (!record_is_set(s, environ[i])) all[used++] = environ[i];
     for (size_t i = 0; all && i < s->environment.n; i++) all[used++] = s->environment.p[i];
     return all;
 }

@@ -65,6 +65,8 @@ enum err WARN_UNUSED record_run(char *const *argv, const struct record_target *t
 /* record_rows.c: rows about this machine and the command. */
 enum err WARN_UNUSED record_write_start(struct record_session *s);
 enum err WARN_UNUSED record_write_end(struct record_session *s, const char *ended, int64_t code);
+/* Is the variable of "NAME=value" set by a provider? */
+bool record_is_set(const struct record_session *s, const char *variable);
 /* The command as a shell would read it. */
 void record_put_command(struct buf *out, char *const *argv);
 

@@ -100,7 +100,7 @@ static enum err add_variable(struct record_session *s, struct store_batch *batch
     return store_run_env_add(batch, &row);
 }
 
-static bool is_set_by_us(const struct record_session *s, const char *variable)
+bool record_is_set(const struct record_session *s, const char *variable)
 {
     size_t n = strcspn(variable, "=") + 1;
     for (size_t i = 0; i < s->environment.n; i++)
@@ -122,7 +122,7 @@ static enum err fill_start(struct record_session *s, struct store_batch *batch)
     free(cwd);
     TRY(add_host(s, batch));
     for (char **e = environ; *e; e++)
-        if (!is_set_by_us(s, *e)) TRY(add_variable(s, batch, *e));
+        if (!record_is_set(s, *e)) TRY(add_variable(s, batch, *e));
     for (size_t i = 0; i < s->environment.n; i++) TRY(add_variable(s, batch, s->environment.p[i]));
     return torch_run_write(&s->run, batch);
 }

@@ -5,7 +5,7 @@
  * Handlers keep what they must remember between records in torch_state members of their own (see
  * imp_torch_*.c).
  *
- *   log bytes ─ lines ─► torch_record ─ envelopes.def ─► handler ─► store_<table>_add(t->batch, ...)
+ *   log bytes ─ lines ─► torch_record ─ envelopes.def ─► handler ─► store_<table>_add(batch)
  *
  * Format: the reference of the emitter, torch/_logging/structured.py and _internal.py of PyTorch
  * 2.4 to 2.13. Threads: everything reachable from a torch_source belongs to its parser thread, the
@@ -143,8 +143,10 @@ enum err torch_on_dump_file(struct torch_record *r);  /* imp_artifact.c */
 /* What provenance maps need: imp_graph.c and imp_kernel.c hand over each text and kernel
  * (imp_provenance.c). */
 enum err torch_provenance_text(struct torch_record *r);
-enum err torch_provenance_kernel(struct torch_record *r, struct span name, const struct row_kernel *row);
-/* The kernel of that name in the compile's newest code, NULL when there is none. Valid until the next record. */
+enum err torch_provenance_kernel(struct torch_record *r, struct span name,
+                                 const struct row_kernel *row);
+/* The kernel of that name in the compile's newest code, NULL when there is none. Valid until the
+ * next record. */
 const struct row_kernel *torch_find_kernel(struct torch_record *r, struct span name);
 /* Called once at the end of a log: unclosed spans, provenance maps still waiting, ... */
 enum err torch_chromium_finish(struct torch_source *s);

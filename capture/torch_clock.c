@@ -5,6 +5,7 @@
  * Without such a payload the year is that of the file's date (or the one before, when the prefix
  * would be later than the file), and the zone is not known.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -105,12 +106,32 @@ int64_t torch_clock_time(struct torch_reader *r, const struct torch_line *l)
     return local - r->zone_ns;
 }
 
+/* Times that were given out before stay as they are. */
+static enum err replace_guess(struct torch_reader *r, const struct torch_line *l, int64_t ts)
+{
+    char message[300];
+    TRY(torch_clock_set(r, l, ts));
+    if (r->clock_is_guess) return ERR_OK;
+    snprintf(message, sizeof message,
+             "%.150s: times before line %lld were set by the date of the file, in no known zone",
+             r->source.row.name.p, (long long)l->line);
+    struct row_diag row = {clock_real(), 1, SPAN("import"), span_of(message)};
+    return store_diag_add(r->source.batch, &row);
+}
+
 enum err torch_clock_check(struct torch_reader *r, const struct torch_line *l, int64_t ts)
 {
-    if (r->clock_is_guess) return torch_clock_set(r, l, ts);
-    int64_t off = local_ns(r->year, l) - ts - r->zone_ns;
+    if (r->clock_is_guess) return replace_guess(r, l, ts);
+    int64_t local = local_ns(r->year, l), off = local - ts - r->zone_ns;
     int64_t change = off > 0 ? HOUR : -HOUR;
+    r->last_pair[0] = ts;
+    r->last_pair[1] = local;
     if (llabs(off - change) > 5 * SECOND) return ERR_OK;
     r->zone_ns += change; /* daylight saving began or ended */
-    return add_clock(r, ts, local_ns(r->year, l), "chromium");
+    return add_clock(r, ts, local, "chromium");
+}
+
+enum err torch_clock_finish(struct torch_reader *r)
+{
+    return r->last_pair[0] ? add_clock(r, r->last_pair[0], r->last_pair[1], "chromium") : ERR_OK;
 }

@@ -1,4 +1,5 @@
-/* torch_lines.c - one pass: memchr for line ends, payloads copied without tabs, md5 at a record's end. */
+/* torch_lines.c - one pass: memchr for line ends, payloads copied without tabs, md5 at a record's
+ * end. */
 #include "capture/torch_lines.h"
 
 #include <md5.h>
@@ -222,13 +223,18 @@ static void add_payload(struct torch_cutter *c, struct span line, uint64_t at, u
 {
     struct torch_line *r = newest(c);
     struct buf *text = &c->piece->text;
-    if (!has_payload(r)) {
+    char *to = buf_reserve(text, line.n);
+    if (!to) return; /* text->failed tells */
+    bool first = !has_payload(r);
+    if (first) {
         r->payload_at = at;
         r->text_at = text->n;
     } else {
-        buf_putc(text, '\n');
+        *to++ = '\n';
     }
-    buf_put(text, line.p + 1, line.n - 1);
+    memcpy(to, line.p + 1, line.n - 1);
+    to[line.n - 1] = 0;
+    text->n += line.n - first;
     r->payload_size = at + line.n - r->payload_at;
     r->size = end - r->at;
     r->n_lines++;
@@ -300,13 +306,13 @@ static enum err move_tail(struct torch_cutter *c, struct torch_piece *to)
 {
     struct torch_piece *from = c->piece;
     uint64_t at = c->open ? newest(c)->at : c->scanned;
-    struct span tail = {from->bytes.p + at, from->bytes.n - at};
-    buf_put(&to->bytes, tail.p ? tail.p : "", tail.n);
+    if (at < from->bytes.n) buf_put(&to->bytes, from->bytes.p + at, from->bytes.n - at);
     if (c->open) {
         struct torch_line r = *newest(c), *moved = LIST_PUSH(&to->lines);
         if (!moved) FAIL(ERR_NOMEM, "out of memory for the records of a log");
         if (has_payload(&r)) {
-            buf_put(&to->text, from->text.p + r.text_at, from->text.n - r.text_at);
+            if (r.text_at < from->text.n)
+                buf_put(&to->text, from->text.p + r.text_at, from->text.n - r.text_at);
             from->text.n = r.text_at;
             r.payload_at -= at;
             r.text_at = 0;

@@ -3,7 +3,7 @@
  * A record is one line with a prefix and a JSON envelope, and the lines after it that begin with a
  * tab, its payload:
  *
- *   V1123 04:22:04.458000 3806 torch/_dynamo/utils.py:2350] {"key": {}, ..., "has_payload": "<md5>"}
+ *   V1123 04:22:04.458000 3806 torch/_dynamo/x.py:2350] {"key": {}, ..., "has_payload": "<md5>"}
  *   <tab>first line of the payload
  *   <tab>
  *

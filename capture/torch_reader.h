@@ -57,6 +57,7 @@ struct torch_reader {
     bool has_clock, clock_is_guess;
     int64_t year, zone_ns;     /* what makes UTC of a prefix; zone 0 when unknown */
     int64_t chromium_ts;       /* ns, time in the payload of this record; 0: no chromium event */
+    int64_t last_pair[2];      /* newest clock pair seen: UTC and prefix; 0 none */
     int64_t last_local;        /* ns, prefix of the newest record in its year */
     struct torch_held held[8]; /* pieces waiting for a clock */
     int n_held;
@@ -126,6 +127,8 @@ int64_t torch_clock_time(struct torch_reader *r, const struct torch_line *line);
 /* Compares with the time in a chromium payload: follows a change of the zone. */
 enum err WARN_UNUSED torch_clock_check(struct torch_reader *r, const struct torch_line *line,
                                        int64_t ts);
+/* The newest pair of readings as a row. */
+enum err WARN_UNUSED torch_clock_finish(struct torch_reader *r);
 
 /* imp_ids.c */
 enum err WARN_UNUSED torch_resolve(struct torch_record *rec, const struct torch_context *c);

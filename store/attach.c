@@ -1,5 +1,5 @@
-/* attach.c - opening several traces in one connection. A packed one is inflated into a private copy with its derived parts, whose
- * name goes as soon as the connection has it open.
+/* attach.c - opening several traces in one connection. A packed one is inflated into a private
+ * copy with its derived parts, whose name goes as soon as the connection has it open.
  */
 #include "store/attach.h"
 
@@ -9,7 +9,8 @@
 
 #include "store/base/buf.h"
 
-/* Checks the trace; *copy is the malloc'd path of a private copy, or NULL when the file itself is to be used. */
+/* Checks the trace; *copy is the malloc'd path of a private copy, or NULL when the file itself is
+ * to be used. */
 static enum err prepare_file(const char *path, unsigned flags, char **copy)
 {
     sqlite3 *db = NULL;
@@ -29,7 +30,8 @@ static enum err prepare_file(const char *path, unsigned flags, char **copy)
     return err ? err_wrap(err, "%s: ", path) : ERR_OK;
 }
 
-/* schema is a name of the program's own. The schema is read at once, so that the file is open before its name may go. */
+/* schema is a name of the program's own. The schema is read at once, so that the file is open
+ * before its name may go. */
 static enum err attach(sqlite3 *db, const char *path, const char *schema)
 {
     sqlite3_stmt *s;
@@ -76,7 +78,8 @@ enum err store_open_several(char *const *paths, int n, unsigned flags, sqlite3 *
     REQUIRE("attach:n", n > 0);
     if (n == 1) return store_open_read(paths[0], flags, out);
     if (n > STORE_MOST_FILES)
-        FAIL(ERR_LIMIT, "%d files are too many; at most %d traces are read together", n, STORE_MOST_FILES);
+        FAIL(ERR_LIMIT, "%d files are too many; at most %d traces are read together", n,
+             STORE_MOST_FILES);
     if (flags & STORE_OPEN_WRITE) FAIL(ERR_USAGE, "only one file can be opened for writing");
     for (int i = 0; i < n; i++) TRY_OUT(prepare_file(paths[i], flags, &copies[i]));
     TRY_OUT(store_open_read(copies[0] ? copies[0] : paths[0], flags | STORE_OPEN_UNCHECKED, out));

@@ -1,4 +1,5 @@
-/* batch.c - rows grouped by table in arena blocks. Grouping makes one prepared statement run many times. */
+/* batch.c - rows grouped by table in arena blocks. Grouping makes one prepared statement run many
+ * times. */
 #include "store_rows.h"
 
 #include <stdlib.h>
@@ -14,7 +15,10 @@ struct store_row_list {
     struct block *first, *last;
 };
 
-struct store_batch *store_batch_new(void) { return calloc(1, sizeof(struct store_batch)); }
+struct store_batch *store_batch_new(void)
+{
+    return calloc(1, sizeof(struct store_batch));
+}
 
 void store_batch_free(struct store_batch *batch)
 {

@@ -34,11 +34,13 @@ const struct verb verb_doctor = {
     .name = "doctor",
     .arguments = "FILE...",
     .summary = "check a trace and recover one whose writer was killed",
-    .description =
-        "Checks pages, references between rows, the compressed text, indices and views, and says what is wrong and what can be\n"
-        "read. A trace whose writer was killed is brought into order: every committed record stays, and its state becomes\n"
-        "\"recovered\". A packed trace (.db.gz) is checked and not changed. The exit status is 1 when something is wrong and was\n"
-        "not repaired.",
+    .description = "Checks pages, references between rows, the compressed text, indices and views, "
+                   "and says what is wrong and what can be "
+                   "read. A trace whose writer was killed is brought into order: every committed "
+                   "record stays, and its state becomes "
+                   "\"recovered\". A packed trace (.db.gz) is checked and not changed. The exit "
+                   "status is 1 when something is wrong and was "
+                   "not repaired.",
     .examples = "plumb doctor trace.db\nplumb doctor --rebuild trace.db",
     .opts = opts,
     .min_args = 1,

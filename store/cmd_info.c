@@ -1,4 +1,5 @@
-/* cmd_info.c - plumb info: what is in a trace: runs, logs, versions, outcomes, losses, and where the bytes are. */
+/* cmd_info.c - plumb info: what is in a trace: runs, logs, versions, outcomes, losses, and where
+ * the bytes are. */
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -15,42 +16,54 @@ struct section {
 static const struct section sections[] = {
     {"file", "File", "SELECT key, value FROM meta ORDER BY key <> 'format', key"},
     {"runs", "Runs",
-     "SELECT run, strftime('%Y-%m-%d %H:%M:%S', start_ts / 1000000000, 'unixepoch') AS started, logs, world, "
-     "round(log_bytes / 1e6, 2) AS log_mb, records, torch_version AS torch, substr(python_version, 1, 12) AS python, ended, "
+     "SELECT run, strftime('%Y-%m-%d %H:%M:%S', start_ts / 1000000000, 'unixepoch') AS started, "
+     "logs, world, "
+     "round(log_bytes / 1e6, 2) AS log_mb, records, torch_version AS torch, substr(python_version, "
+     "1, 12) AS python, ended, "
      "exit_code FROM runs ORDER BY id"},
     {"compiles", "Compiles",
-     "SELECT run, compiles, ok, empty, restarted, failed, unknown, recompiles, graph_breaks AS breaks, artifacts, "
-     "coalesce(losses, 0) AS losses, round(compile_ns / 1e9, 3) AS compile_s FROM runs ORDER BY id"},
+     "SELECT run, compiles, ok, empty, restarted, failed, unknown, recompiles, graph_breaks AS "
+     "breaks, artifacts, "
+     "coalesce(losses, 0) AS losses, round(compile_ns / 1e9, 3) AS compile_s FROM runs ORDER BY "
+     "id"},
     {"logs", "Logs",
-     "SELECT run, rank, log, round(size / 1e6, 3) AS mb, records, payloads, state, year, year_from, pid FROM logs ORDER BY source"},
+     "SELECT run, rank, log, round(size / 1e6, 3) AS mb, records, payloads, state, year, "
+     "year_from, pid FROM logs ORDER BY source"},
     {"health", "To know before trusting it",
-     "SELECT severity, subject, count, message, run, log FROM health ORDER BY severity DESC, subject LIMIT 50"},
+     "SELECT severity, subject, count, message, run, log FROM health ORDER BY severity DESC, "
+     "subject LIMIT 50"},
     {"text", "Text of the logs",
-     "SELECT count(*) AS frames, round(sum(size) / 1e6, 2) AS inflated_mb, round(sum(length(data)) / 1e6, 2) AS stored_mb, "
-     "round(1.0 * sum(size) / sum(length(data)), 1) AS ratio FROM text_frame HAVING count(*) > 0"},
+     "SELECT count(*) AS frames, round(sum(size) / 1e6, 2) AS inflated_mb, round(sum(packed) "
+     "/ 1e6, 2) AS stored_mb, "
+     "round(1.0 * sum(size) / sum(packed), 1) AS ratio FROM text_frame HAVING count(*) > 0"},
 };
 
 enum { N_SECTIONS = sizeof sections / sizeof *sections };
 
 /* What follows a WITH clause that counts the rows of each table. */
 static const char sizes_sql[] =
-    ", tree AS (SELECT coalesce(s.tbl_name, d.name) AS name, d.pgsize AS size, s.type = 'index' AND s.sql IS NOT NULL AS is_index "
+    ", tree AS (SELECT coalesce(s.tbl_name, d.name) AS name, d.pgsize AS size, s.type = 'index' "
+    "AND s.sql IS NOT NULL AS is_index "
     "FROM dbstat d LEFT JOIN sqlite_schema s ON s.name = d.name WHERE d.aggregate = TRUE) "
-    "SELECT CASE WHEN c.rows = 0 THEN '(empty tables)' ELSE t.name END AS \"table\", c.rows, round(sum(size) / 1e6, 3) AS mb, "
+    "SELECT CASE WHEN c.rows = 0 THEN '(empty tables)' ELSE t.name END AS \"table\", c.rows, "
+    "round(sum(size) / 1e6, 3) AS mb, "
     "round(sum(CASE WHEN is_index THEN size END) / 1e6, 3) AS indices_mb, "
     "round(100.0 * sum(size) / (SELECT sum(size) FROM tree), 1) AS percent "
     "FROM tree t LEFT JOIN counts c ON c.name = t.name GROUP BY 1 ORDER BY sum(size) DESC";
 /* For a SQLite without dbstat. */
-static const char rows_sql[] = "SELECT name AS \"table\", rows FROM counts WHERE rows > 0 ORDER BY rows DESC";
+static const char rows_sql[] =
+    "SELECT name AS \"table\", rows FROM counts WHERE rows > 0 ORDER BY rows DESC";
 
 static enum err put_stdout(void *context, struct span piece)
 {
     (void)context;
-    if (fwrite(piece.p, 1, piece.n, stdout) != piece.n) FAIL(ERR_IO, "standard output cannot be written");
+    if (fwrite(piece.p, 1, piece.n, stdout) != piece.n)
+        FAIL(ERR_IO, "standard output cannot be written");
     return ERR_OK;
 }
 
-static void print_title(const struct table_style *style, const char *name, const char *title, int position)
+static void print_title(const struct table_style *style, const char *name, const char *title,
+                        int position)
 {
     switch (style->format) {
     case TABLE_JSON: printf("%s\n\"%s\": ", position ? "," : "", name); break;
@@ -67,7 +80,8 @@ static bool has_rows(sqlite3_stmt *s)
     return has;
 }
 
-static enum err show(sqlite3 *db, const struct table_style *style, const struct section *section, int *position)
+static enum err show(sqlite3 *db, const struct table_style *style, const struct section *section,
+                     int *position)
 {
     const struct table_sink sink = {put_stdout, NULL};
     struct table_result result;
@@ -82,13 +96,14 @@ static enum err show(sqlite3 *db, const struct table_style *style, const struct 
     return err;
 }
 
-/* "WITH counts(name, rows) AS (SELECT 'meta', count(*) FROM main.meta UNION ALL ...)" made of the layouts. */
+/* "WITH counts(name, rows) AS (SELECT 'meta', count(*) FROM main.meta UNION ALL ...)" made of the
+ * layouts. */
 static void put_counts(struct buf *sql)
 {
     buf_puts(sql, "WITH counts(name, rows) AS (");
     for (int t = 0; t < STORE_N_TABLES; t++)
-        buf_printf(sql, "%sSELECT '%s', count(*) FROM main.%s", t ? " UNION ALL " : "", store_layouts[t].name,
-                   store_layouts[t].name);
+        buf_printf(sql, "%sSELECT '%s', count(*) FROM main.%s", t ? " UNION ALL " : "",
+                   store_layouts[t].name, store_layouts[t].name);
     buf_putc(sql, ')');
 }
 
@@ -130,7 +145,10 @@ static enum err run(const struct opt_call *call, int *exit_code)
     *exit_code = 0;
     if (format) TRY(table_format_find(format, &style.format));
     if (style.format == TABLE_CSV || style.format == TABLE_JSONL)
-        FAIL(ERR_USAGE, "plumb info has several tables, which %s cannot hold; there are table, json and markdown", format);
+        FAIL(ERR_USAGE,
+             "plumb info has several tables, which %s cannot hold; there are table, json and "
+             "markdown",
+             format);
     TRY(store_open_read(call->argv[0], STORE_OPEN_DEFAULT, &db));
     enum err err = show_all(db, &style);
     store_close(db);
@@ -146,7 +164,8 @@ const struct verb verb_info = {
     .name = "info",
     .arguments = "FILE",
     .summary = "say what is in a trace",
-    .description = "Prints the runs of a trace with their compiles by outcome, its logs, versions, what was lost or is to be known before\n"
+    .description = "Prints the runs of a trace with their compiles by outcome, its logs, versions, "
+                   "what was lost or is to be known before "
                    "trusting it, how far its text was compressed, and which tables take the bytes.",
     .examples = "plumb info trace.db",
     .opts = opts,

@@ -1,4 +1,5 @@
 /* cmd_pack.c - plumb pack: a trace as an attachment, with a summary for the issue. */
+#include <signal.h>
 #include <stdio.h>
 
 #include "store/pack.h"
@@ -13,6 +14,22 @@ static const struct opt options[] = {
     {0},
 };
 
+static atomic_bool stop;
+
+static void on_signal(int number)
+{
+    (void)number;
+    atomic_store(&stop, true);
+}
+
+/* The first Ctrl-C ends the work and removes what was begun, the second ends plumb. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 static void say_cut(const char *what, int64_t n, int64_t bytes)
 {
     if (n || bytes)
@@ -21,13 +38,14 @@ static void say_cut(const char *what, int64_t n, int64_t bytes)
 
 static enum err run(const struct opt_call *call, int *exit_code)
 {
-    struct pack_options o = {.limit = PACK_LIMIT_DEFAULT};
+    struct pack_options o = {.limit = PACK_LIMIT_DEFAULT, .stop = &stop};
     struct pack_report r;
     const char *out = opt_value(call, "output", 0);
     if (!out) FAIL(ERR_USAGE, "plumb pack needs -o OUT.db.gz");
     if (opt_has(call, "limit")) TRY(opt_size("--limit", opt_value(call, "limit", 0), &o.limit));
     o.redact = opt_has(call, "redact");
     o.overwrite = opt_has(call, "overwrite");
+    catch_signals();
     TRY(pack_file(call->argv[0], out, &o, &r));
     printf("%s: %.1f MB\n", out, (double)r.size / 1e6);
     say_cut("payloads of unknown records", r.n_unknown, r.unknown_bytes);

@@ -33,8 +33,10 @@ struct session {
 
 static enum err put_stdout(void *context, struct span piece)
 {
-    (void)context;
-    if (fwrite(piece.p, 1, piece.n, stdout) != piece.n) FAIL(ERR_IO, "standard output cannot be written");
+    struct store_console *console = context;
+    if (console) TRY(store_console_check(console));
+    if (fwrite(piece.p, 1, piece.n, stdout) != piece.n)
+        FAIL(ERR_IO, "standard output cannot be written");
     return ERR_OK;
 }
 
@@ -49,7 +51,8 @@ static enum err read_params(struct session *x)
     for (int i = 0; i < x->n_params; i++) {
         text = opt_value(x->call, "param", i);
         const char *equals = strchr(text, '=');
-        if (!equals || equals == text) FAIL(ERR_USAGE, "-p %s is not understood; it accepts NAME=VALUE", text);
+        if (!equals || equals == text)
+            FAIL(ERR_USAGE, "-p %s is not understood; it accepts NAME=VALUE", text);
         x->params[i].name = strndup(text, (size_t)(equals - text));
         if (!x->params[i].name) FAIL(ERR_NOMEM, "out of memory for parameters");
         x->params[i].value = equals + 1;
@@ -67,8 +70,8 @@ static enum err check_params(const struct session *x)
 {
     for (int i = 0; i < x->n_params; i++)
         if (!x->params[i].used)
-            FAIL(ERR_USAGE, "no statement has the parameter :%s that -p %s=... sets", x->params[i].name,
-                 x->params[i].name);
+            FAIL(ERR_USAGE, "no statement has the parameter :%s that -p %s=... sets",
+                 x->params[i].name, x->params[i].name);
     return ERR_OK;
 }
 
@@ -79,7 +82,8 @@ static enum err check_needed(const struct session *x, const struct store_query *
         bool given = !p.needed;
         for (int i = 0; i < x->n_params; i++) given |= span_is(p.name, x->params[i].name);
         if (!given)
-            FAIL(ERR_USAGE, "the query %s needs -p %.*s=VALUE: %.*s", q->name, SPAN_ARG(p.name), SPAN_ARG(p.meaning));
+            FAIL(ERR_USAGE, "the query %s needs -p %.*s=VALUE: %.*s", q->name, SPAN_ARG(p.name),
+                 SPAN_ARG(p.meaning));
     }
     return ERR_OK;
 }
@@ -107,14 +111,16 @@ static enum err prepare_failed(struct session *x, const char *script, const char
 
 static enum err run_statement(struct session *x, sqlite3_stmt *s)
 {
-    const struct table_sink sink = {put_stdout, NULL};
+    const struct table_sink sink = {put_stdout, &x->console};
     struct table_result result;
     bind_params(x, s);
     if (sqlite3_column_count(s) && x->n_tables++ && x->style.format != TABLE_JSONL) putchar('\n');
     store_console_start(&x->console, x->limit_ns);
     enum err err = table_write(s, &x->style, &sink, &result);
     if (err) return store_console_error(&x->console, err);
-    if (result.more) fprintf(stderr, "plumb: only the first %lld rows are shown; --rows 0 shows all\n", (long long)result.n_rows);
+    if (result.more)
+        fprintf(stderr, "plumb: only the first %lld rows are shown; --rows 0 shows all\n",
+                (long long)result.n_rows);
     return ERR_OK;
 }
 
@@ -162,12 +168,15 @@ static enum err read_script(const char *path, struct buf *out)
     if (!in) FAIL(ERR_NOT_FOUND, "%s cannot be opened: %s", path, strerror(errno));
     char piece[4096];
     size_t n;
-    while ((n = fread(piece, 1, sizeof piece, in)) > 0 && out->n < LARGEST_SCRIPT) buf_put(out, piece, n);
+    while ((n = fread(piece, 1, sizeof piece, in)) > 0 && out->n < LARGEST_SCRIPT)
+        buf_put(out, piece, n);
     bool bad = ferror(in);
     if (in != stdin) fclose(in);
     if (bad) FAIL(ERR_IO, "%s cannot be read: %s", path, strerror(errno));
-    if (out->n >= LARGEST_SCRIPT) FAIL(ERR_LIMIT, "%s is larger than 1 MiB, too much for a script", path);
-    if (out->n && memchr(out->p, 0, out->n)) FAIL(ERR_FORMAT, "%s holds a NUL byte; it is no SQL text", path);
+    if (out->n >= LARGEST_SCRIPT)
+        FAIL(ERR_LIMIT, "%s is larger than 1 MiB, too much for a script", path);
+    if (out->n && memchr(out->p, 0, out->n))
+        FAIL(ERR_FORMAT, "%s holds a NUL byte; it is no SQL text", path);
     if (!out->p) buf_puts(out, "");
     return buf_ok(out);
 }
@@ -228,7 +237,8 @@ static enum err read_options(struct session *x)
         if (n > 0 && n < 8) n = 8;
         x->style.max_width = (int)n;
     }
-    if ((text = opt_value(x->call, "rows", 0))) TRY(opt_int("rows", text, 0, INT64_MAX, &x->style.max_rows));
+    if ((text = opt_value(x->call, "rows", 0)))
+        TRY(opt_int("rows", text, 0, INT64_MAX, &x->style.max_rows));
     if ((text = opt_value(x->call, "timeout", 0))) TRY(opt_duration("timeout", text, &x->limit_ns));
     return read_params(x);
 }
@@ -237,11 +247,16 @@ static enum err open_files(struct session *x, int n_files)
 {
     bool write = opt_has(x->call, "write");
     if (n_files < 1) FAIL(ERR_USAGE, "plumb sql needs a trace: plumb sql FILE QUERY");
-    TRY(store_open_several(x->call->argv, n_files, write ? STORE_OPEN_WRITE : STORE_OPEN_DEFAULT, &x->db));
+    TRY(store_open_several(x->call->argv, n_files, write ? STORE_OPEN_WRITE : STORE_OPEN_DEFAULT,
+                           &x->db));
     /* A named query is the program's own text and may look at pages and the like. */
-    if (opt_has(x->call, "named")) return ERR_OK;
+    if (opt_has(x->call, "named")) {
+        store_console_watch(x->db, &x->console);
+        return ERR_OK;
+    }
     x->console.max_length = LONGEST_VALUE;
-    return write ? store_console_write_limits(x->db, &x->console) : store_console_limits(x->db, &x->console);
+    return write ? store_console_write_limits(x->db, &x->console)
+                 : store_console_limits(x->db, &x->console);
 }
 
 static enum err run_session(struct session *x)
@@ -251,7 +266,8 @@ static enum err run_session(struct session *x)
     if (named && path) FAIL(ERR_USAGE, "--named and --file cannot be given together");
     if (!named && !path && !query) {
         if (isatty(STDIN_FILENO))
-            FAIL(ERR_USAGE, "plumb sql needs a statement: a QUERY after the files, --file, --named, or standard input");
+            FAIL(ERR_USAGE, "plumb sql needs a statement: a QUERY after the files, --file, "
+                            "--named, or standard input");
         path = "-";
     }
     TRY(open_files(x, x->call->argc - (query ? 1 : 0)));
@@ -278,13 +294,18 @@ static enum err run(const struct opt_call *call, int *exit_code)
 }
 
 static const struct opt opts[] = {
-    {"format", 0, "FORMAT", "table (the default), csv, json (an array of objects), jsonl or markdown.", false},
-    {"param", 'p', "NAME=VALUE", "Bind the parameter :NAME; an integer or real where VALUE reads as one, else text.", true},
+    {"format", 0, "FORMAT",
+     "table (the default), csv, json (an array of objects), jsonl or markdown.", false},
+    {"param", 'p', "NAME=VALUE",
+     "Bind the parameter :NAME; an integer or real where VALUE reads as one, else text.", true},
     {"named", 'n', "QUERY", "Run one of the queries that plumb brings along.", false},
-    {"file", 'f', "SCRIPT", "Run the statements of a file in order; - reads standard input.", false},
-    {"list", 'l', NULL, "List the named queries and their parameters; with --named, print its SQL.", false},
+    {"file", 'f', "SCRIPT", "Run the statements of a file in order; - reads standard input.",
+     false},
+    {"list", 'l', NULL, "List the named queries and their parameters; with --named, print its SQL.",
+     false},
     {"write", 0, NULL, "Let statements change rows (one file; the schema stays).", false},
-    {"timeout", 0, "TIME", "Stop a statement after this time (2, 500ms, 1m); no limit when not given.", false},
+    {"timeout", 0, "TIME",
+     "Stop a statement after this time (2, 500ms, 1m); no limit when not given.", false},
     {"rows", 0, "N", "Show at most N rows of each result.", false},
     {"width", 0, "N", "Cut cells of a table at N columns (100); 0 never.", false},
     {0},
@@ -294,14 +315,18 @@ const struct verb verb_sql = {
     .name = "sql",
     .arguments = "FILE... [QUERY]",
     .summary = "ask a trace in SQL",
-    .description =
-        "Runs SQL over one trace or several. The first file is the schema main; when there are several, they are also\n"
-        "attached as t1, t2, ... in the order given. Statements read: nothing is changed without --write. Besides SQLite's own\n"
-        "functions there are artifact_text(id), stack_text(id), word(id), hex64(i), hash_value(kind, digest) and regexp(pattern, text), which is\n"
-        "also the operator REGEXP. docs/trace-format.md describes tables and views.",
+    .description = "Runs SQL over one trace or several. The first file is the schema main; when "
+                   "there are several, they are also "
+                   "attached as t1, t2, ... in the order given. Statements read: nothing is "
+                   "changed without --write. Besides SQLite's own "
+                   "functions there are artifact_text(id), stack_text(id), word(id), hex64(i), "
+                   "hash_value(kind, digest) and "
+                   "regexp(pattern, text), which is "
+                   "also the operator REGEXP. docs/trace-format.md describes tables and views.",
     .examples = "plumb sql trace.db 'SELECT outcome, count(*) FROM compiles GROUP BY outcome'\n"
                 "plumb sql trace.db --named artifacts_that_mention -p word=relu --format json\n"
-                "plumb sql a.db b.db 'SELECT compile_id FROM t1.compiles EXCEPT SELECT compile_id FROM t2.compiles'",
+                "plumb sql a.db b.db 'SELECT compile_id FROM t1.compiles EXCEPT SELECT compile_id "
+                "FROM t2.compiles'",
     .opts = opts,
     .min_args = 0,
     .max_args = -1,

@@ -1,8 +1,8 @@
 /* db.c - opening with suspicion, making with speed, closing into one file.
  *
- * What a file may contain is decided by comparison: the schema of this program is made in memory, and every
- * table of the file must be one of it, word for word, and every view and index by its name (SQLite's own sqlite_*
- * tables excepted).
+ * What a file may contain is decided by comparison: the schema of this program is made in memory,
+ * and every table of the file must be one of it, but for comments, and every view and index by its
+ * name (SQLite's own sqlite_* tables excepted).
  */
 #include "store/db.h"
 
@@ -44,11 +44,15 @@ enum err store_meta_get(sqlite3 *db, const char *key, char *out, size_t n)
     return err;
 }
 
-void store_close(sqlite3 *db) { sqlite3_close_v2(db); }
+void store_close(sqlite3 *db)
+{
+    sqlite3_close_v2(db);
+}
 
 /* ---- what kind of file it is ---- */
 
-/* Through SQLite's own file object: closing a descriptor of our own would drop all locks that this process has on the file
+/* Through SQLite's own file object: closing a descriptor of our own would drop all locks that
+ * this process has on the file
  * (fcntl(2)), and with them the safety of a writer in it. */
 enum err store_read_head(const char *path, unsigned char *head, int n)
 {
@@ -56,15 +60,19 @@ enum err store_read_head(const char *path, unsigned char *head, int n)
     sqlite3_file *file = NULL;
     sqlite3_int64 size = 0;
     struct stat st;
-    if (stat(path, &st)) FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
+    if (stat(path, &st))
+        FAIL(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s", path,
+             strerror(errno));
     if (!S_ISREG(st.st_mode)) FAIL(ERR_FORMAT, "%s is no file; expected a plumb trace", path);
     errno = 0;
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     int why = errno;
     if (rc == SQLITE_OK) rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    if (rc == SQLITE_OK) rc = file->pMethods ? file->pMethods->xFileSize(file, &size) : SQLITE_CANTOPEN;
+    if (rc == SQLITE_OK)
+        rc = file->pMethods ? file->pMethods->xFileSize(file, &size) : SQLITE_CANTOPEN;
     memset(head, 0, (size_t)n);
-    if (rc == SQLITE_OK && size > 0) rc = file->pMethods->xRead(file, head, n, 0); /* zeros past the end */
+    if (rc == SQLITE_OK && size > 0)
+        rc = file->pMethods->xRead(file, head, n, 0); /* zeros past the end */
     store_close(db);
     if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
         FAIL(ERR_IO, "%s cannot be read: %s", path, why ? strerror(why) : sqlite3_errstr(rc));
@@ -76,7 +84,8 @@ static enum err not_a_trace(const char *path, const unsigned char *head)
 {
     bool log = head[0] == 'V' && head[1] >= '0' && head[1] <= '9';
     if (log)
-        FAIL(ERR_FORMAT, "%s is a log, not a trace; make one with: plumb import %s -o FILE", path, path);
+        FAIL(ERR_FORMAT, "%s is a log, not a trace; make one with: plumb import %s -o FILE", path,
+             path);
     FAIL(ERR_FORMAT, "%s is not a plumb trace: expected a SQLite file or one in gzip", path);
 }
 
@@ -94,7 +103,8 @@ enum err store_inflate_copy(const char *path, char **out_path)
     int n = 0;
     while (!err && (n = gzread(in, piece, 1 << 18)) > 0)
         if (write(fd, piece, (size_t)n) != n)
-            err = err_set(errno == ENOSPC ? ERR_FULL : ERR_IO, "inflating %s to %s: %s", path, name.p, strerror(errno));
+            err = err_set(errno == ENOSPC ? ERR_FULL : ERR_IO, "inflating %s to %s: %s", path,
+                          name.p, strerror(errno));
     int zerr = Z_OK;
     if (!err && (n < 0 || (gzerror(in, &zerr), zerr == Z_BUF_ERROR)))
         err = err_set(ERR_FORMAT, "%s is a damaged or truncated gzip file", path);
@@ -128,11 +138,14 @@ static enum err check_identity(sqlite3 *db, const char *path)
     if (err) return err_wrap(err, "%s: ", path);
     TRY(store_int(db, "PRAGMA user_version", &version));
     if (id != STORE_APPLICATION_ID)
-        FAIL(ERR_FORMAT, "%s is a SQLite database, but no plumb trace (application_id %lld)", path, (long long)id);
+        FAIL(ERR_FORMAT, "%s is a SQLite database, but no plumb trace (application_id %lld)", path,
+             (long long)id);
     if (version != STORE_USER_VERSION)
         FAIL(ERR_VERSION,
-             "%s was written in trace format %lld.%lld; this plumb reads %d.%d. Nothing was changed in the file; open it with "
-             "the plumb that wrote it (plumb export --torch-trace gives the logs back), or import the logs again",
+             "%s was written in trace format %lld.%lld; this plumb reads %d.%d. Nothing was "
+             "changed in the file; open it with "
+             "the plumb that wrote it (plumb export --torch-trace gives the logs back), or import "
+             "the logs again",
              path, (long long)version / 1000, (long long)version % 1000, STORE_USER_VERSION / 1000,
              STORE_USER_VERSION % 1000);
     return ERR_OK;
@@ -147,24 +160,59 @@ static enum err reference_schema(sqlite3 **out)
     return store_exec(*out, store_schema_derived);
 }
 
-/* Every object of the file must be one of the reference. Views and indices may be those of an earlier plumb: their names must be
- * known; such views are not used (see below). */
+/* Skips blanks and "--" comments, and says whether there were any. */
+static bool skip_blanks(const char **p)
+{
+    const char *from = *p;
+    for (;;) {
+        *p += strspn(*p, " \t\r\n");
+        if ((*p)[0] != '-' || (*p)[1] != '-') return *p > from;
+        *p += strcspn(*p, "\n");
+    }
+}
+
+/* Equal but for blanks and comments. The reference quotes nothing, so nothing can hide in
+ * quotes. */
+static bool same_definition(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        bool blank_a = skip_blanks(&a), blank_b = skip_blanks(&b);
+        if (*a != *b || blank_a != blank_b) return false;
+        if (!*a) return true;
+    }
+}
+
+static bool is_known(sqlite3_stmt *know, sqlite3_stmt *have)
+{
+    for (int i = 0; i < 2; i++) sqlite3_bind_value(know, i + 1, sqlite3_column_value(have, i));
+    bool known = sqlite3_step(know) == SQLITE_ROW;
+    if (known && span_is(store_column_text(have, 0), "table")) {
+        struct span ours = store_column_text(know, 0), theirs = store_column_text(have, 2);
+        known = ours.p && theirs.p && same_definition(ours.p, theirs.p);
+    }
+    sqlite3_reset(know);
+    return known;
+}
+
+/* Every object of the file must be one of the reference. Views and indices may be those of an
+ * earlier plumb: their names must be known; such views are not used (see below). */
 static enum err check_objects(sqlite3 *db, sqlite3 *reference, const char *path)
 {
     sqlite3_stmt *have = NULL, *know = NULL;
     enum err err = ERR_OK;
     int rc;
-    TRY_OUT(store_prepare(db, "SELECT type, name, sql FROM main.sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    TRY_OUT(store_prepare(db,
+                          "SELECT type, name, sql FROM main.sqlite_schema WHERE name NOT LIKE "
+                          "'sqlite\\_%' ESCAPE '\\'",
                           &have));
-    TRY_OUT(store_prepare(reference, "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND (type <> 'table' OR sql = ?3)",
+    TRY_OUT(store_prepare(reference, "SELECT sql FROM sqlite_schema WHERE type = ?1 AND name = ?2",
                           &know));
     while ((rc = sqlite3_step(have)) == SQLITE_ROW) {
-        for (int i = 0; i < 3; i++) sqlite3_bind_value(know, i + 1, sqlite3_column_value(have, i));
-        bool known = sqlite3_step(know) == SQLITE_ROW;
-        sqlite3_reset(know);
-        if (known) continue;
-        err = err_set(ERR_REFUSED, "%s holds the %s \"%s\", which is none of the trace format's; it is not opened", path,
-                      sqlite3_column_text(have, 0), sqlite3_column_text(have, 1));
+        if (is_known(know, have)) continue;
+        err =
+            err_set(ERR_REFUSED,
+                    "%s holds the %s \"%s\", which is none of the trace format's; it is not opened",
+                    path, sqlite3_column_text(have, 0), sqlite3_column_text(have, 1));
         goto out;
     }
     if (rc != SQLITE_DONE) err = store_sql_error(db, rc, path);
@@ -174,15 +222,20 @@ out:
     return err;
 }
 
-/* Views that the file lacks (live or packed) or has in another text are made in TEMP, whose names come first. */
+/* Views that the file lacks (live or packed) or has in another text are made in TEMP, whose
+ * names come first. */
 static enum err make_temporary_views(sqlite3 *db, sqlite3 *reference)
 {
     sqlite3_stmt *views;
-    TRY(store_prepare(reference, "SELECT name, sql FROM sqlite_schema WHERE type = 'view' ORDER BY rowid", &views));
+    TRY(store_prepare(reference,
+                      "SELECT name, sql FROM sqlite_schema WHERE type = 'view' ORDER BY rowid",
+                      &views));
     enum err err = ERR_OK;
     while (!err && sqlite3_step(views) == SQLITE_ROW) {
         sqlite3_stmt *has = NULL;
-        err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 AND sql = ?2", &has);
+        err = store_prepare(
+            db, "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 AND sql = ?2",
+            &has);
         if (err) break;
         sqlite3_bind_value(has, 1, sqlite3_column_value(views, 0));
         sqlite3_bind_value(has, 2, sqlite3_column_value(views, 1));
@@ -190,7 +243,8 @@ static enum err make_temporary_views(sqlite3 *db, sqlite3 *reference)
         sqlite3_finalize(has);
         if (present) continue;
         struct buf text = {0};
-        buf_printf(&text, "CREATE TEMP %s", (const char *)sqlite3_column_text(views, 1) + strlen("CREATE "));
+        buf_printf(&text, "CREATE TEMP %s",
+                   (const char *)sqlite3_column_text(views, 1) + strlen("CREATE "));
         err = buf_ok(&text);
         if (!err) err = store_exec(db, text.p);
         buf_release(&text);
@@ -205,9 +259,12 @@ static enum err quick_check(sqlite3 *db, const char *path)
     TRY(store_prepare(db, "PRAGMA quick_check(1)", &s));
     int rc = sqlite3_step(s);
     bool ok = rc == SQLITE_ROW && span_is(store_column_text(s, 0), "ok");
-    enum err err = ok ? ERR_OK
-                      : err_set(ERR_FORMAT, "%s is damaged (%s); plumb doctor %s says what can be read", path,
-                                rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : sqlite3_errmsg(db), path);
+    enum err err =
+        ok ? ERR_OK
+           : err_set(ERR_FORMAT, "%s is damaged (%s); plumb doctor %s says what can be read", path,
+                     rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0)
+                                      : sqlite3_errmsg(db),
+                     path);
     sqlite3_finalize(s);
     return err;
 }
@@ -217,14 +274,17 @@ static enum err check_all(sqlite3 *db, const char *path, unsigned flags)
     sqlite3 *reference = NULL;
     enum err err = ERR_OK;
     int64_t pages = 0, page_size = 0;
-    err = store_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;");
+    err =
+        store_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;");
     if (err == ERR_FORMAT || err == ERR_SQL)
-        err = err_set(ERR_FORMAT, "%s is damaged (%s); plumb doctor %s says what can be read", path, sqlite3_errmsg(db), path);
+        err = err_set(ERR_FORMAT, "%s is damaged (%s); plumb doctor %s says what can be read", path,
+                      sqlite3_errmsg(db), path);
     if (err) goto out;
     TRY_OUT(check_identity(db, path));
     TRY_OUT(store_int(db, "PRAGMA page_count", &pages));
     TRY_OUT(store_int(db, "PRAGMA page_size", &page_size));
-    if (!(flags & STORE_OPEN_UNCHECKED) && pages * page_size < CHECK_LIMIT) TRY_OUT(quick_check(db, path));
+    if (!(flags & STORE_OPEN_UNCHECKED) && pages * page_size < CHECK_LIMIT)
+        TRY_OUT(quick_check(db, path));
     TRY_OUT(store_functions_register(db));
     TRY_OUT(reference_schema(&reference));
     if (!(flags & STORE_OPEN_TRUSTED)) TRY_OUT(check_objects(db, reference, path));
@@ -281,11 +341,13 @@ enum err store_open_read(const char *path, unsigned flags, sqlite3 **out)
     TRY(store_read_head(path, head, sizeof head));
     if (head[0] == 0x1f && head[1] == 0x8b) {
         if (flags & STORE_OPEN_WRITE)
-            FAIL(ERR_REFUSED, "%s is packed and cannot be changed; inflate it first: gunzip -k %s", path, path);
+            FAIL(ERR_REFUSED, "%s is packed and cannot be changed; inflate it first: gunzip -k %s",
+                 path, path);
         return open_packed(path, flags, out);
     }
     if (memcmp(head, "SQLite format 3", 16)) return not_a_trace(path, head);
-    TRY(open_file(path, flags & STORE_OPEN_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY, out));
+    TRY(open_file(path, flags & STORE_OPEN_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY,
+                  out));
     set_defences(*out);
     enum err err = check_all(*out, path, flags);
     if (!err && !(flags & STORE_OPEN_WRITE)) err = store_exec(*out, "PRAGMA query_only=1;");
@@ -305,7 +367,9 @@ static enum err empty_trace(unsigned char **out, sqlite3_int64 *size)
 {
     sqlite3 *db = NULL;
     enum err err = open_file(":memory:", SQLITE_OPEN_READWRITE, &db);
-    if (!err) err = store_exec(db, "PRAGMA page_size=4096; PRAGMA application_id=0x706c6d62; PRAGMA user_version=1;");
+    if (!err)
+        err = store_exec(
+            db, "PRAGMA page_size=4096; PRAGMA application_id=0x706c6d62; PRAGMA user_version=1;");
     if (!err) err = store_exec(db, store_schema_recorded);
     if (!err) err = store_meta_put(db, "format", "plumb trace");
     if (!err) err = store_meta_put(db, "plumb_version", PLUMB_VERSION);
@@ -333,7 +397,8 @@ static int open_nameless(const char *path)
     return fd;
 }
 
-/* The name appears with all bytes in place: whoever is killed meanwhile leaves nothing or a trace. */
+/* The name appears with all bytes in place: whoever is killed meanwhile leaves nothing or a
+ * trace. */
 static enum err put_bytes(const char *path, const unsigned char *bytes, size_t size)
 {
     int fd = open_nameless(path);
@@ -344,7 +409,8 @@ static enum err put_bytes(const char *path, const unsigned char *bytes, size_t s
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     ssize_t n = write(fd, bytes, size);
     if (n >= 0 && n < (ssize_t)size) errno = ENOSPC;
-    bool ok = n == (ssize_t)size && (!nameless || !linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+    bool ok = n == (ssize_t)size &&
+              (!nameless || !linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
     enum err err = ok ? ERR_OK : cannot_make(path);
     if (!ok && !nameless) unlink(path);
     close(fd);
@@ -352,8 +418,9 @@ static enum err put_bytes(const char *path, const unsigned char *bytes, size_t s
 }
 
 /* WAL so that readers may look while it grows and a kill loses nothing committed. */
-static const char live_settings[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=2000;"
-                                    "PRAGMA cache_size=-8192;";
+static const char live_settings[] =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=2000;"
+    "PRAGMA cache_size=-8192;";
 
 enum err store_create(const char *path, sqlite3 **out)
 {
@@ -383,8 +450,9 @@ static enum err drop_derived(sqlite3 *db)
 {
     struct buf sql = {0};
     sqlite3_stmt *s;
-    TRY(store_prepare(db, "SELECT printf('DROP %s main.\"%w\";', type, name) FROM main.sqlite_schema "
-                          "WHERE type IN ('view', 'index') AND sql IS NOT NULL",
+    TRY(store_prepare(db,
+                      "SELECT printf('DROP %s main.\"%w\";', type, name) FROM main.sqlite_schema "
+                      "WHERE type IN ('view', 'index') AND sql IS NOT NULL",
                       &s));
     while (sqlite3_step(s) == SQLITE_ROW) buf_span(&sql, store_column_text(s, 0));
     sqlite3_finalize(s);
@@ -411,9 +479,13 @@ enum err store_finish(sqlite3 *db, const char *state)
 {
     enum err err = store_rebuild(db);
     if (!err) err = store_meta_put(db, "state", state);
-    /* Somebody who looks at the trace right now keeps it in WAL mode: complete all the same, and the last to close it tidies up. */
-    if (!err && sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE;", NULL, NULL, NULL) &&
-        (sqlite3_errcode(db) & 0xff) != SQLITE_BUSY && (sqlite3_errcode(db) & 0xff) != SQLITE_LOCKED)
+    /* Somebody who looks at the trace right now keeps it in WAL mode: complete all the same, and
+     * the last to close it tidies up. */
+    if (!err &&
+        sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE;", NULL, NULL,
+                     NULL) &&
+        (sqlite3_errcode(db) & 0xff) != SQLITE_BUSY &&
+        (sqlite3_errcode(db) & 0xff) != SQLITE_LOCKED)
         err = store_sql_error(db, sqlite3_errcode(db), "closing the trace");
     store_close(db);
     return err;

@@ -1,5 +1,5 @@
-/* doctor.c - the checks, in the order of the header. Each goes on after the failure of another, so that a damaged file still
- * tells as much as it can.
+/* doctor.c - the checks, in the order of the header. Each goes on after the failure of another,
+ * so that a damaged file still tells as much as it can.
  */
 #include "store/doctor.h"
 
@@ -21,7 +21,8 @@ const char *doctor_word(enum doctor_kind kind)
     return words[kind];
 }
 
-static void tell(struct doctor *d, enum doctor_kind kind, const char *check, const char *fmt, ...) PRINTF_LIKE(4, 5);
+static void tell(struct doctor *d, enum doctor_kind kind, const char *check, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 
 static void tell(struct doctor *d, enum doctor_kind kind, const char *check, const char *fmt, ...)
 {
@@ -70,11 +71,15 @@ static void tell_readable(struct doctor *d, sqlite3 *db)
         int64_t n = readable_rows(db, name, &whole);
         closed += n < 0;
         if (n >= 0 && !whole)
-            tell(d, DOCTOR_WRONG, "pages", "table %s: %lld rows can be read, then the file is damaged", name, (long long)n);
-        else if (n > 0) tell(d, DOCTOR_NOTE, "pages", "table %s: all %lld rows can be read", name, (long long)n);
+            tell(d, DOCTOR_WRONG, "pages",
+                 "table %s: %lld rows can be read, then the file is damaged", name, (long long)n);
+        else if (n > 0)
+            tell(d, DOCTOR_NOTE, "pages", "table %s: all %lld rows can be read", name,
+                 (long long)n);
     }
     if (closed == STORE_N_TABLES) tell(d, DOCTOR_WRONG, "pages", "no table can be read");
-    else if (closed) tell(d, DOCTOR_WRONG, "pages", "%d of %d tables cannot be opened", closed, STORE_N_TABLES);
+    else if (closed)
+        tell(d, DOCTOR_WRONG, "pages", "%d of %d tables cannot be opened", closed, STORE_N_TABLES);
 }
 
 static enum err check_pages(struct doctor *d, sqlite3 *db, bool *sound)
@@ -102,10 +107,13 @@ static enum err check_pages(struct doctor *d, sqlite3 *db, bool *sound)
 
 /* ---- ids ---- */
 
-static enum err dangling(sqlite3 *db, const char *table, const char *column, const char *to, bool cell, int64_t *out)
+static enum err dangling(sqlite3 *db, const char *table, const char *column, const char *to,
+                         bool cell, int64_t *out)
 {
     struct buf sql = {0};
-    buf_printf(&sql, "SELECT count(*) FROM main.%s t WHERE t.%s IS NOT NULL%s AND NOT EXISTS (SELECT 1 FROM main.%s o WHERE o.id = t.%s)",
+    buf_printf(&sql,
+               "SELECT count(*) FROM main.%s t WHERE t.%s IS NOT NULL%s AND NOT EXISTS (SELECT 1 "
+               "FROM main.%s o WHERE o.id = t.%s)",
                table, column, cell ? " AND t.type IN (4, 5)" : "", to, column);
     enum err err = buf_ok(&sql);
     if (!err) err = store_int(db, sql.p, out);
@@ -128,11 +136,13 @@ static enum err check_ids(struct doctor *d, sqlite3 *db, bool complete)
             columns++;
             wrong += n > 0;
             if (n)
-                tell(d, complete ? DOCTOR_WRONG : DOCTOR_NOTE, "ids", "%lld rows of %s name a %s that is not there (column %s)",
-                     (long long)n, layout->name, to, c->name);
+                tell(d, complete ? DOCTOR_WRONG : DOCTOR_NOTE, "ids",
+                     "%lld rows of %s name a %s that is not there (column %s)", (long long)n,
+                     layout->name, to, c->name);
         }
     }
-    if (!wrong) tell(d, DOCTOR_FINE, "ids", "all %d reference columns name rows that are there", columns);
+    if (!wrong)
+        tell(d, DOCTOR_FINE, "ids", "all %d reference columns name rows that are there", columns);
     return ERR_OK;
 }
 
@@ -147,14 +157,15 @@ struct text_scan {
 
 static enum err check_frame(struct doctor *d, struct text_scan *x, sqlite3_stmt *s, bool cut)
 {
-    int64_t stream = sqlite3_column_int64(s, 0), offset = sqlite3_column_int64(s, 1), size = sqlite3_column_int64(s, 2);
+    int64_t stream = sqlite3_column_int64(s, 0), offset = sqlite3_column_int64(s, 1),
+            size = sqlite3_column_int64(s, 2);
     struct buf text = {0};
     if (stream != x->stream) x->end = 0;
     x->stream = stream;
     if (offset != x->end && !cut) {
         x->wrong++;
-        tell(d, DOCTOR_WRONG, "text", "stream %lld: %lld bytes are missing at byte %lld", (long long)stream,
-             (long long)(offset - x->end), (long long)x->end);
+        tell(d, DOCTOR_WRONG, "text", "stream %lld: %lld bytes are missing at byte %lld",
+             (long long)stream, (long long)(offset - x->end), (long long)x->end);
     }
     x->end = offset + size;
     x->n_frames++;
@@ -171,7 +182,9 @@ static enum err check_frames(struct doctor *d, sqlite3 *db, bool cut)
     struct text_scan x = {0};
     sqlite3_stmt *s = NULL;
     enum err err = text_reader_new(db, &x.reader);
-    if (!err) err = store_prepare(db, "SELECT stream, offset, size FROM main.text_frame ORDER BY stream, offset", &s);
+    if (!err)
+        err = store_prepare(
+            db, "SELECT stream, offset, size FROM main.text_frame ORDER BY stream, offset", &s);
     int rc = SQLITE_DONE;
     while (!err && (rc = sqlite3_step(s)) == SQLITE_ROW) err = check_frame(d, &x, s, cut);
     if (!err && rc != SQLITE_DONE) err = store_sql_error(db, rc, "reading the text frames");
@@ -179,7 +192,8 @@ static enum err check_frames(struct doctor *d, sqlite3 *db, bool cut)
     text_reader_free(x.reader);
     if (err) return as_finding(d, "text", err);
     if (!x.wrong)
-        tell(d, DOCTOR_FINE, "text", "%lld frames inflate to %.1f MB%s", (long long)x.n_frames, (double)x.n_bytes / 1e6,
+        tell(d, DOCTOR_FINE, "text", "%lld frames inflate to %.1f MB%s", (long long)x.n_frames,
+             (double)x.n_bytes / 1e6,
              cut ? "; parts were cut when the file was packed" : " without a gap");
     return ERR_OK;
 }
@@ -194,7 +208,8 @@ static enum err check_ranges(struct doctor *d, sqlite3 *db, enum doctor_kind kin
          "SELECT count(*) FROM main.source_file f LEFT JOIN ends e ON e.stream = f.id "
          "WHERE f.state = 'complete' AND f.size <> coalesce(e.size, 0)",
          "logs whose text is not all there"},
-        {"SELECT count(*) FROM main.artifact a WHERE a.offset < 0 OR a.stored < 0 OR a.offset + a.stored > "
+        {"SELECT count(*) FROM main.artifact a WHERE a.offset < 0 OR a.stored < 0 OR a.offset + "
+         "a.stored > "
          "coalesce((SELECT t.offset + t.size FROM main.text_frame t WHERE t.stream = a.source "
          "ORDER BY t.offset DESC LIMIT 1), 0)",
          "artifacts that lie outside the text of their log"},
@@ -210,7 +225,8 @@ static enum err check_ranges(struct doctor *d, sqlite3 *db, enum doctor_kind kin
 
 /* ---- derived ---- */
 
-/* Objects of the derived schema that the file lacks or has in another text; what it has too much, opening refuses. */
+/* Objects of the derived schema that the file lacks or has in another text; what it has too much,
+ * opening refuses. */
 static enum err missing_derived(sqlite3 *db, int64_t *out)
 {
     sqlite3 *made = NULL;
@@ -220,8 +236,14 @@ static enum err missing_derived(sqlite3 *db, int64_t *out)
     if (sqlite3_open(":memory:", &made)) err = err_set(ERR_NOMEM, "out of memory for a schema");
     if (!err) err = store_exec(made, store_schema_recorded);
     if (!err) err = store_exec(made, store_schema_derived);
-    if (!err) err = store_prepare(made, "SELECT name, sql FROM sqlite_schema WHERE type IN ('index', 'view') AND sql IS NOT NULL", &all);
-    if (!err) err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE name = ?1 AND sql = ?2", &has);
+    if (!err)
+        err = store_prepare(made,
+                            "SELECT name, sql FROM sqlite_schema WHERE type IN ('index', 'view') "
+                            "AND sql IS NOT NULL",
+                            &all);
+    if (!err)
+        err = store_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE name = ?1 AND sql = ?2",
+                            &has);
     while (!err && sqlite3_step(all) == SQLITE_ROW) {
         sqlite3_bind_value(has, 1, sqlite3_column_value(all, 0));
         sqlite3_bind_value(has, 2, sqlite3_column_value(all, 1));
@@ -247,7 +269,8 @@ static enum err check_derived(struct doctor *d, sqlite3 *db, bool may_write, boo
     if (err) return as_finding(d, "derived", err);
     if (!missing) tell(d, DOCTOR_FINE, "derived", "all indices and views are there");
     else
-        tell(d, expected ? DOCTOR_WRONG : DOCTOR_NOTE, "derived", "%lld indices and views are missing or those of another plumb; --rebuild makes them",
+        tell(d, expected ? DOCTOR_WRONG : DOCTOR_NOTE, "derived",
+             "%lld indices and views are missing or those of another plumb; --rebuild makes them",
              (long long)missing);
     return ERR_OK;
 }
@@ -268,16 +291,19 @@ static bool is_alone(sqlite3 *db)
 
 static enum err recover(struct doctor *d, sqlite3 *db)
 {
-    static const char interrupted[] = "UPDATE main.source_file SET state = 'interrupted' WHERE state = 'reading'";
+    static const char interrupted[] =
+        "UPDATE main.source_file SET state = 'interrupted' WHERE state = 'reading'";
     if (!is_alone(db)) {
-        tell(d, DOCTOR_NOTE, "state", "the file is being written by another process; it was left alone");
+        tell(d, DOCTOR_NOTE, "state",
+             "the file is being written by another process; it was left alone");
         return ERR_OK;
     }
     enum err err = store_exec(db, interrupted);
     if (!err) err = store_rebuild(db);
     if (!err) err = store_meta_put(db, "state", "recovered");
     if (err) return as_finding(d, "state", err);
-    tell(d, DOCTOR_REPAIRED, "state", "its writer was killed; all committed records are kept, indices and views were made");
+    tell(d, DOCTOR_REPAIRED, "state",
+         "its writer was killed; all committed records are kept, indices and views were made");
     return ERR_OK;
 }
 
@@ -285,7 +311,8 @@ static enum err check_state(struct doctor *d, sqlite3 *db, const char *state, bo
 {
     if (!strcmp(state, "live") && may_write) return recover(d, db);
     if (!strcmp(state, "live"))
-        tell(d, DOCTOR_WRONG, "state", "it is being written, or its writer was killed, and it cannot be changed here");
+        tell(d, DOCTOR_WRONG, "state",
+             "it is being written, or its writer was killed, and it cannot be changed here");
     else tell(d, DOCTOR_FINE, "state", "%s", *state ? state : "not recorded");
     return ERR_OK;
 }
@@ -312,7 +339,8 @@ static enum err check_all(struct doctor *d, sqlite3 *db, bool may_write)
     return ERR_OK;
 }
 
-/* Whether the first bytes are those of a trace: SQLite's, with our application_id. https://sqlite.org/fileformat.html 1.3 */
+/* Whether the first bytes are those of a trace: SQLite's, with our application_id.
+ * https://sqlite.org/fileformat.html 1.3 */
 static bool has_trace_header(const char *path)
 {
     char why[1024];
@@ -320,12 +348,13 @@ static bool has_trace_header(const char *path)
     snprintf(why, sizeof why, "%s", err_text());
     if (store_read_head(path, head, sizeof head)) err_clear();
     (void)err_set(ERR_FORMAT, "%s", why);
-    uint32_t id = (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
+    uint32_t id =
+        (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
     return !memcmp(head, "SQLite format 3", 16) && id == STORE_APPLICATION_ID;
 }
 
-/* A trace that does not open: its schema, or the page it begins on, is damaged. writable_schema lets SQLite go on past the
- * definitions that it cannot read. */
+/* A trace that does not open: its schema, or the page it begins on, is damaged. writable_schema
+ * lets SQLite go on past the definitions that it cannot read. */
 static enum err look_at_ruin(struct doctor *d, const char *path)
 {
     sqlite3 *db = NULL;
@@ -333,7 +362,8 @@ static enum err look_at_ruin(struct doctor *d, const char *path)
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-        (void)sqlite3_exec(db, "PRAGMA writable_schema=ON; PRAGMA cell_size_check=ON", NULL, NULL, NULL);
+        (void)sqlite3_exec(db, "PRAGMA writable_schema=ON; PRAGMA cell_size_check=ON", NULL, NULL,
+                           NULL);
         tell_readable(d, db);
     }
     store_close(db);
@@ -354,7 +384,8 @@ enum err doctor_run(const char *path, struct doctor *d)
     }
     if (err == ERR_FORMAT && has_trace_header(path)) return look_at_ruin(d, path);
     if (err) return err;
-    if (!may_write && d->rebuild) tell(d, DOCTOR_WRONG, "derived", "the file cannot be changed, so nothing is made again");
+    if (!may_write && d->rebuild)
+        tell(d, DOCTOR_WRONG, "derived", "the file cannot be changed, so nothing is made again");
     err = check_all(d, db, may_write);
     store_close(db);
     return err;

@@ -86,7 +86,8 @@ static void embed_queries(int n, char **paths)
         char *end = strchr((char *)b.p, '\n');
         if (strncmp((char *)b.p, head, (size_t)at) || !end)
             fprintf(stderr, "%s:1: must begin with '%s'\n", paths[i], head), exit(2);
-        printf("    {\"%s\", \"%.*s\", query_%d},\n", name, (int)(end - (char *)b.p) - at, b.p + at, i);
+        printf("    {\"%s\", \"%.*s\", query_%d},\n", name, (int)(end - (char *)b.p) - at, b.p + at,
+               i);
     }
     puts("    {0, 0, 0}\n};");
 }
@@ -119,8 +120,8 @@ static void embed_assets(int n, char **paths)
     puts("const struct web_asset web_assets[] = {");
     for (int i = 0; i < n; i++) {
         struct bytes raw = slurp(paths[i]), packed = gzip(raw);
-        printf("    {\"%s\", raw_%d, %zu, gz_%d, %zu, \"%08lx\"},\n", base(paths[i]), i, raw.n, i, packed.n,
-               crc32(crc32(0, NULL, 0), raw.p, (uInt)raw.n));
+        printf("    {\"%s\", raw_%d, %zu, gz_%d, %zu, \"%08lx\"},\n", base(paths[i]), i, raw.n, i,
+               packed.n, crc32(crc32(0, NULL, 0), raw.p, (uInt)raw.n));
     }
     puts("    {0, 0, 0, 0, 0, 0}\n};");
 }

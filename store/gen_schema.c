@@ -4,9 +4,10 @@
  *   gen_schema c    their definitions: column tables and INSERT texts
  *   gen_schema md   docs/trace-format.md
  *
- * It reads the shape that schema.sql documents: one column on one line, prose in "--" lines above.
- * Anything else in the recorded part stops the build with the line number. The derived part (indices and
- * views) is read for the documentation only: a view lists its columns with comments before AS.
+ * It reads the shape that schema.sql documents: one column on one line, prose in "--" lines
+ * above. Anything else in the recorded part stops the build with the line number. The derived
+ * part (indices and views) is read for the documentation only: a view lists its columns with
+ * comments before AS.
  */
 #include <ctype.h>
 #include <stdbool.h>
@@ -58,7 +59,8 @@ static void read_column(struct table *t, char *text)
     if (!comment) die("a column needs a comment after --");
     snprintf(c->comment, sizeof c->comment, "%s", trim(comment + 2));
     if (sscanf(text, " %63[a-z0-9_] %15[A-Z]", c->name, c->type) != 2) die("expected: name TYPE");
-    if (!strstr("INTEGER TEXT BLOB REAL ANY", c->type)) die("type must be INTEGER TEXT BLOB REAL ANY");
+    if (!strstr("INTEGER TEXT BLOB REAL ANY", c->type))
+        die("type must be INTEGER TEXT BLOB REAL ANY");
     c->whole = strstr(text, " NOT NULL,") && strstr(text, " NOT NULL,") < comment;
     c->reference = !strncmp(c->comment, "-> ", 3);
     t->n++;
@@ -73,7 +75,8 @@ static void add_prose(char *prose, size_t size, const char *text)
 static void open_table(struct table *t, const char *text, const char *prose)
 {
     if (n_tables == MAX_TABLES) die("too many tables");
-    if (sscanf(text, "CREATE TABLE %63[a-z0-9_] (", t->name) != 1) die("expected: CREATE TABLE name (");
+    if (sscanf(text, "CREATE TABLE %63[a-z0-9_] (", t->name) != 1)
+        die("expected: CREATE TABLE name (");
     if (!prose[0]) die("a table needs prose above it");
     snprintf(t->prose, sizeof t->prose, "%s", prose);
 }
@@ -88,7 +91,8 @@ static void read_recorded(FILE *in)
         char *s = trim(raw);
         if (open) {
             if (*s == ')') {
-                open->replace = strstr(s, "WITHOUT ROWID") || strstr(open->column[0].comment, "replaces");
+                open->replace =
+                    strstr(s, "WITHOUT ROWID") || strstr(open->column[0].comment, "replaces");
                 open = NULL;
                 n_tables++;
             } else {
@@ -124,16 +128,20 @@ static void read_view_column(struct table *t, char *text)
 static void open_view(struct table *t, const char *text, const char *prose)
 {
     if (n_views == MAX_TABLES) die("too many views");
-    if (sscanf(text, "CREATE VIEW %63[a-z0-9_] (", t->name) != 1) die("expected: CREATE VIEW name (");
-    if (strncmp(prose, "One row per ", 12)) die("the prose above a view begins with its grain: One row per ...");
+    if (sscanf(text, "CREATE VIEW %63[a-z0-9_] (", t->name) != 1)
+        die("expected: CREATE VIEW name (");
+    if (strncmp(prose, "One row per ", 12))
+        die("the prose above a view begins with its grain: One row per ...");
     snprintf(t->prose, sizeof t->prose, "%s", prose);
 }
 
-/* "CREATE INDEX name ON table(columns) [WHERE ...];" becomes a row; prose may stand above several. */
+/* "CREATE INDEX name ON table(columns) [WHERE ...];" becomes a row; prose may stand above
+ * several. */
 static void read_index(const char *text, const char *prose)
 {
     char name[64], on[256], why[LINE];
-    if (sscanf(text, "CREATE INDEX %63[a-z0-9_] ON %255[^;];", name, on) != 2) die("expected: CREATE INDEX name ON ...;");
+    if (sscanf(text, "CREATE INDEX %63[a-z0-9_] ON %255[^;];", name, on) != 2)
+        die("expected: CREATE INDEX name ON ...;");
     size_t n = strcspn(prose, "\n"), at = strlen(indices);
     snprintf(why, sizeof why, "%.*s", (int)n, prose);
     snprintf(indices + at, sizeof indices - at, "| `%s` | `%s` | %s |\n", name, on, why);
@@ -162,7 +170,8 @@ static void read_derived(FILE *in)
             used = false;
             add_prose(prose, sizeof prose, trim(s + 2));
         } else if (!*s) {
-            if (!strncmp(prose, "## Views", 8)) snprintf(views_intro, sizeof views_intro, "%s", prose);
+            if (!strncmp(prose, "## Views", 8))
+                snprintf(views_intro, sizeof views_intro, "%s", prose);
             used = true;
         }
     }
@@ -191,7 +200,8 @@ static char kind_letter(const struct column *c)
 
 static void print_header(void)
 {
-    puts("/* store_rows.h - generated from store/schema.sql: one row struct and one append per table. */");
+    puts("/* store_rows.h - generated from store/schema.sql: one row struct and one append per "
+         "table. */");
     puts("#ifndef STORE_ROWS_H\n#define STORE_ROWS_H\n\n#include \"store/row.h\"\n");
     puts("enum store_table {");
     for (int i = 0; i < n_tables; i++) {
@@ -204,10 +214,12 @@ static void print_header(void)
         const struct table *t = &tables[i];
         printf("/* %s */\nstruct row_%s {\n", t->name, t->name);
         for (int c = 0; c < t->n; c++)
-            printf("    %s%s; /* %s */\n", c_type(&t->column[c]), t->column[c].name, t->column[c].comment);
+            printf("    %s%s; /* %s */\n", c_type(&t->column[c]), t->column[c].name,
+                   t->column[c].comment);
         printf("};\n");
         printf("/* Appends a copy of the row and of the bytes its spans borrow. */\n"
-               "enum err WARN_UNUSED store_%s_add(struct store_batch *batch, const struct row_%s *row);\n\n",
+               "enum err WARN_UNUSED store_%s_add(struct store_batch *batch, const struct row_%s "
+               "*row);\n\n",
                t->name, t->name);
     }
     puts("#endif");
@@ -215,7 +227,8 @@ static void print_header(void)
 
 static void print_code(void)
 {
-    puts("/* generated from store/schema.sql */\n#include \"store_rows.h\"\n\n#include <stddef.h>\n");
+    puts("/* generated from store/schema.sql */\n#include \"store_rows.h\"\n\n#include "
+         "<stddef.h>\n");
     for (int i = 0; i < n_tables; i++) {
         const struct table *t = &tables[i];
         printf("static const struct store_column columns_%s[] = {\n", t->name);
@@ -230,8 +243,9 @@ static void print_code(void)
     puts("const struct store_layout store_layouts[STORE_N_TABLES] = {");
     for (int i = 0; i < n_tables; i++) {
         const struct table *t = &tables[i];
-        printf("    {\"%s\", sizeof(struct row_%s), %d, columns_%s,\n     \"INSERT%s INTO %s VALUES (", t->name,
-               t->name, t->n, t->name, t->replace ? " OR REPLACE" : "", t->name);
+        printf(
+            "    {\"%s\", sizeof(struct row_%s), %d, columns_%s,\n     \"INSERT%s INTO %s VALUES (",
+            t->name, t->name, t->n, t->name, t->replace ? " OR REPLACE" : "", t->name);
         for (int c = 0; c < t->n; c++) printf("%s?%d", c ? "," : "", c + 1);
         puts(")\"},");
     }
@@ -267,10 +281,13 @@ static void print_columns(const struct table *t)
 
 static void print_markdown(void)
 {
-    printf("# The trace format\n\nGenerated from `store/schema.sql`; `make docs/trace-format.md` writes it again.\n\n%s", intro);
+    printf("# The trace format\n\nGenerated from `store/schema.sql`; `make docs/trace-format.md` "
+           "writes it again.\n\n%s",
+           intro);
     for (int i = 0; i < n_tables; i++) {
         const struct table *t = &tables[i];
-        printf("%s### %s\n\n%s\n| column | type | meaning |\n|---|---|---|\n", t->heading, t->name, t->prose);
+        printf("%s### %s\n\n%s\n| column | type | meaning |\n|---|---|---|\n", t->heading, t->name,
+               t->prose);
         print_columns(t);
     }
     printf("%s\n", views_intro);
@@ -278,7 +295,8 @@ static void print_markdown(void)
         printf("### %s\n\n%s\n| column | meaning |\n|---|---|\n", views[i].name, views[i].prose);
         print_columns(&views[i]);
     }
-    printf("## Indices\n\nDerived as the views are.\n\n| index | on | for |\n|---|---|---|\n%s", indices);
+    printf("## Indices\n\nDerived as the views are.\n\n| index | on | for |\n|---|---|---|\n%s",
+           indices);
 }
 
 int main(int argc, char **argv)

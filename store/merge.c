@@ -1,4 +1,5 @@
-/* merge.c - INSERT ... SELECT statements made from the column layouts: a table added to schema.sql is merged without a change here.
+/* merge.c - INSERT ... SELECT statements made from the column layouts: a table added to
+ * schema.sql is merged without a change here.
  */
 #include "store/merge.h"
 
@@ -13,7 +14,10 @@ static const char word_tables[] =
     "CREATE TEMP TABLE merged_word(text TEXT PRIMARY KEY, id INTEGER) WITHOUT ROWID;"
     "CREATE TEMP TABLE word_map(old INTEGER PRIMARY KEY, new INTEGER);";
 
-static bool has_id(int table) { return !strcmp(store_layouts[table].columns[0].name, "id"); }
+static bool has_id(int table)
+{
+    return !strcmp(store_layouts[table].columns[0].name, "id");
+}
 
 static int table_named(const char *name)
 {
@@ -38,7 +42,8 @@ static enum err largest_ids(sqlite3 *db, int64_t offset[STORE_N_TABLES])
     return ERR_OK;
 }
 
-/* Runs a statement with parameter ?<table + 1> bound to the table's offset, as far as it has them. */
+/* Runs a statement with parameter ?<table + 1> bound to the table's offset, as far as it has
+ * them. */
 static enum err run_with_offsets(sqlite3 *db, const char *sql, const int64_t *offset)
 {
     sqlite3_stmt *s;
@@ -55,10 +60,13 @@ static enum err merge_words(sqlite3 *db, const int64_t *offset)
 {
     static const char *const steps[] = {
         "DELETE FROM temp.word_map",
-        "INSERT INTO temp.word_map SELECT s.id, w.id FROM src.string s JOIN temp.merged_word w ON w.text = s.text",
-        "INSERT INTO main.string SELECT s.id + ?%d, s.text FROM src.string s WHERE s.id NOT IN (SELECT old FROM temp.word_map)",
+        "INSERT INTO temp.word_map SELECT s.id, w.id FROM src.string s JOIN temp.merged_word w ON "
+        "w.text = s.text",
+        "INSERT INTO main.string SELECT s.id + ?%d, s.text FROM src.string s WHERE s.id NOT IN "
+        "(SELECT old FROM temp.word_map)",
         "INSERT OR IGNORE INTO temp.word_map SELECT s.id, s.id + ?%d FROM src.string s",
-        "INSERT OR IGNORE INTO temp.merged_word SELECT text, id FROM main.string WHERE id > ?%d AND text IS NOT NULL",
+        "INSERT OR IGNORE INTO temp.merged_word SELECT text, id FROM main.string WHERE id > ?%d "
+        "AND text IS NOT NULL",
     };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         struct buf sql = {0};
@@ -113,10 +121,12 @@ static enum err merge_table(sqlite3 *db, int table, const int64_t *offset)
 
 /* "job", "job (2)", "job (3)", ...: the first that no other run has. */
 static const char unique_names[] =
-    "UPDATE main.run SET name = (WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
+    "UPDATE main.run SET name = (WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n "
+    "WHERE i < 10000) "
     "SELECT run.name || ' (' || i || ')' FROM n WHERE NOT EXISTS "
     "(SELECT 1 FROM main.run o WHERE o.name = run.name || ' (' || i || ')') LIMIT 1) "
-    "WHERE id = (SELECT min(r.id) FROM main.run r WHERE EXISTS (SELECT 1 FROM main.run e WHERE e.id < r.id AND e.name = r.name))";
+    "WHERE id = (SELECT min(r.id) FROM main.run r WHERE EXISTS (SELECT 1 FROM main.run e WHERE "
+    "e.id < r.id AND e.name = r.name))";
 
 static enum err rename_runs(sqlite3 *db)
 {
@@ -126,7 +136,8 @@ static enum err rename_runs(sqlite3 *db)
 }
 
 static const char merge_meta[] =
-    "INSERT INTO main.meta SELECT key, value FROM src.meta WHERE key = 'redacted' OR key GLOB 'cut.*' "
+    "INSERT INTO main.meta SELECT key, value FROM src.meta WHERE key = 'redacted' OR key GLOB "
+    "'cut.*' "
     "ON CONFLICT(key) DO UPDATE SET value = CASE WHEN meta.value IS excluded.value THEN meta.value "
     "ELSE meta.value || '; ' || excluded.value END";
 
@@ -170,7 +181,9 @@ enum err store_merge(const char *out_path, char *const *paths, int n)
     sqlite3 *db;
     char count[16];
     enum err err = store_create(out_path, &db);
-    if (err == ERR_EXISTS) return err_set(err, "%s exists; plumb merge makes a new file and never changes one", out_path);
+    if (err == ERR_EXISTS)
+        return err_set(err, "%s exists; plumb merge makes a new file and never changes one",
+                       out_path);
     if (err) return err;
     snprintf(count, sizeof count, "%d", n);
     err = store_exec(db, word_tables);

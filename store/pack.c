@@ -113,7 +113,7 @@ static enum err read_artifacts(struct packing *p)
 {
     sqlite3_stmt *s;
     int64_t packed = 0, text = 0;
-    TRY(store_int(p->db, "SELECT coalesce(sum(length(data)), 0) FROM text_frame", &packed));
+    TRY(store_int(p->db, "SELECT coalesce(sum(packed), 0) FROM text_frame", &packed));
     TRY(store_int(p->db, "SELECT coalesce(sum(size), 0) FROM text_frame", &text));
     p->ratio = text > 0 ? (double)packed / (double)text : 1;
     TRY(store_prepare(
@@ -154,7 +154,7 @@ static enum err cut_artifacts(struct packing *p, int64_t floor)
     size_t next = 0;
     double margin = 1.1;
     for (int round = 0; !fits(p) && round < ROUNDS; round++) {
-        double excess = (double)(p->report->size - p->options->limit) * margin + 4096, freed = 0;
+        double excess = (double)(p->report->size - p->options->limit) * margin + 64, freed = 0;
         size_t before = p->plan.cut.n;
         for (; next < p->artifacts.n && freed < excess && p->artifacts.p[next].stored >= floor;
              next++) {
@@ -265,7 +265,7 @@ static enum err write_summary(const struct packing *p, const char *out_path)
 enum err pack_file(const char *path, const char *out_path, const struct pack_options *options,
                    struct pack_report *report)
 {
-    struct packing p = {.options = options, .report = report};
+    struct packing p = {.options = options, .report = report, .plan = {.stop = options->stop}};
     *report = (struct pack_report){0};
     enum err err;
     TRY(name_summary(out_path, report->summary_path, sizeof report->summary_path));

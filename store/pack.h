@@ -9,15 +9,17 @@
 #define STORE_PACK_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "store/base/buf.h"
 
 enum { PACK_LIMIT_DEFAULT = 25000000 };
 
 struct pack_options {
-    int64_t limit;  /* bytes of the gzip at most */
-    bool redact;    /* replace what tells of people, machines and sources by tokens */
-    bool overwrite; /* replace the outputs, after success */
+    int64_t limit;           /* bytes of the gzip at most */
+    bool redact;             /* replace what tells of people, machines and sources by tokens */
+    bool overwrite;          /* replace the outputs, after success */
+    const atomic_bool *stop; /* ends it with ERR_CANCELLED; may be NULL */
 };
 struct pack_report {
     int64_t size; /* bytes of the gzip */

@@ -13,10 +13,8 @@ struct copier {
     struct pack_copied *copied;
     bool rewritten; /* streams were rewritten: places hold */
     struct pack_places places;
-    struct map
-        word_kinds; /* redaction: id of a string -> enum redact_kind where it is not free text */
-    struct map
-        loc_words; /* redaction: id of a string used as source text -> id of its own redacted row */
+    struct map word_kinds; /* id of a string -> enum redact_kind where it is no free text */
+    struct map loc_words; /* id of a string that is source text too -> id of the row for that use */
     int64_t next_word;
     struct buf cell;
     sqlite3_stmt *row, *put; /* of the table being copied */
@@ -44,7 +42,8 @@ static enum err place_artifact(struct copier *c)
     sqlite3_bind_int64(c->put, column(c, "stored") + 1, p->stored);
     int flags = column(c, "flags");
     if (p->cut) {
-        sqlite3_bind_int64(c->put, flags + 1, sqlite3_column_int64(c->row, flags) | ARTIFACT_CUT);
+        sqlite3_bind_int64(c->put, flags + 1,
+                           sqlite3_column_int64(c->row, flags) | PACK_ARTIFACT_CUT);
     } else if (p->has_md5) {
         sqlite3_bind_int64(c->put, column(c, "size") + 1, p->size);
         sqlite3_bind_blob(c->put, column(c, "md5") + 1, p->md5, 16, SQLITE_STATIC);
@@ -167,6 +166,7 @@ static enum err copy_rows(struct copier *c)
     while ((rc = sqlite3_step(c->row)) == SQLITE_ROW) {
         for (int i = 0; i < c->layout->n_columns; i++)
             sqlite3_bind_value(c->put, i + 1, sqlite3_column_value(c->row, i));
+        TRY(pack_go_on(c->plan->stop));
         TRY(change_row(c));
         TRY(put_row(c));
     }

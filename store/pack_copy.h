@@ -4,17 +4,25 @@
 #define STORE_PACK_COPY_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "store/base/map.h"
 #include "store/redact.h"
 
-enum { ARTIFACT_CUT = 8 /* bit of artifact.flags */ };
+enum { PACK_ARTIFACT_CUT = 8 /* bit of artifact.flags */ };
 
 struct pack_plan {
     struct map cut;            /* ids of artifacts whose bytes are left out (map_key_int(id, 0)) */
     bool cut_events;           /* leave out event, arg, track and the records of events */
     struct redactor *redactor; /* NULL: words stay; borrowed */
+    const atomic_bool *stop;   /* may be NULL */
 };
+/* ERR_CANCELLED when it is to stop. */
+static inline enum err WARN_UNUSED pack_go_on(const atomic_bool *stop)
+{
+    if (!stop || !atomic_load_explicit(stop, memory_order_relaxed)) return ERR_OK;
+    FAIL(ERR_CANCELLED, "packing was interrupted; nothing was written");
+}
 struct pack_copied {
     int64_t n_cut, cut_bytes;      /* artifacts left out */
     int64_t n_events, event_bytes; /* event rows and bytes of event records left out */

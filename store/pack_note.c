@@ -103,12 +103,12 @@ static const struct {
      "GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 10"},
     {"Restarts", "SELECT reason, count(*) AS times FROM restart GROUP BY reason ORDER BY count(*) "
                  "DESC, reason LIMIT 10"},
-    {"Slowest compiles", "SELECT c.compile_id AS \"compile id\", n.text AS function, f.text AS "
-                         "file, c.line, printf('%.2f s', c.total_ns / 1e9) AS \"#time\", "
-                         "c.n_ops AS operators, c.n_guards AS guards, c.outcome FROM compile c "
-                         "LEFT JOIN string n ON n.id = c.name "
-                         "LEFT JOIN string f ON f.id = c.file WHERE c.total_ns IS NOT NULL ORDER "
-                         "BY c.total_ns DESC LIMIT 5"},
+    {"Slowest compiles",
+     "SELECT o.rank, c.compile_id AS \"compile id\", n.text AS function, f.text AS file, c.line, "
+     "printf('%.2f s', c.total_ns / 1e9) AS \"#time\", c.n_ops AS operators, c.n_guards AS guards, "
+     "c.outcome FROM compile c LEFT JOIN string n ON n.id = c.name "
+     "LEFT JOIN string f ON f.id = c.file LEFT JOIN source_file o ON o.id = c.source "
+     "WHERE c.total_ns IS NOT NULL ORDER BY c.total_ns DESC LIMIT 5"},
     {"Caches", "SELECT cache, outcome, count(*) AS times FROM cache_event GROUP BY cache, outcome "
                "ORDER BY cache, outcome LIMIT 20"},
     {"Export findings", "SELECT kind, op, reason, count(*) AS times FROM export_finding GROUP BY "

@@ -104,7 +104,8 @@ static enum err insert_frame(void *context, const void *row)
     sqlite3_bind_int64(w->put_frame, 2, f->offset);
     sqlite3_bind_int64(w->put_frame, 3, f->size);
     sqlite3_bind_int64(w->put_frame, 4, f->codec);
-    sqlite3_bind_blob64(w->put_frame, 5, f->data.p, f->data.n, SQLITE_STATIC);
+    sqlite3_bind_int64(w->put_frame, 5, f->packed);
+    sqlite3_bind_blob64(w->put_frame, 6, f->data.p, f->data.n, SQLITE_STATIC);
     int rc = sqlite3_step(w->put_frame);
     sqlite3_reset(w->put_frame);
     return rc == SQLITE_DONE ? ERR_OK : store_sql_error(w->to, rc, "writing text");
@@ -347,6 +348,7 @@ static enum err rewrite_frames(struct rewriter *w, struct text_reader *text, sql
 {
     int rc;
     while ((rc = sqlite3_step(frames)) == SQLITE_ROW) {
+        TRY(pack_go_on(w->plan->stop));
         int64_t stream = sqlite3_column_int64(frames, 0);
         if (stream != w->stream) {
             TRY(end_stream(w));
@@ -399,7 +401,8 @@ enum err pack_text(sqlite3 *from, sqlite3 *to, const struct pack_plan *plan,
         "SELECT source, offset, 0, 0, NULL FROM unknown_record WHERE offset IS NOT NULL UNION "
         "SELECT source, offset, 0, 0, NULL FROM loss WHERE offset IS NOT NULL",
         &w.marks));
-    TRY_OUT(store_prepare(to, "INSERT INTO text_frame VALUES (?1, ?2, ?3, ?4, ?5)", &w.put_frame));
+    TRY_OUT(
+        store_prepare(to, "INSERT INTO text_frame VALUES (?1, ?2, ?3, ?4, ?5, ?6)", &w.put_frame));
     TRY_OUT(store_prepare(
         from, "SELECT stream, offset, size FROM text_frame ORDER BY stream, offset", &frames));
     TRY_OUT(text_reader_new(from, &text));

@@ -14,7 +14,8 @@ const struct store_query *store_query_find(const char *name)
     return NULL;
 }
 
-/* Letters to change between two names (Levenshtein); names above 63 letters are compared by their beginning. */
+/* Letters to change between two names (Levenshtein); names above 63 letters are compared by their
+ * beginning. */
 static int distance(const char *a, const char *b)
 {
     int row[64];
@@ -41,8 +42,9 @@ static enum err no_such(const char *name)
         bool alike = strstr(q->name, name) || (strlen(name) < 64 && distance(q->name, name) <= 3);
         if (alike && *name) buf_printf(&near, "%s %s", near.n ? "," : "; near it:", q->name);
     }
-    enum err err = err_set(ERR_NOT_FOUND, "there is no named query %s%s; plumb sql --list shows all", name,
-                           near.p ? near.p : "");
+    enum err err =
+        err_set(ERR_NOT_FOUND, "there is no named query %s%s; plumb sql --list shows all", name,
+                near.p ? near.p : "");
     buf_release(&near);
     return err;
 }
@@ -67,7 +69,8 @@ static int parameter(sqlite3_stmt *s, const char *name)
 
 static enum err bound(sqlite3_stmt *s, int rc)
 {
-    return rc == SQLITE_OK ? ERR_OK : store_sql_error(sqlite3_db_handle(s), rc, "binding a parameter");
+    return rc == SQLITE_OK ? ERR_OK
+                           : store_sql_error(sqlite3_db_handle(s), rc, "binding a parameter");
 }
 
 enum err store_bind_int(sqlite3_stmt *s, const char *name, int64_t value)
@@ -78,8 +81,9 @@ enum err store_bind_int(sqlite3_stmt *s, const char *name, int64_t value)
 enum err store_bind_text(sqlite3_stmt *s, const char *name, const char *text, int64_t n)
 {
     int i = parameter(s, name);
-    return bound(s, n < 0 ? sqlite3_bind_text(s, i, text, -1, SQLITE_TRANSIENT)
-                          : sqlite3_bind_text64(s, i, text, (uint64_t)n, SQLITE_TRANSIENT, SQLITE_UTF8));
+    return bound(
+        s, n < 0 ? sqlite3_bind_text(s, i, text, -1, SQLITE_TRANSIENT)
+                 : sqlite3_bind_text64(s, i, text, (uint64_t)n, SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
 /* A statement may write a parameter as :name, @name, $name or, for digits, ?name. */

@@ -274,7 +274,8 @@ static bool is_relative_path(const struct words *w, struct span path)
     return extension(c) || n_known;
 }
 
-/* C:\Users\NAME\..., with one backslash or more between, as Windows has them and JSON escapes them. */
+/* C:\Users\NAME\..., with one backslash or more between, as Windows has them and JSON escapes
+ * them. */
 static size_t windows_path(struct span text, size_t at)
 {
     size_t i = at + 2;

@@ -144,6 +144,7 @@ CREATE TABLE text_frame (
   offset INTEGER,                   -- bytes of the stream before this frame
   size INTEGER,                     -- bytes of text in it
   codec INTEGER,                    -- 0 stored, 1 zstd
+  packed INTEGER,                   -- bytes of data: asking data itself would read it
   data BLOB,                        -- compressed bytes
   PRIMARY KEY (stream, offset)
 ) WITHOUT ROWID;
@@ -789,9 +790,9 @@ CREATE VIEW logs (
 ) AS
 SELECT r.name, f.rank, f.name, f.path, f.size, f.n_records, f.n_payloads, f.state, f.rank_from,
   f.year, f.year_from, p.pid, p.start_ts, p.end_ts,
-  (SELECT sum(length(data)) FROM text_frame t WHERE t.stream = f.id),
-  f.id
+  t.packed, f.id
 FROM source_file f
+LEFT JOIN (SELECT stream, sum(packed) AS packed FROM text_frame GROUP BY stream) t ON t.stream = f.id
 LEFT JOIN run r ON r.id = f.run
 LEFT JOIN process p ON p.id = f.process;
 

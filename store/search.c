@@ -161,6 +161,7 @@ static enum err give(struct scan *scan, int64_t stream, int64_t offset, struct s
     hit.match_at = m.at - from;
     size_t n = hit.match_at + m.n < EXCERPT ? EXCERPT : hit.match_at + m.n;
     hit.excerpt = span_to(span_from(line, from), n);
+    if (hit.match_at > hit.excerpt.n) hit.match_at = hit.excerpt.n; /* in the CR that was cut off */
     hit.match_n = hit.match_at + m.n <= hit.excerpt.n ? m.n : hit.excerpt.n - hit.match_at;
     scan->n_text_hits++;
     scan->result->n_hits++;

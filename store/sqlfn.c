@@ -1,4 +1,5 @@
-/* sqlfn.c - SQL functions. All are innocuous: they read the trace they are called in, and nothing else.
+/* sqlfn.c - SQL functions. All are innocuous: they read the trace they are called in, and nothing
+ * else.
  */
 #include "store/sqlfn.h"
 
@@ -11,8 +12,10 @@
 #include "store/text.h"
 
 enum {
-    MATCH_LIMIT = 1000000,  /* PCRE2's backtracking steps for one text */
-    LARGEST_TEXT = 64 << 20, /* bytes artifact_text gives; larger ones are an error that says how to read them */
+    MATCH_LIMIT = 1000000, /* PCRE2's backtracking steps for one text */
+    LARGEST_TEXT =
+        64
+        << 20, /* bytes artifact_text gives; larger ones are an error that says how to read them */
     DEEPEST_STACK = 4096,
 };
 
@@ -22,7 +25,8 @@ static void fail(sqlite3_context *ctx)
     err_clear();
 }
 
-/* A statement kept between calls would keep its connection open, so each call prepares its own (some 10 us); the inflated frames
+/* A statement kept between calls would keep its connection open, so each call prepares its own
+ * (some 10 us); the inflated frames
  * are kept with the connection, since neighbours share one. */
 static void artifact_text(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
@@ -30,12 +34,15 @@ static void artifact_text(sqlite3_context *ctx, int n, sqlite3_value **v)
     struct text_reader *reader = NULL;
     struct buf text = {0};
     if (sqlite3_value_type(v[0]) == SQLITE_NULL) return;
-    enum err err = text_reader_new_over(sqlite3_context_db_handle(ctx), sqlite3_user_data(ctx), &reader);
+    enum err err =
+        text_reader_new_over(sqlite3_context_db_handle(ctx), sqlite3_user_data(ctx), &reader);
     if (!err) err = text_artifact(reader, sqlite3_value_int64(v[0]), &text);
     text_reader_free(reader);
     if (!err && text.n > LARGEST_TEXT)
-        err = err_set(ERR_LIMIT, "the artifact has %zu bytes; artifact_text gives up to %d. Read it with plumb serve", text.n,
-                      LARGEST_TEXT);
+        err = err_set(
+            ERR_LIMIT,
+            "the artifact has %zu bytes; artifact_text gives up to %d. Read it with plumb serve",
+            text.n, LARGEST_TEXT);
     if (err == ERR_NOT_FOUND) err_clear();
     else if (err) fail(ctx);
     else sqlite3_result_text64(ctx, text.p ? text.p : "", text.n, SQLITE_TRANSIENT, SQLITE_UTF8);
@@ -43,7 +50,8 @@ static void artifact_text(sqlite3_context *ctx, int n, sqlite3_value **v)
 }
 
 static const char frame_sql[] =
-    "SELECT s.parent, f.text, s.line, n.text, l.text FROM stack s LEFT JOIN string f ON f.id = s.file "
+    "SELECT s.parent, f.text, s.line, n.text, l.text FROM stack s LEFT JOIN string f ON f.id = "
+    "s.file "
     "LEFT JOIN string n ON n.id = s.name LEFT JOIN string l ON l.id = s.loc WHERE s.id = ?1";
 
 static void put_frame(struct buf *out, sqlite3_stmt *s)
@@ -89,7 +97,8 @@ static void word(sqlite3_context *ctx, int n, sqlite3_value **v)
     (void)n;
     sqlite3_stmt *s = NULL;
     if (sqlite3_value_type(v[0]) == SQLITE_NULL) return;
-    if (store_prepare(sqlite3_context_db_handle(ctx), "SELECT text FROM string WHERE id = ?1", &s)) {
+    if (store_prepare(sqlite3_context_db_handle(ctx), "SELECT text FROM string WHERE id = ?1",
+                      &s)) {
         fail(ctx);
         return;
     }
@@ -117,7 +126,8 @@ static void hash_value(sqlite3_context *ctx, int n, sqlite3_value **v)
     if (sqlite3_value_type(v[0]) == SQLITE_NULL || sqlite3_value_type(v[1]) == SQLITE_NULL) return;
     memcpy(&real, &bits, sizeof real);
     snprintf(text, sizeof text, "%llu", (unsigned long long)bits);
-    bool is_real = sqlite3_value_int64(v[0]) == 1, large = sqlite3_value_int64(v[0]) == 2 && bits < 0;
+    bool is_real = sqlite3_value_int64(v[0]) == 1,
+         large = sqlite3_value_int64(v[0]) == 2 && bits < 0;
     if (is_real && real != real) sqlite3_result_text(ctx, "nan", -1, SQLITE_STATIC);
     else if (is_real) sqlite3_result_double(ctx, real);
     else if (large) sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
@@ -126,7 +136,10 @@ static void hash_value(sqlite3_context *ctx, int n, sqlite3_value **v)
 
 /* ---- regexp ---- */
 
-static void code_free(void *p) { pcre2_code_free(p); }
+static void code_free(void *p)
+{
+    pcre2_code_free(p);
+}
 
 static pcre2_code *compile_pattern(sqlite3_context *ctx, sqlite3_value *v)
 {
@@ -134,7 +147,8 @@ static pcre2_code *compile_pattern(sqlite3_context *ctx, sqlite3_value *v)
     PCRE2_SIZE at;
     const unsigned char *p = sqlite3_value_text(v);
     if (!p) return NULL;
-    pcre2_code *re = pcre2_compile(p, (size_t)sqlite3_value_bytes(v), PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &code, &at, NULL);
+    pcre2_code *re = pcre2_compile(p, (size_t)sqlite3_value_bytes(v),
+                                   PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &code, &at, NULL);
     if (re) {
         (void)pcre2_jit_compile(re, PCRE2_JIT_COMPLETE);
         return re;
@@ -142,7 +156,8 @@ static pcre2_code *compile_pattern(sqlite3_context *ctx, sqlite3_value *v)
     unsigned char why[160];
     char text[256];
     pcre2_get_error_message(code, why, sizeof why);
-    snprintf(text, sizeof text, "the regular expression is wrong at character %zu: %s", (size_t)at, why);
+    snprintf(text, sizeof text, "the regular expression is wrong at character %zu: %s", (size_t)at,
+             why);
     sqlite3_result_error(ctx, text, -1);
     return NULL;
 }
@@ -159,7 +174,9 @@ static void match(sqlite3_context *ctx, const pcre2_code *re, sqlite3_value *tex
     }
     if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH) sqlite3_result_int(ctx, rc >= 0);
     else if (rc == PCRE2_ERROR_MATCHLIMIT)
-        sqlite3_result_error(ctx, "the regular expression takes too many steps on a text; make it more specific", -1);
+        sqlite3_result_error(
+            ctx, "the regular expression takes too many steps on a text; make it more specific",
+            -1);
     else sqlite3_result_error(ctx, "the regular expression could not be matched", -1);
     pcre2_match_data_free(data);
     pcre2_match_context_free(limits);
@@ -180,14 +197,17 @@ static void regexp(sqlite3_context *ctx, int n, sqlite3_value **v)
     sqlite3_set_auxdata(ctx, 0, re, code_free);
 }
 
-static void free_frames(void *p) { text_frames_free(p); }
+static void free_frames(void *p)
+{
+    text_frames_free(p);
+}
 
 static enum err register_artifact_text(sqlite3 *db)
 {
     struct text_frames *frames = text_frames_new();
     if (!frames) FAIL(ERR_NOMEM, "out of memory for a text reader");
-    int rc = sqlite3_create_function_v2(db, "artifact_text", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS, frames, artifact_text, NULL,
-                                        NULL, free_frames);
+    int rc = sqlite3_create_function_v2(db, "artifact_text", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS,
+                                        frames, artifact_text, NULL, NULL, free_frames);
     return rc == SQLITE_OK ? ERR_OK : store_sql_error(db, rc, "registering artifact_text");
 }
 
@@ -206,7 +226,8 @@ enum err store_functions_register(sqlite3 *db)
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         int rc = sqlite3_create_function_v2(db, table[i].name, table[i].n_args,
-                                            SQLITE_UTF8 | SQLITE_INNOCUOUS | table[i].flags, NULL, table[i].call, NULL, NULL, NULL);
+                                            SQLITE_UTF8 | SQLITE_INNOCUOUS | table[i].flags, NULL,
+                                            table[i].call, NULL, NULL, NULL);
         if (rc) return store_sql_error(db, rc, "registering a function");
     }
     return register_artifact_text(db);

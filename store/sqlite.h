@@ -1,4 +1,5 @@
-/* sqlite.h - SQLite's interface, linked or, inside build/plumb_sqlite.so, through the loading program's table. */
+/* sqlite.h - SQLite's interface, linked or, inside build/plumb_sqlite.so, through the loading
+ * program's table. */
 #ifndef STORE_SQLITE_H
 #define STORE_SQLITE_H
 

@@ -10,14 +10,14 @@
 enum { FLUSH_AT = 64 << 10, SAMPLE_ROWS = 500, SAMPLE_BYTES = 1 << 20, WIDEST = 120 };
 
 struct writer {
-    sqlite3_stmt *s;                /* borrowed */
+    sqlite3_stmt *s; /* borrowed */
     const struct table_style *style;
     const struct table_sink *sink;
     struct buf out;
     int n_columns;
-    char **keys; /* JSON: "name": with escapes, one per column */
-    int *width;  /* TABLE_TEXT */
-    bool *right; /* TABLE_TEXT: numbers stand right */
+    char **keys;                 /* JSON: "name": with escapes, one per column */
+    int *width;                  /* TABLE_TEXT */
+    bool *right;                 /* TABLE_TEXT: numbers stand right */
     LIST_OF(struct span) sample; /* TABLE_TEXT: cells of the first rows, malloc'd, row after row */
     size_t sample_bytes;
     bool sampling;
@@ -39,10 +39,14 @@ enum err table_format_find(const char *name, enum table_format *out)
         *out = (enum table_format)i;
         if (!strcmp(formats[i].name, name)) return ERR_OK;
     }
-    FAIL(ERR_USAGE, "the format %s is not known; there are table, csv, json, jsonl and markdown", name);
+    FAIL(ERR_USAGE, "the format %s is not known; there are table, csv, json, jsonl and markdown",
+         name);
 }
 
-const char *table_format_type(enum table_format format) { return formats[format].type; }
+const char *table_format_type(enum table_format format)
+{
+    return formats[format].type;
+}
 
 static enum err flush(struct writer *w)
 {
@@ -96,17 +100,36 @@ static bool is_hostile(uint32_t c)
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
+/* What stands for a character that may not stand for itself; NULL for all others. */
+static const char *line_escape(uint32_t c, bool valid)
+{
+    if (!valid) return "\xef\xbf\xbd";
+    if (c == '\n') return "\\n";
+    if (c == '\t') return " ";
+    return is_hostile(c) ? "\xef\xbf\xbd" : NULL;
+}
+
 void table_line(struct buf *b, struct span text)
 {
+    size_t plain = 0; /* start of the run not written yet */
     for (size_t i = 0; i < text.n;) {
+        unsigned char byte = (unsigned char)text.p[i];
+        if (byte >= 0x20 && byte < 0x7f) {
+            i++;
+            continue;
+        }
         size_t n = utf8_length(span_from(text, i));
-        uint32_t c = n ? code_point((const unsigned char *)text.p + i, n) : 0;
-        if (n && c == '\n') buf_puts(b, "\\n");
-        else if (n && c == '\t') buf_putc(b, ' ');
-        else if (!n || is_hostile(c)) buf_puts(b, "\xef\xbf\xbd");
-        else buf_put(b, text.p + i, n);
-        i += n ? n : 1;
+        const char *escape =
+            line_escape(n ? code_point((const unsigned char *)text.p + i, n) : 0, n);
+        size_t next = i + (n ? n : 1);
+        if (escape) {
+            buf_put(b, text.p + plain, i - plain);
+            buf_puts(b, escape);
+            plain = next;
+        }
+        i = next;
     }
+    buf_put(b, text.p + plain, text.n - plain);
 }
 
 /* Columns that a character takes on a terminal: East Asian wide and emoji 2, combining 0. */
@@ -116,9 +139,9 @@ static int columns_of(uint32_t c)
         uint32_t from, to;
         int columns;
     } ranges[] = {
-        {0x300, 0x36f, 0},     {0x200b, 0x200d, 0},   {0xfe00, 0xfe0f, 0},     {0x1100, 0x115f, 2},
-        {0x2e80, 0xa4cf, 2},   {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},     {0xfe30, 0xfe6f, 2},
-        {0xff00, 0xff60, 2},   {0x1f300, 0x1faff, 2}, {0x20000, 0x3fffd, 2},
+        {0x300, 0x36f, 0},   {0x200b, 0x200d, 0},   {0xfe00, 0xfe0f, 0},   {0x1100, 0x115f, 2},
+        {0x2e80, 0xa4cf, 2}, {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},
+        {0xff00, 0xff60, 2}, {0x1f300, 0x1faff, 2}, {0x20000, 0x3fffd, 2},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (c >= ranges[i].from && c <= ranges[i].to) return ranges[i].columns;
@@ -252,14 +275,18 @@ static void json_row(struct writer *w)
 
 static void markdown_text(struct writer *w, struct span text)
 {
+    static const char special[] = "<&|\\`*_[]";
     struct buf clean = {0};
     table_line(&clean, text);
-    for (size_t i = 0; i < clean.n; i++) {
-        char c = clean.p[i];
+    for (size_t i = 0; i < clean.n;) {
+        size_t run = strcspn(clean.p + i, special);
+        buf_put(&w->out, clean.p + i, run);
+        i += run;
+        if (i == clean.n) break;
+        char c = clean.p[i++];
         if (c == '<') buf_puts(&w->out, "&lt;");
         else if (c == '&') buf_puts(&w->out, "&amp;");
-        else if (strchr("|\\`*_[]", c)) buf_putc(&w->out, '\\'), buf_putc(&w->out, c);
-        else buf_putc(&w->out, c);
+        else buf_putc(&w->out, '\\'), buf_putc(&w->out, c);
     }
     w->out.failed |= clean.failed;
     buf_release(&clean);
@@ -465,8 +492,8 @@ stepped:
     return err_set(err, "%s", why);
 }
 
-enum err table_write(sqlite3_stmt *s, const struct table_style *style, const struct table_sink *sink,
-                     struct table_result *out)
+enum err table_write(sqlite3_stmt *s, const struct table_style *style,
+                     const struct table_sink *sink, struct table_result *out)
 {
     struct writer w = {.s = s, .style = style, .sink = sink, .n_columns = sqlite3_column_count(s)};
     *out = (struct table_result){0};

@@ -5,12 +5,14 @@
  *   json      one array of objects; jsonl one object per line
  *   markdown  a pipe table
  *
- * Integers are written as they are, reals in the shortest form that reads back equal, blobs as hexadecimal. Text that is not
- * UTF-8 gets U+FFFD for each bad byte. In table and markdown, and in csv with `terminal`, controls (terminal escapes)
- * and characters that turn the direction of writing become U+FFFD; line breaks in a cell are shown as "\n".
- * In JSON a column name that occurs twice gets a number, since an object holds a name once.
+ * Integers are written as they are, reals in the shortest form that reads back equal, blobs as
+ * hexadecimal. Text that is not UTF-8 gets U+FFFD for each bad byte. In table and markdown, and
+ * in csv with `terminal`, controls (terminal escapes) and characters that turn the direction of
+ * writing become U+FFFD; line breaks in a cell are shown as "\n". In JSON a column name that
+ * occurs twice gets a number, since an object holds a name once.
  *
- * Threads: none of its own. Memory: 64 KiB and the first rows of a table (at most 1 MiB and one row).
+ * Threads: none of its own. Memory: 64 KiB and the first rows of a table (at most 1 MiB and one
+ * row).
  */
 #ifndef STORE_TABLE_H
 #define STORE_TABLE_H
@@ -37,7 +39,8 @@ enum table_format {
 enum err WARN_UNUSED table_format_find(const char *name, enum table_format *out);
 const char *table_format_type(enum table_format format); /* media type; static */
 
-/* Where the text goes. An error from put ends the writing and is returned. */
+/* Where the text goes. An error from put ends the writing and is returned; it is called after
+ * every 64 KiB at the latest (and a row), which makes it the place to look at the time. */
 struct table_sink {
     enum err (*put)(void *context, struct span piece);
     void *context;
@@ -55,8 +58,8 @@ struct table_result {
     bool more; /* max_rows was reached and there was another row */
 };
 
-/* Steps the statement to its end and writes its rows. A statement without columns is run and writes nothing. The statement is
- * borrowed and left to be reset by its owner. */
+/* Steps the statement to its end and writes its rows. A statement without columns is run and
+ * writes nothing. The statement is borrowed and left to be reset by its owner. */
 enum err WARN_UNUSED table_write(sqlite3_stmt *s, const struct table_style *style,
                                  const struct table_sink *sink, struct table_result *out);
 

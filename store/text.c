@@ -1,4 +1,5 @@
-/* text.c - zstd frames of streams: packing, and reading ranges with a small cache of inflated frames. */
+/* text.c - zstd frames of streams: packing, and reading ranges with a small cache of inflated
+ * frames. */
 #include "store/text.h"
 
 #include <stdlib.h>
@@ -9,12 +10,19 @@
 
 enum { CACHE_FRAMES = 4, CODEC_STORED = 0, CODEC_ZSTD = 1 };
 
-static _Thread_local ZSTD_CCtx *compressor; /* one per thread that packs; kept until the thread ends */
+static _Thread_local ZSTD_CCtx
+    *compressor; /* one per thread that packs; kept until the thread ends */
 static pthread_key_t compressor_key;
 static pthread_once_t compressor_once = PTHREAD_ONCE_INIT;
 
-static void free_compressor(void *p) { ZSTD_freeCCtx(p); }
-static void make_key(void) { (void)pthread_key_create(&compressor_key, free_compressor); }
+static void free_compressor(void *p)
+{
+    ZSTD_freeCCtx(p);
+}
+static void make_key(void)
+{
+    (void)pthread_key_create(&compressor_key, free_compressor);
+}
 
 static ZSTD_CCtx *thread_compressor(void)
 {
@@ -42,6 +50,7 @@ enum err text_pack(struct store_batch *batch, int64_t stream, int64_t offset, st
         .offset = offset,
         .size = (int64_t)bytes.n,
         .codec = stored ? CODEC_STORED : CODEC_ZSTD,
+        .packed = (int64_t)(stored ? bytes.n : n),
         .data = stored ? bytes : (struct span){data, n},
     };
     enum err err = store_text_frame_add(batch, &row);
@@ -106,8 +115,9 @@ enum err text_reader_new_over(sqlite3 *db, struct text_frames *frames, struct te
     if (!r) FAIL(ERR_NOMEM, "out of memory for a text reader");
     r->db = db;
     r->frames = frames;
-    TRY_OUT(store_prepare(db, "SELECT a.source, a.offset, a.stored, a.indented, s.crlf FROM artifact a "
-                              "LEFT JOIN source_file s ON s.id = a.source WHERE a.id = ?1",
+    TRY_OUT(store_prepare(db,
+                          "SELECT a.source, a.offset, a.stored, a.indented, s.crlf FROM artifact a "
+                          "LEFT JOIN source_file s ON s.id = a.source WHERE a.id = ?1",
                           &r->artifact));
     *out = r;
     return ERR_OK;
@@ -125,14 +135,17 @@ void text_reader_free(struct text_reader *r)
     free(r);
 }
 
-static enum err inflate_frame(struct text_reader *r, int64_t size, int64_t codec, struct span data, struct buf *out)
+static enum err inflate_frame(struct text_reader *r, int64_t size, int64_t codec, struct span data,
+                              struct buf *out)
 {
     buf_clear(out);
-    if (size < 0 || size > TEXT_FRAME_SIZE) FAIL(ERR_FORMAT, "it says %lld bytes; at most 1 MiB is allowed", (long long)size);
+    if (size < 0 || size > TEXT_FRAME_SIZE)
+        FAIL(ERR_FORMAT, "it says %lld bytes; at most 1 MiB is allowed", (long long)size);
     char *to = buf_reserve(out, (size_t)size);
     if (!to) return buf_ok(out);
     size_t n = data.n;
-    if (codec == CODEC_ZSTD) n = ZSTD_decompressDCtx(r->frames->inflater, to, (size_t)size, data.p, data.n);
+    if (codec == CODEC_ZSTD)
+        n = ZSTD_decompressDCtx(r->frames->inflater, to, (size_t)size, data.p, data.n);
     else if (codec == CODEC_STORED && n <= (size_t)size) memcpy(to, data.p, n);
     else FAIL(ERR_FORMAT, "codec %lld is not known (0 stored, 1 zstd)", (long long)codec);
     if (n != (size_t)size) FAIL(ERR_FORMAT, "its compressed bytes are damaged");
@@ -142,8 +155,9 @@ static enum err inflate_frame(struct text_reader *r, int64_t size, int64_t codec
 }
 
 /* Prepared at the first miss: a reader over kept frames may need none. */
-static const char find_sql[] = "SELECT offset, size, codec, data FROM text_frame WHERE stream = ?1 AND offset <= ?2 "
-                               "ORDER BY offset DESC LIMIT 1";
+static const char find_sql[] =
+    "SELECT offset, size, codec, data FROM text_frame WHERE stream = ?1 AND offset <= ?2 "
+    "ORDER BY offset DESC LIMIT 1";
 
 /* The cached frame that holds `at`, read when it is not there yet. */
 static enum err frame_at(struct text_reader *r, int64_t stream, int64_t at, struct frame **out)
@@ -167,16 +181,19 @@ static enum err frame_at(struct text_reader *r, int64_t stream, int64_t at, stru
     if (rc == SQLITE_ROW) {
         const char *p = sqlite3_column_blob(r->find, 3);
         struct span data = {p ? p : "", (size_t)sqlite3_column_bytes(r->find, 3)};
-        err = inflate_frame(r, sqlite3_column_int64(r->find, 1), sqlite3_column_int64(r->find, 2), data, &oldest->text);
+        err = inflate_frame(r, sqlite3_column_int64(r->find, 1), sqlite3_column_int64(r->find, 2),
+                            data, &oldest->text);
         oldest->offset = sqlite3_column_int64(r->find, 0);
-        if (err == ERR_FORMAT) err = err_wrap(err, "the text frame at byte %lld of stream %lld: ", (long long)oldest->offset,
-                                              (long long)stream);
+        if (err == ERR_FORMAT)
+            err = err_wrap(err, "the text frame at byte %lld of stream %lld: ",
+                           (long long)oldest->offset, (long long)stream);
         if (!err && at >= oldest->offset + (int64_t)oldest->text.n) rc = SQLITE_DONE;
     }
     sqlite3_reset(r->find);
     if (err) return err;
     if (rc == SQLITE_DONE)
-        FAIL(ERR_FORMAT, "byte %lld of stream %lld is in no text frame: it was cut or not written", (long long)at, (long long)stream);
+        FAIL(ERR_FORMAT, "byte %lld of stream %lld is in no text frame: it was cut or not written",
+             (long long)at, (long long)stream);
     if (rc != SQLITE_ROW) return store_sql_error(r->db, rc, "reading a text frame");
     oldest->stream = stream;
     oldest->used = ++r->frames->tick;
@@ -184,10 +201,12 @@ static enum err frame_at(struct text_reader *r, int64_t stream, int64_t at, stru
     return ERR_OK;
 }
 
-enum err text_read(struct text_reader *r, int64_t stream, int64_t offset, int64_t size, struct buf *out)
+enum err text_read(struct text_reader *r, int64_t stream, int64_t offset, int64_t size,
+                   struct buf *out)
 {
     if (offset < 0 || size < 0 || offset > INT64_MAX - size)
-        FAIL(ERR_FORMAT, "a text range of %lld bytes at %lld makes no sense", (long long)size, (long long)offset);
+        FAIL(ERR_FORMAT, "a text range of %lld bytes at %lld makes no sense", (long long)size,
+             (long long)offset);
     for (int64_t at = offset, end = offset + size; at < end;) {
         struct frame *f = NULL;
         TRY(frame_at(r, stream, at, &f));
@@ -207,7 +226,8 @@ void text_unindent(struct span stored, bool crlf, struct buf *out)
     buf_reserve(out, stored.n);
     while (span_next_line(&stored, &line)) {
         if (crlf && line.n && line.p[line.n - 1] == '\r') line.n--;
-        if (!line.n) continue; /* an empty line of a log is no part of a payload: that has a tab at least */
+        if (!line.n)
+            continue; /* an empty line of a log is no part of a payload: that has a tab at least */
         if (line.p[0] == '\t') line = span_from(line, 1);
         if (!first) buf_putc(out, '\n');
         first = false;

@@ -1,6 +1,8 @@
-/* verbs.h - the verbs: each is defined as `const struct verb verb_<name>` by the cmd_<name>.c of the layer that owns the work.
+/* verbs.h - the verbs: each is defined as `const struct verb verb_<name>` by the cmd_<name>.c of
+ * the layer that owns the work.
  *
- * The list VERBS(X) is made by the Makefile from the names of those files, so that a verb is one file and nothing else.
+ * The list VERBS(X) is made by the Makefile from the names of those files, so that a verb is one
+ * file and nothing else.
  */
 #ifndef STORE_VERBS_H
 #define STORE_VERBS_H

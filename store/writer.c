@@ -35,24 +35,28 @@ struct job {
 
 struct words {
     pthread_mutex_t lock;
-    struct map young[2], old[2];  /* [0] texts, [1] frames */
-    struct store_batch *pending;  /* rows not yet taken by the writer */
-    bool failed;                  /* out of memory */
+    struct map young[2], old[2]; /* [0] texts, [1] frames */
+    struct store_batch *pending; /* rows not yet taken by the writer */
+    bool failed;                 /* out of memory */
 };
 
 struct store_writer {
-    sqlite3 *db;       /* owned */
-    uint64_t instance; /* counts writers of this program, so that a thread's memory of words is of this one */
-    sqlite3_stmt *insert[STORE_N_TABLES];      /* one row */
-    sqlite3_stmt *insert_many[STORE_N_TABLES]; /* MANY_ROWS rows: a statement costs as much to begin and end as a row or two */
+    sqlite3 *db; /* owned */
+    uint64_t
+        /* counts writers of this program, so that a thread's memory of words is of this one */
+        instance;
+    sqlite3_stmt *insert[STORE_N_TABLES]; /* one row */
+    sqlite3_stmt *insert_many
+        /* MANY_ROWS rows: a statement costs as much to begin and end as a row or two */
+        [STORE_N_TABLES];
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work, done;
     struct job *head, *tail;
-    size_t queued;           /* bytes */
+    size_t queued;                /* bytes */
     uint64_t taken_in, committed; /* jobs */
     bool closing;
-    enum err err;            /* first failure, for all later calls */
+    enum err err; /* first failure, for all later calls */
     char why[1024];
     /* the writer thread's own */
     bool in_transaction;
@@ -70,7 +74,8 @@ static int bind_cell(sqlite3_stmt *s, int i, const struct store_cell *c)
     switch (c->kind) {
     case STORE_CELL_INT: return sqlite3_bind_int64(s, i, c->i);
     case STORE_CELL_REAL: return sqlite3_bind_double(s, i, c->r);
-    case STORE_CELL_TEXT: return sqlite3_bind_text64(s, i, c->s.p, c->s.n, SQLITE_STATIC, SQLITE_UTF8);
+    case STORE_CELL_TEXT:
+        return sqlite3_bind_text64(s, i, c->s.p, c->s.n, SQLITE_STATIC, SQLITE_UTF8);
     default: return sqlite3_bind_null(s, i);
     }
 }
@@ -84,18 +89,19 @@ static int bind_column(sqlite3_stmt *s, int i, char kind, const char *at)
     case 'i':
     case 'r':
         memcpy(&v, at, sizeof v);
-        return v == (kind == 'i' ? STORE_NULL : 0) ? sqlite3_bind_null(s, i) : sqlite3_bind_int64(s, i, v);
-    case 'w':
-        memcpy(&v, at, sizeof v);
-        return sqlite3_bind_int64(s, i, v);
+        return v == (kind == 'i' ? STORE_NULL : 0) ? sqlite3_bind_null(s, i)
+                                                   : sqlite3_bind_int64(s, i, v);
+    case 'w': memcpy(&v, at, sizeof v); return sqlite3_bind_int64(s, i, v);
     case 'd':
         memcpy(&d, at, sizeof d);
         return sqlite3_bind_double(s, i, d); /* SQLite stores NaN as NULL */
     case 'a': return bind_cell(s, i, (const void *)at);
     case 't':
-        return span->p ? sqlite3_bind_text64(s, i, span->p, span->n, SQLITE_STATIC, SQLITE_UTF8) : sqlite3_bind_null(s, i);
+        return span->p ? sqlite3_bind_text64(s, i, span->p, span->n, SQLITE_STATIC, SQLITE_UTF8)
+                       : sqlite3_bind_null(s, i);
     default:
-        return span->p ? sqlite3_bind_blob64(s, i, span->p, span->n, SQLITE_STATIC) : sqlite3_bind_null(s, i);
+        return span->p ? sqlite3_bind_blob64(s, i, span->p, span->n, SQLITE_STATIC)
+                       : sqlite3_bind_null(s, i);
     }
 }
 
@@ -137,7 +143,8 @@ static enum err prepare_many(struct insertion *in, sqlite3_stmt **out)
     buf_put(&sql, in->layout->insert, (size_t)(values - in->layout->insert));
     for (int row = 0, n = 1; row < MANY_ROWS; row++) {
         buf_puts(&sql, row ? ", (" : "VALUES (");
-        for (int i = 0; i < in->layout->n_columns; i++, n++) buf_printf(&sql, "%s?%d", i ? ", " : "", n);
+        for (int i = 0; i < in->layout->n_columns; i++, n++)
+            buf_printf(&sql, "%s?%d", i ? ", " : "", n);
         buf_putc(&sql, ')');
     }
     enum err err = buf_ok(&sql);
@@ -153,7 +160,8 @@ static enum err insert_waiting(struct insertion *in)
     in->n = 0;
     if (n == MANY_ROWS) {
         if (!*many) TRY(prepare_many(in, many));
-        for (int k = 0; k < n; k++) TRY(bind_row(in, *many, 1 + k * in->layout->n_columns, in->rows[k]));
+        for (int k = 0; k < n; k++)
+            TRY(bind_row(in, *many, 1 + k * in->layout->n_columns, in->rows[k]));
         return step_statement(in, *many);
     }
     if (n && !*one) TRY(store_prepare(in->w->db, in->layout->insert, one));
@@ -203,7 +211,8 @@ static enum err run_statement(struct store_writer *w, const struct job *job)
     TRY(store_prepare(w->db, job->sql, &s));
     for (int i = 0; i < job->n_values; i++) bind_cell(s, i + 1, &job->values[i]);
     int rc;
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {}
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+    }
     enum err err = rc == SQLITE_DONE ? ERR_OK : store_sql_error(w->db, rc, job->sql);
     sqlite3_finalize(s);
     return err;
@@ -271,7 +280,8 @@ static enum err commit(struct store_writer *w)
     return ERR_OK;
 }
 
-/* Next job, or NULL with *idle set when the queue is empty now. Waits when nothing is uncommitted. */
+/* Next job, or NULL with *idle set when the queue is empty now. Waits when nothing is
+ * uncommitted. */
 static struct job *take(struct store_writer *w, bool *closing)
 {
     pthread_mutex_lock(&w->lock);
@@ -345,12 +355,16 @@ nomem:
     FAIL(ERR_NOMEM, "no memory or no thread for a writer");
 }
 
-static enum err writer_error(struct store_writer *w) { return err_set(w->err, "%s", w->why); }
+static enum err writer_error(struct store_writer *w)
+{
+    return err_set(w->err, "%s", w->why);
+}
 
 static enum err submit(struct store_writer *w, struct job *job)
 {
     pthread_mutex_lock(&w->lock);
-    while (!w->err && w->queued && w->queued + job->size > STORE_QUEUE_BYTES) pthread_cond_wait(&w->done, &w->lock);
+    while (!w->err && w->queued && w->queued + job->size > STORE_QUEUE_BYTES)
+        pthread_cond_wait(&w->done, &w->lock);
     enum err err = w->err ? writer_error(w) : ERR_OK;
     if (!err) {
         if (w->tail) w->tail->next = job;
@@ -377,7 +391,8 @@ enum err store_submit(struct store_writer *w, struct store_batch *batch_take)
     return submit(w, job);
 }
 
-enum err store_submit_sql(struct store_writer *w, const char *sql, const struct store_cell *values, int n_values)
+enum err store_submit_sql(struct store_writer *w, const char *sql, const struct store_cell *values,
+                          int n_values)
 {
     struct job *job = calloc(1, sizeof *job);
     if (!job || !(job->sql = strdup(sql))) goto nomem;
@@ -385,7 +400,8 @@ enum err store_submit_sql(struct store_writer *w, const char *sql, const struct 
     if (!job->values) goto nomem;
     for (int i = 0; i < n_values; i++) {
         job->values[i] = values[i];
-        if (values[i].kind == STORE_CELL_TEXT) job->values[i].s = arena_copy(&job->arena, values[i].s);
+        if (values[i].kind == STORE_CELL_TEXT)
+            job->values[i].s = arena_copy(&job->arena, values[i].s);
     }
     job->n_values = n_values;
     job->size = sizeof *job;
@@ -437,7 +453,10 @@ enum err store_writer_close(struct store_writer *w, const char *state)
     return err;
 }
 
-int64_t store_writer_rows(const struct store_writer *w) { return atomic_load(&w->rows); }
+int64_t store_writer_rows(const struct store_writer *w)
+{
+    return atomic_load(&w->rows);
+}
 
 int64_t store_next_id(struct store_writer *w, enum store_table table)
 {
@@ -451,7 +470,8 @@ int64_t store_next_ids(struct store_writer *w, enum store_table table, int64_t n
 
 /* ---- words ---- */
 
-/* The id remembered for key, or 0 after making room for it: then *slot is where to put the new id. Lock held. */
+/* The id remembered for key, or 0 after making room for it: then *slot is where to put the new
+ * id. Lock held. */
 static int64_t recall(struct words *words, int kind, struct map_key key, int64_t **slot)
 {
     struct map *young = &words->young[kind], *old = &words->old[kind];
@@ -509,7 +529,8 @@ int64_t store_word(struct store_writer *w, struct span text)
     if (!text.p) return 0;
     struct map_key key = map_key(text);
     struct recent *last = &recent[key.lo % RECENT];
-    if (last->writer == w->instance && last->key.lo == key.lo && last->key.hi == key.hi) return last->id;
+    if (last->writer == w->instance && last->key.lo == key.lo && last->key.hi == key.hi)
+        return last->id;
     int64_t *slot = NULL;
     pthread_mutex_lock(&w->words.lock);
     int64_t id = recall(&w->words, 0, key, &slot);
@@ -519,8 +540,8 @@ int64_t store_word(struct store_writer *w, struct span text)
     return id;
 }
 
-int64_t store_frame(struct store_writer *w, int64_t parent, int64_t file_word, int64_t line, int64_t name_word,
-                    int64_t loc_word)
+int64_t store_frame(struct store_writer *w, int64_t parent, int64_t file_word, int64_t line,
+                    int64_t name_word, int64_t loc_word)
 {
     struct row_stack row = {0, parent, file_word, line, name_word, loc_word};
     struct map_key key = map_key((struct span){(const char *)&row, sizeof row});

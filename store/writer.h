@@ -1,17 +1,19 @@
 /* writer.h - the one thread that inserts, the ids it hands out, and the words everybody shares.
  *
  * Producers (parser threads, later the drain of the rings) fill batches and submit them; the writer
- * applies them in order of submission, several per transaction, and commits at the latest every 16384 rows
- * or 250 ms. Words (strings, stack frames) are interned by the producers at once: a word's row is always
- * committed before or with the first batch that can refer to it.
+ * applies them in order of submission, several per transaction, and commits at the latest every
+ * 16384 rows or 250 ms. Words (strings, stack frames) are interned by the producers at once: a
+ * word's row is always committed before or with the first batch that can refer to it.
  *
  *   producer ── store_word ──► pending words ─┐
  *      │                                      ├─► writer thread ─► SQLite
  *      └─────── store_submit ──► queue ───────┘
  *
- * Invariants: (1) a batch is applied whole or not at all; (2) after the first failure every submit returns it;
+ * Invariants: (1) a batch is applied whole or not at all; (2) after the first failure every
+ * submit returns it;
  * (3) the queue holds at most STORE_QUEUE_BYTES, submit waits.
- * Threads: all functions may be called from any thread, except store_writer_close (once, by the owner).
+ * Threads: all functions may be called from any thread, except store_writer_close (once, by the
+ * owner).
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
@@ -30,7 +32,8 @@ enum err WARN_UNUSED store_writer_new(sqlite3 *db_take, struct store_writer **ou
 enum err WARN_UNUSED store_submit(struct store_writer *w, struct store_batch *batch_take);
 /* Waits until all that was submitted is committed. */
 enum err WARN_UNUSED store_flush(struct store_writer *w);
-/* Drains, stops the thread, runs store_finish(state) and frees, also on failure. With state NULL the file stays live
+/* Drains, stops the thread, runs store_finish(state) and frees, also on failure. With state NULL
+ * the file stays live
  * (WAL, no derived objects) as after a kill. */
 enum err WARN_UNUSED store_writer_close(struct store_writer *w, const char *state);
 /* Rows committed so far. */
@@ -41,16 +44,19 @@ int64_t store_next_id(struct store_writer *w, enum store_table table);
 /* The first of n consecutive ids. */
 int64_t store_next_ids(struct store_writer *w, enum store_table table, int64_t n);
 
-/* Id of an interned text; 0 (NULL) for an absent span or when out of memory (which then fails the next submit).
- * Invalid UTF-8 is replaced. Remembers the last 2^20 texts by hash: a text may be stored twice in larger files. */
+/* Id of an interned text; 0 (NULL) for an absent span or when out of memory (which then fails
+ * the next submit).
+ * Invalid UTF-8 is replaced. Remembers the last 2^20 texts by hash: a text may be stored twice
+ * in larger files. */
 int64_t store_word(struct store_writer *w, struct span text);
 /* Id of a stack frame below parent (0: outermost). Same limits. */
 int64_t store_frame(struct store_writer *w, int64_t parent, int64_t file_word, int64_t line,
                     int64_t name_word, int64_t loc_word);
 
-/* Runs a statement of the program's own on the writer's thread, after what was submitted before (UPDATE at the end of an
+/* Runs a statement of the program's own on the writer's thread, after what was submitted before
+ * (UPDATE at the end of an
  * import, say). The values are bound as ?1, ?2, ... */
-enum err WARN_UNUSED store_submit_sql(struct store_writer *w, const char *sql, const struct store_cell *values,
-                                      int n_values);
+enum err WARN_UNUSED store_submit_sql(struct store_writer *w, const char *sql,
+                                      const struct store_cell *values, int n_values);
 
 #endif

@@ -3,7 +3,8 @@
 
 #include "web/param.h"
 
-static void begin(struct web_request *q, struct buf *b, const char *path, struct span run, struct span log)
+static void begin(struct web_request *q, struct buf *b, const char *path, struct span run,
+                  struct span log)
 {
     buf_printf(b, "%s?", path);
     if (q->file > 0) buf_printf(b, "file=%d&", q->file);
@@ -26,7 +27,8 @@ static const char *keep(struct web_request *q, struct buf *b)
     return kept.p ? kept.p : "/";
 }
 
-const char *web_artifact_address(struct web_request *q, struct span run, struct span log, int64_t offset, int64_t line)
+const char *web_artifact_address(struct web_request *q, struct span run, struct span log,
+                                 int64_t offset, int64_t line)
 {
     struct buf b = {0};
     begin(q, &b, "/artifact", run, log);
@@ -35,7 +37,8 @@ const char *web_artifact_address(struct web_request *q, struct span run, struct 
     return keep(q, &b);
 }
 
-const char *web_compile_address(struct web_request *q, struct span run, struct span log, struct span id, int64_t occurrence)
+const char *web_compile_address(struct web_request *q, struct span run, struct span log,
+                                struct span id, int64_t occurrence)
 {
     struct buf b = {0};
     begin(q, &b, "/compile", run, log);

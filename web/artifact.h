@@ -6,7 +6,7 @@
 #include "web/web.h"
 
 /* Bits of artifact.flags (store/schema.sql). */
-enum { ARTIFACT_BAD_MD5 = 1, ARTIFACT_NO_JSON = 2, ARTIFACT_BAD_UTF8 = 4 };
+enum { ARTIFACT_BAD_MD5 = 1, ARTIFACT_NO_JSON = 2, ARTIFACT_BAD_UTF8 = 4, ARTIFACT_CUT = 8 };
 
 /* The artifact that the address names. Spans live as long as the request. */
 struct artifact_shown {
@@ -21,10 +21,12 @@ struct artifact_shown {
 };
 
 enum err WARN_UNUSED artifact_find(struct web_request *q, struct artifact_shown *a, bool *found);
-/* Actions: the artifacts before and behind it in its compile, and the difference to an earlier one of its name. */
+/* Actions: the artifacts before and behind it in its compile, and the difference to an earlier
+ * one of its name. */
 enum err WARN_UNUSED artifact_neighbours(struct web_request *q, const struct artifact_shown *a);
 /* Section: the text against that of the earlier one of its name. */
-enum err WARN_UNUSED artifact_difference(struct web_request *q, struct html *h, const struct artifact_shown *a);
+enum err WARN_UNUSED artifact_difference(struct web_request *q, struct html *h,
+                                         const struct artifact_shown *a);
 /* Drawer: outline, kernels, guards, artifacts of the compile, equal ones. */
 enum err WARN_UNUSED artifact_drawer(struct web_request *q, const struct artifact_shown *a);
 

@@ -18,8 +18,14 @@ static enum err find_other(struct web_request *q, struct other *o)
     *o = (struct other){0};
     TRY(web_query(q, "artifact_previous", &s));
     if (!web_step(q, s, &err)) return err;
-    *o = (struct other){true, web_int(s, "id"), web_int(s, "size"), web_int(s, "occurrence"), web_int(s, "attempt"),
-                        web_int(s, "offset"), web_keep(q, web_text(s, "log")), web_keep(q, web_text(s, "compile_id"))};
+    *o = (struct other){true,
+                        web_int(s, "id"),
+                        web_int(s, "size"),
+                        web_int(s, "occurrence"),
+                        web_int(s, "attempt"),
+                        web_int(s, "offset"),
+                        web_keep(q, web_text(s, "log")),
+                        web_keep(q, web_text(s, "compile_id"))};
     sqlite3_reset(s);
     return ERR_OK;
 }
@@ -58,19 +64,22 @@ static void write_lines(struct html *h, const struct diff *d, enum hl_language l
     html(h, "<div class=\"code diff\"><ol>");
     for (size_t i = 0; i <= d->n; i++) {
         bool shown = i < d->n && is_near(d, i);
-        if (hidden && (shown || i == d->n)) html(h, "<li class=\"fold\">%n equal lines</li>\n", hidden), hidden = 0;
+        if (hidden && (shown || i == d->n))
+            html(h, "<li class=\"fold\">%n equal lines</li>\n", hidden), hidden = 0;
         if (shown) write_line(h, &d->lines[i], language);
         else hidden++;
     }
     html(h, "</ol></div>");
 }
 
-static enum err write_texts(struct web_request *q, struct html *h, const struct artifact_shown *a, struct span old, struct span new)
+static enum err write_texts(struct web_request *q, struct html *h, const struct artifact_shown *a,
+                            struct span old, struct span new)
 {
     struct diff d;
     enum err err = diff_texts(&q->arena, old, new, &d);
     if (err == ERR_LIMIT) {
-        web_state(h, WEB_TRUNCATED, "The texts are not compared.", arena_printf(&q->arena, "%s.", err_text()));
+        web_state(h, WEB_TRUNCATED, "The texts are not compared.",
+                  arena_printf(&q->arena, "%s.", err_text()));
         err_clear();
         return ERR_OK;
     }
@@ -79,8 +88,8 @@ static enum err write_texts(struct web_request *q, struct html *h, const struct 
         web_state(h, WEB_EMPTY, "The texts are equal.", NULL);
         return ERR_OK;
     }
-    html(h, "<p class=\"answer\"><b>%n line%s came, %n went</b>, %n stayed.</p>", d.n_new, d.n_new == 1 ? "" : "s", d.n_gone,
-         (int64_t)d.n - d.n_new - d.n_gone);
+    html(h, "<p class=\"answer\"><b>%n line%s came, %n went</b>, %n stayed.</p>", d.n_new,
+         d.n_new == 1 ? "" : "s", d.n_gone, (int64_t)d.n - d.n_new - d.n_gone);
     write_lines(h, &d, a->language == HL_PYTHON ? HL_FX : a->language); /* without carried quotes */
     return ERR_OK;
 }
@@ -92,14 +101,17 @@ enum err artifact_difference(struct web_request *q, struct html *h, const struct
     TRY(find_other(q, &o));
     web_section(q, h, "difference", "Difference to the one before", NULL, "artifact_previous");
     if (!o.found) {
-        web_state(h, WEB_EMPTY, "There is no earlier one.", "This function wrote no artifact of this name before this one.");
+        web_state(h, WEB_EMPTY, "There is no earlier one.",
+                  "This function wrote no artifact of this name before this one.");
         web_section_end(h);
         return ERR_OK;
     }
-    html(h, "<p class=\"note\">From <a href=\"%s\">that of [%s]</a> to this one.</p>", web_link_artifact(q, o.log, o.offset), o.compile_id);
+    html(h, "<p class=\"note\">From <a href=\"%s\">that of [%s]</a> to this one.</p>",
+         web_link_artifact(q, o.log, o.offset), o.compile_id);
     enum err err = ERR_OK;
     if (a->size > DIFF_SIZE || o.size > DIFF_SIZE) {
-        web_state(h, WEB_TRUNCATED, "The texts are not compared.", "Texts of up to 2.0 MiB are. Download both instead.");
+        web_state(h, WEB_TRUNCATED, "The texts are not compared.",
+                  "Texts of up to 2.0 MiB are. Download both instead.");
     } else {
         err = text_artifact(q->text, o.id, &old);
         if (!err) err = text_artifact(q->text, a->id, &new);

@@ -1,13 +1,15 @@
-/* artifact_parts.c - what stands beside an artifact's text: its neighbours, its outline, its kernels, its equals. */
+/* artifact_parts.c - what stands beside an artifact's text: its neighbours, its outline, its
+ * kernels, its equals. */
 #include "web/address.h"
 #include "web/artifact.h"
 
 /* ---- actions ---- */
 
-static void write_neighbour(struct web_request *q, const char *label, const char *rel, struct span log, int64_t offset,
-                            struct span name)
+static void write_neighbour(struct web_request *q, const char *label, const char *rel,
+                            struct span log, int64_t offset, struct span name)
 {
-    html(&q->actions, "<a rel=\"%s\" title=\"%s\" href=\"%s\">%s</a>", rel, name, web_link_artifact(q, log, offset), label);
+    html(&q->actions, "<a rel=\"%s\" title=\"%s\" href=\"%s\">%s</a>", rel, name,
+         web_link_artifact(q, log, offset), label);
 }
 
 struct neighbour {
@@ -18,7 +20,8 @@ struct neighbour {
 
 static struct neighbour neighbour_of(struct web_request *q, sqlite3_stmt *s)
 {
-    return (struct neighbour){true, web_keep(q, web_text(s, "log")), web_keep(q, web_text(s, "name")), web_int(s, "offset")};
+    return (struct neighbour){true, web_keep(q, web_text(s, "log")),
+                              web_keep(q, web_text(s, "name")), web_int(s, "offset")};
 }
 
 static enum err write_previous(struct web_request *q, const struct artifact_shown *a)
@@ -32,7 +35,8 @@ static enum err write_previous(struct web_request *q, const struct artifact_show
         html(&q->actions, "<a href=\"%s\">Equal to that of [%s]</a>",
              web_link_artifact(q, web_text(s, "log"), web_int(s, "offset")), id);
     else if (!web_param(q, "diff"))
-        html(&q->actions, "<a href=\"%s\">Diff with [%s]%s</a>", web_here(q, "diff", "1", "from", "", NULL), id,
+        html(&q->actions, "<a href=\"%s\">Diff with [%s]%s</a>",
+             web_here(q, "diff", "1", "from", "", NULL), id,
              span_eq(id, a->compile_id) ? " before" : "");
     sqlite3_reset(s);
     return ERR_OK;
@@ -50,7 +54,8 @@ enum err artifact_neighbours(struct web_request *q, const struct artifact_shown 
         else if (id > a->id && !behind.is) behind = neighbour_of(q, s);
     }
     if (err) return err;
-    if (web_param(q, "diff")) html(&q->actions, "<a href=\"%s\">Without diff</a>", web_here(q, "diff", "", NULL));
+    if (web_param(q, "diff"))
+        html(&q->actions, "<a href=\"%s\">Without diff</a>", web_here(q, "diff", "", NULL));
     TRY(write_previous(q, a));
     if (before.is) write_neighbour(q, "Previous", "prev", before.log, before.offset, before.name);
     if (behind.is) write_neighbour(q, "Next", "next", behind.log, behind.offset, behind.name);
@@ -70,22 +75,26 @@ static void end_part(struct web_request *q, size_t begin, int n, const char *end
     }
 }
 
-/* A head like that of a section, a step smaller. Gives what end_part wants. It asks for the query's addresses, which ends a
- * running statement of that query: call it before. */
+/* A head like that of a section, a step smaller. Gives what end_part wants. It asks for the
+ * query's addresses, which ends a running statement of that query: call it before. */
 static size_t open_part(struct web_request *q, const char *title, const char *query)
 {
     struct html *h = &q->drawer;
     size_t begin = h->out.n;
     html(h, "<section><div class=\"sh\"><h3>%s</h3>", title);
     if (query)
-        html(h, "<span class=\"src\" data-query=\"%s\"><a href=\"%s\" title=\"Open the named query %s\">SQL</a>"
-                "<a href=\"%s\">CSV</a><a href=\"%s\">JSON</a></span>",
-             query, web_data_link(q, query, NULL), query, web_data_link(q, query, "csv"), web_data_link(q, query, "json"));
+        html(h,
+             "<span class=\"src\" data-query=\"%s\"><a href=\"%s\" title=\"Open the named query "
+             "%s\">SQL</a>"
+             "<a href=\"%s\">CSV</a><a href=\"%s\">JSON</a></span>",
+             query, web_data_link(q, query, NULL), query, web_data_link(q, query, "csv"),
+             web_data_link(q, query, "json"));
     html(h, "</div>");
     return begin;
 }
 
-/* The name that a line defines: class X, def f, name = async_compile...; absent when it defines none. */
+/* The name that a line defines: class X, def f, name = async_compile...; absent when it defines
+ * none. */
 static struct span defined(struct span line)
 {
     struct span text = span_trim(line);
@@ -112,7 +121,9 @@ static void write_outline(struct web_request *q, const struct artifact_shown *a)
             (void)open_part(q, "In this text", NULL);
             html(&q->drawer, "<ul class=\"schema\">");
         }
-        html(&q->drawer, "<li><a class=\"k\" href=\"#L%d\">%l</a><span class=\"dim\">%d</span></li>\n", number, name, number);
+        html(&q->drawer,
+             "<li><a class=\"k\" href=\"#L%d\">%l</a><span class=\"dim\">%d</span></li>\n", number,
+             name, number);
     }
     if (n) html(&q->drawer, "</ul></section>\n");
 }
@@ -123,14 +134,19 @@ static enum err write_kernels(struct web_request *q)
     enum err err;
     int n = 0;
     size_t begin = open_part(q, "Kernels", "artifact_kernels");
-    html(&q->drawer, "<div class=\"tw\"><table><thead><tr><th>Kernel</th><th class=\"fit\">Kind</th>"
-                     "<th class=\"num\">Nodes</th><th class=\"num\">Line</th></tr></thead><tbody>\n");
+    html(&q->drawer,
+         "<div class=\"tw\"><table><thead><tr><th>Kernel</th><th class=\"fit\">Kind</th>"
+         "<th class=\"num\">Nodes</th><th class=\"num\">Line</th></tr></thead><tbody>\n");
     TRY(web_query(q, "artifact_kernels", &s));
     for (; web_step(q, s, &err); n++) {
         int64_t line = web_int(s, "line");
-        if (line == STORE_NULL) html(&q->drawer, "<tr><td><code>%l</code></td>", web_text(s, "kernel"));
-        else html(&q->drawer, "<tr><td><a class=\"k\" href=\"#L%d\">%l</a></td>", line, web_text(s, "kernel"));
-        html(&q->drawer, "<td class=\"fit\">%s</td><td class=\"num\">%n</td><td class=\"num\">%d</td></tr>\n",
+        if (line == STORE_NULL)
+            html(&q->drawer, "<tr><td><code>%l</code></td>", web_text(s, "kernel"));
+        else
+            html(&q->drawer, "<tr><td><a class=\"k\" href=\"#L%d\">%l</a></td>", line,
+                 web_text(s, "kernel"));
+        html(&q->drawer,
+             "<td class=\"fit\">%s</td><td class=\"num\">%n</td><td class=\"num\">%d</td></tr>\n",
              web_text(s, "kind"), web_int(s, "n_nodes"), line);
     }
     end_part(q, begin, n, "</tbody></table></div></section>\n");
@@ -146,7 +162,9 @@ static enum err write_guard_kinds(struct web_request *q)
     html(&q->drawer, "<ul class=\"schema\">");
     TRY(web_query(q, "artifact_guards", &s));
     for (; web_step(q, s, &err); n++) {
-        html(&q->drawer, "<li><a class=\"k\" href=\"#L%d\" title=\"the first\">%s</a><span class=\"dim\">%n</span></li>\n",
+        html(&q->drawer,
+             "<li><a class=\"k\" href=\"#L%d\" title=\"the first\">%s</a><span "
+             "class=\"dim\">%n</span></li>\n",
              web_int(s, "line"), web_text(s, "kind"), web_int(s, "guards"));
     }
     end_part(q, begin, n, "</ul></section>\n");
@@ -158,8 +176,8 @@ static void write_sibling(struct web_request *q, sqlite3_stmt *s, int64_t curren
     struct html *h = &q->drawer;
     if (web_int(s, "id") == current) html(h, "<li><code><b>%l</b></code>", web_text(s, "name"));
     else
-        html(h, "<li><a class=\"k\" href=\"%s\">%l</a>", web_link_artifact(q, web_text(s, "log"), web_int(s, "offset")),
-             web_text(s, "name"));
+        html(h, "<li><a class=\"k\" href=\"%s\">%l</a>",
+             web_link_artifact(q, web_text(s, "log"), web_int(s, "offset")), web_text(s, "name"));
     html(h, "<span class=\"dim\">");
     if (web_int(s, "attempt") > 0) html(h, "attempt %d, ", web_int(s, "attempt"));
     html(h, "%b</span></li>\n", web_int(s, "size"));
@@ -178,7 +196,8 @@ static enum err write_siblings(struct web_request *q, const struct artifact_show
     html(&q->drawer, "<ul class=\"schema\">");
     while (web_step(q, s, &err)) {
         position++;
-        if (position >= a->position - AROUND && position <= a->position + AROUND) write_sibling(q, s, a->id);
+        if (position >= a->position - AROUND && position <= a->position + AROUND)
+            write_sibling(q, s, a->id);
     }
     html(&q->drawer, "</ul>");
     if (a->of > AROUND)
@@ -198,7 +217,8 @@ static enum err write_equals(struct web_request *q)
     TRY(web_query(q, "artifact_equal", &s));
     for (; web_step(q, s, &err); n++) {
         html(&q->drawer, "<li><a class=\"k\" href=\"%s\">%l</a><span class=\"dim\">",
-             web_artifact_address(q, web_text(s, "run"), web_text(s, "log"), web_int(s, "offset"), 0),
+             web_artifact_address(q, web_text(s, "run"), web_text(s, "log"), web_int(s, "offset"),
+                                  0),
              web_text(s, "name"));
         if (web_text(s, "compile_id").p) html(&q->drawer, "[%s] ", web_text(s, "compile_id"));
         if (!span_eq(web_text(s, "run"), q->run_name)) html(&q->drawer, "%s", web_text(s, "run"));

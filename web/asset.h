@@ -1,4 +1,5 @@
-/* asset.h - files of web/assets, compiled in with their gzip form. Served immutable under /a/NAME?v=TAG. */
+/* asset.h - files of web/assets, compiled in with their gzip form. Served immutable under
+ * /a/NAME?v=TAG. */
 #ifndef WEB_ASSET_H
 #define WEB_ASSET_H
 
@@ -10,7 +11,7 @@ struct web_asset {
     size_t raw_size; /* bytes */
     const unsigned char *gzip;
     size_t gzip_size; /* bytes */
-    const char *tag; /* CRC-32 of the raw bytes, the ETag and the v= of its address */
+    const char *tag;  /* CRC-32 of the raw bytes, the ETag and the v= of its address */
 };
 extern const struct web_asset web_assets[]; /* ends with name == NULL */
 

@@ -35,8 +35,8 @@ static void write_fold_begin(struct html *h, const struct code_view *view, int64
         const struct code_fold *f = &view->folds[i];
         if (f->first != number) continue;
         bool open = view->hit >= f->first && view->hit <= f->last;
-        html(h, "<li class=\"fold\"><details%s><summary>%n lines folded, %d to %d</summary><ol>\n", open ? SPAN(" open") : SPAN(""),
-             f->last - f->first + 1, f->first, f->last);
+        html(h, "<li class=\"fold\"><details%s><summary>%n lines folded, %d to %d</summary><ol>\n",
+             open ? SPAN(" open") : SPAN(""), f->last - f->first + 1, f->first, f->last);
     }
 }
 
@@ -58,7 +58,8 @@ void code_write(struct html *h, const struct code_view *view)
         bool named = remark < view->n_remarks && view->remarks[remark].line == number;
         const char *class = number == view->hit ? "hit" : named ? "near" : "";
         write_fold_begin(h, view, number);
-        html(h, "<li id=\"L%d\" class=\"%s\"><a href=\"#L%d\">%d</a><span>", number, class, number, number);
+        html(h, "<li id=\"L%d\" class=\"%s\"><a href=\"#L%d\">%d</a><span>", number, class, number,
+             number);
         code_line(h, &state, line);
         html(h, "</span>");
         remark = write_remarks(h, view, remark, number);

@@ -1,5 +1,5 @@
-/* console.c - see console.h. `lock` guards the slots' bookkeeping; a slot in use belongs to its worker but for guard.cancel,
- * which is atomic, and `done`, which the watchdog waits for. */
+/* console.c - see console.h. `lock` guards the slots' bookkeeping; a slot in use belongs to its
+ * worker but for guard.cancel, which is atomic, and `done`, which the watchdog waits for. */
 #include "web/console.h"
 
 #include <errno.h>
@@ -17,8 +17,8 @@ struct console {
     bool used;
     int64_t id, began_ns;
     char sql[120];
-    sqlite3 *db;        /* stays open when the slot is idle */
-    char *path;         /* of the file it is open on, owned */
+    sqlite3 *db; /* stays open when the slot is idle */
+    char *path;  /* of the file it is open on, owned */
     int generation;
     struct store_console guard;
     struct web_job *job;
@@ -28,7 +28,8 @@ struct console {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct console slots[CONSOLE_SLOTS] = {{.wake = PTHREAD_COND_INITIALIZER}, {.wake = PTHREAD_COND_INITIALIZER}};
+static struct console slots[CONSOLE_SLOTS] = {{.wake = PTHREAD_COND_INITIALIZER},
+                                              {.wake = PTHREAD_COND_INITIALIZER}};
 static int64_t last_id;
 
 static void *watch(void *context)
@@ -69,7 +70,8 @@ static struct console *take(const char *path, int generation, const char *sql, i
         best->id = ++last_id;
         best->began_ns = clock_mono();
         snprintf(best->sql, sizeof best->sql, "%s", sql);
-        store_console_start(&best->guard, limit_ns); /* before anybody can see it and ask it to stop */
+        store_console_start(&best->guard,
+                            limit_ns); /* before anybody can see it and ask it to stop */
     }
     pthread_mutex_unlock(&lock);
     return best;
@@ -77,24 +79,30 @@ static struct console *take(const char *path, int generation, const char *sql, i
 
 static enum err open_slot(struct console *c, const char *path, int generation, bool live)
 {
-    if (c->db && c->path && !strcmp(c->path, path) && c->generation == generation && !live) return ERR_OK;
+    if (c->db && c->path && !strcmp(c->path, path) && c->generation == generation && !live)
+        return ERR_OK;
     forget(c);
     c->path = strdup(path);
     if (!c->path) FAIL(ERR_NOMEM, "out of memory for a console");
     c->generation = generation;
-    TRY(store_open_read(path, STORE_OPEN_UNCHECKED, &c->db)); /* the pages' connections have checked it */
+    TRY(store_open_read(path, STORE_OPEN_UNCHECKED,
+                        &c->db)); /* the pages' connections have checked it */
     return store_console_limits(c->db, &c->guard);
 }
 
-enum err console_open(struct web_request *q, const char *sql, int64_t limit_ns, struct console **out)
+enum err console_open(struct web_request *q, const char *sql, int64_t limit_ns,
+                      struct console **out)
 {
     struct web_job *job = web_job_of(q);
     struct console *c = take(job->shown->path, job->generation, sql, limit_ns);
     *out = NULL;
-    if (!c) FAIL(ERR_LIMIT, "%d statements are running already; wait for one, or stop it", CONSOLE_SLOTS);
+    if (!c)
+        FAIL(ERR_LIMIT, "%d statements are running already; wait for one, or stop it",
+             CONSOLE_SLOTS);
     enum err err = open_slot(c, job->shown->path, job->generation, q->live);
     c->job = job;
-    if (!err && pthread_create(&c->watchdog, NULL, watch, c)) err = err_set(ERR_LIMIT, "no thread can be started");
+    if (!err && pthread_create(&c->watchdog, NULL, watch, c))
+        err = err_set(ERR_LIMIT, "no thread can be started");
     else if (!err) c->watched = true;
     if (err) {
         forget(c); /* it may be open and not guarded */
@@ -118,9 +126,18 @@ void console_close(struct console *c)
     pthread_mutex_unlock(&lock);
 }
 
-sqlite3 *console_db(const struct console *c) { return c->db; }
-enum err console_error(struct console *c, enum err err) { return store_console_error(&c->guard, err); }
-bool console_timed_out(const struct console *c) { return c->guard.timed_out; }
+sqlite3 *console_db(const struct console *c)
+{
+    return c->db;
+}
+enum err console_error(struct console *c, enum err err)
+{
+    return store_console_error(&c->guard, err);
+}
+bool console_timed_out(const struct console *c)
+{
+    return c->guard.timed_out;
+}
 
 int console_list(struct console_info out[CONSOLE_SLOTS])
 {

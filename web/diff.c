@@ -1,5 +1,6 @@
-/* diff.c - Myers' greedy algorithm, forwards. `reach[k]` is the furthest line of a on diagonal k (= line of a - line of b) that d
- * edits get to; a copy of it per d is kept, and the way is found backwards through the copies.
+/* diff.c - Myers' greedy algorithm, forwards. `reach[k]` is the furthest line of a on diagonal k
+ * (= line of a - line of b) that d edits get to; a copy of it per d is kept, and the way is found
+ * backwards through the copies.
  *
  *      b ─►        d edits end on one of the diagonals -d, -d+2, ... d
  *    a ╲           down:  a line of a goes      (k+1 to come from k-1 ... see step)
@@ -37,14 +38,16 @@ static bool same(const struct lines *a, const struct lines *b, int i, int j)
     return a->key[i].lo == b->key[j].lo && a->key[i].hi == b->key[j].hi;
 }
 
-/* Where diagonal k begins its d-th edit: coming from above (a line of b comes) or from the left (one of a goes). */
+/* Where diagonal k begins its d-th edit: coming from above (a line of b comes) or from the left
+ * (one of a goes). */
 static int step(const int *reach, int d, int k)
 {
     bool down = k == -d || (k != d && reach[k - 1] < reach[k + 1]);
     return down ? reach[k + 1] : reach[k - 1] + 1;
 }
 
-/* Fills copies[d] with reach before the d-th edit; gives the number of edits, -1 when there are too many. */
+/* Fills copies[d] with reach before the d-th edit; gives the number of edits, -1 when there are
+ * too many. */
 static int search(struct arena *arena, const struct lines *a, const struct lines *b, int **copies)
 {
     int *space = arena_array(arena, 2 * DIFF_EDITS + 3, sizeof *space);
@@ -65,17 +68,20 @@ static int search(struct arena *arena, const struct lines *a, const struct lines
     return -1;
 }
 
-static struct diff_line *put(struct diff *out, size_t *left, enum diff_kind kind, int i, int j, struct span text)
+static struct diff_line *put(struct diff *out, size_t *left, enum diff_kind kind, int i, int j,
+                             struct span text)
 {
     struct diff_line *l = &out->lines[--*left];
-    *l = (struct diff_line){kind, kind == DIFF_NEW ? 0 : i + 1, kind == DIFF_GONE ? 0 : j + 1, text};
+    *l =
+        (struct diff_line){kind, kind == DIFF_NEW ? 0 : i + 1, kind == DIFF_GONE ? 0 : j + 1, text};
     out->n_gone += kind == DIFF_GONE;
     out->n_new += kind == DIFF_NEW;
     return l;
 }
 
 /* Walks back from the end of both; lines are written from the end of out->lines. */
-static void trace(const struct lines *a, const struct lines *b, int **copies, int edits, struct diff *out, size_t *left)
+static void trace(const struct lines *a, const struct lines *b, int **copies, int edits,
+                  struct diff *out, size_t *left)
 {
     int x = a->n, y = b->n;
     for (int d = edits; d >= 0; d--) {
@@ -96,7 +102,9 @@ enum err diff_texts(struct arena *arena, struct span a_text, struct span b_text,
     *out = (struct diff){0};
     TRY(split(arena, a_text, &a));
     TRY(split(arena, b_text, &b));
-    if (a.n + b.n > DIFF_LINES) FAIL(ERR_LIMIT, "the texts have %d lines together; %d can be compared", a.n + b.n, DIFF_LINES);
+    if (a.n + b.n > DIFF_LINES)
+        FAIL(ERR_LIMIT, "the texts have %d lines together; %d can be compared", a.n + b.n,
+             DIFF_LINES);
     int **copies = arena_array(arena, DIFF_EDITS + 1, sizeof *copies);
     size_t size = (size_t)a.n + (size_t)b.n, left = size;
     out->lines = arena_array(arena, size + 1, sizeof *out->lines);

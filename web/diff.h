@@ -1,6 +1,8 @@
-/* diff.h - which lines two texts share: the shortest edit script, by E. Myers' greedy algorithm (Algorithmica 1, 1986).
+/* diff.h - which lines two texts share: the shortest edit script, by E. Myers' greedy algorithm
+ * (Algorithmica 1, 1986).
  *
- * Lines are compared by a 128-bit hash of their bytes. Time and memory grow with the square of the differences, so they are limited.
+ * Lines are compared by a 128-bit hash of their bytes. Time and memory grow with the square of
+ * the differences, so they are limited.
  */
 #ifndef WEB_DIFF_H
 #define WEB_DIFF_H
@@ -23,6 +25,7 @@ struct diff {
 };
 
 /* ERR_LIMIT when there are too many lines or differences. */
-enum err WARN_UNUSED diff_texts(struct arena *arena, struct span a, struct span b, struct diff *out);
+enum err WARN_UNUSED diff_texts(struct arena *arena, struct span a, struct span b,
+                                struct diff *out);
 
 #endif

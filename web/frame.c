@@ -56,8 +56,7 @@ static void put_files(struct web_request *q, struct html *h)
     html(h,
          "<details class=\"switch file\"><summary title=\"%s\">%s <span "
          "class=\"dim\">%b%s</span></summary><ul>",
-         q->file_path, q->file_name, web_job_of(q)->shown->seen.st_size,
-         q->live ? " \xc2\xb7 live" : "");
+         q->file_path, q->file_name, web_job_of(q)->file_size, q->live ? " \xc2\xb7 live" : "");
     for (int i = 0; i < s->n_files; i++) {
         const char *href = file_address(q, i);
         html(h, "<li><a href=\"%s\"", href ? href : "/");

@@ -1,4 +1,5 @@
-/* hl.c - the tokenizer behind hl.h: one loop over a line, told by a row of rules what its language knows.
+/* hl.c - the tokenizer behind hl.h: one loop over a line, told by a row of rules what its
+ * language knows.
  *
  *   Python ──''' after async_compile──► C++ or Triton's Python ──'''──► Python
  *
@@ -103,7 +104,8 @@ static const struct hl_rules RULES[HL_N_LANGUAGES] = {
     [HL_GUARDS] = {WORDS(PYTHON_WORDS), "#", "'\""},
 };
 
-/* A line on its way: bytes before `at` are classified, those of `class` from `from` on wait to be emitted. */
+/* A line on its way: bytes before `at` are classified, those of `class` from `from` on wait to be
+ * emitted. */
 struct scan {
     struct span line;
     size_t from, at;
@@ -155,7 +157,8 @@ static size_t skip_blanks(const struct scan *s, size_t i)
     return i;
 }
 
-/* End of a string on this line whose body begins at i, closing quotes included; the line's end if it stays open. */
+/* End of a string on this line whose body begins at i, closing quotes included; the line's end if
+ * it stays open. */
 static size_t string_end(const struct scan *s, size_t i, char quote, int n_quotes, bool *closed)
 {
     *closed = true;
@@ -284,7 +287,8 @@ static bool take_block(struct scan *s, char *open)
     return true;
 }
 
-/* The lines of a guard tree are drawn with | and +-; the word before the colon is the kind of guard. */
+/* The lines of a guard tree are drawn with | and +-; the word before the colon is the kind of
+ * guard. */
 static void take_guard_head(struct scan *s)
 {
     size_t i = 0;

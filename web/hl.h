@@ -1,11 +1,12 @@
 /* hl.h - splits lines of code into coloured pieces.
  *
- * Words: a *token* is a run of bytes of one class; the tokens of a line, put one after another, are the line.
- * What a line leaves open (a triple-quoted string, a block comment, C++ inside Python) is carried in struct hl_state,
- * so a text is highlighted line by line, in time linear in its length, whatever its bytes are.
+ * Words: a *token* is a run of bytes of one class; the tokens of a line, put one after another,
+ * are the line. What a line leaves open (a triple-quoted string, a block comment, C++ inside
+ * Python) is carried in struct hl_state, so a text is highlighted line by line, in time linear in
+ * its length, whatever its bytes are.
  *
- * Invariants: (1) tokens are never empty and never of the class of their left neighbour;
- * (2) a token begins or ends inside a UTF-8 sequence only if the line does.
+ * Invariants: (1) tokens are never empty and never of the class of their left neighbour; (2) a
+ * token begins or ends inside a UTF-8 sequence only if the line does.
  */
 #ifndef WEB_HL_H
 #define WEB_HL_H
@@ -63,7 +64,8 @@ struct hl_state hl_begin(enum hl_language language);
 void hl_line(struct hl_state *state, struct span line,
              void (*emit)(void *context, enum hl_class class, struct span text), void *context);
 
-/* What an artifact of this name (envelope key, or the name of an `artifact` record) holds; `head` is its beginning. */
+/* What an artifact of this name (envelope key, or the name of an `artifact` record) holds; `head`
+ * is its beginning. */
 enum hl_language hl_guess(struct span name, struct span head);
 
 #endif

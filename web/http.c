@@ -288,7 +288,7 @@ static bool choose_file(struct web_job *job)
     job->shown = &job->server->files[i];
     job->q.file_name = job->shown->name;
     job->q.file_path = job->shown->shown;
-    job->generation = web_file_generation(job->server, job->shown);
+    job->generation = web_file_generation(job->server, job->shown, &job->file_size);
     return true;
 }
 

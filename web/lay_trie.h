@@ -42,7 +42,8 @@ struct trie {
     int n_rows;
     int *order; /* indices of leaves, grouped by frame */
     int *
-        fold_next; /* per frame: next frame of a folded chain, -1 end (a row's `frame` begins its chain) */
+        /* per frame: next frame of a folded chain, -1 end (a row's `frame` begins its chain) */
+        fold_next;
 };
 
 /* Frames in any order; a parent that is not among them counts as 0, what hangs in a cycle is left

@@ -1,8 +1,10 @@
-/* lines.c - see lines.h. Lines before and behind the window are only counted; those shortly before it also lead the
- * tokenizer, so that a window that begins inside a string is coloured as one. */
+/* lines.c - see lines.h. Lines before and behind the window are only counted; those shortly
+ * before it also lead the tokenizer, so that a window that begins inside a string is coloured as
+ * one. */
 #include "web/lines.h"
 
-/* Removes the tab of each line and the CR before LF in place; *at_start is carried from piece to piece. */
+/* Removes the tab of each line and the CR before LF in place; *at_start is carried from piece to
+ * piece. */
 static size_t unindent(char *p, size_t n, bool crlf, bool *at_start)
 {
     size_t to = 0;
@@ -43,7 +45,8 @@ enum err lines_each(struct text_reader *reader, const struct lines_place *place,
             piece.n--, n--; /* whether it belongs to a line end is seen with the next piece */
         }
         at += n;
-        if (place->indented && piece.n) piece.n = unindent(piece.p, piece.n, place->crlf, &at_start);
+        if (place->indented && piece.n)
+            piece.n = unindent(piece.p, piece.n, place->crlf, &at_start);
         if (piece.n) err = visit(context, buf_text(&piece));
     }
 out:
@@ -53,7 +56,8 @@ out:
 
 void lines_begin(struct lines_window *w, int64_t first, enum hl_language language)
 {
-    *w = (struct lines_window){.first = first < 1 ? 1 : first, .many = LINES_MANY, .state = hl_begin(language)};
+    *w = (struct lines_window){
+        .first = first < 1 ? 1 : first, .many = LINES_MANY, .state = hl_begin(language)};
 }
 
 /* A line is complete: keeps it, or leads the tokenizer through it. */

@@ -1,8 +1,9 @@
 /* lines.h - a window of the lines of a text, read piece by piece without holding the whole.
  *
- *   artifact's stored bytes ─ lines_each ─► pieces of content ─ lines_add ─► window: first line, n lines, total
+ *   stored bytes ─ lines_each ─► pieces of content ─ lines_add ─► window: first, n, total
  *
- * Memory: the window holds at most LINES_BYTES and a line of at most LINES_LONGEST, whatever the artifact holds.
+ * Memory: the window holds at most LINES_BYTES and a line of at most LINES_LONGEST, whatever the
+ * artifact holds.
  */
 #ifndef WEB_LINES_H
 #define WEB_LINES_H
@@ -46,8 +47,8 @@ void lines_begin(struct lines_window *w, int64_t first, enum hl_language languag
 enum err WARN_UNUSED lines_add(void *window, struct span piece);
 enum err WARN_UNUSED lines_end(struct lines_window *w);
 /* begin, add and end over an artifact. */
-enum err WARN_UNUSED lines_read(struct text_reader *reader, const struct lines_place *place, int64_t first,
-                                enum hl_language language, struct lines_window *w);
+enum err WARN_UNUSED lines_read(struct text_reader *reader, const struct lines_place *place,
+                                int64_t first, enum hl_language language, struct lines_window *w);
 void lines_release(struct lines_window *w);
 
 #endif

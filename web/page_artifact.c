@@ -1,7 +1,9 @@
-/* page_artifact.c - one artifact: what it is, its text with a link per line, what stands beside it.
+/* page_artifact.c - one artifact: what it is, its text with a link per line, what stands beside
+ * it.
  *
- * A text is shown in windows of lines.h; JSON on few long lines is laid out first (pretty.h) when it is small enough.
- * What the store knows of a text (kernels, graphs, guards, the node a line computes) makes the answer and the drawer. */
+ * A text is shown in windows of lines.h; JSON on few long lines is laid out first (pretty.h) when
+ * it is small enough. What the store knows of a text (kernels, graphs, guards, the node a line
+ * computes) makes the answer and the drawer. */
 #include <stdlib.h>
 
 #include "store/base/json.h"
@@ -20,17 +22,29 @@ enum err artifact_find(struct web_request *q, struct artifact_shown *a, bool *fo
     *found = web_step(q, s, &err);
     if (!*found) return err;
     *a = (struct artifact_shown){
-        .place = {web_int(s, "source"), web_int(s, "offset"), web_int(s, "stored"), web_int(s, "indented") == 1,
-                  web_int(s, "crlf") == 1},
-        .id = web_int(s, "id"), .size = web_int(s, "size"), .flags = web_int(s, "flags"),
-        .rank = web_int(s, "rank"), .attempt = web_int(s, "attempt"), .attempts = web_int(s, "attempts"),
-        .occurrence = web_int(s, "occurrence"), .position = web_int(s, "position"), .of = web_int(s, "of"),
-        .number = web_int(s, "number"), .ts = web_int(s, "ts"),
-        .log = web_keep(q, web_text(s, "log")), .name = web_keep(q, web_text(s, "name")),
-        .key = web_keep(q, web_text(s, "key")), .md5 = web_keep(q, web_text(s, "md5")),
-        .encoding = web_keep(q, web_text(s, "encoding")), .subgraph = web_keep(q, web_text(s, "subgraph")),
-        .file_name = web_keep(q, web_text(s, "file_name")), .function = web_keep(q, web_text(s, "function")),
-        .compile_id = web_keep(q, web_text(s, "compile_id")), .outcome = web_keep(q, web_text(s, "outcome")),
+        .place = {web_int(s, "source"), web_int(s, "offset"), web_int(s, "stored"),
+                  web_int(s, "indented") == 1, web_int(s, "crlf") == 1},
+        .id = web_int(s, "id"),
+        .size = web_int(s, "size"),
+        .flags = web_int(s, "flags"),
+        .rank = web_int(s, "rank"),
+        .attempt = web_int(s, "attempt"),
+        .attempts = web_int(s, "attempts"),
+        .occurrence = web_int(s, "occurrence"),
+        .position = web_int(s, "position"),
+        .of = web_int(s, "of"),
+        .number = web_int(s, "number"),
+        .ts = web_int(s, "ts"),
+        .log = web_keep(q, web_text(s, "log")),
+        .name = web_keep(q, web_text(s, "name")),
+        .key = web_keep(q, web_text(s, "key")),
+        .md5 = web_keep(q, web_text(s, "md5")),
+        .encoding = web_keep(q, web_text(s, "encoding")),
+        .subgraph = web_keep(q, web_text(s, "subgraph")),
+        .file_name = web_keep(q, web_text(s, "file_name")),
+        .function = web_keep(q, web_text(s, "function")),
+        .compile_id = web_keep(q, web_text(s, "compile_id")),
+        .outcome = web_keep(q, web_text(s, "outcome")),
     };
     sqlite3_reset(s);
     return ERR_OK;
@@ -86,7 +100,8 @@ static enum err read_text(struct web_request *q, struct artifact_shown *a)
     TRY(lines_read(q->text, &a->place, first, a->language, &a->window));
     bool compact = a->window.total > 0 && a->size / a->window.total > 160;
     const char *view = web_param(q, "view");
-    if (a->language == HL_JSON && compact && a->size <= PRETTY_SIZE && !(view && !strcmp(view, "stored")))
+    if (a->language == HL_JSON && compact && a->size <= PRETTY_SIZE &&
+        !(view && !strcmp(view, "stored")))
         return read_pretty(q, a, first);
     return ERR_OK;
 }
@@ -105,7 +120,9 @@ static enum err download(struct web_request *q, struct html *h, struct artifact_
 {
     TRY(guess_language(q, a));
     q->content_type = "text/plain; charset=utf-8";
-    q->download = a->language == HL_JSON ? "artifact.json" : a->language == HL_PYTHON ? "artifact.py" : "artifact.txt";
+    q->download = a->language == HL_JSON     ? "artifact.json"
+                  : a->language == HL_PYTHON ? "artifact.py"
+                                             : "artifact.txt";
     if (a->place.stored <= TEXT_FRAME_SIZE) return text_artifact(q->text, a->id, &h->out);
     return lines_each(q->text, &a->place, send_piece, q);
 }
@@ -121,7 +138,8 @@ static void write_facts(struct web_request *q, struct html *h, const struct arti
     else html(h, "Belongs to no compile");
     if (a->attempts > 1 && a->attempt != STORE_NULL) html(h, ", attempt %d", a->attempt);
     if (a->subgraph.n) html(h, " \xc2\xb7 subgraph <code>%s</code>", a->subgraph);
-    html(h, " \xc2\xb7 %s \xc2\xb7 %n lines, %b", hl_language_title(a->language), a->window.total, a->size);
+    html(h, " \xc2\xb7 %s \xc2\xb7 %n lines, %b", hl_language_title(a->language), a->window.total,
+         a->size);
     if (!span_eq(a->key, a->name)) html(h, " \xc2\xb7 key <code>%s</code>", a->key);
     if (a->file_name.n) {
         html(h, " \xc2\xb7 file ");
@@ -133,7 +151,8 @@ static void write_facts(struct web_request *q, struct html *h, const struct arti
     html(h, " \xc2\xb7 written %c</p>", a->ts);
 }
 
-static enum err count_kernels(struct web_request *q, struct html *h, struct artifact_shown *a, bool *said)
+static enum err count_kernels(struct web_request *q, struct html *h, struct artifact_shown *a,
+                              bool *said)
 {
     sqlite3_stmt *s;
     enum err err;
@@ -162,7 +181,8 @@ static enum err count_graphs(struct web_request *q, struct html *h, bool *said)
     TRY(web_query(q, "artifact_graphs", &s));
     while (web_step(q, s, &err)) {
         graphs++;
-        nodes += web_int(s, "n_nodes"), inputs += web_int(s, "n_inputs"), calls += web_int(s, "n_calls");
+        nodes += web_int(s, "n_nodes"), inputs += web_int(s, "n_inputs"),
+            calls += web_int(s, "n_calls");
         unread += web_int(s, "n_lines");
     }
     if (err || !graphs) return err;
@@ -183,7 +203,8 @@ static enum err count_guards(struct web_request *q, struct html *h, bool *said)
     while (web_step(q, s, &err)) kinds++, guards += web_int(s, "guards");
     if (err || !guards) return err;
     *said = true;
-    html(h, "<b>%n guards of %n kinds must hold</b> for the compiled code to be used.", guards, kinds);
+    html(h, "<b>%n guards of %n kinds must hold</b> for the compiled code to be used.", guards,
+         kinds);
     return ERR_OK;
 }
 
@@ -196,12 +217,19 @@ static enum err write_answer(struct web_request *q, struct html *h, struct artif
         if (!said) TRY(count_graphs(q, h, &said));
         if (!said) TRY(count_guards(q, h, &said));
     }
-    if (!said)
+    if (!said && !(a->flags & ARTIFACT_CUT))
         html(h, "<b>%s of %n line%s</b> %b.", hl_language_title(a->language), a->window.total,
              a->window.total == 1 ? "," : "s,", a->size);
-    if (a->bad_json || (a->flags & ARTIFACT_NO_JSON)) html(h, " It says that it is JSON and is not: shown as it is.");
-    if (a->flags & ARTIFACT_BAD_MD5) html(h, " <b class=\"t-warn\">Its MD5 is not the one that its record announced.</b>");
-    if (a->flags & ARTIFACT_BAD_UTF8) html(h, " Bytes that are not UTF-8 are shown as \xef\xbf\xbd.");
+    if (a->bad_json || (a->flags & ARTIFACT_NO_JSON))
+        html(h, " It says that it is JSON and is not: shown as it is.");
+    if (a->flags & ARTIFACT_BAD_MD5)
+        html(h, " <b class=\"t-warn\">Its MD5 is not the one that its record announced.</b>");
+    if (a->flags & ARTIFACT_CUT)
+        html(h,
+             " <b class=\"t-warn\">Its text was left out when this file was packed</b>; size and "
+             "MD5 are what they were.");
+    if (a->flags & ARTIFACT_BAD_UTF8)
+        html(h, " Bytes that are not UTF-8 are shown as \xef\xbf\xbd.");
     html(h, "</p>");
     return ERR_OK;
 }
@@ -212,7 +240,8 @@ struct remarks {
     LIST_OF(struct code_remark) list;
 };
 
-static enum err read_remarks(struct web_request *q, const struct artifact_shown *a, struct remarks *out)
+static enum err read_remarks(struct web_request *q, const struct artifact_shown *a,
+                             struct remarks *out)
 {
     sqlite3_stmt *s;
     enum err err;
@@ -223,14 +252,18 @@ static enum err read_remarks(struct web_request *q, const struct artifact_shown 
         if (!r) FAIL(ERR_NOMEM, "out of memory for the names of lines");
         int64_t line = web_int(s, "to_line");
         const char *href = web_link_artifact(q, web_text(s, "log"), web_int(s, "offset"));
-        *r = (struct code_remark){web_int(s, "line"),
-                                  arena_printf(&q->arena, "%s&line=%lld#L%lld", href, (long long)line, (long long)line),
-                                  web_keep(q, web_text(s, "node"))};
+        *r = (struct code_remark){
+            web_int(s, "line"),
+            arena_printf(&q->arena, "%s&line=%lld#L%lld", href, (long long)line, (long long)line),
+            web_keep(q, web_text(s, "node"))};
     }
     return err;
 }
 
-static const char *number(struct web_request *q, int64_t n) { return arena_printf(&q->arena, "%lld", (long long)n); }
+static const char *number(struct web_request *q, int64_t n)
+{
+    return arena_printf(&q->arena, "%lld", (long long)n);
+}
 
 static const char *range_link(struct web_request *q, int64_t first)
 {
@@ -243,7 +276,8 @@ static void write_ranges(struct web_request *q, struct html *h, const struct lin
     enum { MARKS = 16 };
     int64_t last = w->first + w->n - 1;
     if (w->n == w->total) return;
-    html(h, "<nav class=\"filter\" aria-label=\"Other lines\"><span>Lines %n to %n of %n</span>", w->first, last, w->total);
+    html(h, "<nav class=\"filter\" aria-label=\"Other lines\"><span>Lines %n to %n of %n</span>",
+         w->first, last, w->total);
     int64_t before = w->first > LINES_MANY ? w->first - LINES_MANY : 1;
     if (w->first > 1) html(h, "<a class=\"chip\" href=\"%s\">Previous</a>", range_link(q, before));
     if (last < w->total) html(h, "<a class=\"chip\" href=\"%s\">Next</a>", range_link(q, last + 1));
@@ -253,19 +287,24 @@ static void write_ranges(struct web_request *q, struct html *h, const struct lin
     html(h, "</nav>");
 }
 
-/* What every generated file begins and ends with is folded: imports before the first kernel or class, the benchmark behind. */
+/* What every generated file begins and ends with is folded: imports before the first kernel or
+ * class, the benchmark behind. */
 static void fold_output_code(const struct lines_window *w, struct code_view *view)
 {
     enum { FEW = 10 };
     struct span rest = buf_text(&w->text), line;
     int64_t first = 0, tail = 0;
     for (int64_t n = w->first; span_next_line(&rest, &line); n++) {
-        bool begins = span_find(line, SPAN(" = async_compile."), 0) != SIZE_MAX || span_starts(line, "class ") || span_starts(line, "def ");
+        bool begins = span_find(line, SPAN(" = async_compile."), 0) != SIZE_MAX ||
+                      span_starts(line, "class ") || span_starts(line, "def ");
         if (begins && !first) first = n;
-        if (!tail && (span_starts(line, "def get_args(") || span_starts(line, "def benchmark_compiled_module("))) tail = n;
+        if (!tail && (span_starts(line, "def get_args(") ||
+                      span_starts(line, "def benchmark_compiled_module(")))
+            tail = n;
     }
     int64_t last = w->first + w->n - 1;
-    if (first > w->first + FEW) view->folds[view->n_folds++] = (struct code_fold){w->first, first - 1};
+    if (first > w->first + FEW)
+        view->folds[view->n_folds++] = (struct code_fold){w->first, first - 1};
     if (tail && last - tail > FEW) view->folds[view->n_folds++] = (struct code_fold){tail, last};
 }
 
@@ -275,17 +314,29 @@ static enum err write_code(struct web_request *q, struct html *h, const struct a
     enum err err = read_remarks(q, a, &remarks);
     if (!err) {
         const char *note = a->pretty ? "laid out for reading; Stored has the lines as they are"
-                           : remarks.list.n ? "a name at the line\xe2\x80\x99s end is the graph node it computes"
-                                            : "a line number is its link";
+                           : remarks.list.n
+                               ? "a name at the line\xe2\x80\x99s end is the graph node it computes"
+                               : "a line number is its link";
         web_section(q, h, "text", "Text", note, NULL);
         write_ranges(q, h, &a->window);
-        struct code_view view = {.window = &a->window, .hit = web_param_int(q, "line", 0), .remarks = remarks.list.p,
+        struct code_view view = {.window = &a->window,
+                                 .hit = web_param_int(q, "line", 0),
+                                 .remarks = remarks.list.p,
                                  .n_remarks = remarks.list.n};
         if (a->kernels && a->language == HL_PYTHON) fold_output_code(&a->window, &view);
+        if (remarks.list.n)
+            html(&q->actions, "<a href=\"%s\">Provenance</a>",
+                 web_link(q, "/provenance", "compile_id", a->compile_id.p, "log",
+                          q->n_logs > 1 ? a->log.p : NULL, NULL));
         if (a->window.n) code_write(h, &view);
-        else web_state(h, WEB_EMPTY, "No text.", "The payload is empty.");
+        else
+            web_state(h, a->flags & ARTIFACT_CUT ? WEB_LOST : WEB_EMPTY, "No text.",
+                      a->flags & ARTIFACT_CUT ? "The trace that this file was packed from has it."
+                                              : "The payload is empty.");
         if (a->window.n_cut)
-            html(h, "<p class=\"cut\">%b at the ends of lines over %b are not shown; Download has them.</p>",
+            html(h,
+                 "<p class=\"cut\">%b at the ends of lines over %b are not shown; Download has "
+                 "them.</p>",
                  a->window.n_cut, (int64_t)LINES_LONGEST);
         if (a->window.n > 60) write_ranges(q, h, &a->window);
         web_section_end(h);
@@ -301,7 +352,8 @@ static void write_actions(struct web_request *q, const struct artifact_shown *a)
     struct html *h = &q->actions;
     html(h, "<a href=\"%s\">Download</a>", web_here(q, "raw", "1", "line", "", "from", "", NULL));
     if (a->pretty) html(h, "<a href=\"%s\">Stored</a>", web_here(q, "view", "stored", NULL));
-    else if (web_param(q, "view")) html(h, "<a href=\"%s\">Laid out</a>", web_here(q, "view", "", NULL));
+    else if (web_param(q, "view"))
+        html(h, "<a href=\"%s\">Laid out</a>", web_here(q, "view", "", NULL));
 }
 
 static enum err show(struct web_request *q, struct html *h, struct artifact_shown *a)
@@ -329,7 +381,8 @@ enum err page_artifact(struct web_request *q, struct html *h)
     if (!found) {
         q->status = 404;
         web_state(h, WEB_NO_MATCH, "There is no artifact at this place.",
-                  "The link names a byte of a log of another file or run. Artifacts lists those of this one.");
+                  "The link names a byte of a log of another file or run. Artifacts lists those of "
+                  "this one.");
         return ERR_OK;
     }
     if (web_param(q, "raw")) return download(q, h, &a);

@@ -327,12 +327,9 @@ static void cell_id(struct web_cell *c)
 
 static void cell_function(struct web_cell *c)
 {
-    html(c->h, "%f", web_text(c->row, "function"));
-}
-
-static void cell_line(struct web_cell *c)
-{
+    html(c->h, "%f <span class=\"dim\">", web_text(c->row, "function"));
     web_place(c->h, web_text(c->row, "file"), web_int(c->row, "line"));
+    html(c->h, "</span>");
 }
 
 static void cell_outcome(struct web_cell *c)
@@ -367,16 +364,11 @@ static const struct web_column columns[] = {
      .filter = true},
     {.name = "function",
      .head = "Function",
-     .class_ = "w20",
+     .class_ = "w30",
      .kind = WEB_CUSTOM,
      .cell = cell_function,
      .filter = true},
-    {.name = "file",
-     .head = "Line",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = cell_line,
-     .filter = true},
+    {.name = "file", .kind = WEB_HIDDEN, .filter = true},
     {.name = "outcome",
      .head = "Outcome",
      .class_ = "fit",

@@ -5,8 +5,6 @@ static const struct {
     const char *keys, *does;
 } keys[] = {
     {"/", "search"},
-    {"g then u o c r b a s h",
-     "runs, overview, compiles, recompiles, breaks and failures, artifacts, SQL, health"},
     {"j k", "next row, previous row"},
     {"Enter", "open the row"},
     {"[ ]", "previous, next of this kind"},
@@ -17,11 +15,17 @@ static const struct {
 
 static void put_keys(struct html *h)
 {
-    html(h, "<div class=\"tw\"><table id=\"keys-table\"><thead><tr><th "
-            "class=\"fit\">Keys</th><th>Does</th></tr></thead><tbody>");
+    html(h, "<div class=\"tw\"><table id=\"keys-table\"><thead><tr><th class=\"fit\">Keys</th>"
+            "<th>Does</th></tr></thead><tbody>");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         html(h, "<tr><td class=\"fit\"><kbd>%s</kbd></td><td>%s</td></tr>", keys[i].keys,
              keys[i].does);
+    for (const struct web_page *p = web_pages; p->path; p++) {
+        const char key[2] = {p->key, 0};
+        if (p->key)
+            html(h, "<tr><td class=\"fit\"><kbd>g</kbd> <kbd>%s</kbd></td><td>%s</td></tr>",
+                 &key[0], p->title);
+    }
     html(h, "</tbody></table></div>");
 }
 

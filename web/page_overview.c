@@ -133,6 +133,7 @@ static enum err put_answer(struct web_request *q, struct html *h, const struct n
         html(h, "%n %s of %n %s", n->compiles, n->compiles == 1 ? "compile" : "compiles",
              n->functions, n->functions == 1 ? "function" : "functions");
         if (n->compile_ns != STORE_NULL) html(h, " took %t", n->compile_ns);
+        if (n->ranks > 1) html(h, " in all %n ranks together", n->ranks);
         if (n->recompiles)
             html(h, "; %n of them %s", n->recompiles,
                  n->recompiles == 1 ? "is a recompile" : "are recompiles");
@@ -387,7 +388,9 @@ static void put_made(struct web_request *q, struct html *h, const struct made *m
 {
     struct html label = {0}, title = {0};
     buf_printf(&label.out, "%.*s", SPAN_ARG(m->id));
-    if (box->width > 84) {
+    if (m->rank != STORE_NULL && q->n_logs > 1)
+        buf_printf(&label.out, " r%lld", (long long)m->rank);
+    if (box->width > 96) {
         buf_puts(&label.out, " \xc2\xb7 ");
         html_number(&label.out, 't', html_of_int(m->ns));
     }
@@ -470,7 +473,7 @@ static enum err put_in_time(struct web_request *q, struct html *h)
 
 static const struct web_column log_columns[] = {
     {.name = "log", .head = "Log", .class_ = "grow", .kind = WEB_LONG},
-    {.name = "rank", .head = "Rank", .kind = WEB_COUNT},
+    {.name = "rank", .head = "Rank", .class_ = "num", .kind = WEB_TEXT},
     {.name = "records", .head = "Records", .kind = WEB_COUNT},
     {.name = "payloads", .head = "Payloads", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "size", .head = "Size", .class_ = "num opt", .kind = WEB_BYTES},

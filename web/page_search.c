@@ -1,7 +1,8 @@
 /* page_search.c - every place where a word or an expression occurs: names, texts, records.
  *
- * The texts are scanned for as long as a page may take (QUICK_MS) or until PLACES are found; the answer says which of the two ended
- * it and how much was not looked at. Finding names is quick, counting what refers to them is not: they have NAMES_MS.
+ * The texts are scanned for as long as a page may take (QUICK_MS) or until PLACES are found; the
+ * answer says which of the two ended it and how much was not looked at. Finding names is quick,
+ * counting what refers to them is not: they have NAMES_MS.
  *
  *   search_run ─► add_hit: copies into the arena ─► found lists ─► one table per group
  */
@@ -12,15 +13,23 @@
 #include "web/address.h"
 #include "web/server.h"
 
-enum { QUICK_MS = 900, NAMES_MS = 150, PATIENT_MS = 60000, PLACES = 250, PLACES_OF_KIND = 1000, SHOWN = 20, NAMES = 200 };
+enum {
+    QUICK_MS = 900,
+    NAMES_MS = 150,
+    PATIENT_MS = 60000,
+    PLACES = 250,
+    PLACES_OF_KIND = 1000,
+    SHOWN = 20,
+    NAMES = 200
+};
 
 struct found_list {
     LIST_OF(struct search_hit) list; /* spans in the request's arena */
 };
 struct search {
     struct web_request *q;
-    const char *text;            /* as typed */
-    const char *kind;            /* chosen chip, NULL all */
+    const char *text; /* as typed */
+    const char *kind; /* chosen chip, NULL all */
     struct span pattern;
     unsigned flags;
     int64_t start_ns, limit_ns, took_ns; /* of the scan of texts */
@@ -93,7 +102,8 @@ static enum err look_at_names(struct search *s, struct search_request *request, 
 static enum err run(struct search *s)
 {
     bool words_only = s->kind && !strcmp(s->kind, "word");
-    struct search_request request = {.pattern = s->pattern, .flags = s->flags, .hit = add_hit, .context = s};
+    struct search_request request = {
+        .pattern = s->pattern, .flags = s->flags, .hit = add_hit, .context = s};
     if (!words_only) TRY(look_at_texts(s, &request));
     if (s->kind && !words_only) return ERR_OK;
     return look_at_names(s, &request, words_only || web_param(s->q, "all"));
@@ -114,7 +124,8 @@ static void read_params(struct search *s)
 
 static void write_excerpt(struct html *h, const struct search_hit *hit)
 {
-    struct span before = span_to(hit->excerpt, hit->match_at), match = span_from(hit->excerpt, hit->match_at);
+    struct span before = span_to(hit->excerpt, hit->match_at),
+                match = span_from(hit->excerpt, hit->match_at);
     struct span behind = span_from(match, hit->match_n);
     match = span_to(match, hit->match_n);
     while (before.n && (before.p[0] == ' ' || before.p[0] == '\t')) before = span_from(before, 1);
@@ -142,15 +153,18 @@ static enum err write_text_row(struct search *s, struct html *h, const struct se
     TRY(web_query(s->q, "artifact_by_id", &row));
     TRY(store_bind_int(row, ":id", hit->artifact));
     if (!web_step(s->q, row, &err)) return err;
-    struct span run = web_text(row, "run"), log = web_text(row, "log"), id = web_text(row, "compile_id");
+    struct span run = web_text(row, "run"), log = web_text(row, "log"),
+                id = web_text(row, "compile_id");
     const char *href = web_artifact_address(s->q, run, log, web_int(row, "offset"), hit->line);
     html(h, "<tr><td class=\"grow w40\"><code>");
     write_excerpt(h, hit);
-    html(h, "</code></td><td class=\"w25\"><a class=\"k\" href=\"%s\">%l</a></td>", href, hit->name);
+    html(h, "</code></td><td class=\"w25\"><a class=\"k\" href=\"%s\">%l</a></td>", href,
+         hit->name);
     if (s->q->n_runs > 1) html(h, "<td class=\"fit opt\">%s</td>", run);
     html(h, "<td class=\"fit\">");
     if (id.p)
-        html(h, "<a class=\"id\" href=\"%s\">[%s]</a>", web_compile_address(s->q, run, log, id, web_int(row, "occurrence")), id);
+        html(h, "<a class=\"id\" href=\"%s\">[%s]</a>",
+             web_compile_address(s->q, run, log, id, web_int(row, "occurrence")), id);
     else write_id(h, hit);
     html(h, "</td><td class=\"num\"><a href=\"%s\">%d</a></td></tr>\n", href, hit->line);
     sqlite3_reset(row);
@@ -162,9 +176,12 @@ static enum err write_name_row(struct search *s, struct html *h, const struct se
     (void)s;
     html(h, "<tr><td class=\"grow w40\"><code>");
     write_excerpt(h, hit);
-    html(h, "</code></td><td class=\"fit\">%s</td><td class=\"num\">%n</td><td class=\"fit\"><a href=\"%s\">rows</a></td></tr>\n",
+    html(h,
+         "</code></td><td class=\"fit\">%s</td><td class=\"num\">%n</td><td class=\"fit\"><a "
+         "href=\"%s\">rows</a></td></tr>\n",
          hit->kind, hit->n_uses,
-         web_link(s->q, "/sql", "named", "word_uses", "word", arena_printf(&s->q->arena, "%lld", (long long)hit->word), NULL));
+         web_link(s->q, "/sql", "named", "word_uses", "word",
+                  arena_printf(&s->q->arena, "%lld", (long long)hit->word), NULL));
     return ERR_OK;
 }
 
@@ -180,8 +197,9 @@ static enum err write_record_row(struct search *s, struct html *h, const struct 
 }
 
 struct group {
-    const char *id, *title, *note, *kind; /* kind: value of the parameter that shows only this, NULL none */
-    const char *head;                     /* cells of the head, markup of the program */
+    const char *id, *title, *note,
+        *kind;        /* kind: value of the parameter that shows only this, NULL none */
+    const char *head; /* cells of the head, markup of the program */
     const struct found_list *found;
     enum err (*row)(struct search *s, struct html *h, const struct search_hit *hit);
     bool limited;
@@ -193,14 +211,17 @@ static enum err write_group(struct search *s, struct html *h, const struct group
     size_t shown = s->kind || web_param(s->q, "show") || n < SHOWN ? n : SHOWN;
     if (!n) return ERR_OK;
     web_section(s->q, h, g->id, g->title, g->note, NULL);
-    html(h, "<div class=\"tw\"><table><thead><tr>");
+    html(h, "<div class=\"tw\"><table class=\"found\"><thead><tr>");
     buf_puts(&h->out, g->head);
     html(h, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < shown; i++) TRY(g->row(s, h, &g->found->list.p[i]));
     html(h, "</tbody></table>");
     if (shown < n || g->limited) {
-        html(h, "<div class=\"cut\">%n of %s%n<span class=\"pg\">", shown, g->limited ? "\xe2\x89\xa5 " : "", n);
-        if (shown < n) html(h, "<a href=\"%s#%s\">Show them</a>", web_here(s->q, g->kind ? "kind" : "show", g->kind ? g->kind : "1", NULL), g->id);
+        html(h, "<div class=\"cut\">%n of %s%n<span class=\"pg\">", shown,
+             g->limited ? "\xe2\x89\xa5 " : "", n);
+        if (shown < n)
+            html(h, "<a href=\"%s#%s\">Show them</a>",
+                 web_here(s->q, g->kind ? "kind" : "show", g->kind ? g->kind : "1", NULL), g->id);
         html(h, "</span></div>");
     }
     html(h, "</div>");
@@ -210,7 +231,8 @@ static enum err write_group(struct search *s, struct html *h, const struct group
 
 /* ---- chips ---- */
 
-static void write_chip(struct search *s, struct html *h, const char *label, const char *kind, size_t n, bool more)
+static void write_chip(struct search *s, struct html *h, const char *label, const char *kind,
+                       size_t n, bool more)
 {
     bool on = kind ? s->kind && !strcmp(s->kind, kind) : !s->kind;
     html(h, "<a class=\"chip\" aria-pressed=\"%s\" href=\"%s\">%s", on ? "true" : "false",
@@ -258,17 +280,21 @@ static void write_chips(struct search *s, struct html *h)
     if (!s->kind) {
         int n = count_kinds(s, kinds);
         if (s->names.list.n) write_chip(s, h, "Names", "word", s->names.list.n, s->names_limited);
-        for (int i = 0; i < n; i++) write_chip(s, h, kinds[i].name.p, kinds[i].name.p, kinds[i].n, more);
-        if (s->records.list.n) write_chip(s, h, "Records and events", "record", s->records.list.n, more);
+        for (int i = 0; i < n; i++)
+            write_chip(s, h, kinds[i].name.p, kinds[i].name.p, kinds[i].n, more);
+        if (s->records.list.n)
+            write_chip(s, h, "Records and events", "record", s->records.list.n, more);
     } else {
-        write_chip(s, h, s->kind, s->kind, s->texts.list.n + s->records.list.n + s->names.list.n, more);
+        write_chip(s, h, s->kind, s->kind, s->texts.list.n + s->records.list.n + s->names.list.n,
+                   more);
     }
     html(h, "</div>");
 }
 
 /* ---- answer ---- */
 
-static void write_count(struct html *h, const char **before, size_t n, bool more, const char *one, const char *many)
+static void write_count(struct html *h, const char **before, size_t n, bool more, const char *one,
+                        const char *many)
 {
     if (!n) return;
     html(h, "%s%s%n %s", *before, more ? "at least " : "", n, n == 1 ? one : many);
@@ -279,18 +305,26 @@ static void write_scanned(struct search *s, struct html *h)
 {
     int64_t total = s->progress.total, done = s->out_of_time ? s->progress.done : s->result.n_bytes;
     if (s->kind && !strcmp(s->kind, "word")) return;
-    if (s->out_of_time || s->names_late) web_job_of(s->q)->no_store = true; /* the next time it may come further */
+    if (s->out_of_time || s->names_late)
+        web_job_of(s->q)->no_store = true; /* the next time it may come further */
     if (s->out_of_time)
-        html(h, " %b of %b of text were searched, then the time of a page was over. <a href=\"%s\">Search all of it</a>", done, total,
-             web_here(s->q, "all", "1", NULL));
+        html(h,
+             " %b of %b of text were searched, then the time of a page was over. <a "
+             "href=\"%s\">Search all of it</a>",
+             done, total, web_here(s->q, "all", "1", NULL));
     else if (s->result.limited)
-        html(h, " The search ended at the limit of %n places, after %b of %b.", s->kind ? (int64_t)PLACES_OF_KIND : (int64_t)PLACES,
-             done, total > done ? total : done);
+        html(h, " The search ended at the limit of %n places, after %b of %b.",
+             s->kind ? (int64_t)PLACES_OF_KIND : (int64_t)PLACES, done,
+             total > done ? total : done);
     else html(h, " All %b of text were searched in %t.", done, s->took_ns);
     if (s->names_late)
-        html(h, " Names were not looked through in time. <a href=\"%s\">Search names</a>", web_here(s->q, "kind", "word", NULL));
+        html(h, " Names were not looked through in time. <a href=\"%s\">Search names</a>",
+             web_here(s->q, "kind", "word", NULL));
     if (s->result.n_skipped)
-        html(h, " <b class=\"t-warn\">%n places were skipped:</b> the expression costs too much there.", s->result.n_skipped);
+        html(
+            h,
+            " <b class=\"t-warn\">%n places were skipped:</b> the expression costs too much there.",
+            s->result.n_skipped);
 }
 
 static void write_answer(struct search *s, struct html *h)
@@ -301,8 +335,11 @@ static void write_answer(struct search *s, struct html *h)
     html(h, "<p class=\"answer\"><b>");
     write_count(h, &before, s->names.list.n, s->names_limited, "name", "names");
     write_count(h, &before, s->texts.list.n, more, "line of an artifact", "lines of artifacts");
-    write_count(h, &before, s->records.list.n, more, "place in records and events", "places in records and events");
-    if (!n) html(h, "Nothing matches \xe2\x80\x9c%s\xe2\x80\x9d%s", s->text, s->kind ? " in what was chosen" : "");
+    write_count(h, &before, s->records.list.n, more, "place in records and events",
+                "places in records and events");
+    if (!n)
+        html(h, "Nothing matches \xe2\x80\x9c%s\xe2\x80\x9d%s", s->text,
+             s->kind ? " in what was chosen" : "");
     html(h, ".</b>");
     write_scanned(s, h);
     html(h, "</p>");
@@ -312,8 +349,12 @@ static void write_form(struct web_request *q, struct html *h, const char *text)
 {
     html(h, "<form class=\"filter\" action=\"/search\" role=\"search\">");
     if (q->file > 0) html(h, "<input type=\"hidden\" name=\"file\" value=\"%d\">", q->file);
-    if (web_param(q, "run")) html(h, "<input type=\"hidden\" name=\"run\" value=\"%s\">", web_param(q, "run"));
-    html(h, "<input class=\"q\" name=\"q\" value=\"%s\" aria-label=\"Word or expression\" placeholder=\"Word, or /expression/\">", text);
+    if (web_param(q, "run"))
+        html(h, "<input type=\"hidden\" name=\"run\" value=\"%s\">", web_param(q, "run"));
+    html(h,
+         "<input class=\"q\" name=\"q\" value=\"%s\" aria-label=\"Word or expression\" "
+         "placeholder=\"Word, or /expression/\">",
+         text);
     html(h, "<label><input type=\"checkbox\" name=\"i\" value=\"1\"%s> Ignore case</label>",
          web_param(q, "i") ? SPAN(" checked") : SPAN(""));
     html(h, "<label><input type=\"checkbox\" name=\"re\" value=\"1\"%s> Expression</label>",
@@ -325,17 +366,24 @@ static enum err write_found(struct search *s, struct html *h)
 {
     bool more = s->result.limited || s->out_of_time;
     const struct group groups[] = {
-        {"names", "Names", "operators, kernels, guards, files: every word that rows refer to", "word",
-         "<th class=\"grow w40\">Name</th><th class=\"fit\">Used as</th><th class=\"num\">Times</th><th class=\"fit\"></th>",
+        {"names", "Names", "operators, kernels, guards, files: every word that rows refer to",
+         "word",
+         "<th class=\"grow w40\">Name</th><th class=\"fit\">Used as</th><th "
+         "class=\"num\">Times</th><th class=\"fit\"></th>",
          &s->names, write_name_row, s->names_limited},
-        {"texts", "Graphs, code, guards and other texts", "in the order they were written; one place a line", NULL,
-         s->q->n_runs > 1 ? "<th class=\"grow w40\">Line</th><th class=\"w25\">Artifact</th><th class=\"fit opt\">Run</th>"
+        {"texts", "Graphs, code, guards and other texts",
+         "in the order they were written; one place a line", NULL,
+         s->q->n_runs > 1 ? "<th class=\"grow w40\">Line</th><th class=\"w25\">Artifact</th><th "
+                            "class=\"fit opt\">Run</th>"
                             "<th class=\"fit\">Compile</th><th class=\"num\">Line</th>"
-                          : "<th class=\"grow w40\">Line</th><th class=\"w25\">Artifact</th><th class=\"fit\">Compile</th>"
+                          : "<th class=\"grow w40\">Line</th><th class=\"w25\">Artifact</th><th "
+                            "class=\"fit\">Compile</th>"
                             "<th class=\"num\">Line</th>",
          &s->texts, write_text_row, more},
-        {"records", "Records and events", "heads of records, and payloads that are no artifact", "record",
-         "<th class=\"grow w40\">Text</th><th class=\"fit\">Key</th><th class=\"fit\">Compile</th><th class=\"num\">Byte of the log</th>",
+        {"records", "Records and events", "heads of records, and payloads that are no artifact",
+         "record",
+         "<th class=\"grow w40\">Text</th><th class=\"fit\">Key</th><th "
+         "class=\"fit\">Compile</th><th class=\"num\">Byte of the log</th>",
          &s->records, write_record_row, more},
     };
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) TRY(write_group(s, h, &groups[i]));
@@ -345,18 +393,21 @@ static enum err write_found(struct search *s, struct html *h)
 static void write_nothing(struct search *s, struct html *h)
 {
     if (s->flags & MATCH_IGNORE_CASE) {
-        web_state(h, WEB_NO_MATCH, "Nothing matches.", "Names and texts were searched, upper and lower case taken as equal.");
+        web_state(h, WEB_NO_MATCH, "Nothing matches.",
+                  "Names and texts were searched, upper and lower case taken as equal.");
         return;
     }
     web_state(h, WEB_NO_MATCH, "Nothing matches.", "Upper and lower case were told apart.");
-    html(h, "<p class=\"note\"><a href=\"%s\">Search again and ignore case</a></p>", web_here(s->q, "i", "1", NULL));
+    html(h, "<p class=\"note\"><a href=\"%s\">Search again and ignore case</a></p>",
+         web_here(s->q, "i", "1", NULL));
 }
 
 static enum err show(struct search *s, struct html *h)
 {
     enum err err = run(s);
     if (err == ERR_USAGE) {
-        web_state(h, WEB_ERROR, "The expression cannot be used.", arena_printf(&s->q->arena, "%s", err_text()));
+        web_state(h, WEB_ERROR, "The expression cannot be used.",
+                  arena_printf(&s->q->arena, "%s", err_text()));
         err_clear();
         return ERR_OK;
     }
@@ -373,7 +424,8 @@ enum err page_search(struct web_request *q, struct html *h)
     web_crumb(q, h, "Search", NULL);
     write_form(q, h, s.text ? s.text : "");
     if (!s.text) {
-        html(h, "<p class=\"note\">A word is found anywhere in names, graphs, generated code, guards, stacks and records of the whole "
+        html(h, "<p class=\"note\">A word is found anywhere in names, graphs, generated code, "
+                "guards, stacks and records of the whole "
                 "file. Between slashes stands a Perl expression: <code>/layer_?norm/</code>.</p>");
         return ERR_OK;
     }

@@ -1,7 +1,8 @@
-/* page_sql.c - the SQL console: a text, Run and Explain, the result, and beside it what there is to ask.
+/* page_sql.c - the SQL console: a text, Run and Explain, the result, and beside it what there is
+ * to ask.
  *
- * A link only fills the text in; a statement runs when the form is posted, on a connection of console.h. The named queries
- * and the schema are those that are compiled in. */
+ * A link only fills the text in; a statement runs when the form is posted, on a connection of
+ * console.h. The named queries and the schema are those that are compiled in. */
 #include <stdio.h>
 
 #include "store/base/clock.h"
@@ -40,7 +41,9 @@ static struct ask read_ask(struct web_request *q)
     struct ask a = {.sql = web_param(q, "sql"), .named = web_param(q, "named")};
     const struct store_query *query = a.named ? store_query_find(a.named) : NULL;
     if (!a.sql && query) a.sql = query->sql;
-    if (!a.sql) a.sql = "SELECT outcome, count(*) AS compiles, sum(total_ns) / 1e6 AS total_ms\nFROM compiles\nGROUP BY outcome";
+    if (!a.sql)
+        a.sql = "SELECT outcome, count(*) AS compiles, sum(total_ns) / 1e6 AS total_ms\nFROM "
+                "compiles\nGROUP BY outcome";
     if (!query) a.named = NULL;
     a.seconds = web_param_int(q, "seconds", SECONDS_DEFAULT);
     if (a.seconds < 1) a.seconds = 1;
@@ -62,11 +65,14 @@ static void write_query_list(struct web_request *q, struct html *h, const struct
 {
     html(h, "<form class=\"filter\" action=\"/sql\">");
     if (q->file > 0) html(h, "<input type=\"hidden\" name=\"file\" value=\"%d\">", q->file);
-    if (web_param(q, "run")) html(h, "<input type=\"hidden\" name=\"run\" value=\"%s\">", web_param(q, "run"));
-    html(h, "<span>Named query</span><select class=\"pick\" aria-label=\"Named query\" name=\"named\">");
+    if (web_param(q, "run"))
+        html(h, "<input type=\"hidden\" name=\"run\" value=\"%s\">", web_param(q, "run"));
+    html(h, "<span>Named query</span><select class=\"pick\" aria-label=\"Named query\" "
+            "name=\"named\">");
     for (const struct store_query *s = store_queries; s->name; s++)
         html(h, "<option value=\"%s\"%s>%s: %s</option>", s->name,
-             a->named && !strcmp(a->named, s->name) ? SPAN(" selected") : SPAN(""), s->name, s->summary);
+             a->named && !strcmp(a->named, s->name) ? SPAN(" selected") : SPAN(""), s->name,
+             s->summary);
     html(h, "</select><button class=\"btn\">Fill in</button></form>\n");
 }
 
@@ -76,8 +82,9 @@ static void write_parameters(struct web_request *q, struct html *h, const struct
     html(h, "<div class=\"filter\">");
     for (int i = 0; i < a->n_parameters; i++) {
         const char *value = parameter_value(q, a->parameters[i]);
-        html(h, "<label>:%s <input class=\"q\" name=\"%s\" value=\"%s\" placeholder=\"NULL\"></label>", a->parameters[i],
-             a->parameters[i], value ? value : "");
+        html(h,
+             "<label>:%s <input class=\"q\" name=\"%s\" value=\"%s\" placeholder=\"NULL\"></label>",
+             a->parameters[i], a->parameters[i], value ? value : "");
     }
     html(h, "</div>");
 }
@@ -96,16 +103,24 @@ static void write_form(struct web_request *q, struct html *h, const struct ask *
     if (q->file > 0) html(h, "<input type=\"hidden\" name=\"file\" value=\"%d\">", q->file);
     if (web_param(q, "run") && !span_find(span_of(a->sql), SPAN(":run"), 0))
         html(h, "<input type=\"hidden\" name=\"run\" value=\"%s\">", web_param(q, "run"));
-    html(h, "<textarea name=\"sql\" rows=\"%d\" spellcheck=\"false\" aria-label=\"Query\" maxlength=\"100000\">\n%s</textarea>",
-         rows < 6 ? (int64_t)6 : rows > 24 ? (int64_t)24 : rows, a->sql);
+    html(h,
+         "<textarea name=\"sql\" rows=\"%d\" spellcheck=\"false\" aria-label=\"Query\" "
+         "maxlength=\"100000\">\n%s</textarea>",
+         rows < 6    ? (int64_t)6
+         : rows > 24 ? (int64_t)24
+                     : rows,
+         a->sql);
     write_parameters(q, h, a);
-    html(h, "<div class=\"row runrow\"><button class=\"btn main\" name=\"act\" value=\"run\">Run</button>"
+    html(h, "<div class=\"row runrow\"><button class=\"btn main\" name=\"act\" "
+            "value=\"run\">Run</button>"
             "<button class=\"btn\" name=\"act\" value=\"explain\">Explain</button>"
-            "<button class=\"btn\" name=\"act\" value=\"csv\">CSV</button><button class=\"btn\" name=\"act\" value=\"json\">JSON</button>"
+            "<button class=\"btn\" name=\"act\" value=\"csv\">CSV</button><button class=\"btn\" "
+            "name=\"act\" value=\"json\">JSON</button>"
             "<label class=\"small\">at most <select name=\"seconds\">");
     static const int CHOICES[] = {5, 20, 60};
     for (int i = 0; i < 3; i++)
-        html(h, "<option value=\"%d\"%s>%d s</option>", CHOICES[i], CHOICES[i] == a->seconds ? SPAN(" selected") : SPAN(""), CHOICES[i]);
+        html(h, "<option value=\"%d\"%s>%d s</option>", CHOICES[i],
+             CHOICES[i] == a->seconds ? SPAN(" selected") : SPAN(""), CHOICES[i]);
     html(h, "</select></label></div></form>\n");
 }
 
@@ -120,13 +135,15 @@ static enum err bind_values(struct web_request *q, sqlite3_stmt *s)
         int rc = SQLITE_OK;
         if (value && span_to_i64(span_of(value), &number)) rc = sqlite3_bind_int64(s, i, number);
         else if (value) rc = sqlite3_bind_text(s, i, value, -1, SQLITE_STATIC);
-        if (rc != SQLITE_OK) return store_sql_error(sqlite3_db_handle(s), rc, "binding a parameter");
+        if (rc != SQLITE_OK)
+            return store_sql_error(sqlite3_db_handle(s), rc, "binding a parameter");
     }
     return ERR_OK;
 }
 
 /* Exactly one statement. */
-static enum err prepare(struct web_request *q, struct console *c, const char *sql, sqlite3_stmt **out)
+static enum err prepare(struct web_request *q, struct console *c, const char *sql,
+                        sqlite3_stmt **out)
 {
     const char *tail;
     sqlite3_stmt *second = NULL;
@@ -142,20 +159,30 @@ static enum err prepare(struct web_request *q, struct console *c, const char *sq
 
 static void write_foot(struct html *h, const struct grid_result *r, int64_t took_ns)
 {
-    html(h, "<p class=\"cut\">%n row%s \xc2\xb7 %t \xc2\xb7 read only", r->n, r->n == 1 ? "" : "s", took_ns);
-    if (r->truncated) html(h, " \xc2\xb7 <b class=\"t-warn\">truncated:</b> the grid stops at %n rows, CSV and JSON do not", r->n);
+    html(h, "<p class=\"cut\">%n row%s \xc2\xb7 %t \xc2\xb7 read only", r->n, r->n == 1 ? "" : "s",
+         took_ns);
+    if (r->truncated)
+        html(h,
+             " \xc2\xb7 <b class=\"t-warn\">truncated:</b> the grid stops at %n rows, CSV and JSON "
+             "do not",
+             r->n);
     html(h, "</p>");
 }
 
-static void write_failure(struct html *h, struct web_request *q, struct console *c, enum err err, const struct grid_result *r)
+static void write_failure(struct html *h, struct web_request *q, struct console *c, enum err err,
+                          const struct grid_result *r)
 {
     bool slow = c && console_timed_out(c);
     (void)err;
-    web_state(h, WEB_ERROR, slow ? "The query ran out of time and was stopped." : "The query did not run to its end.",
+    web_state(h, WEB_ERROR,
+              slow ? "The query ran out of time and was stopped."
+                   : "The query did not run to its end.",
               arena_printf(&q->arena, "%s. %lld rows had been read.", err_text(), (long long)r->n));
     if (slow)
-        html(h, "<p class=\"row runrow\"><button class=\"btn\" form=\"console\" name=\"act\" value=\"explain\">Explain</button>"
-                "<span class=\"dim small\">or choose a longer time above and run it again</span></p>");
+        html(h,
+             "<p class=\"row runrow\"><button class=\"btn\" form=\"console\" name=\"act\" "
+             "value=\"explain\">Explain</button>"
+             "<span class=\"dim small\">or choose a longer time above and run it again</span></p>");
     err_clear();
 }
 
@@ -179,7 +206,8 @@ static enum err run_shown(struct web_request *q, struct html *h, struct console 
 /* The statement's text, with what makes SQLite explain it. */
 static const char *text_to_run(struct web_request *q, const struct ask *a)
 {
-    return !strcmp(a->act, "explain") ? arena_printf(&q->arena, "EXPLAIN QUERY PLAN %s", a->sql) : a->sql;
+    return !strcmp(a->act, "explain") ? arena_printf(&q->arena, "EXPLAIN QUERY PLAN %s", a->sql)
+                                      : a->sql;
 }
 
 static enum err run(struct web_request *q, struct html *h, const struct ask *a)
@@ -217,12 +245,16 @@ static void write_running(struct web_request *q, struct html *h)
     struct console_info running[CONSOLE_SLOTS];
     int n = console_list(running);
     if (!n) return;
-    web_section(q, h, "running", "Running now", "a statement also ends when its page is closed", NULL);
+    web_section(q, h, "running", "Running now", "a statement also ends when its page is closed",
+                NULL);
     html(h, "<div class=\"tw\"><table><tbody>");
     for (int i = 0; i < n; i++) {
-        html(h, "<tr><td><code>%s</code></td><td class=\"num\">%t</td><td class=\"fit\">", running[i].sql, running[i].running_ns);
-        html(h, "<form action=\"/sql\" method=\"post\"><input type=\"hidden\" name=\"job\" value=\"%d\">"
-                "<button class=\"btn\" name=\"act\" value=\"cancel\">Stop</button></form></td></tr>\n",
+        html(h, "<tr><td><code>%s</code></td><td class=\"num\">%t</td><td class=\"fit\">",
+             running[i].sql, running[i].running_ns);
+        html(h,
+             "<form action=\"/sql\" method=\"post\"><input type=\"hidden\" name=\"job\" "
+             "value=\"%d\">"
+             "<button class=\"btn\" name=\"act\" value=\"cancel\">Stop</button></form></td></tr>\n",
              running[i].id);
     }
     html(h, "</tbody></table></div>");
@@ -232,7 +264,8 @@ static void write_running(struct web_request *q, struct html *h)
 static void stop(struct web_request *q, struct html *h)
 {
     if (console_cancel(web_param_int(q, "job", 0)))
-        web_state(h, WEB_TRUNCATED, "The statement was asked to stop.", "Its own page says how far it came.");
+        web_state(h, WEB_TRUNCATED, "The statement was asked to stop.",
+                  "Its own page says how far it came.");
     else web_state(h, WEB_NO_MATCH, "That statement has ended already.", NULL);
 }
 
@@ -244,10 +277,11 @@ static void write_object(struct html *h, const struct schema_object *o, bool ope
     struct schema_column c;
     char sentence[400];
     schema_sentence(o->comment, sentence, sizeof sentence);
-    html(h, "<li><details%s><summary><code>%s</code></summary><p class=\"micro\">%s</p><ul>", open ? SPAN(" open") : SPAN(""), o->name,
-         sentence);
+    html(h, "<li><details%s><summary><code>%s</code></summary><p class=\"micro\">%s</p><ul>",
+         open ? SPAN(" open") : SPAN(""), o->name, sentence);
     while (schema_column_next(&body, &c)) {
-        html(h, "<li class=\"in\" title=\"%s\"><code>%s</code><span class=\"dim\">", c.comment, c.name);
+        html(h, "<li class=\"in\" title=\"%s\"><code>%s</code><span class=\"dim\">", c.comment,
+             c.name);
         if (c.type.p) html(h, "%s", c.type);
         html(h, "</span></li>\n");
     }
@@ -268,7 +302,8 @@ static bool is_read(const char *sql, struct span name)
 }
 
 /* Tables or views of a schema text; those that the query names are open. */
-static void write_objects(struct html *h, const struct ask *a, const char *title, const char *text, bool views)
+static void write_objects(struct html *h, const struct ask *a, const char *title, const char *text,
+                          bool views)
 {
     struct span rest = span_of(text);
     struct schema_object o;
@@ -284,9 +319,12 @@ static void write_objects(struct html *h, const struct ask *a, const char *title
 static void write_head(struct web_request *q, struct html *h)
 {
     web_crumb(q, h, "SQL", NULL);
-    html(h, "<p class=\"note\">Reads this file only: one statement, SELECT or WITH, %d s (%d at most), %n rows in the grid, no limit of rows "
-            "in an export. The same text runs as <code>plumb sql %s</code>. A query that came with a link is filled in and waits for "
-            "Run.</p>",
+    html(h,
+         "<p class=\"note\">Reads this file only: one statement, SELECT or WITH, %d s (%d at "
+         "most), %n rows in the grid, no limit of rows "
+         "in an export. The same text runs as <code>plumb sql %s</code>. A query that came with a "
+         "link is filled in and waits for "
+         "Run.</p>",
          SECONDS_DEFAULT, SECONDS_MAX, (int64_t)GRID_ROWS, q->file_name);
 }
 
@@ -302,7 +340,8 @@ enum err page_sql(struct web_request *q, struct html *h)
     if (a.act && strcmp(a.act, "cancel")) err = run(q, h, &a);
     if (err || q->content_type) return err;
     html(&q->actions, "<a href=\"%s\">Link to this query</a>",
-         web_link(q, "/sql", "named", a.named, "sql", a.named && !web_param(q, "sql") ? NULL : a.sql, NULL));
+         web_link(q, "/sql", "named", a.named, "sql",
+                  a.named && !web_param(q, "sql") ? NULL : a.sql, NULL));
     write_running(q, h);
     write_objects(&q->drawer, &a, "Views", store_schema_derived, true);
     write_objects(&q->drawer, &a, "Tables", store_schema_recorded, false);

@@ -146,6 +146,23 @@ void web_outcome_word(struct html *h, struct span outcome)
     html(h, "<span class=\"%s\" title=\"%s\">%s</span>", class_, o->title, o->word);
 }
 
+/* Rank of a log of this run; STORE_NULL when it has none. */
+static int64_t rank_of(struct web_request *q, struct span log)
+{
+    static const char sql[] = "SELECT rank FROM source_file WHERE run = :run AND name = :log";
+    sqlite3_stmt *s;
+    int64_t rank = STORE_NULL;
+    enum err err = web_statement(q, "piece: rank of a log", sql, &s);
+    if (!err) err = store_bind_int(s, ":run", q->run);
+    if (!err) err = store_bind_text(s, ":log", log.p, (int64_t)log.n);
+    if (!err && web_step(q, s, &err)) {
+        rank = web_int(s, "rank");
+        sqlite3_reset(s);
+    }
+    if (err) err_clear();
+    return rank;
+}
+
 void web_compile_link(struct web_request *q, struct html *h, struct span log, struct span id,
                       int64_t occurrence, struct span outcome)
 {
@@ -153,6 +170,8 @@ void web_compile_link(struct web_request *q, struct html *h, struct span log, st
          web_link_compile(q, log, id, occurrence));
     if (outcome.p) web_outcome(h, outcome);
     html(h, "[%s]", id);
+    int64_t rank = q->n_logs > 1 && log.p ? rank_of(q, log) : STORE_NULL;
+    if (rank != STORE_NULL) html(h, "<span class=\"dim\" title=\"rank %d\">r%d</span>", rank, rank);
     if (occurrence > 1)
         html(h, "<span class=\"dim\" title=\"occurrence %n of this id\">#%d</span>", occurrence,
              occurrence);

@@ -32,7 +32,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-int web_file_generation(struct web_server *s, struct web_file *f)
+int web_file_generation(struct web_server *s, struct web_file *f, int64_t *size)
 {
     struct stat now;
     bool known = stat(f->path, &now) == 0;
@@ -42,16 +42,23 @@ int web_file_generation(struct web_server *s, struct web_file *f)
         f->generation++;
     }
     int generation = f->generation;
+    *size = f->seen.st_size;
     pthread_mutex_unlock(&s->lock);
     return generation;
 }
 
-static void close_file(struct web_open *o)
+static void drop_statements(struct web_open *o)
 {
     for (size_t i = 0; i < o->statements.n; i++) {
         sqlite3_finalize(o->statements.p[i].s);
         free((char *)o->statements.p[i].name);
     }
+    o->statements.n = 0;
+}
+
+static void close_file(struct web_open *o)
+{
+    drop_statements(o);
     LIST_RELEASE(&o->statements);
     text_reader_free(o->text);
     if (o->db) store_close(o->db);
@@ -77,15 +84,6 @@ static enum err open_file(struct web_file *f, int generation, struct web_open *o
 }
 
 /* ---- statements ---- */
-
-static void drop_statements(struct web_open *o)
-{
-    for (size_t i = 0; i < o->statements.n; i++) {
-        sqlite3_finalize(o->statements.p[i].s);
-        free((char *)o->statements.p[i].name);
-    }
-    o->statements.n = 0;
-}
 
 enum err web_statement(struct web_request *q, const char *name, const char *sql, sqlite3_stmt **out)
 {
@@ -253,6 +251,7 @@ static void finish(struct web_job *job, struct html *body)
     pthread_mutex_lock(&job->lock);
     if (job->state == JOB_STREAMING) {
         buf_span(&job->out, buf_text(&body->out));
+        html_release(body);
     } else {
         job->out = framed ? page.out : body->out;
         if (framed) html_release(body);
@@ -328,10 +327,21 @@ static struct web_job *take_job(struct web_server *s)
     return job;
 }
 
+/* Opens the first file before anybody asks: checking a schema takes some 15 ms. What fails here is
+ * said to the one who asks. */
+static void open_ahead(struct web_worker *w)
+{
+    struct web_file *first = &w->server->files[0];
+    int64_t size;
+    if (open_file(first, web_file_generation(w->server, first, &size), &w->open[0])) err_clear();
+    else if (w->open[0].live) close_file(&w->open[0]);
+}
+
 static void *work(void *context)
 {
     struct web_worker w = {.server = context};
     w.open = calloc((size_t)w.server->n_files, sizeof *w.open);
+    if (w.open && w.server->n_files) open_ahead(&w);
     for (struct web_job *job; w.open && (job = take_job(w.server));)
         run_job(&w, job), web_job_drop(job);
     for (int i = 0; w.open && i < w.server->n_files; i++) close_file(&w.open[i]);

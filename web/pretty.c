@@ -1,4 +1,5 @@
-/* pretty.c - a walk over the bytes: strings are copied whole, blanks between tokens go, brackets move the margin. */
+/* pretty.c - a walk over the bytes: strings are copied whole, blanks between tokens go, brackets
+ * move the margin. */
 #include "web/pretty.h"
 
 static size_t string_end(struct span s, size_t i)
@@ -8,7 +9,10 @@ static size_t string_end(struct span s, size_t i)
     return i < s.n ? i + 1 : s.n;
 }
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 /* Deeper levels than DEEPEST stay at its margin, so that blanks never outgrow the text by much. */
 static void new_line(struct buf *out, int depth)
@@ -18,7 +22,8 @@ static void new_line(struct buf *out, int depth)
     for (int i = 0; i < depth && i < DEEPEST; i++) buf_puts(out, "  ");
 }
 
-/* Copies tokens of a list or object on one line; gives the end of it, or 0 if it nests or is too wide. */
+/* Copies tokens of a list or object on one line; gives the end of it, or 0 if it nests or is too
+ * wide. */
 static size_t one_line(struct span s, size_t at, struct buf *line)
 {
     buf_clear(line);

@@ -1,5 +1,5 @@
-/* reason.c - see reason.h. Lines are told apart by how they begin; what is not recognised is left to the caller's view
- * of the whole text, never dropped. */
+/* reason.c - see reason.h. Lines are told apart by how they begin; what is not recognised is left
+ * to the caller's view of the whole text, never dropped. */
 #include "web/reason.h"
 
 static bool cut(struct span text, const char *mark, struct span *before, struct span *behind)
@@ -19,7 +19,8 @@ static bool read_tensor(struct recompile_reason *r)
     struct span rest, values, place;
     if (!span_starts(r->what, "tensor '")) return false;
     rest = span_from(r->what, 8);
-    if (!cut(rest, "' ", &r->subject, &rest) || !cut(rest, " mismatch", &r->property, &rest)) return false;
+    if (!cut(rest, "' ", &r->subject, &rest) || !cut(rest, " mismatch", &r->property, &rest))
+        return false;
     if (!cut(rest, ". expected ", &place, &values)) return true;
     r->place = span_trim(place);
     if (!cut(values, ", actual ", &r->expected, &r->actual)) {
@@ -70,7 +71,8 @@ static void read_user_stack(struct recompile_reason *r, struct span lines)
     struct span line, path, number, rest;
     while (span_next_line(&lines, &line)) {
         line = span_trim(line);
-        if (!span_starts(line, "File \"") || !cut(span_from(line, 6), "\", line ", &path, &rest)) continue;
+        if (!span_starts(line, "File \"") || !cut(span_from(line, 6), "\", line ", &path, &rest))
+            continue;
         if (!cut(rest, ", in ", &number, &rest)) number = rest;
         r->file = path;
         if (!span_to_i64(span_trim(number), &r->line)) r->line = 0;
@@ -120,7 +122,8 @@ static bool read_line(struct complaint *c, struct span line)
 /* The line before the explanation, else the first; *rest begins behind it. */
 static struct span find_headline(struct span text, struct span *rest)
 {
-    struct span lines = text, line, first = SPAN_NONE, last = SPAN_NONE, behind_first = text, behind_last = text, ignored;
+    struct span lines = text, line, first = SPAN_NONE, last = SPAN_NONE, behind_first = text,
+                behind_last = text, ignored;
     while (span_next_line(&lines, &line)) {
         if (labelled(line, "Explanation:", &ignored) && last.n) {
             *rest = behind_last;
@@ -140,8 +143,10 @@ struct complaint reason_of_complaint(struct span text)
     struct complaint c = {0};
     struct span rest, line, next;
     c.headline = find_headline(text, &rest);
-    if (span_starts(c.headline, LABEL)) c.headline = span_trim(span_from(c.headline, strlen(LABEL)));
-    c.preface = c.headline.n ? span_trim((struct span){text.p, (size_t)(c.headline.p - text.p)}) : SPAN_NONE;
+    if (span_starts(c.headline, LABEL))
+        c.headline = span_trim(span_from(c.headline, strlen(LABEL)));
+    c.preface = c.headline.n ? span_trim((struct span){text.p, (size_t)(c.headline.p - text.p)})
+                             : SPAN_NONE;
     for (next = rest; span_next_line(&next, &line); rest = next)
         if (!read_line(&c, line)) break;
     c.rest = span_trim(rest);

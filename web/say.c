@@ -1,4 +1,5 @@
-/* say.c - see say.h. A fold is a <details>: it opens without a script and prints open text only when opened. */
+/* say.c - see say.h. A fold is a <details>: it opens without a script and prints open text only
+ * when opened. */
 #include "web/say.h"
 
 #include "web/reason.h"
@@ -22,7 +23,8 @@ void say_complaint(struct html *h, struct span text)
     enum { SHORT = 3 };
     struct complaint c = reason_of_complaint(text);
     int64_t rest = count_lines(c.rest);
-    bool folded = rest > SHORT || c.context.n || c.url.n || c.preface.n || c.n_hints == REASON_HINTS;
+    bool folded =
+        rest > SHORT || c.context.n || c.url.n || c.preface.n || c.n_hints == REASON_HINTS;
     html(h, "<div class=\"say\"><b>");
     web_prose(h, c.headline);
     html(h, "</b>");
@@ -36,7 +38,10 @@ void say_complaint(struct html *h, struct span text)
     if (c.n_hints) html(h, "</ul>");
     if (rest && rest <= SHORT) html(h, "<pre class=\"one\">%s</pre>", c.rest);
     if (folded)
-        html(h, "<details class=\"say-all\"><summary>Whole text, %n lines</summary><pre class=\"one\">%s</pre></details>", count_lines(text), text);
+        html(h,
+             "<details class=\"say-all\"><summary>Whole text, %n lines</summary><pre "
+             "class=\"one\">%s</pre></details>",
+             count_lines(text), text);
     html(h, "</div>");
 }
 
@@ -46,5 +51,9 @@ void say_stack(struct html *h, const char *title, struct span text)
     if (!text.n) return;
     int64_t n = count_lines(text);
     if (n <= SHORT) html(h, "<pre class=\"one\">%s</pre>", text);
-    else html(h, "<details class=\"say-all\"><summary>%s, %n lines</summary><pre class=\"one\">%s</pre></details>", title, n, text);
+    else
+        html(h,
+             "<details class=\"say-all\"><summary>%s, %n lines</summary><pre "
+             "class=\"one\">%s</pre></details>",
+             title, n, text);
 }

@@ -1,4 +1,5 @@
-/* schema_doc.c - the schema keeps one column on one line and its prose in comments right above; that is all that is read. */
+/* schema_doc.c - the schema keeps one column on one line and its prose in comments right above;
+ * that is all that is read. */
 #include "web/schema_doc.h"
 
 /* Takes the word up to a blank, comma or parenthesis off the text. */
@@ -36,7 +37,8 @@ bool schema_next(struct span *rest, struct schema_object *out)
             comment.n = (size_t)(line.p + line.n - comment.p);
         } else if (table || view) {
             struct span name = span_from(line, table ? 13 : 12);
-            *out = (struct schema_object){.view = view, .name = take_word(&name), .comment = comment};
+            *out =
+                (struct schema_object){.view = view, .name = take_word(&name), .comment = comment};
             out->body = take_body(rest);
             return true;
         } else {

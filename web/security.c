@@ -103,6 +103,15 @@ static bool cross_site(const struct web_head *h)
            !span_is(h->fetch_site, "none");
 }
 
+/* A page of ours that sends a form says "null", since our own Referrer-Policy hides where it comes
+ * from (Fetch standard, "append a request Origin header"). Sec-Fetch-Site, which no page can
+ * forge, then tells. */
+static bool foreign_origin(const struct web_policy *p, const struct web_head *h)
+{
+    if (!h->origin.p || web_origin_is_ours(h->origin, p->port)) return false;
+    return !(span_is(h->origin, "null") && span_is(h->fetch_site, "same-origin"));
+}
+
 static bool top_navigation(const struct web_head *h)
 {
     return is_read(h->method) && span_is(h->fetch_mode, "navigate") &&
@@ -128,7 +137,7 @@ struct web_decision web_decide(const struct web_policy *p, const struct web_head
         if (top_navigation(h) && !h->is_public) return verdict(WEB_SHELL);
         return refuse(403, "The request was started by a page of another site.");
     }
-    if (h->origin.p && !web_origin_is_ours(h->origin, p->port))
+    if (foreign_origin(p, h))
         return refuse(403, "The request was started by a page of another origin.");
     if (h->is_public) return verdict(WEB_PASS);
     if (h->token.p && is_read(h->method)) {

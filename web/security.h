@@ -37,9 +37,10 @@ struct web_head {
 
 enum web_verdict {
     WEB_PASS,
-    WEB_EXCHANGE, /* right token in the address: set the cookie, redirect to the address without it */
-    WEB_SHELL,    /* page without data whose link leads on */
-    WEB_REFUSE    /* with status and sentence */
+    /* right token in the address: set the cookie, redirect to the address without it */
+    WEB_EXCHANGE,
+    WEB_SHELL, /* page without data whose link leads on */
+    WEB_REFUSE /* with status and sentence */
 };
 struct web_decision {
     enum web_verdict verdict;

@@ -1,6 +1,6 @@
 /* server.h - inside of the server: files, connections, jobs. Pages include web.h only.
  *
- *   http.c    sockets: takes requests, decides (security.c), answers from the cache, else queues a job;
+ *   http.c    sockets: takes requests, decides (security.c), answers from the cache or queues;
  *             sends what jobs say
  *   pool.c    query threads: open files, run pages, fill jobs
  *   cache.c   finished answers of closed files
@@ -14,6 +14,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "web/param.h"
@@ -80,6 +81,7 @@ struct web_job {
     bool no_store;
     struct web_file *shown;
     int generation;
+    int64_t file_size; /* bytes, when the request came */
 
     int phase; /* http.c: 0 new, 1 its body is read, 2 given to the pool */
     int refs;  /* guarded by lock: one of the connection, one of the pool */
@@ -109,7 +111,7 @@ struct web_server {
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct web_job *first, *last;
-    bool stopping;
+    atomic_bool stopping;
     struct web_cache *cache;
 };
 
@@ -142,7 +144,7 @@ enum err WARN_UNUSED web_statement(struct web_request *q, const char *name, cons
 /* Did the client of a job close its connection? From any thread. */
 bool web_client_left(struct web_job *job);
 /* Looks at the file: generation grows when it was replaced. */
-int web_file_generation(struct web_server *s, struct web_file *f);
+int web_file_generation(struct web_server *s, struct web_file *f, int64_t *size);
 
 /* frame.c: puts the frame around `body` into out. */
 void web_frame(struct web_request *q, const struct html *body, struct html *out);

@@ -1,5 +1,6 @@
-/* sql_grid.c - a column's name says what its values are: `compile` and `artifact` hold row ids, `compile_id` with `log` and `run`
- * beside it names a compile by its stable key. What cannot be found stays a plain value. */
+/* sql_grid.c - a column's name says what its values are: `compile` and `artifact` hold row ids,
+ * `compile_id` with `log` and `run` beside it names a compile by its stable key. What cannot be
+ * found stays a plain value. */
 #include "web/sql_grid.h"
 
 #include "store/db.h"
@@ -20,7 +21,9 @@ struct grid {
 static enum column_link link_of(const struct grid *g, const char *name)
 {
     if (!strcmp(name, "compile")) return LINK_COMPILE;
-    if (!strcmp(name, "artifact") || !strcmp(name, "artifact_id") || !strcmp(name, "first_artifact")) return LINK_ARTIFACT;
+    if (!strcmp(name, "artifact") || !strcmp(name, "artifact_id") ||
+        !strcmp(name, "first_artifact"))
+        return LINK_ARTIFACT;
     if (!strcmp(name, "compile_id") && g->log >= 0) return LINK_COMPILE_ID;
     return LINK_NONE;
 }
@@ -49,9 +52,9 @@ static const char *address_of(struct grid *g, enum column_link link, int64_t id)
     if (!err) err = store_bind_int(s, ":id", id);
     if (!err && web_step(g->q, s, &err)) {
         struct span run = web_text(s, "run"), log = web_text(s, "log");
-        href = link == LINK_COMPILE
-                   ? web_compile_address(g->q, run, log, web_text(s, "compile_id"), web_int(s, "occurrence"))
-                   : web_artifact_address(g->q, run, log, web_int(s, "offset"), 0);
+        href = link == LINK_COMPILE ? web_compile_address(g->q, run, log, web_text(s, "compile_id"),
+                                                          web_int(s, "occurrence"))
+                                    : web_artifact_address(g->q, run, log, web_int(s, "offset"), 0);
         sqlite3_reset(s);
     }
     if (err) err_clear();
@@ -68,7 +71,9 @@ static const char *href_of(struct grid *g, int i)
     if (g->link[i] == LINK_COMPILE_ID) {
         int64_t occurrence = g->occurrence < 0 ? 1 : sqlite3_column_int64(g->s, g->occurrence);
         struct span id = store_column_text(g->s, i);
-        return id.p ? web_compile_address(g->q, text_at(g, g->run), text_at(g, g->log), id, occurrence) : NULL;
+        return id.p ? web_compile_address(g->q, text_at(g, g->run), text_at(g, g->log), id,
+                                          occurrence)
+                    : NULL;
     }
     if (g->link[i] == LINK_NONE || sqlite3_column_type(g->s, i) != SQLITE_INTEGER) return NULL;
     return address_of(g, g->link[i], sqlite3_column_int64(g->s, i));
@@ -112,10 +117,11 @@ static void put_cell(struct grid *g, int i)
     const char *href = href_of(g, i);
     int type = sqlite3_column_type(g->s, i);
     if (href)
-        html(g->h, "<td class=\"%s\"><a class=\"k\" href=\"%s\">%s</a></td>", type == SQLITE_INTEGER ? "num" : "", href,
-             store_column_text(g->s, i));
+        html(g->h, "<td class=\"%s\"><a class=\"k\" href=\"%s\">%s</a></td>",
+             type == SQLITE_INTEGER ? "num" : "", href, store_column_text(g->s, i));
     else if (type == SQLITE_NULL) html(g->h, "<td class=\"dim\">NULL</td>");
-    else if (type == SQLITE_INTEGER) html(g->h, "<td class=\"num\">%d</td>", (int64_t)sqlite3_column_int64(g->s, i));
+    else if (type == SQLITE_INTEGER)
+        html(g->h, "<td class=\"num\">%d</td>", (int64_t)sqlite3_column_int64(g->s, i));
     else if (type == SQLITE_FLOAT) put_real(g, i);
     else if (type == SQLITE_BLOB) put_blob(g, i);
     else put_text(g, i);

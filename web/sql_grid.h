@@ -1,4 +1,5 @@
-/* sql_grid.h - rows of any statement as a table, with links where a column is known to name a compile or an artifact. */
+/* sql_grid.h - rows of any statement as a table, with links where a column is known to name a
+ * compile or an artifact. */
 #ifndef WEB_SQL_GRID_H
 #define WEB_SQL_GRID_H
 
@@ -11,7 +12,9 @@ struct grid_result {
     bool truncated; /* there were more */
 };
 
-/* Steps through the statement. An error of the statement is returned after what was read has been written. */
-enum err WARN_UNUSED grid_write(struct web_request *q, struct html *h, sqlite3_stmt *s, struct grid_result *out);
+/* Steps through the statement. An error of the statement is returned after what was read has been
+ * written. */
+enum err WARN_UNUSED grid_write(struct web_request *q, struct html *h, sqlite3_stmt *s,
+                                struct grid_result *out);
 
 #endif

@@ -6,7 +6,8 @@ static bool is_name(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* Where what begins at i ends: a string, a quoted name, a comment; i itself when nothing of that kind begins. */
+/* Where what begins at i ends: a string, a quoted name, a comment; i itself when nothing of that
+ * kind begins. */
 static size_t skip(struct span s, size_t i)
 {
     static const struct {

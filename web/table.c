@@ -173,7 +173,8 @@ static void put_head(struct view *v)
     html(v->h, "<div class=\"tw\"><table id=\"%s\" data-query=\"%s\"", v->t->id, v->t->query);
     if (v->t->stack) html(v->h, " class=\"stack\"");
     html(v->h, "><thead><tr>");
-    for (const struct web_column *c = v->t->columns; c->name; c++) put_head_cell(v, c);
+    for (const struct web_column *c = v->t->columns; c->name; c++)
+        if (c->kind != WEB_HIDDEN) put_head_cell(v, c);
     html(v->h, "</tr></thead><tbody>\n");
 }
 
@@ -234,6 +235,7 @@ static void put_row(struct view *v, sqlite3_stmt *s, const int *index)
     else html(v->h, "<tr>");
     int i = 0;
     for (const struct web_column *c = v->t->columns; c->name; c++, i++) {
+        if (c->kind == WEB_HIDDEN) continue;
         struct web_cell cell = {v->q, v->h, s, c, index[i], v->max[i]};
         html(v->h, "<td class=\"%s%s\">", c->kind == WEB_WRAP ? "wrap " : "", class_of(c));
         put_content(&cell);
@@ -364,11 +366,28 @@ static void put_table(struct view *v, const struct html *rows, int64_t shown)
     put_foot(v, shown);
 }
 
+/* The columns without that of ranks, which says nothing in a run of one log. */
+static void drop_rank(const struct web_table *t, struct web_column *out)
+{
+    int n = 0;
+    for (const struct web_column *c = t->columns; c->name; c++) {
+        REQUIRE("web:columns", n < MAX_COLUMNS - 1);
+        if (strcmp(c->name, "rank")) out[n++] = *c;
+    }
+    out[n] = (struct web_column){0};
+}
+
 enum err web_table(struct web_request *q, struct html *h, const struct web_table *t,
                    int64_t *n_rows)
 {
     struct html rows = {0};
-    struct view v = {.q = q, .h = &rows, .t = t};
+    struct web_column columns[MAX_COLUMNS];
+    struct web_table shown_table = *t;
+    struct view v = {.q = q, .h = &rows, .t = &shown_table};
+    if (q->n_logs <= 1) {
+        drop_rank(t, columns);
+        shown_table.columns = columns;
+    }
     int64_t shown = 0;
     read_params(&v);
     enum err err = t->once ? ERR_OK : count_rows(&v);

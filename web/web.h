@@ -129,7 +129,7 @@ void web_mark(struct html *h, const char *class_, const char *letter, const char
 void web_outcome(struct html *h, struct span outcome);
 /* Its word, coloured if it needs a look. */
 void web_outcome_word(struct html *h, struct span outcome);
-/* Mark and id as a link to the compile. */
+/* Mark, id and rank as a link to the compile. */
 void web_compile_link(struct web_request *q, struct html *h, struct span log, struct span id,
                       int64_t occurrence, struct span outcome);
 /* Bar of width pixels, value of max filled; class b1..b6. */
@@ -150,8 +150,10 @@ enum web_kind {
     WEB_BYTES, /* %b */
     WEB_SHARE, /* 0..1 */
     WEB_CLOCK, /* %c */
-    WEB_BAR, /* ns or count as a bar, scaled to the largest of the rows shown; no head, not sortable */
-    WEB_CUSTOM /* written by cell */
+    /* ns or count as a bar, scaled to the largest of the rows shown; no head, not sortable */
+    WEB_BAR,
+    WEB_HIDDEN, /* not shown, for the filter */
+    WEB_CUSTOM  /* written by cell */
 };
 enum { WEB_TABLE_ALL = 10000 /* rows shown with ?all=1 */ };
 struct web_cell {

@@ -1,4 +1,5 @@
-/* arena.h - memory that is freed all at once. Chunks double up to 1 MiB; larger requests get their own. */
+/* arena.h - memory that is freed all at once. Chunks double up to 1 MiB; larger requests get their
+ * own. */
 #ifndef STORE_BASE_ARENA_H
 #define STORE_BASE_ARENA_H
 

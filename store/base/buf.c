@@ -39,9 +39,18 @@ void buf_put(struct buf *b, const void *p, size_t n)
     b->p[b->n] = 0;
 }
 
-void buf_puts(struct buf *b, const char *text) { buf_put(b, text, strlen(text)); }
-void buf_putc(struct buf *b, char c) { buf_put(b, &c, 1); }
-void buf_span(struct buf *b, struct span s) { buf_put(b, s.p, s.n); }
+void buf_puts(struct buf *b, const char *text)
+{
+    buf_put(b, text, strlen(text));
+}
+void buf_putc(struct buf *b, char c)
+{
+    buf_put(b, &c, 1);
+}
+void buf_span(struct buf *b, struct span s)
+{
+    buf_put(b, s.p, s.n);
+}
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
@@ -166,4 +175,7 @@ static const char *no_escape(unsigned char c, char scratch[8])
     return NULL;
 }
 
-void buf_utf8(struct buf *b, struct span s) { put_escaped(b, s, no_escape); }
+void buf_utf8(struct buf *b, struct span s)
+{
+    put_escaped(b, s, no_escape);
+}

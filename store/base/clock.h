@@ -12,10 +12,17 @@ static inline int64_t clock_read_(clockid_t id)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 /* CLOCK_REALTIME, ns since 1970 UTC. */
-static inline int64_t clock_real(void) { return clock_read_(CLOCK_REALTIME); }
+static inline int64_t clock_real(void)
+{
+    return clock_read_(CLOCK_REALTIME);
+}
 /* CLOCK_MONOTONIC, ns. */
-static inline int64_t clock_mono(void) { return clock_read_(CLOCK_MONOTONIC); }
-/* Days since 1970-01-01 of a Gregorian date (proleptic). Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
+static inline int64_t clock_mono(void)
+{
+    return clock_read_(CLOCK_MONOTONIC);
+}
+/* Days since 1970-01-01 of a Gregorian date (proleptic). Source: H. Hinnant, "chrono-Compatible
+ * Low-Level Date Algorithms". */
 static inline int64_t clock_days(int64_t year, int month, int day)
 {
     year -= month <= 2;

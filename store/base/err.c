@@ -9,10 +9,9 @@ static _Thread_local char chain[4096];
 
 const char *err_name(enum err code)
 {
-    static const char *const names[] = {
-        "OK",
+    static const char *const names[] = {"OK",
 #define X(code, meaning) #code,
-        ERR_CODES(X)
+                                        ERR_CODES(X)
 #undef X
     };
     size_t n = sizeof names / sizeof *names;
@@ -57,8 +56,14 @@ void err_note(enum err code, const char *file, int line)
     if (tracing()) fprintf(stderr, "  through %s:%d (%s)\n", file, line, err_name(code));
 }
 
-const char *err_text(void) { return chain; }
-void err_clear(void) { chain[0] = 0; }
+const char *err_text(void)
+{
+    return chain;
+}
+void err_clear(void)
+{
+    chain[0] = 0;
+}
 
 void err_require_failed(const char *id, const char *cond, const char *file, int line)
 {

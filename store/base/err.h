@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WARN_UNUSED __attribute__((warn_unused_result))
+#define WARN_UNUSED       __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* code, meaning */
@@ -55,7 +55,7 @@ const char *err_text(void);
 void err_clear(void);
 
 #define err_set(code, ...) err_set_at((code), __FILE__, __LINE__, __VA_ARGS__)
-#define FAIL(code, ...) return err_set_at((code), __FILE__, __LINE__, __VA_ARGS__)
+#define FAIL(code, ...)    return err_set_at((code), __FILE__, __LINE__, __VA_ARGS__)
 #define TRY(expr)                                                                                  \
     do {                                                                                           \
         enum err try_err_ = (expr);                                                                \

@@ -1,8 +1,8 @@
 /* json.c - a tree built from yajl's events, where json_plain.c does not manage.
  *
- * yajl gives strings that may point into its own decode buffer; those are recognised by address (not
- * inside the text) and copied. NaN and Infinity, which yajl refuses, are handled by a second try on a
- * copy of the text where numbers that no program prints stand for them.
+ * yajl gives strings that may point into its own decode buffer; those are recognised by address
+ * (not inside the text) and copied. NaN and Infinity, which yajl refuses, are handled by a second
+ * try on a copy of the text where numbers that no program prints stand for them.
  */
 #include "store/base/json.h"
 #include "store/base/json_plain.h"
@@ -28,6 +28,7 @@ struct builder {
     struct json *root;
     struct span key; /* waiting for its value */
     const char *why; /* our own refusal, NULL when yajl's */
+    int n_values;
 };
 
 static bool inside(const struct builder *b, const unsigned char *p)
@@ -42,8 +43,14 @@ static struct span keep(struct builder *b, const unsigned char *p, size_t n)
     return inside(b, p) ? s : arena_copy(b->arena, s);
 }
 
+static const char too_many[] = "too many values";
+
 static struct json *add(struct builder *b, enum json_type type)
 {
+    if (b->n_values++ == JSON_VALUES) {
+        b->why = too_many;
+        return NULL;
+    }
     struct json *j = arena_alloc(b->arena, sizeof *j);
     if (!j) {
         b->why = "out of memory";
@@ -64,7 +71,10 @@ static struct json *add(struct builder *b, enum json_type type)
     return j;
 }
 
-static int on_null(void *ctx) { return add(ctx, JSON_NULL) != NULL; }
+static int on_null(void *ctx)
+{
+    return add(ctx, JSON_NULL) != NULL;
+}
 
 static int on_bool(void *ctx, int value)
 {
@@ -122,8 +132,14 @@ static int open_member(struct builder *b, enum json_type type)
     return 1;
 }
 
-static int on_map(void *ctx) { return open_member(ctx, JSON_OBJECT); }
-static int on_list(void *ctx) { return open_member(ctx, JSON_LIST); }
+static int on_map(void *ctx)
+{
+    return open_member(ctx, JSON_OBJECT);
+}
+static int on_list(void *ctx)
+{
+    return open_member(ctx, JSON_LIST);
+}
 
 static int on_close(void *ctx)
 {
@@ -151,17 +167,23 @@ static enum err parse_once(struct span text, struct arena *arena, struct json **
     if (!h) FAIL(ERR_NOMEM, "out of memory for a JSON parser");
     yajl_config(h, yajl_dont_validate_strings, 1);
     yajl_status st = yajl_parse(h, (const unsigned char *)text.p, text.n);
-    if (st == yajl_status_ok) st = yajl_complete_parse(h);
     size_t at = yajl_get_bytes_consumed(h);
+    if (st == yajl_status_ok) {
+        st = yajl_complete_parse(h);
+        at = text.n;
+    }
     yajl_free(h);
     if (st == yajl_status_ok && b.root && !b.depth) {
         *out = b.root;
         return ERR_OK;
     }
     if (b.why && !strcmp(b.why, "out of memory")) FAIL(ERR_NOMEM, "out of memory for JSON text");
+    if (b.why == too_many) FAIL(ERR_LIMIT, "JSON text of more than %d values", JSON_VALUES);
     if (!text.n) FAIL(ERR_FORMAT, "empty where JSON was expected");
     FAIL(ERR_FORMAT, "not valid JSON at byte %zu of %zu%s%s", at, text.n, b.why ? ": " : "",
-         b.why ? b.why : at >= text.n ? ": it ends too early" : "");
+         b.why          ? b.why
+         : at >= text.n ? ": it ends too early"
+                        : "");
 }
 
 /* Writes text with non-finite numbers outside strings replaced; false when there is none. */
@@ -191,22 +213,25 @@ static bool replace_non_finite(struct span text, struct buf *out)
 
 enum err json_parse(struct span text, struct arena *arena, struct json **out)
 {
-    bool out_of_memory;
+    enum err why;
     if (!text.p) text = SPAN("");
-    *out = json_plain(text, arena, &out_of_memory);
+    *out = json_plain(text, arena, &why);
     if (*out) return ERR_OK;
-    if (out_of_memory) FAIL(ERR_NOMEM, "out of memory for JSON text");
+    if (why == ERR_NOMEM) FAIL(ERR_NOMEM, "out of memory for JSON text");
+    if (why == ERR_LIMIT) FAIL(ERR_LIMIT, "JSON text of more than %d values", JSON_VALUES);
     return json_by_yajl(text, arena, out);
 }
 
 enum err json_by_yajl(struct span text, struct arena *arena, struct json **out)
 {
     enum err err = parse_once(text, arena, out);
-    if (err != ERR_FORMAT || (!memchr(text.p, 'N', text.n) && !memchr(text.p, 'I', text.n))) return err;
+    if (err != ERR_FORMAT || (!memchr(text.p, 'N', text.n) && !memchr(text.p, 'I', text.n)))
+        return err;
     struct buf finite = {0};
     if (replace_non_finite(text, &finite) && !finite.failed) {
         struct span copy = arena_copy(arena, buf_text(&finite));
-        err = copy.p ? parse_once(copy, arena, out) : err_set(ERR_NOMEM, "out of memory for JSON text");
+        err = copy.p ? parse_once(copy, arena, out)
+                     : err_set(ERR_NOMEM, "out of memory for JSON text");
     }
     buf_release(&finite);
     return err;

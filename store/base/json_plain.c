@@ -12,7 +12,8 @@
 struct plain {
     const char *p, *end;
     struct arena *arena;
-    bool out_of_memory;
+    enum err why;
+    int n_values;
 };
 
 static void skip_blanks(struct plain *s)
@@ -109,7 +110,7 @@ static bool read_escaped(struct plain *s, const char *begin, struct span *out)
     while (scan < s->end && *scan != '"') scan = plain_end(scan + (*scan == '\\' ? 2 : 1), s->end);
     if (scan >= s->end) return false;
     char *text = arena_alloc(s->arena, (size_t)(scan - begin) + 1), *to = text;
-    if (!text) return s->out_of_memory = true, false;
+    if (!text) return s->why = ERR_NOMEM, false;
     for (const char *from = begin;;) {
         const char *stop = plain_end(from, s->end);
         memcpy(to, from, (size_t)(stop - from));
@@ -236,8 +237,9 @@ struct level {
 
 static struct json *add_node(struct plain *s, struct level *top, struct span key)
 {
+    if (s->n_values++ == JSON_VALUES) return s->why = ERR_LIMIT, NULL;
     struct json *j = arena_alloc(s->arena, sizeof *j);
-    if (!j) return s->out_of_memory = true, NULL;
+    if (!j) return s->why = ERR_NOMEM, NULL;
     j->key = key;
     if (!top) return j;
     if (top->last) top->last->next = j;
@@ -325,12 +327,12 @@ static struct json *read_text(struct plain *s)
     return s->p == s->end ? root : NULL;
 }
 
-struct json *json_plain(struct span text, struct arena *arena, bool *out_of_memory)
+struct json *json_plain(struct span text, struct arena *arena, enum err *why)
 {
-    *out_of_memory = false;
+    *why = ERR_OK;
     if (!text.n) return NULL;
-    struct plain s = {text.p, text.p + text.n, arena, false};
+    struct plain s = {text.p, text.p + text.n, arena, ERR_OK, 0};
     struct json *root = read_text(&s);
-    *out_of_memory = s.out_of_memory;
+    *why = s.why;
     return root;
 }

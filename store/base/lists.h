@@ -13,7 +13,8 @@
 
 /* Makes room for one more item and evaluates to a pointer to it, or NULL when out of memory. */
 #define LIST_PUSH(list)                                                                            \
-    ((list)->n == (list)->size && !list_grow((void **)&(list)->p, &(list)->size, sizeof *(list)->p) \
+    ((list)->n == (list)->size &&                                                                  \
+             !list_grow((void **)&(list)->p, &(list)->size, sizeof *(list)->p)                     \
          ? NULL                                                                                    \
          : &(list)->p[(list)->n++])
 #define LIST_RELEASE(list) (free((list)->p), (list)->p = NULL, (list)->n = (list)->size = 0)

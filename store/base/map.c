@@ -60,7 +60,8 @@ static bool grow(struct map *m)
     bigger.slots = calloc(bigger.size, sizeof *bigger.slots);
     if (!bigger.slots) return false;
     for (size_t i = 0; i < m->size; i++)
-        if (m->slots[i].key.lo || m->slots[i].key.hi) *probe(&bigger, m->slots[i].key) = m->slots[i];
+        if (m->slots[i].key.lo || m->slots[i].key.hi)
+            *probe(&bigger, m->slots[i].key) = m->slots[i];
     free(m->slots);
     *m = bigger;
     return true;

@@ -2,8 +2,8 @@
  *
  * Text is looked up by its XXH3 128-bit hash (map_key), so the map's size does not depend on the
  * length of what it remembers. Integers are hashed by map_key_int. Two different texts of equal
- * hash would be taken for one: at 10^9 texts the chance is below 10^-20. A hash of attacker-made text is
- * seeded per process, so collisions cannot be prepared.
+ * hash would be taken for one: at 10^9 texts the chance is below 10^-20. A hash of attacker-made
+ * text is seeded per process, so collisions cannot be prepared.
  */
 #ifndef STORE_BASE_MAP_H
 #define STORE_BASE_MAP_H

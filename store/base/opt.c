@@ -6,7 +6,10 @@
 /* Two options that every verb has. */
 static const struct opt help_opt = {"help", 'h', NULL, "Print this help.", false};
 
-static bool takes_value(const struct opt *o) { return o->metavar && o->metavar[0] != '['; }
+static bool takes_value(const struct opt *o)
+{
+    return o->metavar && o->metavar[0] != '[';
+}
 
 static const struct opt *find_long(const struct verb *v, struct span name)
 {
@@ -28,8 +31,8 @@ static enum err unknown(const struct verb *v, const char *word)
 {
     struct buf b = {0};
     for (const struct opt *o = v->opts; o && o->name; o++) buf_printf(&b, " --%s", o->name);
-    enum err e = err_set(ERR_USAGE, "plumb %s does not know the option %s; it accepts%s --help", v->name, word,
-                         b.p ? b.p : "");
+    enum err e = err_set(ERR_USAGE, "plumb %s does not know the option %s; it accepts%s --help",
+                         v->name, word, b.p ? b.p : "");
     buf_release(&b);
     return e;
 }
@@ -54,15 +57,18 @@ static enum err parse_long(struct opt_call *call, char **argv, int argc, int *i)
     const struct opt *o = find_long(call->verb, name);
     if (!o) return unknown(call->verb, word);
     const char *value = equals ? equals + 1 : NULL;
-    if (!o->metavar && value) FAIL(ERR_USAGE, "--%s takes no value, but %s was given", o->name, value);
+    if (!o->metavar && value)
+        FAIL(ERR_USAGE, "--%s takes no value, but %s was given", o->name, value);
     if (takes_value(o) && !value) {
-        if (*i + 1 >= argc) FAIL(ERR_USAGE, "--%s needs a value: --%s %s", o->name, o->name, o->metavar);
+        if (*i + 1 >= argc)
+            FAIL(ERR_USAGE, "--%s needs a value: --%s %s", o->name, o->name, o->metavar);
         value = argv[++*i];
     }
     return give(call, o, value);
 }
 
-/* -abc: switches may be joined; the first that takes a value takes the rest of the word or the next word. */
+/* Switches may be joined as in -abc; the first that takes a value takes the rest of the word or the
+ * next word. */
 static enum err parse_letters(struct opt_call *call, char **argv, int argc, int *i)
 {
     for (char *p = argv[*i] + 1; *p; p++) {
@@ -85,9 +91,13 @@ static enum err check_count(const struct opt_call *call)
     if (call->help || (call->argc >= v->min_args && (v->max_args < 0 || call->argc <= v->max_args)))
         return ERR_OK;
     if (call->argc > v->max_args && v->max_args >= 0)
-        FAIL(ERR_USAGE, "plumb %s takes no more than %d argument%s, and %s is one too many; usage: plumb %s %s", v->name,
-             v->max_args, v->max_args == 1 ? "" : "s", call->argv[v->max_args], v->name, v->arguments);
-    FAIL(ERR_USAGE, "plumb %s needs more arguments; usage: plumb %s %s", v->name, v->name, v->arguments);
+        FAIL(
+            ERR_USAGE,
+            "plumb %s takes no more than %d argument%s, and %s is one too many; usage: plumb %s %s",
+            v->name, v->max_args, v->max_args == 1 ? "" : "s", call->argv[v->max_args], v->name,
+            v->arguments);
+    FAIL(ERR_USAGE, "plumb %s needs more arguments; usage: plumb %s %s", v->name, v->name,
+         v->arguments);
 }
 
 enum err opt_parse(const struct verb *verb, int argc, char **argv, struct opt_call *out)
@@ -134,8 +144,8 @@ const char *opt_value(const struct opt_call *call, const char *name, int n)
     return NULL;
 }
 
-static enum err scaled(const char *option, const char *text, const char *const units[], const double scale[],
-                       const char *accepted, int64_t *out)
+static enum err scaled(const char *option, const char *text, const char *const units[],
+                       const double scale[], const char *accepted, int64_t *out)
 {
     char *end;
     double v = strtod(text, &end);
@@ -168,8 +178,8 @@ enum err opt_duration(const char *option, const char *text, int64_t *out_ns)
 enum err opt_int(const char *option, const char *text, int64_t low, int64_t high, int64_t *out)
 {
     if (!span_to_i64(span_of(text), out) || *out < low || *out > high)
-        FAIL(ERR_USAGE, "--%s %s is not understood; it accepts whole numbers from %lld to %lld", option, text,
-             (long long)low, (long long)high);
+        FAIL(ERR_USAGE, "--%s %s is not understood; it accepts whole numbers from %lld to %lld",
+             option, text, (long long)low, (long long)high);
     return ERR_OK;
 }
 
@@ -182,7 +192,8 @@ static void option_head(struct buf *b, const struct opt *o)
 
 enum { HELP_WIDTH = 79, HELP_COLUMN = 28 };
 
-/* Writes words so that no line is wider than HELP_WIDTH, those after the first indented; lines of the text stay lines. Blank
+/* Writes words so that no line is wider than HELP_WIDTH, those after the first indented; lines
+ * of the text stay lines. Blank
  * lines, and lines that begin with blanks, are as they are. Ends the last line. */
 static void wrap(struct buf *b, const char *text, size_t column, size_t indent)
 {
@@ -220,8 +231,9 @@ static void help_row(struct buf *b, const struct opt *o)
 
 void opt_help(const struct verb *v, struct buf *out)
 {
-    buf_printf(out, "usage: plumb %s%s%s%s\n\n", v->name, v->opts && v->opts->name ? " [OPTION]..." : "",
-               *v->arguments ? " " : "", v->arguments);
+    buf_printf(out, "usage: plumb %s%s%s%s\n\n", v->name,
+               v->opts && v->opts->name ? " [OPTION]..." : "", *v->arguments ? " " : "",
+               v->arguments);
     wrap(out, v->description, 0, 0);
     buf_puts(out, "\noptions:\n");
     for (const struct opt *o = v->opts; o && o->name; o++) help_row(out, o);
@@ -230,7 +242,8 @@ void opt_help(const struct verb *v, struct buf *out)
     buf_puts(out, "\nexit status: 0 fine, 1 found what was asked about, 2 trouble\n");
 }
 
-/* Text for man(7): backslashes doubled, a leading dot or quote protected, blank lines become paragraphs. */
+/* Text for man(7): backslashes doubled, a leading dot or quote protected, blank lines become
+ * paragraphs. */
 static void man_text(struct buf *out, const char *text)
 {
     for (bool line_start = true; *text; text++) {
@@ -256,8 +269,8 @@ static void man_option(struct buf *out, const struct opt *o)
 
 void opt_man(const struct verb *v, struct buf *out)
 {
-    buf_printf(out, ".TH PLUMB-%s 1 \"\" \"plumb %s\" \"plumb manual\"\n.SH NAME\nplumb-%s \\- ", v->name, PLUMB_VERSION,
-               v->name);
+    buf_printf(out, ".TH PLUMB-%s 1 \"\" \"plumb %s\" \"plumb manual\"\n.SH NAME\nplumb-%s \\- ",
+               v->name, PLUMB_VERSION, v->name);
     man_text(out, v->summary);
     buf_printf(out, ".SH SYNOPSIS\n.B plumb %s\n[OPTION]...\n", v->name);
     man_text(out, v->arguments);
@@ -271,5 +284,6 @@ void opt_man(const struct verb *v, struct buf *out)
         man_text(out, v->examples);
         buf_puts(out, ".fi\n");
     }
-    buf_puts(out, ".SH EXIT STATUS\n0 fine, 1 found what was asked about (a difference, a strict failure), 2 trouble.\n");
+    buf_puts(out, ".SH EXIT STATUS\n0 fine, 1 found what was asked about (a difference, a strict "
+                  "failure), 2 trouble.\n");
 }

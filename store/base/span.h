@@ -17,7 +17,7 @@ struct span {
 };
 
 #define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
-#define SPAN_NONE ((struct span){NULL, 0})
+#define SPAN_NONE     ((struct span){NULL, 0})
 /* For printf("%.*s", SPAN_ARG(s)). */
 #define SPAN_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 
@@ -29,7 +29,10 @@ static inline bool span_eq(struct span a, struct span b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
-static inline bool span_is(struct span a, const char *text) { return span_eq(a, span_of(text)); }
+static inline bool span_is(struct span a, const char *text)
+{
+    return span_eq(a, span_of(text));
+}
 static inline bool span_starts(struct span a, const char *text)
 {
     size_t n = strlen(text);
@@ -42,6 +45,7 @@ static inline bool span_ends(struct span a, const char *text)
 }
 static inline struct span span_from(struct span a, size_t at)
 {
+    if (!a.p) return a; /* absent stays absent */
     return at >= a.n ? (struct span){a.p + a.n, 0} : (struct span){a.p + at, a.n - at};
 }
 static inline struct span span_to(struct span a, size_t end)

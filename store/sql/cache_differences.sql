@@ -1,4 +1,4 @@
--- cache_differences: Parts in which the key of a miss differs from the key asked for before it in the same cache; of the last 50 misses.
+-- cache_differences: Parts in which the key of a miss differs from the key asked for before it in the same cache; of the last 20 misses.
 -- :run  name of a run; all runs when not given
 WITH asked AS (
   SELECT e.id, e.cache, e.outcome, e.compile, f.name AS log, f.rank,
@@ -8,7 +8,7 @@ WITH asked AS (
   LEFT JOIN run r ON r.id = f.run
   WHERE (:run IS NULL OR r.name = :run) AND EXISTS (SELECT 1 FROM cache_component k WHERE k.cache_event = e.id)
 ), missed AS (
-  SELECT * FROM asked WHERE outcome = 'miss' AND before IS NOT NULL ORDER BY id DESC LIMIT 50
+  SELECT * FROM asked WHERE outcome = 'miss' AND before IS NOT NULL ORDER BY id DESC LIMIT 20
 ), part AS (
   SELECT m.id, k.name, min(k.position) AS position, max(CASE k.cache_event WHEN m.before THEN k.digest END) AS old,
     max(CASE k.cache_event WHEN m.id THEN k.digest END) AS new

@@ -26,7 +26,8 @@ SELECT k.text AS kind, sum(g.guards) AS guards, sum(g.guards) AS bar, sum(g.comp
     WHEN 'guard_added' THEN 'a relation of symbols that the trace needed'
     WHEN 'guard_added_fast' THEN 'a relation of symbols that the trace needed'
   END AS checks
-FROM (SELECT kind, count(*) AS guards, count(DISTINCT compile) AS compiles FROM guard
+FROM (SELECT kind, sum(n) AS guards, count(compile) AS compiles
+  FROM (SELECT kind, source, compile, count(*) AS n FROM guard GROUP BY kind, source, compile)
   WHERE source IN (SELECT f.id FROM source_file f LEFT JOIN run r ON r.id = f.run WHERE :run IS NULL OR r.name = :run)
   GROUP BY kind) g
 JOIN string k ON k.id = g.kind

@@ -19,6 +19,8 @@ SELECT 'artifacts', (SELECT count(*) FROM artifact WHERE source IN (SELECT id FR
 UNION ALL
 SELECT 'caches', (SELECT count(*) FROM cache_event WHERE source IN (SELECT id FROM log)), 0
 UNION ALL
+SELECT 'provenance', (SELECT count(*) FROM provenance_map WHERE compile IN (SELECT id FROM made)), 0
+UNION ALL
 SELECT 'exports', (SELECT count(*) FROM export_finding WHERE source IN (SELECT id FROM log)), 1
 UNION ALL
 SELECT 'health', (SELECT coalesce(sum(count), 0) FROM loss WHERE source IN (SELECT id FROM log)), 1;

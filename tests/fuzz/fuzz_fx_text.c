@@ -1,4 +1,5 @@
-/* fuzz_fx_text.c - libFuzzer target: any bytes as FX graphs and as a guard tree; the invariants must hold. */
+/* fuzz_fx_text.c - libFuzzer target: any bytes as FX graphs and as a guard tree; the invariants
+ * must hold. */
 #include <stdlib.h>
 
 #include "capture/fx_text.h"

@@ -27,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!copy) return 0;
     memcpy(copy, data, size);
     struct span text = {copy, size};
-    bool out_of_memory;
-    struct json *other = NULL, *quick = json_plain(text, &arena, &out_of_memory);
+    enum err why;
+    struct json *other = NULL, *quick = json_plain(text, &arena, &why);
     /* 1e99999 and the like stand for Python's Infinity on yajl's side. */
     if (memmem(copy, size, "e99999", 6)) quick = NULL;
     if (quick && (json_by_yajl(text, &arena, &other) || !same(quick, other))) abort();

@@ -1,6 +1,8 @@
-/* fuzz_sql.c - any text as SQL on the console of a small trace: nothing may be written, run past its limits, or break memory.
+/* fuzz_sql.c - any text as SQL on the console of a small trace: nothing may be written, run past
+ * its limits, or break memory.
  *
- * The first byte chooses the result format; the rest is the statement text. Statements run one after the other as in plumb sql.
+ * The first byte chooses the result format; the rest is the statement text. Statements run one
+ * after the other as in plumb sql.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -22,13 +24,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A few rows of what views join; the file loses its name at once. */
 static const char rows[] =
-    "INSERT INTO run(id, name) VALUES (1, 'r'); INSERT INTO string VALUES (1, 'x'), (2, 'artifact'), (3, 'relu');"
+    "INSERT INTO run(id, name) VALUES (1, 'r');"
+    "INSERT INTO string(id, text) VALUES (1, 'x'), (2, 'artifact'), (3, 'relu');"
     "INSERT INTO source_file(id, run, name, size, state) VALUES (1, 1, 'l', 12, 'complete');"
-    "INSERT INTO text_frame VALUES (1, 0, 12, 0, x'68656c6c6f2072656c750a0a');"
-    "INSERT INTO compile(id, source, compile_id, occurrence, outcome, name) VALUES (1, 1, '0/0', 1, 'ok', 1), (2, 1, '0/1', 1, 'failed', 1);"
-    "INSERT INTO artifact(id, source, offset, stored, indented, size, key, name, compile) VALUES (1, 1, 0, 11, 0, 11, 2, 3, 1);"
-    "INSERT INTO stack VALUES (1, NULL, 1, 5, 3, NULL), (2, 1, 1, 6, 3, 1); INSERT INTO recompile VALUES (2, 0, '0/0', 'x == 1');"
-    "INSERT INTO event VALUES (1, 1, 5, 1, 1, 3, NULL, 1, 0), (2, 2, 2, 1, 1, 1, 1, 1, 0);";
+    "INSERT INTO text_frame(stream, offset, size, codec, data)"
+    " VALUES (1, 0, 12, 0, x'68656c6c6f2072656c750a0a');"
+    "INSERT INTO compile(id, source, compile_id, occurrence, outcome, name)"
+    " VALUES (1, 1, '0/0', 1, 'ok', 1), (2, 1, '0/1', 1, 'failed', 1);"
+    "INSERT INTO artifact(id, source, offset, stored, indented, size, key, name, compile)"
+    " VALUES (1, 1, 0, 11, 0, 11, 2, 3, 1);"
+    "INSERT INTO stack(id, parent, file, line, name, loc)"
+    " VALUES (1, NULL, 1, 5, 3, NULL), (2, 1, 1, 6, 3, 1);"
+    "INSERT INTO recompile(compile, position, previous, reason) VALUES (2, 0, '0/0', 'x == 1');"
+    "INSERT INTO event(id, ts, dur, track, kind, name, parent, corr, flags)"
+    " VALUES (1, 1, 5, 1, 1, 3, NULL, 1, 0), (2, 2, 2, 1, 1, 1, 1, 1, 0);";
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -38,6 +47,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     if (store_create(path, &db) || store_exec(db, rows) || store_finish(db, "closed") ||
         store_open_read(path, STORE_OPEN_DEFAULT, &db) || store_console_limits(db, &console)) {
         fprintf(stderr, "%s\n", err_text());
+        unlink(path);
         exit(2);
     }
     sqlite3_hard_heap_limit64(256 << 20);
@@ -48,7 +58,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static enum err count(void *context, struct span piece)
 {
     *(size_t *)context += piece.n;
-    return ERR_OK;
+    return store_console_check(&console);
 }
 
 /* Runs the first statement of the text and gives what follows it. */
@@ -58,7 +68,8 @@ static const char *run_statement(const char *text, enum table_format format)
     const char *rest = NULL;
     struct table_result result;
     size_t n = 0;
-    const struct table_style style = {.format = format, .max_width = 40, .max_rows = 200, .terminal = true};
+    const struct table_style style = {
+        .format = format, .max_width = 40, .max_rows = 200, .terminal = true};
     const struct table_sink sink = {count, &n};
     store_console_start(&console, 50000000);
     if (sqlite3_prepare_v3(db, text, -1, 0, &s, &rest) != SQLITE_OK) rest = NULL;

@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import time
@@ -22,6 +23,10 @@ BUILD = pathlib.Path(os.environ.get("PLUMB_BUILD", ROOT / "build")).resolve()
 KEPT = ROOT / "tests/data/logs"
 GIVEN = pathlib.Path(os.environ["PLUMB_TEST_DATA"]) if os.environ.get("PLUMB_TEST_DATA") else None
 TIMEOUT = float(os.environ.get("PLUMB_TEST_TIMEOUT", "120"))
+
+
+# Started in the background by a shell, this process ignores SIGINT, and what it starts would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Result:

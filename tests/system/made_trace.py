@@ -66,7 +66,7 @@ class Trace:
                        size=len(text), rank=rank, n_records=1, n_payloads=1, state=state, year_from="chromium")
         for at in range(0, len(text), 1 << 20):
             piece = text[at:at + (1 << 20)]
-            self.add("text_frame", stream=log, offset=at, size=len(piece), codec=0, data=piece)
+            self.add("text_frame", stream=log, offset=at, size=len(piece), codec=0, packed=len(piece), data=piece)
         return log
 
     def compile(self, log, compile_id, outcome="ok", occurrence=1, name="f", **more):

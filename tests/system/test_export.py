@@ -77,6 +77,16 @@ def test_same_as_tlparse(log, traces, tlparse):
         assert list(a) == list(b)
 
 
+@pytest.mark.parametrize("log", [path for _, path in LOGS], ids=[name for name, _ in LOGS])
+def test_numbers_are_those_of_the_rows(log, traces):
+    """artifact.number and the names in compile_directory.json come from two readings of the log; they agree."""
+    directory = json.loads(run_plumb("export", traces(log), "--compile-directory").out)
+    files = {a["url"] for listing in directory.values() for a in listing["artifacts"]}
+    numbered = {int(m[1]) for url in files if (m := re.search(r"_(\d+)\.\w+$", url)) and not url.startswith("dump_file/")}
+    rows = values(traces(log), "SELECT number FROM artifacts WHERE number IS NOT NULL AND key NOT IN ('dump_file', 'link')")
+    assert set(rows) <= numbered
+
+
 def test_raw_jsonl_by_rule(traces):
     """Without tlparse: one line per record that is neither str nor chromium_event, in order, with the prefix's fields."""
     log = next(iter(sorted(run_folder("recompiles").glob("*.log*"))))

@@ -4,13 +4,14 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 
 import pytest
 
-from made_trace import ROOT, Trace
+from made_trace import ROOT, Trace, schema
 
 PLUMB = os.environ.get("PLUMB", os.path.join(ROOT, "build", "plumb"))
 TEXT = b"alpha\nbeta relu\n<b>\x1b[31mred|\x1b[0m</b>\n"
@@ -166,6 +167,10 @@ def test_reading_only(trace, sql):
 def test_timeout(trace):
     sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     assert "time limit" in plumb(trace, sql, "--timeout", "200ms", code=2)
+    assert ask(trace, "--named", "failures", "--timeout", "60")
+    wide = "SELECT hex(zeroblob(1000000)) FROM string a, string b, string c"
+    for form in ("table", "markdown", "csv"):
+        assert "time limit" in plumb(trace, wide, "--timeout", "300ms", "--format", form, "--width", 0, code=2)
 
 
 def test_write_changes_rows_and_not_the_schema(trace, tmp_path):
@@ -176,7 +181,10 @@ def test_write_changes_rows_and_not_the_schema(trace, tmp_path):
     assert ask(copy, "SELECT 1 AS a") == [{"a": 1}]
 
 
-def test_several_files_and_gzip(trace, tmp_path):
+def test_several_files_and_gzip(trace, tmp_path, monkeypatch):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
     packed = tmp_path / "b.db.gz"
     single = make(tmp_path / "b.db", ranks=(0,))
     packed.write_bytes(gzip.compress(open(single, "rb").read()))
@@ -184,7 +192,7 @@ def test_several_files_and_gzip(trace, tmp_path):
     assert ask(trace, packed, sql) == [{"m": 5, "a": 5, "b": 3}]
     assert ask(packed, trace, sql) == [{"m": 3, "a": 3, "b": 5}]
     assert ask(packed, "SELECT artifact_text(1) AS t") == [{"t": TEXT[:16].decode()}]
-    assert not [f for f in os.listdir("/tmp") if f.startswith("plumb-") and f.endswith(".db")]
+    assert not os.listdir(folder)
 
 
 def test_files_that_are_no_trace(tmp_path):
@@ -194,6 +202,13 @@ def test_files_that_are_no_trace(tmp_path):
     other = tmp_path / "other.db"
     sqlite3.connect(other).execute("CREATE TABLE t(a)").connection.commit()
     assert "no plumb trace" in plumb(other, "SELECT 1", code=2)
+    for refused in (False, True):
+        changed = Trace(tmp_path / f"changed{refused}.db")
+        changed.db.execute("DROP TABLE track")
+        track = re.search(r"CREATE TABLE track \([^;]*;", schema()[0]).group(0)
+        changed.db.execute(track.replace("-- local id", "-- another comment", 1) if not refused else track.replace("tid INTEGER", "tid TEXT"))
+        message = plumb(changed.close(), "SELECT 1", code=2 if refused else 0)
+        assert ('holds the table "track"' in message) == refused
     newer = Trace(tmp_path / "newer.db")
     newer.db.execute("PRAGMA user_version=2")
     assert "format 0.2; this plumb reads 0.1" in plumb(newer.close(), "SELECT 1", code=2)

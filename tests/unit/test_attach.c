@@ -1,4 +1,5 @@
-/* test_attach.c - several traces in one connection, and a reader that leaves the locks of a writer in the same process alone. */
+/* test_attach.c - several traces in one connection, and a reader that leaves the locks of a
+ * writer in the same process alone. */
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -51,10 +52,13 @@ static void attaches_in_order(void **state)
     pack(0), pack(2);
     char *const list[] = {paths[0], paths[1], paths[2]};
     if (store_open_several(list, 3, STORE_OPEN_DEFAULT, &db)) fail_msg("%s", err_text());
-    assert_int_equal(store_int(db, "SELECT (SELECT run FROM runs) = 'first' AND (SELECT run FROM t1.runs) = 'first' AND "
-                                   "(SELECT run FROM t2.runs) = 'second' AND (SELECT run FROM t3.runs) = 'third'",
-                               &ok),
-                     ERR_OK);
+    assert_int_equal(
+        store_int(
+            db,
+            "SELECT (SELECT run FROM runs) = 'first' AND (SELECT run FROM t1.runs) = 'first' AND "
+            "(SELECT run FROM t2.runs) = 'second' AND (SELECT run FROM t3.runs) = 'third'",
+            &ok),
+        ERR_OK);
     assert_int_equal(ok, 1);
     assert_int_not_equal(sqlite3_exec(db, "DELETE FROM t2.run", NULL, NULL, NULL), SQLITE_OK);
     store_close(db);
@@ -68,7 +72,8 @@ static void refuses_too_many_and_bad_ones(void **state)
     make(0, "first");
     char *list[STORE_MOST_FILES + 1];
     for (int i = 0; i <= STORE_MOST_FILES; i++) list[i] = paths[0];
-    assert_int_equal(store_open_several(list, STORE_MOST_FILES + 1, STORE_OPEN_DEFAULT, &db), ERR_LIMIT);
+    assert_int_equal(store_open_several(list, STORE_MOST_FILES + 1, STORE_OPEN_DEFAULT, &db),
+                     ERR_LIMIT);
     assert_int_equal(store_open_several(list, STORE_MOST_FILES, STORE_OPEN_DEFAULT, &db), ERR_OK);
     store_close(db);
     list[1] = (char *)"/nonexistent.db";
@@ -82,7 +87,8 @@ static bool is_locked(const char *path)
 {
     pid_t child = fork();
     if (!child) {
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 512};
+        struct flock lock = {
+            .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 512};
         int fd = open(path, O_RDWR);
         _exit(fd < 0 || fcntl(fd, F_GETLK, &lock) ? 2 : lock.l_type != F_UNLCK);
     }

@@ -17,8 +17,15 @@ static void reads_numbers_whole(void **state)
         bool ok;
         int64_t value;
     } cases[] = {
-        {"0", true, 0}, {"-1", true, -1}, {"9223372036854775807", true, INT64_MAX}, {"-9223372036854775808", true, INT64_MIN},
-        {"9223372036854775808", false, 0}, {"", false, 0}, {"-", false, 0}, {"1 ", false, 0}, {"0x1", false, 0},
+        {"0", true, 0},
+        {"-1", true, -1},
+        {"9223372036854775807", true, INT64_MAX},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"9223372036854775808", false, 0},
+        {"", false, 0},
+        {"-", false, 0},
+        {"1 ", false, 0},
+        {"0x1", false, 0},
         {"99999999999999999999999", false, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -53,8 +60,9 @@ static void knows_utf8(void **state)
         const char *bytes;
         size_t length;
     } cases[] = {
-        {"a", 1}, {"\xc3\xa9", 2}, {"\xe2\x82\xac", 3}, {"\xf0\x9f\x98\x80", 4}, {"\xc0\x80", 0}, {"\xed\xa0\x80", 0},
-        {"\xf4\x90\x80\x80", 0}, {"\x80", 0}, {"\xe2\x82", 0}, {"\xff", 0}, {"\xe0\x80\x80", 0}, {"\xf0\x80\x80\x80", 0},
+        {"a", 1},        {"\xc3\xa9", 2},     {"\xe2\x82\xac", 3},     {"\xf0\x9f\x98\x80", 4},
+        {"\xc0\x80", 0}, {"\xed\xa0\x80", 0}, {"\xf4\x90\x80\x80", 0}, {"\x80", 0},
+        {"\xe2\x82", 0}, {"\xff", 0},         {"\xe0\x80\x80", 0},     {"\xf0\x80\x80\x80", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(utf8_length(span_of(cases[i].bytes)), cases[i].length);
@@ -137,7 +145,10 @@ static void lists_grow(void **state)
     LIST_RELEASE(&l);
 }
 
-static enum err fails(void) { FAIL(ERR_FORMAT, "byte %d is wrong", 5); }
+static enum err fails(void)
+{
+    FAIL(ERR_FORMAT, "byte %d is wrong", 5);
+}
 static enum err forwards(void)
 {
     TRY(fails());
@@ -168,11 +179,16 @@ static void counts_days(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_numbers_whole), cmocka_unit_test(cuts_lines),
-        cmocka_unit_test(knows_utf8),          cmocka_unit_test(escapes),
-        cmocka_unit_test(buffers_grow_and_fail_softly), cmocka_unit_test(arenas_align_and_clear),
-        cmocka_unit_test(maps_remember),       cmocka_unit_test(lists_grow),
-        cmocka_unit_test(errors_chain),        cmocka_unit_test(counts_days),
+        cmocka_unit_test(reads_numbers_whole),
+        cmocka_unit_test(cuts_lines),
+        cmocka_unit_test(knows_utf8),
+        cmocka_unit_test(escapes),
+        cmocka_unit_test(buffers_grow_and_fail_softly),
+        cmocka_unit_test(arenas_align_and_clear),
+        cmocka_unit_test(maps_remember),
+        cmocka_unit_test(lists_grow),
+        cmocka_unit_test(errors_chain),
+        cmocka_unit_test(counts_days),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -33,7 +33,10 @@ static void test_small(void **unused)
 }
 
 static uint32_t seed = 3;
-static uint32_t next(uint32_t n) { return (seed = seed * 1664525 + 1013904223) / 65536 % n; }
+static uint32_t next(uint32_t n)
+{
+    return (seed = seed * 1664525 + 1013904223) / 65536 % n;
+}
 
 static void make(char *text, int n)
 {
@@ -54,8 +57,10 @@ static void check(const char *a, const char *b, int64_t most)
     assert_int_equal(diff_texts(&arena, span_of(a), span_of(b), &d), ERR_OK);
     for (size_t i = 0; i < d.n; i++) {
         const struct diff_line *l = &d.lines[i];
-        if (l->kind != DIFF_NEW) buf_span(&left, l->text), buf_putc(&left, '\n'), assert_int_equal(l->a, ++na);
-        if (l->kind != DIFF_GONE) buf_span(&right, l->text), buf_putc(&right, '\n'), assert_int_equal(l->b, ++nb);
+        if (l->kind != DIFF_NEW)
+            buf_span(&left, l->text), buf_putc(&left, '\n'), assert_int_equal(l->a, ++na);
+        if (l->kind != DIFF_GONE)
+            buf_span(&right, l->text), buf_putc(&right, '\n'), assert_int_equal(l->b, ++nb);
     }
     assert_string_equal(buf_text(&left).p, a);
     assert_string_equal(buf_text(&right).p, b);

@@ -281,7 +281,28 @@ static void finds_year_and_zone(void **state)
                 "2026chromium7200");
     assert_int_equal(ask("SELECT start_ts FROM process"), 1795399200 * INT64_C(1000000000));
     assert_int_equal(ask("SELECT ts FROM event"), 1795399201000000500);
-    expect_text("SELECT kind FROM clock", "chromium");
+    expect_text("SELECT kind FROM clock", "chromium chromium");
+}
+
+static void corrects_a_guess(void **state)
+{
+    (void)state;
+    begin("late");
+    for (int i = 0; i < 3; i++) {
+        char *payload = malloc((3 << 20) + 1);
+        memset(payload, 'a', 3 << 20);
+        payload[3 << 20] = 0;
+        record_at(0, "{\"x\": {}}", payload);
+        free(payload);
+    }
+    chromium(1, "i", "x", "", "");
+    record_at(2, "{\"x\": {}}", NULL);
+    done();
+    expect_text("SELECT year_from FROM source_file", "chromium");
+    expect_text("SELECT kind FROM clock", "file chromium");
+    assert_int_equal(ask("SELECT count(*) FROM diag"), 1);
+    assert_int_equal(ask("SELECT ts FROM unknown_record ORDER BY id DESC LIMIT 1"),
+                     1795399202 * INT64_C(1000000000));
 }
 
 static void guesses_the_year_of_the_file(void **state)
@@ -472,6 +493,7 @@ int main(void)
         cmocka_unit_test(keeps_artifacts_as_ranges),
         cmocka_unit_test(keeps_recycled_paths_apart),
         cmocka_unit_test(finds_year_and_zone),
+        cmocka_unit_test(corrects_a_guess),
         cmocka_unit_test(guesses_the_year_of_the_file),
         cmocka_unit_test(pairs_begins_and_ends),
         cmocka_unit_test(replaces_only_after_success),

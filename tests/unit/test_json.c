@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "store/base/json.h"
+#include "store/base/json_plain.h"
 
 static struct json *parse(struct arena *a, const char *text)
 {
@@ -16,7 +16,8 @@ static void reads_members(void **state)
 {
     (void)state;
     struct arena a = {0};
-    struct json *j = parse(&a, "{\"a\": [1, -2.5, \"x\\ny\", null, true], \"b\": {\"c\": 12345678901234567890}, \"a2\": \"\"}");
+    struct json *j = parse(&a, "{\"a\": [1, -2.5, \"x\\ny\", null, true], \"b\": {\"c\": "
+                               "12345678901234567890}, \"a2\": \"\"}");
     const struct json *l = json_get(j, "a");
     assert_int_equal(l->n, 5);
     assert_int_equal(json_int(l->first, 0), 1);
@@ -31,8 +32,8 @@ static void reads_members(void **state)
 static void prints_what_it_read(void **state)
 {
     (void)state;
-    static const char *const same[] = {"[]", "{}", "[1, 2.50, \"a\\\"b\", null, true, false]", "{\"k\": [NaN, Infinity, -Infinity]}",
-                                       "\"\\u0001\\n\""};
+    static const char *const same[] = {"[]", "{}", "[1, 2.50, \"a\\\"b\", null, true, false]",
+                                       "{\"k\": [NaN, Infinity, -Infinity]}", "\"\\u0001\\n\""};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         struct arena a = {0};
         struct buf b = {0};
@@ -57,7 +58,8 @@ static void keeps_non_finite_numbers(void **state)
 static void refuses_with_a_sentence(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "{", "[1,]", "{\"a\" 1}", "nul", "[1] 2", "\"a", "{\"a\": NaNs}", "\x01"};
+    static const char *const bad[] = {"",      "{",   "[1,]",          "{\"a\" 1}", "nul",
+                                      "[1] 2", "\"a", "{\"a\": NaNs}", "\x01"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct arena a = {0};
         struct json *j = NULL;
@@ -80,12 +82,64 @@ static void limits_depth(void **state)
     arena_release(&a);
 }
 
+static bool same(const struct json *a, const struct json *b)
+{
+    if (a->type != b->type || a->n != b->n || a->i != b->i || a->r != b->r ||
+        !span_eq(a->key, b->key))
+        return false;
+    if (a->type == JSON_STRING && !span_eq(a->text, b->text)) return false;
+    const struct json *x = a->first, *y = b->first;
+    for (; x && y; x = x->next, y = y->next)
+        if (!same(x, y)) return false;
+    return !x && !y;
+}
+
+/* The quick reader and yajl agree, and the quick one leaves to yajl what is not plain. */
+static void both_readers_agree(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool plain;
+    } cases[] = {
+        {" {\"a\" : [ ] , \"b\":{}} \n", true},
+        {"[0, -0, 12, -9223372036854775808, 9223372036854775808]", true},
+        {"[0.1, 1795407854223399.5, 1e3, -2.5E-7, 123456789012345678901234567890]", true},
+        {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u20ac\\ud83d\\ude00\"", true},
+        {"\"\"", true},
+        {"null", true},
+        {"\"\\ud800\"", false},
+        {"\"\\u0000\"", false},
+        {"[NaN]", false},
+        {"[1,]", false},
+        {"{\"a\"}", false},
+        {"[01]", false},
+        {"[1.]", false},
+        {"\"a", false},
+        {"[1] x", false},
+        {"", false},
+        {"{\"a\": 1, }", false},
+        {"\"\n\"", false},
+        {"[1", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena a = {0};
+        struct json *other = NULL;
+        enum err why;
+        struct json *quick = json_plain(span_of(cases[i].text), &a, &why);
+        if ((quick != NULL) != cases[i].plain) fail_msg("%s", cases[i].text);
+        if (quick && (json_by_yajl(span_of(cases[i].text), &a, &other) || !same(quick, other)))
+            fail_msg("%s", cases[i].text);
+        arena_release(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_members),        cmocka_unit_test(prints_what_it_read),
-        cmocka_unit_test(keeps_non_finite_numbers), cmocka_unit_test(refuses_with_a_sentence),
-        cmocka_unit_test(limits_depth),
+        cmocka_unit_test(both_readers_agree),      cmocka_unit_test(reads_members),
+        cmocka_unit_test(prints_what_it_read),     cmocka_unit_test(keeps_non_finite_numbers),
+        cmocka_unit_test(refuses_with_a_sentence), cmocka_unit_test(limits_depth),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }

@@ -1,18 +1,22 @@
-/* test_lines.c - windows of lines: what is kept, what is counted, what is cut, however the text is cut in pieces. */
+/* test_lines.c - windows of lines: what is kept, what is counted, what is cut, however the text
+ * is cut in pieces. */
 #include "unit.h"
 
 #include "web/lines.h"
 
-static void feed(struct lines_window *w, const char *text, size_t n, size_t piece, int64_t first, int64_t many, enum hl_language language)
+static void feed(struct lines_window *w, const char *text, size_t n, size_t piece, int64_t first,
+                 int64_t many, enum hl_language language)
 {
     lines_begin(w, first, language);
     w->many = many;
     for (size_t i = 0; i < n; i += piece)
-        assert_int_equal(lines_add(w, (struct span){text + i, n - i < piece ? n - i : piece}), ERR_OK);
+        assert_int_equal(lines_add(w, (struct span){text + i, n - i < piece ? n - i : piece}),
+                         ERR_OK);
     assert_int_equal(lines_end(w), ERR_OK);
 }
 
-static void expect(const char *text, int64_t first, int64_t many, int64_t from, int64_t total, const char *want)
+static void expect(const char *text, int64_t first, int64_t many, int64_t from, int64_t total,
+                   const char *want)
 {
     for (size_t piece = 1; piece < 6; piece++) {
         struct lines_window w;

@@ -1,5 +1,5 @@
-/* test_match.c - match.c: words and expressions by line, with payload tabs, invalid bytes and costly
- * patterns. */
+/* test_match.c - match.c: words and expressions by line, with payload tabs, invalid bytes and
+ * costly patterns. */
 #include "tests/unit/unit.h"
 
 #include "store/match.h"

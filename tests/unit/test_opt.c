@@ -4,13 +4,28 @@
 #include "store/base/opt.h"
 
 static const struct opt opts[] = {
-    {"output", 'o', "FILE", "Where to.", false}, {"param", 'p', "NAME=VALUE", "Binds.", true},
-    {"strict", 0, "[=LEVEL]", "Strictly.", false}, {"verbose", 'v', NULL, "More.", false}, {0},
+    {"output", 'o', "FILE", "Where to.", false},
+    {"param", 'p', "NAME=VALUE", "Binds.", true},
+    {"strict", 0, "[=LEVEL]", "Strictly.", false},
+    {"verbose", 'v', NULL, "More.", false},
+    {0},
 };
-static const struct verb verb = {.name = "try", .arguments = "PATH...", .summary = "tries", .description = "Tries things.\n\nTwice.",
-                                 .examples = "  plumb try a", .opts = opts, .min_args = 1, .max_args = 2};
-static const struct verb runner = {.name = "run", .arguments = "-- COMMAND...", .summary = "runs", .description = "Runs.", .opts = opts,
-                                   .min_args = 1, .max_args = -1, .rest = true};
+static const struct verb verb = {.name = "try",
+                                 .arguments = "PATH...",
+                                 .summary = "tries",
+                                 .description = "Tries things.\n\nTwice.",
+                                 .examples = "  plumb try a",
+                                 .opts = opts,
+                                 .min_args = 1,
+                                 .max_args = 2};
+static const struct verb runner = {.name = "run",
+                                   .arguments = "-- COMMAND...",
+                                   .summary = "runs",
+                                   .description = "Runs.",
+                                   .opts = opts,
+                                   .min_args = 1,
+                                   .max_args = -1,
+                                   .rest = true};
 
 static enum err parse(const struct verb *v, struct opt_call *call, const char *line)
 {
@@ -55,8 +70,9 @@ static void refuses_with_what_is_accepted(void **state)
     static const struct {
         const char *line, *says;
     } cases[] = {
-        {"a --outptu x", "--output"}, {"a -z", "-z"}, {"a -o", "needs a value"}, {"a --verbose=1", "takes no value"},
-        {"a -o x -o y", "twice"}, {"", "PATH..."}, {"a b c", "c is one too many"},
+        {"a --outptu x", "--output"},        {"a -z", "-z"},           {"a -o", "needs a value"},
+        {"a --verbose=1", "takes no value"}, {"a -o x -o y", "twice"}, {"", "PATH..."},
+        {"a b c", "c is one too many"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct opt_call c;
@@ -101,8 +117,10 @@ static void help_and_man_have_every_row(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_every_form), cmocka_unit_test(refuses_with_what_is_accepted),
-        cmocka_unit_test(reads_sizes_and_times), cmocka_unit_test(help_and_man_have_every_row),
+        cmocka_unit_test(reads_every_form),
+        cmocka_unit_test(refuses_with_what_is_accepted),
+        cmocka_unit_test(reads_sizes_and_times),
+        cmocka_unit_test(help_and_man_have_every_row),
     };
     return cmocka_run_group_tests_name("opt", tests, NULL, NULL);
 }

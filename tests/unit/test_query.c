@@ -1,4 +1,4 @@
-/* test_query.c - named queries prepare on an empty trace; binding; and what a console may not do. */
+/* test_query.c - named queries prepare on an empty trace; binding; what a console may not do. */
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
@@ -57,7 +57,8 @@ static void parameters_are_documented(void **state)
             if (!sqlite3_bind_parameter_index(s, name)) fail_msg("%s has no %s", q->name, name);
             assert_true(p.meaning.n > 0);
         }
-        if (n != sqlite3_bind_parameter_count(s)) fail_msg("%s: %d parameters are documented", q->name, n);
+        if (n != sqlite3_bind_parameter_count(s))
+            fail_msg("%s: %d parameters are documented", q->name, n);
         sqlite3_finalize(s);
     }
 }
@@ -92,20 +93,27 @@ static enum err run(const char *sql, int64_t limit_ns)
     store_console_start(&console, limit_ns);
     int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) rc = sqlite3_step(s);
-    enum err err = rc == SQLITE_DONE ? ERR_OK : store_console_error(&console, store_sql_error(db, rc, "console"));
+    enum err err = rc == SQLITE_DONE
+                       ? ERR_OK
+                       : store_console_error(&console, store_sql_error(db, rc, "console"));
     sqlite3_finalize(s);
     return err;
 }
 
-static const char forever[] = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+static const char forever[] =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 
 static void console_reads(void **state)
 {
     (void)state;
     static const char *const allowed[] = {
-        "SELECT count(*) FROM compiles", "SELECT name FROM sqlite_schema", "SELECT value FROM json_each('[1,2]')",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT sum(i) OVER () FROM n",
-        "SELECT artifact_text(1), stack_text(1), word(1), hex64(1), 'a' REGEXP 'b'", "EXPLAIN QUERY PLAN SELECT * FROM events",
+        "SELECT count(*) FROM compiles",
+        "SELECT name FROM sqlite_schema",
+        "SELECT value FROM json_each('[1,2]')",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT sum(i) "
+        "OVER () FROM n",
+        "SELECT artifact_text(1), stack_text(1), word(1), hex64(1), 'a' REGEXP 'b'",
+        "EXPLAIN QUERY PLAN SELECT * FROM events",
         "SELECT date('now'), printf('%d', 1), group_concat(text) FROM string",
     };
     assert_int_equal(store_console_limits(db, &console), ERR_OK);
@@ -117,15 +125,32 @@ static void console_refuses(void **state)
 {
     (void)state;
     static const char *const refused[] = {
-        "ATTACH ':memory:' AS x", "PRAGMA journal_mode", "DELETE FROM meta", "CREATE TEMP TABLE t(a)", "DROP TABLE meta",
-        "CREATE TEMP VIEW v AS SELECT 1", "VACUUM", "VACUUM INTO '/tmp/plumb-x.db'", "BEGIN", "SAVEPOINT a", "ANALYZE", "REINDEX",
-        "SELECT load_extension('a')", "SELECT * FROM pragma_database_list", "SELECT * FROM dbstat", "SELECT fts3_tokenizer('a')",
-        "SELECT sqlite_compileoption_get(1)", "INSERT INTO meta VALUES (1, 2)", "UPDATE meta SET value = 1",
-        "CREATE VIRTUAL TABLE temp.t USING fts5(a)", "EXPLAIN PRAGMA user_version",
+        "ATTACH ':memory:' AS x",
+        "PRAGMA journal_mode",
+        "DELETE FROM meta",
+        "CREATE TEMP TABLE t(a)",
+        "DROP TABLE meta",
+        "CREATE TEMP VIEW v AS SELECT 1",
+        "VACUUM",
+        "VACUUM INTO '/tmp/plumb-x.db'",
+        "BEGIN",
+        "SAVEPOINT a",
+        "ANALYZE",
+        "REINDEX",
+        "SELECT load_extension('a')",
+        "SELECT * FROM pragma_database_list",
+        "SELECT * FROM dbstat",
+        "SELECT fts3_tokenizer('a')",
+        "SELECT sqlite_compileoption_get(1)",
+        "INSERT INTO meta VALUES (1, 2)",
+        "UPDATE meta SET value = 1",
+        "CREATE VIRTUAL TABLE temp.t USING fts5(a)",
+        "EXPLAIN PRAGMA user_version",
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         enum err err = run(refused[i], 0);
-        if (err != ERR_REFUSED && err != ERR_SQL) fail_msg("%s: %d %s", refused[i], err, err_text());
+        if (err != ERR_REFUSED && err != ERR_SQL)
+            fail_msg("%s: %d %s", refused[i], err, err_text());
     }
     run("SELECT load_extension('a')", 0);
     assert_non_null(strstr(err_text(), "load_extension is not allowed"));
@@ -135,8 +160,12 @@ static void console_bounds_values(void **state)
 {
     (void)state;
     assert_int_equal(run("SELECT length(randomblob(900000000))", 0), ERR_LIMIT);
-    assert_int_equal(run("SELECT length(group_concat(zeroblob(100000000))) FROM (SELECT 1 UNION ALL SELECT 2)", 0), ERR_LIMIT);
-    assert_int_equal(run("SELECT replace(printf('%.*c', 16000000, 'a'), 'a', 'bbbb')", 0), ERR_LIMIT);
+    assert_int_equal(
+        run("SELECT length(group_concat(zeroblob(100000000))) FROM (SELECT 1 UNION ALL SELECT 2)",
+            0),
+        ERR_LIMIT);
+    assert_int_equal(run("SELECT replace(printf('%.*c', 16000000, 'a'), 'a', 'bbbb')", 0),
+                     ERR_LIMIT);
 }
 
 static void console_ends_at_the_deadline(void **state)
@@ -174,10 +203,15 @@ static void release_ends_the_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_query_prepares), cmocka_unit_test(parameters_are_documented),
-        cmocka_unit_test(unknown_names_list_near_ones), cmocka_unit_test(words_bind_as_what_they_read),
-        cmocka_unit_test(console_reads), cmocka_unit_test(console_refuses), cmocka_unit_test(console_bounds_values),
-        cmocka_unit_test(console_ends_at_the_deadline), cmocka_unit_test(console_is_cancelled_from_outside),
+        cmocka_unit_test(every_query_prepares),
+        cmocka_unit_test(parameters_are_documented),
+        cmocka_unit_test(unknown_names_list_near_ones),
+        cmocka_unit_test(words_bind_as_what_they_read),
+        cmocka_unit_test(console_reads),
+        cmocka_unit_test(console_refuses),
+        cmocka_unit_test(console_bounds_values),
+        cmocka_unit_test(console_ends_at_the_deadline),
+        cmocka_unit_test(console_is_cancelled_from_outside),
         cmocka_unit_test(release_ends_the_limits),
     };
     int failed = cmocka_run_group_tests(tests, make_trace, drop_trace);

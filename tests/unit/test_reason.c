@@ -13,7 +13,10 @@ static void is(struct span s, const char *want)
     assert_memory_equal(s.p, want, s.n);
 }
 
-static struct recompile_reason read(const char *text) { return reason_of_recompile(span_of(text), SPAN_NONE); }
+static struct recompile_reason read(const char *text)
+{
+    return reason_of_recompile(span_of(text), SPAN_NONE);
+}
 
 static void test_size(void **unused)
 {
@@ -30,7 +33,8 @@ static void test_size(void **unused)
 static void test_dtype_and_flags(void **unused)
 {
     (void)unused;
-    struct recompile_reason r = read("tensor 'self.w' dtype mismatch. expected Float, actual Double");
+    struct recompile_reason r =
+        read("tensor 'self.w' dtype mismatch. expected Float, actual Double");
     is(r.subject, "self.w");
     is(r.property, "dtype");
     is(r.actual, "Double");
@@ -46,9 +50,10 @@ static void test_dtype_and_flags(void **unused)
 static void test_value_with_user_stack(void **unused)
 {
     (void)unused;
-    struct recompile_reason r =
-        read("power == 2                                  # y = x**power  # me/user/project/a.py:20 in f\n"
-             "User stack trace:\n  File \"/home/user/project/a.py\", line 20, in f\n    y = x**power");
+    struct recompile_reason r = read(
+        "power == 2                                  # y = x**power  # me/user/project/a.py:20 in "
+        "f\n"
+        "User stack trace:\n  File \"/home/user/project/a.py\", line 20, in f\n    y = x**power");
     is(r.what, "power == 2");
     is(r.subject, "power");
     is(r.expected, "2");
@@ -65,7 +70,8 @@ static void test_value_with_user_stack(void **unused)
 static void test_origin_apart(void **unused)
 {
     (void)unused;
-    struct recompile_reason r = reason_of_recompile(SPAN("name == 'a'"), SPAN("return x + len(name)  # me/user/a.py:29 in by_name"));
+    struct recompile_reason r = reason_of_recompile(
+        SPAN("name == 'a'"), SPAN("return x + len(name)  # me/user/a.py:29 in by_name"));
     is(r.expected, "'a'");
     is(r.loc, "return x + len(name)");
     is(r.file, "me/user/a.py");
@@ -91,15 +97,16 @@ static void test_unforeseen(void **unused)
     assert_int_equal(r.line, 0);
 }
 
-static const char BREAK[] = "Graph break in user code at /home/user/project/a.py:16\n"
-                            "Graph Break Reason: Encountered graph break when attempting to trace CALL: f(x, y):\n\n"
-                            "Failed to trace builtin operator\n"
-                            "  Explanation: Dynamo does not know how to trace `print`.\n"
-                            "  Hint: Avoid calling it.\n"
-                            "  Hint: Please report an issue.\n\n"
-                            "  Developer debug context: builtin print\n\n"
-                            " For more details about this graph break, please visit: https://example.org/gb0059.html\n\n"
-                            "User code traceback:\n  File \"a.py\", line 16, in f\n";
+static const char BREAK[] =
+    "Graph break in user code at /home/user/project/a.py:16\n"
+    "Graph Break Reason: Encountered graph break when attempting to trace CALL: f(x, y):\n\n"
+    "Failed to trace builtin operator\n"
+    "  Explanation: Dynamo does not know how to trace `print`.\n"
+    "  Hint: Avoid calling it.\n"
+    "  Hint: Please report an issue.\n\n"
+    "  Developer debug context: builtin print\n\n"
+    " For more details about this graph break, please visit: https://example.org/gb0059.html\n\n"
+    "User code traceback:\n  File \"a.py\", line 16, in f\n";
 
 static void test_break(void **unused)
 {
@@ -118,7 +125,8 @@ static void test_break(void **unused)
 static void test_failure_without_labels(void **unused)
 {
     (void)unused;
-    struct complaint c = reason_of_complaint(SPAN("backend='b' raised:\nNotImplementedError: nothing"));
+    struct complaint c =
+        reason_of_complaint(SPAN("backend='b' raised:\nNotImplementedError: nothing"));
     is(c.headline, "backend='b' raised:");
     is(c.rest, "NotImplementedError: nothing");
     is(c.explanation, NULL);

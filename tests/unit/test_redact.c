@@ -1,4 +1,5 @@
-/* test_redact.c - redact.c and redact_words.c: which words go, which stay, and that tokens are stable. */
+/* test_redact.c - redact.c and redact_words.c: which words go, which stay, and that tokens are
+ * stable. */
 #include "tests/unit/unit.h"
 
 #include <unistd.h>

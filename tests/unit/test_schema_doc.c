@@ -21,7 +21,8 @@ static void test_table(void **unused)
     assert_true(find(store_schema_recorded, "artifact", &o));
     assert_false(o.view);
     schema_sentence(o.comment, sentence, sizeof sentence);
-    assert_string_equal(sentence, "A text with a meaning of its own: graph, code, guards, configuration.");
+    assert_string_equal(sentence,
+                        "A text with a meaning of its own: graph, code, guards, configuration.");
     struct span rest = o.body;
     assert_true(schema_column_next(&rest, &c));
     assert_true(span_is(c.name, "id"));

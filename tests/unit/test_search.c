@@ -1,5 +1,5 @@
-/* test_search.c - search.c over streams cut into frames of every size: each line that matches is found
- * once, in order, at its place. */
+/* test_search.c - search.c over streams cut into frames of every size: each line that matches is
+ * found once, in order, at its place. */
 #include "tests/unit/unit.h"
 
 #include <unistd.h>
@@ -116,6 +116,20 @@ static void no_line_end_at_the_end(void **state)
     free(seen);
 }
 
+static void matches_in_a_cr(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"\\r", "\\r?$", "(?<=\\r)", "c\\r", "$"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        struct seen *seen = calloc(1, sizeof *seen);
+        struct search_result result;
+        make(SPAN("abc\r\nd\r\n"), 3);
+        assert_int_equal(search(patterns[i], MATCH_REGEX, seen, &result),
+                         ERR_OK); /* on_hit checks */
+        free(seen);
+    }
+}
+
 static void a_hit_may_end_the_search(void **state)
 {
     (void)state;
@@ -176,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_of_every_size),
         cmocka_unit_test(no_line_end_at_the_end),
+        cmocka_unit_test(matches_in_a_cr),
         cmocka_unit_test(a_hit_may_end_the_search),
         cmocka_unit_test(a_line_longer_than_frames),
         cmocka_unit_test(random_texts_against_a_plain_loop),

@@ -1,4 +1,5 @@
-/* test_writer.c - db.c, writer.c, text.c together: what is submitted is in the file, and only whole batches are. */
+/* test_writer.c - db.c, writer.c, text.c together: what is submitted is in the file, and only
+ * whole batches are. */
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
@@ -37,13 +38,18 @@ static void writes_rows_and_nulls(void **state)
     struct store_writer *w = fresh();
     struct store_batch *b = store_batch_new();
     for (int i = 0; i < 1000; i++) {
-        struct row_event e = {.id = store_next_id(w, STORE_EVENT), .ts = i, .dur = i % 2 ? STORE_NULL : 5, .name = store_word(w, SPAN("x"))};
+        struct row_event e = {.id = store_next_id(w, STORE_EVENT),
+                              .ts = i,
+                              .dur = i % 2 ? STORE_NULL : 5,
+                              .name = store_word(w, SPAN("x"))};
         assert_int_equal(store_event_add(b, &e), ERR_OK);
     }
     assert_int_equal(store_submit(w, b), ERR_OK);
     assert_int_equal(store_writer_close(w, "closed"), ERR_OK);
     assert_int_equal(ask("SELECT count(*) FROM event"), 1000);
-    assert_int_equal(ask("SELECT count(*) FROM event WHERE dur IS NULL AND parent IS NULL AND ts IS NOT NULL"), 500);
+    assert_int_equal(
+        ask("SELECT count(*) FROM event WHERE dur IS NULL AND parent IS NULL AND ts IS NOT NULL"),
+        500);
     assert_int_equal(ask("SELECT count(*) FROM string WHERE text = 'x'"), 1);
     assert_int_equal(ask("SELECT value = 'closed' FROM meta WHERE key = 'state'"), 1);
 }
@@ -91,7 +97,8 @@ static void a_live_file_is_readable_after_a_flush(void **state)
     (void)state;
     struct store_writer *w = fresh();
     struct store_batch *b = store_batch_new();
-    struct row_loss l = {.id = 1, .kind = SPAN("md5"), .count = 3, .message = SPAN("bad \xff byte")};
+    struct row_loss l = {
+        .id = 1, .kind = SPAN("md5"), .count = 3, .message = SPAN("bad \xff byte")};
     assert_int_equal(store_loss_add(b, &l), ERR_OK);
     assert_int_equal(store_submit(w, b), ERR_OK);
     assert_int_equal(store_flush(w), ERR_OK);
@@ -106,10 +113,12 @@ static void runs_statements_in_order(void **state)
     struct store_writer *w = fresh();
     struct store_batch *b = store_batch_new();
     struct row_run r = {.id = 1, .name = SPAN("a"), .exit_code = STORE_NULL};
-    struct store_cell v[] = {{.kind = STORE_CELL_INT, .i = 9}, {.kind = STORE_CELL_TEXT, .s = SPAN("a")}};
+    struct store_cell v[] = {{.kind = STORE_CELL_INT, .i = 9},
+                             {.kind = STORE_CELL_TEXT, .s = SPAN("a")}};
     assert_int_equal(store_run_add(b, &r), ERR_OK);
     assert_int_equal(store_submit(w, b), ERR_OK);
-    assert_int_equal(store_submit_sql(w, "UPDATE run SET exit_code = ?1 WHERE name = ?2", v, 2), ERR_OK);
+    assert_int_equal(store_submit_sql(w, "UPDATE run SET exit_code = ?1 WHERE name = ?2", v, 2),
+                     ERR_OK);
     assert_int_equal(store_writer_close(w, "closed"), ERR_OK);
     assert_int_equal(ask("SELECT exit_code FROM run"), 9);
 }
@@ -123,7 +132,8 @@ static void keeps_text_across_frames(void **state)
     for (size_t i = 0; i < n; i++) text[i] = i % 61 == 60 ? '\n' : (char)('a' + i % 26);
     struct store_batch *b = store_batch_new();
     assert_int_equal(text_pack(b, 1, 0, (struct span){text, TEXT_FRAME_SIZE}), ERR_OK);
-    assert_int_equal(text_pack(b, 1, TEXT_FRAME_SIZE, (struct span){text + TEXT_FRAME_SIZE, 1000}), ERR_OK);
+    assert_int_equal(text_pack(b, 1, TEXT_FRAME_SIZE, (struct span){text + TEXT_FRAME_SIZE, 1000}),
+                     ERR_OK);
     struct row_artifact a = {.id = 1, .source = 1, .offset = TEXT_FRAME_SIZE - 10, .stored = 20};
     assert_int_equal(store_artifact_add(b, &a), ERR_OK);
     assert_int_equal(store_submit(w, b), ERR_OK);
@@ -151,8 +161,12 @@ static void unindents_payloads(void **state)
         const char *stored, *content;
         bool crlf;
     } cases[] = {
-        {"\ta\n\tb\n", "a\nb", false}, {"\t\n", "", false}, {"", "", false}, {"\ta\n\t\n", "a\n", false},
-        {"\ta\r\n\t\tb\r\n", "a\n\tb", true}, {"\ta\r\n", "a\r", false},
+        {"\ta\n\tb\n", "a\nb", false},
+        {"\t\n", "", false},
+        {"", "", false},
+        {"\ta\n\t\n", "a\n", false},
+        {"\ta\r\n\t\tb\r\n", "a\n\tb", true},
+        {"\ta\r\n", "a\r", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf b = {0};
@@ -171,7 +185,8 @@ static void refuses_what_is_no_trace(void **state)
     sqlite3 *other;
     assert_int_equal(store_create(path, &other), ERR_EXISTS);
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
-    sqlite3_exec(other, "CREATE TRIGGER t AFTER INSERT ON meta BEGIN SELECT 1; END", NULL, NULL, NULL);
+    sqlite3_exec(other, "CREATE TRIGGER t AFTER INSERT ON meta BEGIN SELECT 1; END", NULL, NULL,
+                 NULL);
     assert_int_equal(store_open_read(path, STORE_OPEN_DEFAULT, &db), ERR_REFUSED);
     sqlite3_exec(other, "DROP TRIGGER t; PRAGMA user_version=2", NULL, NULL, NULL);
     assert_int_equal(store_open_read(path, STORE_OPEN_DEFAULT, &db), ERR_VERSION);

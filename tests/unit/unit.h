@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-/* A path in a fresh temporary folder of this test program, which is removed at exit by the caller's own unlink/rmdir. */
+/* A path in a fresh temporary folder of this test program, which is removed at exit by the
+ * caller's own unlink/rmdir. */
 static inline const char *unit_folder(void)
 {
     static char folder[64];

@@ -48,6 +48,15 @@
     if (key === "Escape") { close(); return true; }
     return false;
   }
+  /* A file that is still being written is looked at again, unless somebody is at work on the page. */
+  function again() {
+    if (!document.hidden && document.activeElement === document.body && !String(getSelection()) &&
+        !document.querySelector("details[open]")) location.reload();
+    else setTimeout(again, 3000);
+  }
+  addEventListener("DOMContentLoaded", function () {
+    if (document.body.hasAttribute("data-live")) setTimeout(again, 3000);
+  });
   document.addEventListener("click", function (event) {
     if (event.target.closest("[data-act=theme]")) flip();
   });
