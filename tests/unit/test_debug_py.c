@@ -48,8 +48,8 @@ static void prints_what_it_reads(void **state)
 static void refuses_what_is_none(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",    "(",    "(1)",   "[1",      "{1}",    "'a",
-                                        "1 2", "nope", "'\\q'", "{'a': }", "[1,,2]", "1.2.3"};
+    static const char *const texts[] = {"",     "(",     "(1)",     "[1",     "{1}", "'a",   "1 2",
+                                        "nope", "'\\q'", "{'a': }", "[1,,2]", "007", "1.2.3"};
     struct py *v;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_int_equal(py_parse(span_of(texts[i]), &arena, &v), ERR_FORMAT);
