@@ -114,8 +114,13 @@ static enum err read_number(struct reader *r, struct py *v)
     while (r->at < r->text.n && r->text.p[r->at] && strchr("+-.0123456789eE", r->text.p[r->at]))
         r->at++;
     struct span s = {r->text.p + from, r->at - from};
-    size_t sign = s.n && s.p[0] == '-';
-    bool whole = s.n > sign && strspn(s.p + sign, "0123456789") >= s.n - sign;
+    size_t sign = s.n && s.p[0] == '-', digits = sign;
+    while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9') digits++;
+    bool whole = digits == s.n && s.n > sign;
+    if (whole && s.p[sign] == '0' && s.n > sign + 1) {
+        r->at = from;
+        return bad(r, "value without leading zeros");
+    }
     v->type = whole ? PY_INT : PY_REAL;
     v->text = s;
     if (whole || span_to_f64(s, &v->real)) return ERR_OK;
