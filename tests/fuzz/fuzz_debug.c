@@ -1,6 +1,7 @@
 /* fuzz_debug.c - any bytes as a DebugMode log: a text must print itself, and nothing may break.
  *
- * The first byte says whether the rest is taken as a saved log or as a text. Rows go to a trace in /tmp that is made anew now
+ * The first byte says whether the rest is taken as a saved log or as a text. Rows go to a trace
+ * in /tmp that is made anew now
  * and then.
  */
 #include <stdint.h>

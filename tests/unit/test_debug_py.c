@@ -1,4 +1,5 @@
-/* test_debug_py.c - Python's literals: read, printed as repr does, as type-tagged JSON, and as hashes. */
+/* test_debug_py.c - Python's literals: read, printed as repr does, as type-tagged JSON, and as
+ * hashes. */
 #include "tests/unit/unit.h"
 
 #include "capture/py.h"
