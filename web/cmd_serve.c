@@ -59,8 +59,10 @@ static enum err prepare(const struct opt_call *call, struct web_server *s)
              "the kernel gave no random bytes for a token; --no-token does without");
     s->files = calloc((size_t)call->argc, sizeof *s->files);
     if (!s->files) FAIL(ERR_NOMEM, "out of memory for %d files", call->argc);
-    for (; s->n_files < call->argc; s->n_files++)
-        TRY(web_file_open(call->argv[s->n_files], &s->files[s->n_files]));
+    while (s->n_files < call->argc) { /* counted first: what fails to open is closed too */
+        int i = s->n_files++;
+        TRY(web_file_open(call->argv[i], &s->files[i]));
+    }
     return ERR_OK;
 }
 
