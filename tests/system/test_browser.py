@@ -15,9 +15,12 @@ from conftest import BUILD, ROOT, Server, values
 
 pytest.importorskip("selenium", reason="python3-selenium is not installed")
 from selenium import webdriver  # noqa: E402
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.expected_conditions import presence_of_element_located, staleness_of  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 if not shutil.which("chromedriver") or not shutil.which("chromium"):
     pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
@@ -97,7 +100,9 @@ def shot(driver, name):
 
 
 def text(driver):
-    return driver.find_element(By.TAG_NAME, "main").text
+    """Text of the page; a page that is being replaced is read again."""
+    waiting = WebDriverWait(driver, 20, ignored_exceptions=[StaleElementReferenceException])
+    return waiting.until(lambda d: (d.find_element(By.TAG_NAME, "main").text,))[0]
 
 
 def go(driver, server, path, run=None):
@@ -276,7 +281,11 @@ def test_compiles_sort_and_filter_without_a_script(plain, server):
 
 
 def press(driver, label):
+    """Presses a button of a form and waits until its answer has taken the place of the page."""
+    page = driver.find_element(By.TAG_NAME, "main")
     next(b for b in driver.find_elements(By.CSS_SELECTOR, "main button") if b.text == label).click()
+    WebDriverWait(driver, 20).until(staleness_of(page))
+    WebDriverWait(driver, 20).until(presence_of_element_located((By.TAG_NAME, "main")))
 
 
 def test_sql_console_works_without_a_script(plain, server):
