@@ -65,6 +65,7 @@ static enum err alias(struct reader *r, struct op_param *p)
     if (!take(r, "(")) return ERR_OK;
     p->alias = *r->p++;
     p->written = take(r, "!");
+    while (*r->p && strchr(" ->*", *r->p)) r->p++; /* (a -> *): a list of views of it */
     return take(r, ")") ? ERR_OK : bad(r, "an alias without )");
 }
 
