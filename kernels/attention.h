@@ -1,11 +1,14 @@
 /* attention.h - softmax(scale q k' + bias) v in one fixed order, and its gradients.
  *
- *   z_k = c * chain over d of q[d] k[k, d]  (+ b * bias[k]),  c = fl(scale * log2 e), b = fl(log2
- *   e), clamped to +-2^21 n_k = nearest integer of z_k, f_k = z_k - n_k,  e_k = 2^f_k           
- *   knows no maximum yet M   = running maximum of n_k after each block of 64 keys p_k = e_k
- *   2^(n_k - M), 0 below 2^-126          when M grows, l and o are multiplied by 2^(M before -
- *   M): exact l   = l + sum of the block's p_k (the row sum of docs/exact.md) o   = chain over k
- *   of p_k v_k;  out = o / l
+ *   z_k = c * chain over d of q[d] k[k, d]   c = fl(scale * log2 e); then + fl(log2 e) * bias[k];
+ *                                            then clamped to +-2^21
+ *   n_k = nearest integer of z_k,  f_k = z_k - n_k,  e_k = 2^f_k       knows no maximum yet
+ *   M   = running maximum of n_k after each block of 64 keys; when it grows, l and o are
+ *         multiplied by 2^(M before - M), which is exact
+ *   p_k = e_k 2^(n_k - M), 0 below 2^-126
+ *   l   = l + sum of the block's p_k (the row sum of docs/exact.md)
+ *   o   = chain over k of p_k v_k
+ *   out = o / l
  *
  * A key that takes no part has p = 0; a query without keys gives 0 (logsumexp: -inf). More than
  * 4096 keys: spans of 4096, each from zero, joined in order by the same rescaling. All in f32
@@ -13,9 +16,10 @@
  * rounding, so this serves every determinism level.
  *
  * Gradients, by recomputation of M and l (nothing but `out` is kept from the forward pass):
- *   P_k = p_k / l,  D = row sum of o * do,  dS_k = P_k * (chain of do v_k - D)
- *   dq = scale * chain over k of dS k,   dk = scale * chain over q of dS q,   dv = chain over q
- *   of P do
+ *   P_k = p_k / l,  D = row sum of out * dout,  dS_k = P_k * (chain of dout v_k - D)
+ *   dq = scale * chain over k of dS k
+ *   dk = scale * chain over q of dS q
+ *   dv = chain over q of P dout
  * chains in spans of 4096 as in gemm.h; query heads that share a key head: each by itself, then
  * added in order.
  */

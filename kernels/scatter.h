@@ -29,7 +29,7 @@ struct scatter_rows {
 struct scatter {
     enum dtype dtype;                  /* of out and source */
     int64_t n_batch, n_rows, n, width; /* rows of out; sources; elements of each row */
-    const int64_t *index;              /* n, the same for every batch; -1: the source is left out */
+    const int64_t *index;              /* n, the same for every batch; -1 leaves a source out */
     const void *source;                /* n rows; strides may be 0 */
     struct scatter_rows from;
     void *out; /* holds the old values */
