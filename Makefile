@@ -136,10 +136,11 @@ deps-build:
 
 ## ---- use ------------------------------------------------------------------------------------
 
-demo: deps-build ## import the logs under tests/data and serve them
+demo: deps-build ## import the logs under tests/data, train a small model, serve both
 	$(Q)$(SUBMAKE) -j$$(nproc) all
 	$(Q)$(O)/plumb import tests/data/logs --overwrite -o $(O)/demo.db
-	$(Q)exec $(O)/plumb serve $(O)/demo.db
+	$(Q)$(O)/plumb run gpt --overwrite -o $(O)/demo-run.db
+	$(Q)exec $(O)/plumb serve $(O)/demo.db $(O)/demo-run.db
 
 install: all man ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/plumb $(DESTDIR)$(PREFIX)/bin/plumb
