@@ -31,13 +31,14 @@ PLUMB_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-
 PLUMB_CPPFLAGS := -I. -I$(O)/gen
 LDLIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm -pthread
 
-HOST_PROGRAMS := store/gen_schema.c store/embed.c
+HOST_PROGRAMS := store/gen_schema.c store/embed.c runtime/gen_ops.c
 STORE := $(filter-out $(HOST_PROGRAMS), $(wildcard store/*.c store/base/*.c store/diff/*.c))
 CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
-RUNTIME := $(wildcard runtime/*.c)
+RUNTIME := $(if $(wildcard runtime/interp.c), $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c)))
 WEB := $(wildcard web/*.c)
-GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c
+GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c \
+  $(if $(RUNTIME), $(O)/gen/plumb_ops.c)
 # What the C printer puts before each kernel, in this order (kernels/exact_c.h has the same).
 PRELUDE_C := $(addprefix kernels/, prelude_c.h exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h \
   exact_half.h exact_complex.h exact_cast.h philox.h)
@@ -45,8 +46,8 @@ SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
   $(addprefix store/base/, arena.c buf.c err.c span.c)
-VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/cmd_*.c runtime/cmd_*.c web/cmd_*.c))))
-UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/cmd_*.c $(if $(RUNTIME), runtime/cmd_*.c) web/cmd_*.c))))
+UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(filter-out $(if $(RUNTIME),,tests/unit/test_op%), $(wildcard tests/unit/test_*.c)))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
 C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capture kernels runtime web tests/*))
@@ -75,12 +76,12 @@ $(O)/ext/%.o: %.c | $(O)/gen/store_rows.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -DPLUMB_EXTENSION $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/%.o: %.c | $(O)/gen/store_rows.h $(O)/gen/verb_list.h
+$(O)/%.o: %.c | $(O)/gen/store_rows.h $(O)/gen/verb_list.h $(O)/gen/plumb_ops.h
 	$(call SAY,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/gen/%.o: $(O)/gen/%.c | $(O)/gen/store_rows.h
+$(O)/gen/%.o: $(O)/gen/%.c | $(O)/gen/store_rows.h $(O)/gen/plumb_ops.h
 	$(call SAY,CC,$<)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -103,6 +104,14 @@ $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
 $(O)/gen/prelude.c: $(O)/gen/embed $(PRELUDE_C)
 	$(Q)$< prelude prelude_c_text $(PRELUDE_C) >$@.tmp && mv $@.tmp $@
+$(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h runtime/ops.def
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -std=gnu11 -D_GNU_SOURCE -I. -o $@ runtime/gen_ops.c runtime/op_schema.c store/base/err.c
+$(O)/gen/plumb_ops.h: $(O)/gen/gen_ops
+	$(call SAY,GEN,$@)
+	$(Q)$< h >$@.tmp && mv $@.tmp $@
+$(O)/gen/plumb_ops.c: $(O)/gen/gen_ops
+	$(Q)$< c >$@.tmp && mv $@.tmp $@
 # Rewritten only when the set of cmd_*.c files changes.
 $(O)/gen/verb_list.h: FORCE
 	$(Q)mkdir -p $(@D)
@@ -140,6 +149,7 @@ demo: deps-build ## import the logs under tests/data and serve them
 
 install: all man ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/plumb $(DESTDIR)$(PREFIX)/bin/plumb
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include plumb.h $(O)/gen/plumb_ops.h
 	install -D -m 644 $(O)/libplumb.so $(DESTDIR)$(PREFIX)/lib/libplumb.so
 	install -D -m 644 $(O)/plumb_sqlite.so $(DESTDIR)$(PREFIX)/lib/plumb_sqlite.so
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(O)/man/*.1

@@ -2,7 +2,8 @@
  *
  *   null  fake clock, no memory, computes nothing
  *   ref   calls the oracles
- *   cpu   printed C built by the system's compiler, else the interpreter; opaque operators by provider
+ *   cpu   printed C built by the system's compiler, else the interpreter; opaque operators by
+ * provider
  */
 #ifndef RUNTIME_BACKEND_H
 #define RUNTIME_BACKEND_H
@@ -17,10 +18,14 @@ struct backend {
     /* Aligned to 64 bytes; ERR_NOMEM. size > 0. */
     enum err (*alloc)(int64_t size, void **out);
     void (*free)(void *p, int64_t size);
-    /* Runs a call of class NEST, `nest` built for it, or OPAQUE (nest NULL): results are allocated, arguments are checked. */
-    enum err (*run)(struct op_call *c, const struct nest_run *nest);
+    /* Runs a loop nest. */
+    enum err (*run_nest)(const struct nest_run *nest);
+    /* Runs a whole call, whatever its class, by its oracle; NULL: nests and run functions are
+     * used. */
+    enum err (*run_oracle)(struct op_call *c);
     /* PKM64 and statistics of a view; *stats may be NULL. */
-    enum err (*digest)(const struct view *v, const void *p, int threads, struct digest_stats *stats, uint64_t *out);
+    enum err (*digest)(const struct view *v, const void *p, int threads, struct digest_stats *stats,
+                       uint64_t *out);
     enum err (*to_host)(void *host, const void *p, int64_t size);
     enum err (*from_host)(void *p, const void *host, int64_t size);
     enum err (*sync)(void);
@@ -32,11 +37,14 @@ WARN_UNUSED enum err backend_find(const char *name, const struct backend **out);
 /* ---- the nest on the CPU ---- */
 /* Runs it by the interpreter: always there, slow, the same bits. */
 WARN_UNUSED enum err nest_interpret(const struct nest_run *run);
-/* Runs it compiled: joins loops, prints C (print_c.c), builds or finds it in the cache (build.c), shares the outer (or a long
- * inner) space among threads. When there is no compiler, or it fails, says so once (build_note) and interprets. */
+/* Runs it compiled: joins loops, prints C (print_c.c), builds or finds it in the cache (build.c),
+ * shares the outer (or a long
+ * inner) space among threads. When there is no compiler, or it fails, says so once (build_note)
+ * and interprets. */
 WARN_UNUSED enum err nest_compiled(const struct nest_run *run);
 
-/* How C texts are built; the session sets it up from its options and the environment (PLUMB_CC, PLUMB_CACHE). */
+/* How C texts are built; the session sets it up from its options and the environment (PLUMB_CC,
+ * PLUMB_CACHE). */
 struct build_options {
     const char *compiler; /* "cc"; "" none: interpret */
     const char *cache;    /* folder; NULL: $XDG_CACHE_HOME/plumb or ~/.cache/plumb */

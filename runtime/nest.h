@@ -1,28 +1,41 @@
-/* nest.h - the loop-nest form: what an operator (later: a group of operators) computes, free of any language.
+/* nest.h - the loop-nest form: what an operator (later: a group of operators) computes, free of
+ * any language.
  *
  *   for each point of the OUTER space                  rows; any order, any split
- *       pass 0 over the INNER space, pass 1, ...       reduced, scanned or merely visited, in logical order
+ *       pass 0 over the INNER space, pass 1, ...       reduced, scanned or merely visited, in
+ * logical order
  *       stores of outer values
  *
- * A nest is a list of nodes in an order where arguments come first (SSA). A node lives at a level: it varies with the
- * outer point only, or with the inner point too. A reduction takes an inner value and is an outer one; what uses it at
- * the inner level runs in a later pass. Values are typed; rounding to a narrower dtype happens at stores and where a node
+ * A nest is a list of nodes in an order where arguments come first (SSA). A node lives at a
+ * level: it varies with the
+ * outer point only, or with the inner point too. A reduction takes an inner value and is an outer
+ * one; what uses it at
+ * the inner level runs in a later pass. Values are typed; rounding to a narrower dtype happens at
+ * stores and where a node
  * ROUND says so.
  *
  * Body text (ops.def), statements separated by ";":
- *   name = expr            a local name, or a result: out, out1, out2 ... (as many as the operator has)
+ *   name = expr            a local name, or a result: out, out1, out2 ... (as many as the
+ * operator has)
  *   expr                   + - * / unary - < <= > >= == != && || ! ?: ( ) numbers
- *   name                   tensor argument: its element here; scalar argument: its value; local name
- *   f(expr, ...)           a function of kernels/scalar.def (exp, sqrt, fma, max, min, where, to_i64, ...)
- *   sum prod amax amin any all argmax argmin (expr)      reductions over the inner space, canonical order
+ *   name                   tensor argument: its element here; scalar argument: its value; local
+ * name
+ *   f(expr, ...)           a function of kernels/scalar.def (exp, sqrt, fma, max, min, where,
+ * to_i64, ...)
+ *   sum prod amax amin any all argmax argmin (expr)      reductions over the inner space,
+ * canonical order
  *   cumsum cumprod (expr)                                inclusive scans along the inner space
- *   load(x, i, ...)        element of x at computed positions along its indexed dimensions (nest_array.index_*); a position
+ *   load(x, i, ...)        element of x at computed positions along its indexed dimensions
+ * (nest_array.index_*); a position
  *                          outside stops the call with an error that names it
  *   store(out, i) = expr   the same for results (nests of OP_SERIAL: a later point wins)
- *   n                      points of the inner space, i64;  at(d): coordinate along loop d, i64;  size(d) its size
+ *   n                      points of the inner space, i64;  at(d): coordinate along loop d, i64;
+ * size(d) its size
  *   linear                 logical index of the point, i64
- *   philox(i)              the four u32 of counter i as p0..p3: uniform(i) in [0,1), normal(i): see kernels/philox.h
- * A comparison or any/all is of type B. Arithmetic needs one type on both sides; tensors and scalars enter in the compute
+ *   philox(i)              the four u32 of counter i as p0..p3: uniform(i) in [0,1), normal(i):
+ * see kernels/philox.h
+ * A comparison or any/all is of type B. Arithmetic needs one type on both sides; tensors and
+ * scalars enter in the compute
  * type of the nest, except those that spec.own lists, which keep their own (indices, masks).
  */
 #ifndef RUNTIME_NEST_H
@@ -34,7 +47,8 @@
 
 enum { NEST_LOOPS = VIEW_DIMS, NEST_ARRAYS = 24, NEST_PARAMS = 16, NEST_INDICES = 4 };
 
-/* Types of values. Each dtype computes in one of them: f16 bf16 f8 f32 in F32; signed integers, u8..u32 in I64; u64 in U64. */
+/* Types of values. Each dtype computes in one of them: f16 bf16 f8 f32 in F32; signed integers,
+ * u8..u32 in I64; u64 in U64. */
 enum nest_type { NEST_F32, NEST_F64, NEST_I64, NEST_U64, NEST_B, NEST_C64, NEST_C128 };
 enum nest_type nest_type_of(enum dtype dtype);
 
@@ -54,7 +68,16 @@ enum nest_node_kind {
     NEST_RANDOM, /* word or number `index` (enum nest_random) of counter arg[0] */
     NEST_STORE,  /* arg[0] into array `index`; arg[1..]: computed positions */
 };
-enum nest_fold { NEST_SUM, NEST_PROD, NEST_MAX, NEST_MIN, NEST_ANY, NEST_ALL, NEST_ARGMAX, NEST_ARGMIN };
+enum nest_fold {
+    NEST_SUM,
+    NEST_PROD,
+    NEST_MAX,
+    NEST_MIN,
+    NEST_ANY,
+    NEST_ALL,
+    NEST_ARGMAX,
+    NEST_ARGMIN
+};
 enum nest_random { NEST_UNIFORM, NEST_NORMAL, NEST_WORD };
 enum nest_level { NEST_OUTER, NEST_INNER };
 
@@ -71,14 +94,16 @@ struct nest_node {
         double r;
         int64_t i;
     } value; /* CONST; complex: the real part */
-    int pass; /* inner nodes: the first pass they are needed in; reductions and scans: the one that makes them */
+    /* inner nodes: the first pass they are needed in; reductions and scans: the one that makes
+     * them */
+    int pass;
 };
 struct nest_array {
     const char *name; /* of the argument; borrowed */
     enum dtype dtype;
     bool written;
-    bool moves;        /* elements keep their bits (movement): loads and stores copy */
-    int n_indexed;     /* computed positions that load and store take */
+    bool moves;    /* elements keep their bits (movement): loads and stores copy */
+    int n_indexed; /* computed positions that load and store take */
 };
 struct nest {
     struct nest_node *node; /* in the arena given */
@@ -95,9 +120,9 @@ struct nest {
 /* What a nest is built from. Strings are borrowed for as long as the nest lives. */
 struct nest_spec {
     const char *body;
-    enum dtype compute;                     /* gives the compute type */
-    struct nest_array array[NEST_ARRAYS];   /* arguments first, then results out, out1, ... */
-    bool own[NEST_ARRAYS];                  /* enters in the type of its own dtype */
+    enum dtype compute;                   /* gives the compute type */
+    struct nest_array array[NEST_ARRAYS]; /* arguments first, then results out, out1, ... */
+    bool own[NEST_ARRAYS];                /* enters in the type of its own dtype */
     int n_arrays;
     const char *param[NEST_PARAMS]; /* names of scalars */
     enum nest_type param_type[NEST_PARAMS];
@@ -106,9 +131,12 @@ struct nest_spec {
     bool serial;
     bool exact; /* functions that have no exact entry are refused, naming them */
 };
-/* ERR_USAGE says what in the body is wrong and where (a bug of a row or, later, of a user's operator). */
-WARN_UNUSED enum err nest_build(const struct nest_spec *spec, struct arena *arena, struct nest *out);
-/* A canonical text of the form: equal texts are equal nests. One node per line; for tests, logs and cache keys. */
+/* ERR_USAGE says what in the body is wrong and where (a bug of a row or, later, of a user's
+ * operator). */
+WARN_UNUSED enum err nest_build(const struct nest_spec *spec, struct arena *arena,
+                                struct nest *out);
+/* A canonical text of the form: equal texts are equal nests. One node per line; for tests, logs
+ * and cache keys. */
 void nest_text(const struct nest *n, struct buf *out);
 /* Every invariant above holds; ERR_FORMAT names the node. Run after each builder and pass. */
 WARN_UNUSED enum err nest_verify(const struct nest *n);
@@ -128,7 +156,8 @@ struct nest_plan {
     struct nest_lie lie[NEST_ARRAYS];
     bool own[NEST_ARRAYS];
     int n_indexed[NEST_ARRAYS];
-    int n_arrays; /* tensor arguments in schema order (absent ones left out, lists spread), then results */
+    /* tensor arguments in schema order (absent ones left out, lists spread), then results */
+    int n_arrays;
 };
 /* A call of a nest. */
 struct nest_run {

@@ -2,13 +2,16 @@
  *
  *   op_call_begin ─ arguments ─► op_dispatch
  *      check arguments against the schema
- *      shape(c)      results' dtypes and shapes, plan of the loop nest; every bad input is found here
+ *      shape(c)      results' dtypes and shapes, plan of the loop nest; every bad input is found
+ * here
  *      hooks before, record, digests before of what is written
  *      allocate results, backend->run(c)
  *      digests after, record, hooks after, tape
  *
- * Schema text is ATen's: "aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor". "Tensor(a!) self" is
- * written by the operator, "-> Tensor(a!)" gives it back; "Tensor(a)" results are views. `Tensor?` may be absent, `Tensor[]` is a
+ * Schema text is ATen's: "aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) ->
+ * Tensor". "Tensor(a!) self" is
+ * written by the operator, "-> Tensor(a!)" gives it back; "Tensor(a)" results are views.
+ * `Tensor?` may be absent, `Tensor[]` is a
  * list. int, int[], float, Scalar, bool, ScalarType, str are the others.
  */
 #ifndef RUNTIME_OP_H
@@ -16,32 +19,9 @@
 
 #include "kernels/oracle.h"
 #include "runtime/nest.h"
+#include "runtime/op_schema.h"
 #include "runtime/tensor.h"
 #include "store/base/arena.h"
-
-enum { OP_ARGS = 16, OP_RESULTS = 8 };
-
-enum op_kind { OP_NONE, OP_TENSOR, OP_TENSORS, OP_INT, OP_INTS, OP_SCALAR, OP_REAL, OP_BOOL, OP_DTYPE, OP_TEXT };
-struct op_value {
-    enum op_kind kind; /* NONE: absent */
-    bool is_int;       /* of a SCALAR: i holds it */
-    struct plumb_tensor *t;
-    struct plumb_tensor *const *ts;
-    const int64_t *is;
-    int n; /* of ts or is */
-    int64_t i; /* INT, BOOL, DTYPE */
-    double r;  /* REAL, SCALAR (also when is_int) */
-    const char *s;
-};
-struct op_param {
-    const char *name;
-    enum op_kind kind;
-    bool optional;     /* written with "?" */
-    bool keyword;      /* after "*" */
-    bool written;      /* "(a!)" */
-    bool has_default;
-    struct op_value value; /* the default */
-};
 
 enum op_class {
     OP_VIEW,      /* results are views; nothing runs */
@@ -52,14 +32,14 @@ enum op_class {
 
 /* How the compute dtype and the results' dtypes follow from the arguments (op_types.c). */
 enum op_types {
-    OP_T_SAME,       /* all tensors have one dtype, which is the results' */
-    OP_T_PROMOTE,    /* torch.result_type of all tensors and numbers */
-    OP_T_FLOAT,      /* the same; integers and b8 become f32 */
-    OP_T_COMPARE,    /* computed as PROMOTE, the result is b8 */
-    OP_T_SUM,        /* integers and b8 become i64 */
-    OP_T_INDEX,      /* computed in the argument's dtype, the result is i64 */
-    OP_T_BOOL,       /* computed in the argument's dtype, the result is b8 */
-    OP_T_OWN,        /* shape(c) sets c->compute and the results' dtypes */
+    OP_T_SAME,    /* all tensors have one dtype, which is the results' */
+    OP_T_PROMOTE, /* torch.result_type of all tensors and numbers */
+    OP_T_FLOAT,   /* the same; integers and b8 become f32 */
+    OP_T_COMPARE, /* computed as PROMOTE, the result is b8 */
+    OP_T_SUM,     /* integers and b8 become i64 */
+    OP_T_INDEX,   /* computed in the argument's dtype, the result is i64 */
+    OP_T_BOOL,    /* computed in the argument's dtype, the result is b8 */
+    OP_T_OWN,     /* shape(c) sets c->compute and the results' dtypes */
 };
 /* What dtypes a row takes: bits for kinds of dtypes. */
 enum op_dtypes { OP_F = 1, OP_I = 2, OP_B = 4, OP_C = 8, OP_F8 = 16, OP_U = 32 /* u16 u32 u64 */ };
@@ -80,52 +60,68 @@ struct op {
     enum op_types types;
     unsigned dtypes; /* op_dtypes of the tensors that set the compute dtype */
     enum err (*shape)(struct op_call *c);
-    const char *body; /* of OP_NEST; language: nest.h */
+    const char *body;                   /* of OP_NEST; language: nest.h */
     enum err (*run)(struct op_call *c); /* OPAQUE (on the CPU) and COMPOSITE; else NULL */
     oracle_fn *oracle;                  /* NULL for VIEW and COMPOSITE */
-    /* Calls operators that give the gradients of the arguments: for each tensor argument i that needs one sets
-     * grad[i] (of a list: not differentiable). NULL: not differentiable. */
-    enum err (*grad)(struct op_call *c, struct plumb_tensor *const *result_grad, struct plumb_tensor **grad);
+    /* Calls operators that give the gradients of the arguments, where op_needs_grad(c, slot).
+     * result_grad[i] is NULL where
+     * no gradient came; grad[] has a slot per tensor argument, lists spread (op_slot). NULL: not
+     * differentiable. */
+    enum err (*grad)(struct op_call *c, struct plumb_tensor *const *result_grad,
+                     struct plumb_tensor **grad);
     double tolerance; /* units of oracle.h */
     unsigned flags;
 
-    /* from the schema text, made once (op_table) */
-    char name[64];      /* aten::add.Tensor; a "default" overload has none */
-    struct op_param param[OP_ARGS];
-    int n_params, n_results;
-    bool result_is_arg[OP_RESULTS]; /* "(a!)" */
-    int result_arg[OP_RESULTS];     /* which argument then */
+    struct op_schema s; /* of the schema text, read once (op_table) */
 };
 
 struct op_call {
     const struct op *op;
-    struct op_value arg[OP_ARGS]; /* as many as op->n_params, defaults filled in */
-    struct plumb_tensor *result[OP_RESULTS];
-    int n_results;
-    struct session *session;
-    struct arena *arena; /* of this call */
+    struct op_value arg[OP_ARGS]; /* as many as op->s.n_params, defaults filled in */
+    struct plumb_tensor **result; /* in the arena; written arguments stand here themselves */
+    int n_results;                /* op->s.n_results, or as many as a list has */
+    struct arena *arena;          /* of the frame */
 
     /* set by op->types and op->shape */
-    enum dtype compute;                    /* the dtype all is computed in */
-    struct view_shape shape[OP_RESULTS];   /* of results that are to be allocated */
+    enum dtype compute;                  /* the dtype all is computed in */
+    const char *body;                    /* op->body; a shape function may choose another */
+    struct view_shape shape[OP_RESULTS]; /* of results that are to be allocated */
     enum dtype dtype[OP_RESULTS];
-    struct view view[OP_RESULTS];          /* VIEW: of argument view_of */
-    int view_of;
-    struct nest_plan plan; /* NEST: how arrays lie along the loops (nest.h) */
-    uint64_t stream;       /* OP_RANDOM: number of this call in the generator */
+    struct view *view;     /* VIEW: one per result (op_views) ... */
+    int view_of;           /* ... of this argument's storage */
+    uint64_t seed, stream; /* OP_RANDOM: the generator's key, and the number of this call in it */
+    bool exact;            /* determinism exact */
+    int threads;
+    /* NEST: how arrays lie along the loops (nest.h); last: a tape leaves it out */
+    struct nest_plan plan;
 };
 
-/* All operators; index is enum op_id of ops.h. The table is made on first use; ERR only for a bug in a row. */
+/* All operators; index is enum op_id of ops.h. The table is made on first use; ERR only for a bug
+ * in a row. */
 WARN_UNUSED enum err op_table(const struct op **table, int *n);
 /* By name, with or without "aten::" and overload; NULL when there is none. */
 const struct op *op_find(const char *name);
 
-/* Runs a call: arguments in the order of the schema, missing ones at the end or of kind NONE take their defaults.
- * result[] gets op->n_results tensors of the thread's frame (or the arguments themselves). An error names the operator, the
- * argument, what it was and what is accepted. */
-WARN_UNUSED enum err op_run(const struct op *op, const struct op_value *arg, int n_args, struct plumb_tensor **result);
+/* Tensors of the thread's frame, or the written arguments themselves. */
+struct op_results {
+    struct plumb_tensor **p;
+    int n;
+};
+/* Runs a call: arguments in the order of the schema; those left out at the end take their
+ * defaults. An error
+ * names the operator, the argument, what it was and what is accepted. */
+WARN_UNUSED enum err op_run(const struct op *op, const struct op_value *arg, int n_args,
+                            struct op_results *out);
+
+/* c->compute and c->dtype[] by the row's rule (op_types.c). */
+WARN_UNUSED enum err op_types_resolve(struct op_call *c);
 
 /* ---- for shape functions ---- */
+/* torch.result_type of the arguments whose bits are set (tensors, lists, numbers): for OP_T_OWN. */
+WARN_UNUSED enum err op_promote(const struct op_call *c, unsigned args, enum dtype *out);
+/* ERR when a dtype is not among `accepted` (op_dtypes). */
+WARN_UNUSED enum err op_check_dtype(const struct op_call *c, int arg, enum dtype dtype,
+                                    unsigned accepted);
 /* ERR_USAGE: "aten::add.Tensor: argument 'other': <text>". */
 #define OP_FAIL(c, i, ...) return op_fail((c), (i), __VA_ARGS__)
 enum err op_fail(const struct op_call *c, int arg, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -133,5 +129,40 @@ enum err op_fail(const struct op_call *c, int arg, const char *fmt, ...) PRINTF_
 WARN_UNUSED enum err op_dim(const struct op_call *c, int arg, int64_t dim, int n_dims, int *out);
 /* A dense result number r. */
 void op_result(struct op_call *c, int r, enum dtype dtype, const struct view_shape *shape);
+/* VIEW: c->view for n results of argument `arg`, to be filled; NULL when out of memory. */
+struct view *op_views(struct op_call *c, int arg, int n);
+/* The written argument `arg` may be written through these views: no two of its indices share an
+ * element, and no
+ * other tensor argument overlaps it unless it is the very same elements. */
+WARN_UNUSED enum err op_check_written(const struct op_call *c, int arg);
+
+/* ---- for run functions ---- */
+/* A loop nest on behalf of a call that takes more than one: arrays are tensors, read ones first.
+ * It runs on the call's
+ * back end as part of the call. Names of arrays and scalars are those of the body. */
+struct op_nest {
+    const char *body;
+    enum dtype compute;           /* DTYPE_NONE: the call's */
+    const struct nest_plan *plan; /* one lie per array, in this order */
+    struct plumb_tensor *tensor[NEST_ARRAYS];
+    const char *name[NEST_ARRAYS];
+    int n_read, n_written;
+    const char *param[NEST_PARAMS];
+    struct op_value value[NEST_PARAMS]; /* INT, BOOL, REAL, SCALAR */
+    int n_params;
+    bool serial;
+};
+WARN_UNUSED enum err op_nest_run(struct op_call *c, const struct op_nest *n);
+/* A tensor for use within the call, freed with the frame. */
+WARN_UNUSED enum err op_scratch(struct op_call *c, enum dtype dtype, const struct view_shape *shape,
+                                struct plumb_tensor **out);
+/* Where the first element of a tensor lies; NULL on a back end that does not compute. */
+void *op_data(const struct plumb_tensor *t);
+/* COMPOSITE: the call's result; NULL forwards the error of the operator that gave it. */
+WARN_UNUSED enum err op_give(struct op_call *c, int r, struct plumb_tensor *t);
+
+/* ---- for gradient rules ---- */
+int op_slot(const struct op_call *c, int arg); /* slot of a tensor argument, or of a list's first */
+bool op_needs_grad(const struct op_call *c, int slot);
 
 #endif

@@ -1,8 +1,10 @@
 /* tensor.h - tensors: views of reference-counted storage; frames that own them.
  *
  * A tensor belongs to the *frame* of the thread that made it and is freed with it; what is to live
- * longer is kept (tensor_keep moves it to the session). Storage is shared by views and counted. A storage has a
- * version: each write by an operator raises it, so that a tape sees what it saved being overwritten.
+ * longer is kept (tensor_keep moves it to the session). Storage is shared by views and counted. A
+ * storage has a
+ * version: each write by an operator raises it, so that a tape sees what it saved being
+ * overwritten.
  */
 #ifndef RUNTIME_TENSOR_H
 #define RUNTIME_TENSOR_H
@@ -12,7 +14,6 @@
 #include "store/base/view.h"
 
 struct backend;
-struct session;
 struct frame;
 struct tape_node;
 
@@ -20,15 +21,17 @@ struct storage {
     atomic_int refs;
     atomic_uint version;
     const struct backend *backend; /* borrowed, static */
-    void *p;                       /* NULL on a back end without memory (null), and when size is 0 */
-    int64_t size;                  /* bytes */
+    /* NULL on a back end without memory (null), and when size is 0 */
+    void *p;
+    int64_t size; /* bytes */
 };
 struct plumb_tensor {
     struct view view;
     struct storage *storage; /* counted */
     uint64_t number;         /* identity in this process, from 1 */
     bool requires_grad;
-    bool uninitialised; /* made by an operator that gives no values (empty): not digested */
+    bool uninitialised;        /* made by an operator that gives no values (empty): not digested */
+    bool stale;                /* on a tape: overwritten since; its values are gone */
     struct tape_node *made_by; /* borrowed from the frame's tape; NULL a leaf */
     int result;                /* which result of made_by */
     struct plumb_tensor *grad; /* of a leaf: owned by the session */
@@ -42,9 +45,11 @@ void storage_retain(struct storage *s);
 void storage_release(struct storage *s); /* NULL is legal */
 
 /* A dense tensor with storage of its own, in the thread's frame; values are not set. */
-WARN_UNUSED enum err tensor_new(enum dtype dtype, const struct view_shape *shape, struct plumb_tensor **out);
+WARN_UNUSED enum err tensor_new(enum dtype dtype, const struct view_shape *shape,
+                                struct plumb_tensor **out);
 /* Another view of t's storage, in the thread's frame. */
-WARN_UNUSED enum err tensor_view(const struct plumb_tensor *t, const struct view *view, struct plumb_tensor **out);
+WARN_UNUSED enum err tensor_view(const struct plumb_tensor *t, const struct view *view,
+                                 struct plumb_tensor **out);
 /* Moves a tensor out of its frame: it lives until the session ends or tensor_free. */
 void tensor_keep(struct plumb_tensor *t);
 void tensor_free(struct plumb_tensor *t);

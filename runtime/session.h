@@ -1,0 +1,86 @@
+/* session.h - what is common to a program's threads, and what each thread has of its own.
+ *
+ *   session   back end, options, recorder, kept tensors          one per plumb_open
+ *   thread    current session, frames, hooks, ring, generator    thread-local; no lock on the way
+ * of a call
+ */
+#ifndef RUNTIME_SESSION_H
+#define RUNTIME_SESSION_H
+
+#include <pthread.h>
+
+#include "capture/cap.h"
+#include "plumb.h"
+#include "runtime/backend.h"
+#include "store/base/lists.h"
+#include "store/base/map.h"
+
+struct keep_rule {
+    char op[64];
+    int64_t number; /* of the calls of that operator, from 0; -1 all */
+};
+struct plumb {
+    const struct backend *backend;
+    struct cap *cap; /* NULL: nothing is recorded */
+    enum plumb_determinism determinism;
+    unsigned hashes; /* plumb_hash bits */
+    bool hash_inputs, stacks, ids, modules;
+    uint64_t seed;
+    int threads;
+    LIST_OF(struct keep_rule) keep;
+    pthread_mutex_t lock; /* guards kept, n_threads */
+    struct plumb_tensor *kept;
+    int n_threads; /* threads that entered, for their generators */
+    int exit_code;
+};
+
+/* Tensors, tape and memory of one plumb_frame_begin. */
+struct frame {
+    struct frame *outer;
+    struct arena arena;
+    struct plumb_tensor *tensors;
+    struct tape_node *tape; /* newest first */
+};
+enum { HOOKS = 32 };
+struct thread {
+    struct plumb *session;
+    struct frame *frame;
+    struct cap_thread *ring; /* NULL: nothing is recorded */
+    const struct plumb_hook *hook[HOOKS];
+    int n_hooks;
+    int no_grad, quiet; /* depths: no tape; no recording */
+    uint64_t generator; /* ordinal of the thread << 40, plus calls so far */
+    struct map words;   /* texts and forms already registered with the recorder */
+    int64_t *counts;    /* calls per operator, for keep rules */
+};
+extern _Thread_local struct thread thread_self;
+
+/* ERR_USAGE when the thread has no session. */
+WARN_UNUSED enum err thread_check(const char *what);
+uint32_t thread_word(struct thread *t, const char *text);
+/* Notes a failure for plumb_error; false when there was one. */
+bool api_ok(enum err err);
+
+/* ---- record.c: what the dispatcher tells the recorder ---- */
+struct call_record {
+    bool on;
+    uint64_t number;
+    uint32_t slot[OP_ARGS + OP_RESULTS];
+    int n_slots;
+};
+void record_begin(struct thread *t, const struct op_call *c, struct call_record *r);
+void record_results(struct thread *t, const struct op_call *c, struct call_record *r);
+void record_end(struct thread *t, struct call_record *r, enum err err);
+
+/* ---- tape.c ---- */
+struct tape_node {
+    struct tape_node *older;
+    struct op_call *call;       /* without its plan */
+    struct plumb_tensor **grad; /* per result, as they come in; NULL none */
+    uint32_t *version;          /* of the storages of arguments (per slot), then of results */
+    uint64_t number;            /* of the recorded call */
+};
+bool tape_wants(const struct thread *t, const struct op_call *c);
+WARN_UNUSED enum err tape_add(struct thread *t, const struct op_call *c, uint64_t number);
+
+#endif

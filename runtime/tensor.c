@@ -1,0 +1,136 @@
+/* tensor.c - storage and tensors. */
+#include "runtime/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum err storage_new(const struct backend *backend, int64_t size, struct storage **out)
+{
+    struct storage *s = calloc(1, sizeof *s);
+    if (!s) FAIL(ERR_NOMEM, "out of memory for a tensor");
+    *s = (struct storage){.backend = backend, .size = size};
+    atomic_init(&s->refs, 1);
+    enum err err = size ? backend->alloc(size, &s->p) : ERR_OK;
+    if (err) {
+        free(s);
+        return err;
+    }
+    if (thread_self.ring && !thread_self.quiet)
+        cap_alloc(thread_self.ring, (uint64_t)(uintptr_t)s->p, size);
+    *out = s;
+    return ERR_OK;
+}
+
+void storage_retain(struct storage *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+}
+
+void storage_release(struct storage *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+    if (s->size) {
+        if (thread_self.ring && !thread_self.quiet)
+            cap_alloc(thread_self.ring, (uint64_t)(uintptr_t)s->p, -s->size);
+        s->backend->free(s->p, s->size);
+    }
+    free(s);
+}
+
+static struct plumb_tensor *tensor_add(void)
+{
+    static atomic_uint_fast64_t newest;
+    struct frame *f = thread_self.frame;
+    struct plumb_tensor *t = f ? calloc(1, sizeof *t) : NULL;
+    if (!t) return NULL;
+    t->number = atomic_fetch_add_explicit(&newest, 1, memory_order_relaxed) + 1;
+    t->frame = f;
+    t->next = f->tensors;
+    f->tensors = t;
+    return t;
+}
+
+enum err tensor_new(enum dtype dtype, const struct view_shape *shape, struct plumb_tensor **out)
+{
+    struct view view;
+    struct storage *s;
+    TRY(thread_check("a tensor"));
+    TRY(view_dense(dtype, shape, &view));
+    TRY(storage_new(thread_self.session->backend, view_n_bytes(&view), &s));
+    struct plumb_tensor *t = tensor_add();
+    if (!t) {
+        storage_release(s);
+        FAIL(ERR_NOMEM, "out of memory for a tensor");
+    }
+    t->view = view;
+    t->storage = s;
+    *out = t;
+    return ERR_OK;
+}
+
+enum err tensor_view(const struct plumb_tensor *of, const struct view *view,
+                     struct plumb_tensor **out)
+{
+    int64_t size = of->storage->size / (int64_t)dtype_size(view->dtype);
+    TRY(thread_check("a view"));
+    TRY(view_check_storage(view, size));
+    struct plumb_tensor *t = tensor_add();
+    if (!t) FAIL(ERR_NOMEM, "out of memory for a view");
+    t->view = *view;
+    t->storage = of->storage;
+    t->uninitialised = of->uninitialised;
+    storage_retain(t->storage);
+    *out = t;
+    return ERR_OK;
+}
+
+/* Takes t off the list that it is in. The session's list is guarded by its lock. */
+static void unlink_from(struct plumb_tensor **list, struct plumb_tensor *t)
+{
+    while (*list && *list != t) list = &(*list)->next;
+    if (*list) *list = t->next;
+}
+
+void tensor_keep(struct plumb_tensor *t)
+{
+    struct plumb *s = thread_self.session;
+    if (!t->frame) return;
+    unlink_from(&t->frame->tensors, t);
+    t->frame = NULL;
+    t->made_by = NULL;
+    pthread_mutex_lock(&s->lock);
+    t->next = s->kept;
+    s->kept = t;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void tensor_free(struct plumb_tensor *t)
+{
+    struct plumb *s = thread_self.session;
+    if (!t) return;
+    if (t->frame) {
+        unlink_from(&t->frame->tensors, t);
+    } else {
+        pthread_mutex_lock(&s->lock);
+        unlink_from(&s->kept, t);
+        pthread_mutex_unlock(&s->lock);
+    }
+    storage_release(t->storage);
+    free(t);
+}
+
+char *tensor_text(const struct plumb_tensor *t, char out[TENSOR_TEXT])
+{
+    char shape[VIEW_TEXT], stride[VIEW_TEXT];
+    const char *dtype = dtype_name(t->view.dtype);
+    view_shape_text(&t->view.shape, shape);
+    if (view_is_contiguous(&t->view)) {
+        snprintf(out, TENSOR_TEXT, "%s%s", dtype, shape);
+        return out;
+    }
+    struct view_shape strides = {.n = t->view.shape.n};
+    memcpy(strides.size, t->view.stride, sizeof strides.size);
+    view_shape_text(&strides, stride);
+    snprintf(out, TENSOR_TEXT, "%s%s with strides %s", dtype, shape, stride);
+    return out;
+}
