@@ -77,6 +77,12 @@ $(O)/%.o: %.c | $(O)/gen/store_rows.h $(O)/gen/verb_list.h $(O)/gen/plumb_ops.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Kernels give the same bits everywhere (docs/exact.md): nothing is contracted or reordered. The loops
+# of the products, of attention and of scattering are plain C that wants vectorising.
+KERNEL_CFLAGS := -ffp-contract=off -fno-math-errno -fno-trapping-math
+$(O)/kernels/%.o: PLUMB_CFLAGS += $(KERNEL_CFLAGS)
+$(patsubst %.c,$(O)/%.o,$(wildcard kernels/gemm*.c kernels/attention*.c kernels/scatter*.c)): PLUMB_CFLAGS += -O3
+
 $(O)/gen/%.o: $(O)/gen/%.c | $(O)/gen/store_rows.h $(O)/gen/plumb_ops.h
 	$(call SAY,CC,$<)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
