@@ -98,6 +98,8 @@ PLUMB_API struct plumb *plumb_open(const struct plumb_options *options);
 /* Ends the calling thread's session: frames, kept tensors, trace. Other threads have left. 0, or
  * -1. */
 PLUMB_API int plumb_close(void);
+/* The exit status that the trace will show for the run; 0 unless set. */
+PLUMB_API void plumb_set_exit(int code);
 /* Another thread takes part, and ends taking part. 0, or -1. */
 PLUMB_API int plumb_enter(struct plumb *session);
 PLUMB_API void plumb_leave(void);

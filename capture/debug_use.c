@@ -252,7 +252,8 @@ static enum err add_leaf(struct leaves *l, struct py *v, int64_t part)
 
 static bool is_number(const struct py *v)
 {
-    return v->type == PY_INT || v->type == PY_REAL;
+    struct py_hash hash;
+    return v->type == PY_INT || v->type == PY_REAL || py_to_hash(v, &hash);
 }
 
 /* With several hash functions the hash of one tensor is a tuple of numbers. */

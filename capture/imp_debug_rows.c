@@ -137,6 +137,8 @@ static enum err put_uses(struct debug_import *d, const struct debug_call *c, int
             .high = NAN,
             .total = NAN,
             .magnitude = NAN,
+            .squares = NAN,
+            .version = STORE_NULL,
         };
         TRY(store_tensor_use_add(d->batch, &row));
     }

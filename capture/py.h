@@ -27,11 +27,12 @@ struct py {
     struct py *first, *next;
 };
 
-/* A hash as it is stored: tensor_use.hash_kind and digest. */
+/* A hash as it is stored: tensor_use.hash_kind and digest. PKM64 is a string of 16 hex
+ * digits behind 0x, since readers of JSON round integers. */
 struct py_hash {
     int64_t kind, digest;
 };
-enum { PY_HASH_REAL = 1, PY_HASH_UNSIGNED = 2, PY_HASH_NEGATIVE = 3 };
+enum { PY_HASH_REAL = 1, PY_HASH_UNSIGNED = 2, PY_HASH_NEGATIVE = 3, PY_HASH_PKM64 = 4 };
 
 /* Parses all of the text. ERR_FORMAT says the byte; text must outlive the tree. */
 enum err WARN_UNUSED py_parse(struct span text, struct arena *arena, struct py **out);
@@ -45,7 +46,7 @@ void py_print_json(struct buf *b, const struct py *v);
 /* Member of a dict by name, or NULL; NULL when v is NULL or no dict. */
 const struct py *py_get(const struct py *v, const char *name);
 
-/* The number as a hash; false when it is none or too large for 64 bits. */
+/* The number, or PKM64's string, as a hash; false when it is none or too large for 64 bits. */
 bool py_to_hash(const struct py *v, struct py_hash *out);
 /* Makes the node the number of a hash. ERR_FORMAT for an unknown kind. */
 enum err WARN_UNUSED py_set_hash(struct py *v, struct py_hash hash, struct arena *arena);

@@ -128,6 +128,8 @@ void py_print(struct buf *b, const struct py *v, enum py_style style)
 
 /* ---- hashes ---- */
 
+static const char hex_digits[] = "0123456789abcdef";
+
 static bool unsigned_of(struct span digits, uint64_t *out)
 {
     *out = 0;
@@ -140,12 +142,28 @@ static bool unsigned_of(struct span digits, uint64_t *out)
     return digits.n > 0;
 }
 
+static bool is_pkm64(struct span s, uint64_t *out)
+{
+    *out = 0;
+    if (s.n != 18 || !span_starts(s, "0x")) return false;
+    for (size_t i = 2; i < s.n; i++) {
+        const char *at = memchr(hex_digits, s.p[i], 16);
+        if (!at) return false;
+        *out = *out << 4 | (uint64_t)(at - hex_digits);
+    }
+    return true;
+}
+
 bool py_to_hash(const struct py *v, struct py_hash *out)
 {
     uint64_t bits;
     if (v->type == PY_REAL) {
         out->kind = PY_HASH_REAL;
         memcpy(&out->digest, &v->real, sizeof out->digest);
+        return true;
+    }
+    if (v->type == PY_STRING && is_pkm64(v->text, &bits)) {
+        *out = (struct py_hash){PY_HASH_PKM64, (int64_t)bits};
         return true;
     }
     if (v->type != PY_INT) return false;
@@ -169,6 +187,9 @@ enum err py_set_hash(struct py *v, struct py_hash hash, struct arena *arena)
         digits = arena_printf(arena, "%llu", (unsigned long long)hash.digest);
     } else if (hash.kind == PY_HASH_NEGATIVE) {
         digits = arena_printf(arena, "%lld", (long long)hash.digest);
+    } else if (hash.kind == PY_HASH_PKM64) {
+        v->type = PY_STRING;
+        digits = arena_printf(arena, "0x%016llx", (unsigned long long)hash.digest);
     } else {
         FAIL(ERR_FORMAT, "a hash is of the unknown kind %lld", (long long)hash.kind);
     }

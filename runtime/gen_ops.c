@@ -26,10 +26,12 @@ static const struct {
 #include "runtime/ops.def"
 };
 
+static bool full; /* printing the function that takes all */
+
 static bool is_passed(const struct op_param *p)
 {
     if (p->kind == OP_NONE) return false;
-    return !p->keyword || !p->has_default || p->kind == OP_DTYPE || p->kind == OP_TEXT;
+    return full || !p->keyword || !p->has_default || p->kind == OP_DTYPE || p->kind == OP_TEXT;
 }
 
 static void print_name(const char *id)
@@ -38,6 +40,14 @@ static void print_name(const char *id)
     if (n > tail && !strcmp(id + n - tail, "_Tensor")) n -= tail;
     printf("plumb_");
     for (size_t i = 0; i < n; i++) putchar(tolower((unsigned char)id[i]));
+    if (full) printf("_full");
+}
+
+static bool leaves_out(const struct op_schema *s)
+{
+    for (int i = 0; i < s->n_params; i++)
+        if (s->param[i].kind != OP_NONE && !is_passed(&s->param[i])) return true;
+    return false;
 }
 
 static void print_parameter(const struct op_param *p)
@@ -106,6 +116,17 @@ static void print_definition(const char *id, const struct op_schema *s)
                s->n_results ? "out" : "NULL", s->result_list ? "n_out" : "OP_RESULTS");
 }
 
+static void print_one(const char *id, const struct op_schema *s, bool header)
+{
+    if (!header) {
+        print_definition(id, s);
+        return;
+    }
+    printf("PLUMB_API ");
+    print_head(id, s);
+    puts(";");
+}
+
 int main(int argc, char **argv)
 {
     bool header = argc > 1 && !strcmp(argv[1], "h");
@@ -117,13 +138,12 @@ int main(int argc, char **argv)
             fprintf(stderr, "ops.def: %s: %s\n", rows[i].id, err_text());
             return 1;
         }
-        if (!header) {
-            print_definition(rows[i].id, &s);
-            continue;
-        }
-        printf("/* %s */\nPLUMB_API ", rows[i].schema);
-        print_head(rows[i].id, &s);
-        puts(";");
+        if (header) printf("/* %s */\n", rows[i].schema);
+        bool both = leaves_out(&s);
+        print_one(rows[i].id, &s, header);
+        full = true;
+        if (both) print_one(rows[i].id, &s, header);
+        full = false;
     }
     if (header) puts("\n#endif");
     return 0;

@@ -219,6 +219,11 @@ struct plumb *plumb_open(const struct plumb_options *options)
     return NULL;
 }
 
+void plumb_set_exit(int code)
+{
+    if (thread_self.session) thread_self.session->exit_code = code;
+}
+
 int plumb_close(void)
 {
     struct plumb *s = thread_self.session;

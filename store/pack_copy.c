@@ -194,8 +194,9 @@ static enum err copy_table(struct copier *c, const struct store_layout *layout)
 static bool is_left_out(const struct copier *c, const char *table)
 {
     if (!strcmp(table, "text_frame")) return c->rewritten;
-    static const char *const events[] = {"event",        "arg",        "track",   "call",
-                                         "redistribute", "tensor_use", "call_log"};
+    static const char *const events[] = {"event",      "arg",      "track",  "call", "redistribute",
+                                         "tensor_use", "call_log", "launch", "copy", "sync",
+                                         "alloc",      "link",     "counter"};
     for (size_t i = 0; i < sizeof events / sizeof *events && c->plan->cut_events; i++)
         if (!strcmp(table, events[i])) return true;
     return false;

@@ -187,12 +187,74 @@ CREATE TABLE event (
   ts INTEGER,                       -- ns, begin; NULL: the source has no times
   dur INTEGER,                      -- ns; 0 for an instant; NULL when it was never closed, or the source has no times
   track INTEGER,                    -- -> track, NULL when the source names none
-  kind INTEGER,                     -- 1 span, 2 instant; with a row in call: 3 operator, 4 redistribute, 5 output placement, 6 Triton kernel, 7 annotation, 8 module scope, 9 text that is no call
-  name INTEGER,                     -- -> string
+  kind INTEGER,                     -- 1 span, 2 instant; with a row in call: 3 operator, 4 redistribute, 5 output placement, 6 Triton kernel, 7 annotation, 8 module scope, 9 text that is no call; 10 launch, 11 copy, 12 sync, 13 step, 14 error
+  name INTEGER,                     -- -> string; of a launch the kernel, of an error its message
   parent INTEGER,                   -- -> event that encloses it on its track
   corr INTEGER,                     -- -> compile it belongs to
+  launch INTEGER,                   -- -> launch, what a launch launched; NULL for all other kinds
   flags INTEGER                     -- 1 begin without end, 2 end without begin (ts is the end), 4 closed out of order
 );
+
+-- What is launched: kernel, shape and work. The same few rows serve millions of launches (event.launch).
+CREATE TABLE launch (
+  id INTEGER PRIMARY KEY,           -- local id
+  kernel INTEGER,                   -- -> string, its name
+  variant INTEGER,                  -- -> string, instruction set, interpreter or provider that ran it
+  items INTEGER,                    -- points of the outer space, or elements; NULL unknown
+  threads INTEGER,                  -- threads of the host that share it; NULL on a device
+  grid_x INTEGER,                   -- blocks; NULL on the host
+  grid_y INTEGER,                   -- blocks
+  grid_z INTEGER,                   -- blocks
+  block_x INTEGER,                  -- threads of a block; NULL on the host
+  block_y INTEGER,                  -- threads of a block
+  block_z INTEGER,                  -- threads of a block
+  registers INTEGER,                -- per thread; NULL unknown
+  shared INTEGER,                   -- bytes of shared memory per block, fixed and asked for; NULL unknown
+  bytes_read INTEGER,               -- bytes it must read, by the rule of its operator; NULL unknown
+  bytes_written INTEGER,            -- bytes it must write; NULL unknown
+  flops INTEGER                     -- operations by the rule of its operator; NULL unknown
+);
+
+-- What a copy of memory has besides its event.
+CREATE TABLE copy (
+  event INTEGER PRIMARY KEY,        -- -> event
+  kind INTEGER,                     -- 1 host to device, 2 device to host, 3 device to device (capture/events.def)
+  bytes INTEGER                     -- bytes copied
+);
+
+-- What waiting for a device has besides its event.
+CREATE TABLE sync (
+  event INTEGER PRIMARY KEY,        -- -> event
+  kind INTEGER,                     -- 1 for the device, 2 for a stream, 3 for an event of a stream (capture/events.def)
+  stream INTEGER                    -- -> track that was waited for, NULL not known
+);
+
+-- Memory that was taken or given back.
+CREATE TABLE alloc (
+  id INTEGER PRIMARY KEY,           -- local id
+  ts INTEGER,                       -- ns
+  track INTEGER,                    -- -> track of the thread
+  parent INTEGER,                   -- -> event that was open, NULL none
+  address INTEGER,                  -- address, as signed 64 bits: the same address is the same memory until it is given back
+  bytes INTEGER                     -- bytes taken; below 0: bytes given back
+);
+
+-- What leads from one event to another beside nesting.
+CREATE TABLE link (
+  src INTEGER,                      -- -> event
+  kind INTEGER,                     -- 1 dst is the backward of src, 2 dst was launched by src, 3 dst waits for src, 4 dst uses what src compiled (capture/events.def)
+  dst INTEGER,                      -- -> event
+  PRIMARY KEY (src, kind, dst)
+) WITHOUT ROWID;
+
+-- Values over time: loss, learning rate, memory in use. Times of a track rise strictly.
+CREATE TABLE counter (
+  track INTEGER,                    -- -> track of kind 4, whose name is that of the counter
+  ts INTEGER,                       -- ns
+  value REAL,                       -- its value, NULL not a number
+  event INTEGER,                    -- -> event that was open: the step, say; NULL none
+  PRIMARY KEY (track, ts)
+) WITHOUT ROWID;
 
 -- Arguments of events.
 CREATE TABLE arg (
@@ -204,20 +266,21 @@ CREATE TABLE arg (
 
 -- ## What was called
 
--- A log of calls as PyTorch's DebugMode records them, taken in as a whole.
+-- A log of calls as PyTorch's DebugMode records them: taken in as a whole, or what one thread of a program that plumb runs
+-- calls (its source_file has the thread's name and no text).
 CREATE TABLE call_log (
-  source INTEGER PRIMARY KEY,       -- -> source_file
-  format TEXT,                      -- 'json' (saved log, version 1), 'text' (what debug_string printed)
+  source INTEGER PRIMARY KEY,       -- -> source_file; a later row of the same source replaces it
+  format TEXT,                      -- 'json' (saved log, version 1), 'text' (what debug_string printed), 'live' (recorded by plumb)
   calls INTEGER,                    -- calls in it
   rest INTEGER,                     -- -> string, JSON object of the saved log's other members, NULL none
   flags INTEGER                     -- 1 a text without a final newline
 );
 
 -- A recorded call: what an event of kind 3 to 9 has besides. event.name is the operator, kernel or tag; event.parent the
--- nearest earlier call of less depth. Texts are as the log has them.
+-- nearest earlier call of less depth, in a live log what was open. Texts are as the log has them.
 CREATE TABLE call (
   event INTEGER PRIMARY KEY,        -- -> event
-  source INTEGER,                   -- -> source_file it was read from, NULL recorded by plumb itself
+  source INTEGER,                   -- -> source_file, its log
   position INTEGER,                 -- 0-based place in its log
   depth INTEGER,                    -- indentation in steps of two spaces, less one step
   args INTEGER,                     -- -> string, positional arguments; of a redistribute the tensor, of an output its placements, of annotations and modules the header
@@ -253,7 +316,7 @@ CREATE TABLE tensor_use (
   stride INTEGER,                   -- -> string, as shape, in elements; NULL not recorded
   device INTEGER,                   -- -> string, cpu, cuda:0; NULL not recorded
   detail INTEGER,                   -- -> string, placements or attributes behind the shape, NULL none
-  hash_kind INTEGER,                -- 1 real number (norm, or a function of the program), 2 unsigned integer (hash_tensor), 3 negative integer; NULL no hash
+  hash_kind INTEGER,                -- 1 real number (norm, or a function of the program), 2 unsigned integer (hash_tensor), 3 negative integer, 4 PKM64; NULL no hash
   digest INTEGER NOT NULL,          -- 64 bits of it, signed, those of a double for kind 1; 0 without a hash
   part INTEGER,                     -- 0-based place among several hashes of this tensor, NULL single
   nans INTEGER,                     -- elements that are NaN, NULL not counted
@@ -262,6 +325,9 @@ CREATE TABLE tensor_use (
   high REAL,                        -- largest finite element, NULL not recorded
   total REAL,                       -- sum of the elements, NULL not recorded
   magnitude REAL,                   -- sum of the absolute values, NULL not recorded
+  squares REAL,                     -- sum of the squares (its root is the L2 norm), NULL not recorded
+  version INTEGER,                  -- writes to its storage before, NULL not recorded
+  artifact INTEGER,                 -- -> artifact with its elements as bytes, row-major, little-endian; NULL not kept
   PRIMARY KEY (event, position)
 ) WITHOUT ROWID;
 
@@ -605,7 +671,7 @@ CREATE TABLE graph_execution (
 CREATE TABLE loss (
   id INTEGER PRIMARY KEY,           -- local id
   source INTEGER,                   -- -> source_file
-  kind TEXT,                        -- malformed, json, md5, mixed_rank, guards, schema, truncated, encoding, payload, unknown_key, ... (capture/envelopes.def)
+  kind TEXT,                        -- malformed, json, md5, mixed_rank, guards, schema, truncated, encoding, payload, unknown_key, ... (capture/envelopes.def, capture/torch_loss.h); of a program that plumb ran ring, thread, torn, disk
   ts INTEGER,                       -- ns, NULL unknown
   offset INTEGER,                   -- byte in the source, NULL
   line INTEGER,                     -- 1-based line in the source, NULL
@@ -701,6 +767,10 @@ CREATE INDEX event_by_compile ON event(corr);
 -- Calls of a log in its order; calls of an operator.
 CREATE INDEX call_by_source ON call(source, position);
 CREATE INDEX event_by_name ON event(name) WHERE kind >= 3;
+-- Launches of a kernel.
+CREATE INDEX event_by_launch ON event(launch) WHERE launch IS NOT NULL;
+-- Uses with a NaN or an infinity: there are few, in a run of millions.
+CREATE INDEX tensor_use_nonfinite ON tensor_use(event) WHERE nans > 0 OR infs > 0 OR (hash_kind = 1 AND (digest & 0x7ff0000000000000) = 0x7ff0000000000000);
 
 -- ## Views
 --
@@ -1149,7 +1219,7 @@ CREATE VIEW events (
   name,                             -- what happened
   ts,                               -- begin
   dur,                              -- ns; 0 instant, NULL never closed
-  kind,                             -- 1 span, 2 instant, 3 to 9 see calls
+  kind,                             -- 1 span, 2 instant, 3 to 9 see calls, 10 launch, 11 copy, 12 sync, 13 step, 14 error
   flags,                            -- 1 begin without end, 2 end without begin, 4 closed out of order
   occurrence,                       -- of the compile id
   run,                              -- name of the run
@@ -1191,7 +1261,7 @@ CREATE VIEW calls (
   ts,                               -- ns, NULL when the log has no times
   dur,                              -- ns, NULL not recorded
   run,                              -- name of the run
-  log_file,                         -- base name of the log, NULL recorded by plumb itself
+  log_file,                         -- base name of the log; of a program that plumb ran, the thread
   parent,                           -- -> calls.id of the enclosing call
   stack,                            -- -> stack of the call
   fwd_stack,                        -- -> stack of the forward operator
@@ -1223,7 +1293,7 @@ CREATE VIEW tensor_uses (
   shape,                            -- [3, 8]
   stride,                           -- in elements, NULL not recorded
   device,                           -- NULL not recorded
-  hash_kind,                        -- 1 real, 2 unsigned, 3 negative integer, NULL no hash; hash_value(hash_kind, digest) gives it
+  hash_kind,                        -- 1 real, 2 unsigned, 3 negative integer, 4 PKM64, NULL no hash; hash_value(hash_kind, digest) gives it
   digest,                           -- 64 bits of the hash, signed
   part,                             -- 0-based place among several hashes of one tensor, NULL single
   nans,                             -- elements that are NaN
@@ -1233,7 +1303,10 @@ CREATE VIEW tensor_uses (
   total,                            -- sum
   magnitude,                        -- sum of absolute values
   form,                             -- t, dt, ft, lt
-  detail                            -- placements or attributes
+  detail,                           -- placements or attributes
+  squares,                          -- sum of squares
+  version,                          -- writes to its storage before
+  artifact                          -- -> artifact with its elements, NULL not kept
 ) AS
 SELECT u.event, u.position, (SELECT text FROM string WHERE id = e.name),
   CASE u.phase WHEN 0 THEN 'before' WHEN 1 THEN 'result' ELSE 'after' END,
@@ -1241,9 +1314,237 @@ SELECT u.event, u.position, (SELECT text FROM string WHERE id = e.name),
   (SELECT text FROM string WHERE id = u.shape), (SELECT text FROM string WHERE id = u.stride),
   (SELECT text FROM string WHERE id = u.device), u.hash_kind, iif(u.hash_kind IS NULL, NULL, u.digest),
   u.part, u.nans, u.infs, u.low, u.high, u.total, u.magnitude,
-  (SELECT text FROM string WHERE id = u.form), (SELECT text FROM string WHERE id = u.detail)
+  (SELECT text FROM string WHERE id = u.form), (SELECT text FROM string WHERE id = u.detail),
+  u.squares, u.version, u.artifact
 FROM tensor_use u
 LEFT JOIN event e ON e.id = u.event;
+
+-- One row per call where a NaN or an infinity comes up: a result, or an argument after the call, has one and no argument
+-- before the call had; or an argument has one that no earlier call of the log made. Where arguments were not hashed, that they
+-- had none is not known, and every call with such a result has a row.
+CREATE VIEW nonfinite (
+  rank,                             -- rank of the process
+  name,                             -- operator or kernel
+  phase,                            -- result, after: made by the call; before: came in from outside
+  arg,                              -- where the tensor stands, '' the only result
+  tensor,                           -- number of the tensor in its log, NULL not recorded
+  dtype,                            -- f32, bf16, ...
+  shape,                            -- [3, 8]
+  nans,                             -- elements that are NaN, NULL not counted
+  infs,                             -- elements that are infinite, NULL not counted
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  call_position,                    -- 0-based place of the call in its log
+  position,                         -- of the tensor within the call
+  ts,                               -- begin of the call, NULL when the log has no times
+  run_id,                           -- -> run
+  source,                           -- -> source_file
+  call                              -- -> calls.id
+) AS
+SELECT p.rank, (SELECT text FROM string WHERE id = e.name),
+  CASE u.phase WHEN 0 THEN 'before' WHEN 1 THEN 'result' ELSE 'after' END,
+  (SELECT text FROM string WHERE id = u.arg), u.tensor, (SELECT text FROM string WHERE id = u.dtype),
+  (SELECT text FROM string WHERE id = u.shape), u.nans, u.infs, r.name, f.name, c.position, u.position, e.ts, r.id, c.source,
+  u.event
+FROM tensor_use u
+JOIN call c ON c.event = u.event
+JOIN event e ON e.id = u.event
+LEFT JOIN source_file f ON f.id = c.source
+LEFT JOIN process p ON p.id = f.process
+LEFT JOIN run r ON r.id = f.run
+WHERE (u.nans > 0 OR u.infs > 0 OR (u.hash_kind = 1 AND (u.digest & 0x7ff0000000000000) = 0x7ff0000000000000))
+  AND CASE u.phase
+    WHEN 0 THEN u.tensor IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tensor_use b JOIN call d ON d.event = b.event
+      WHERE (b.nans > 0 OR b.infs > 0 OR (b.hash_kind = 1 AND (b.digest & 0x7ff0000000000000) = 0x7ff0000000000000))
+        AND b.event < u.event AND b.tensor = u.tensor AND d.source = c.source)
+    ELSE NOT EXISTS (SELECT 1 FROM tensor_use a WHERE a.event = u.event AND a.phase = 0
+      AND (a.nans > 0 OR a.infs > 0 OR (a.hash_kind = 1 AND (a.digest & 0x7ff0000000000000) = 0x7ff0000000000000))) END;
+
+-- One row per run: the first row of nonfinite, by time and then in the order of the log.
+CREATE VIEW first_nonfinite (
+  rank,                             -- rank of the process
+  name,                             -- operator or kernel
+  phase,                            -- result, after: made by the call; before: came in from outside
+  arg,                              -- where the tensor stands, '' the only result
+  tensor,                           -- number of the tensor in its log, NULL not recorded
+  dtype,                            -- f32, bf16, ...
+  shape,                            -- [3, 8]
+  nans,                             -- elements that are NaN, NULL not counted
+  infs,                             -- elements that are infinite, NULL not counted
+  run,                              -- name of the run
+  log,                              -- base name of the log
+  call_position,                    -- 0-based place of the call in its log
+  position,                         -- of the tensor within the call
+  ts,                               -- begin of the call, NULL when the log has no times
+  run_id,                           -- -> run
+  source,                           -- -> source_file
+  call                              -- -> calls.id
+) AS
+SELECT rank, name, phase, arg, tensor, dtype, shape, nans, infs, run, log, call_position, position, ts, run_id, source, call
+FROM (SELECT n.*, row_number() OVER (PARTITION BY n.run_id ORDER BY n.ts, n.call, n.position) AS nth FROM nonfinite n)
+WHERE nth = 1;
+
+-- One row per launch of a kernel.
+CREATE VIEW launches (
+  rank,                             -- rank of the process
+  kernel,                           -- name
+  variant,                          -- instruction set, interpreter or provider
+  ts,                               -- begin
+  dur,                              -- ns; NULL never ended
+  items,                            -- points of the outer space, or elements
+  threads,                          -- of the host
+  grid,                             -- 4 x 1 x 1, NULL on the host
+  block,                            -- 128 x 1 x 1, NULL on the host
+  bytes_read,                       -- by the rule of its operator
+  bytes_written,                    -- by the rule of its operator
+  flops,                            -- by the rule of its operator
+  operator,                         -- event that it belongs to
+  run,                              -- name of the run
+  track,                            -- -> track
+  parent,                           -- -> event that it belongs to
+  launch,                           -- -> launch
+  id                                -- -> event
+) AS
+SELECT p.rank, (SELECT text FROM string WHERE id = l.kernel), (SELECT text FROM string WHERE id = l.variant), e.ts, e.dur,
+  l.items, l.threads, l.grid_x || ' x ' || l.grid_y || ' x ' || l.grid_z,
+  l.block_x || ' x ' || l.block_y || ' x ' || l.block_z, l.bytes_read, l.bytes_written, l.flops,
+  (SELECT w.text FROM event o JOIN string w ON w.id = o.name WHERE o.id = e.parent), r.name, e.track, e.parent, e.launch, e.id
+FROM event e
+JOIN launch l ON l.id = e.launch
+LEFT JOIN track t ON t.id = e.track
+LEFT JOIN process p ON p.id = t.process
+LEFT JOIN run r ON r.id = p.run
+WHERE e.launch IS NOT NULL;
+
+-- One row per kernel and variant that was launched, over all runs.
+CREATE VIEW top_kernels (
+  kernel,                           -- name
+  variant,                          -- instruction set, interpreter or provider
+  launches,                         -- times it was launched
+  total,                            -- ns, of all that ended
+  mean,                             -- ns
+  longest,                          -- ns
+  bytes,                            -- read and written, by the rule of its operator; NULL unknown
+  flops,                            -- by the rule of its operator; NULL unknown
+  bytes_per_ns                      -- GB/s, over launches that ended; NULL unknown
+) AS
+SELECT (SELECT text FROM string WHERE id = l.kernel), (SELECT text FROM string WHERE id = l.variant), sum(k.launches),
+  sum(k.total), sum(k.total) / sum(k.ended), max(k.longest), sum(k.launches * (l.bytes_read + l.bytes_written)),
+  sum(k.launches * l.flops), 1.0 * sum(k.ended * (l.bytes_read + l.bytes_written)) / nullif(sum(k.total), 0)
+FROM (SELECT launch, count(*) AS launches, count(dur) AS ended, sum(dur) AS total, max(dur) AS longest FROM event
+  WHERE launch IS NOT NULL GROUP BY launch) k
+JOIN launch l ON l.id = k.launch
+GROUP BY l.kernel, l.variant;
+
+-- One row per copy of memory.
+CREATE VIEW copies (
+  rank,                             -- rank of the process
+  kind,                             -- host to device, device to host, device to device
+  ts,                               -- begin
+  dur,                              -- ns
+  bytes,                            -- bytes copied
+  bytes_per_ns,                     -- GB/s
+  run,                              -- name of the run
+  track,                            -- -> track
+  parent,                           -- -> event that was open
+  id                                -- -> event
+) AS
+SELECT p.rank, CASE c.kind WHEN 1 THEN 'host to device' WHEN 2 THEN 'device to host' WHEN 3 THEN 'device to device' END,
+  e.ts, e.dur, c.bytes, 1.0 * c.bytes / nullif(e.dur, 0), r.name, e.track, e.parent, e.id
+FROM copy c
+JOIN event e ON e.id = c.event
+LEFT JOIN track t ON t.id = e.track
+LEFT JOIN process p ON p.id = t.process
+LEFT JOIN run r ON r.id = p.run;
+
+-- One row per time that a thread waited for a device.
+CREATE VIEW syncs (
+  rank,                             -- rank of the process
+  kind,                             -- device, stream, event
+  ts,                               -- begin
+  dur,                              -- ns
+  run,                              -- name of the run
+  track,                            -- -> track
+  parent,                           -- -> event that was open
+  id                                -- -> event
+) AS
+SELECT p.rank, CASE s.kind WHEN 1 THEN 'device' WHEN 2 THEN 'stream' WHEN 3 THEN 'event' END, e.ts, e.dur, r.name, e.track,
+  e.parent, e.id
+FROM sync s
+JOIN event e ON e.id = s.event
+LEFT JOIN track t ON t.id = e.track
+LEFT JOIN process p ON p.id = t.process
+LEFT JOIN run r ON r.id = p.run;
+
+-- One row per piece of memory that was taken or given back, with what is in use after it.
+CREATE VIEW allocations (
+  rank,                             -- rank of the process
+  ts,                               -- when
+  bytes,                            -- taken; below 0 given back
+  in_use,                           -- bytes in use in its process afterwards, as far as recorded
+  address,                          -- as signed 64 bits
+  operator,                         -- event that was open
+  run,                              -- name of the run
+  track,                            -- -> track
+  parent,                           -- -> event that was open
+  id                                -- -> alloc
+) AS
+SELECT p.rank, a.ts, a.bytes, sum(a.bytes) OVER (PARTITION BY t.process ORDER BY a.ts, a.id), a.address,
+  (SELECT w.text FROM event o JOIN string w ON w.id = o.name WHERE o.id = a.parent), r.name, a.track, a.parent, a.id
+FROM alloc a
+LEFT JOIN track t ON t.id = a.track
+LEFT JOIN process p ON p.id = t.process
+LEFT JOIN run r ON r.id = p.run;
+
+-- One row per value of a counter, in order of time per counter.
+CREATE VIEW counters (
+  rank,                             -- rank of the process
+  name,                             -- loss, learning rate, ...
+  ts,                               -- when
+  value,                            -- NULL not a number
+  within,                           -- event that was open
+  run,                              -- name of the run
+  track,                            -- -> track
+  event                             -- -> event that was open: the step, say
+) AS
+SELECT p.rank, (SELECT text FROM string WHERE id = t.name), c.ts, c.value,
+  (SELECT w.text FROM event o JOIN string w ON w.id = o.name WHERE o.id = c.event), r.name, c.track, c.event
+FROM counter c
+LEFT JOIN track t ON t.id = c.track
+LEFT JOIN process p ON p.id = t.process
+LEFT JOIN run r ON r.id = p.run;
+
+-- One row per link between events.
+CREATE VIEW links (
+  kind,                             -- backward, launch, wait, compile
+  src,                              -- -> event
+  src_name,                         -- its name
+  dst,                              -- -> event
+  dst_name                          -- its name
+) AS
+SELECT CASE l.kind WHEN 1 THEN 'backward' WHEN 2 THEN 'launch' WHEN 3 THEN 'wait' WHEN 4 THEN 'compile' END, l.src,
+  (SELECT w.text FROM event e JOIN string w ON w.id = e.name WHERE e.id = l.src), l.dst,
+  (SELECT w.text FROM event e JOIN string w ON w.id = e.name WHERE e.id = l.dst)
+FROM link l;
+
+-- One row per error that a program reported.
+CREATE VIEW errors (
+  rank,                             -- rank of the process
+  operator,                         -- event that was open
+  message,                          -- what was wrong
+  ts,                               -- when
+  run,                              -- name of the run
+  track,                            -- -> track
+  parent,                           -- -> event that was open
+  id                                -- -> event
+) AS
+SELECT p.rank, (SELECT w.text FROM event o JOIN string w ON w.id = o.name WHERE o.id = e.parent),
+  (SELECT text FROM string WHERE id = e.name), e.ts, r.name, e.track, e.parent, e.id
+FROM event e
+LEFT JOIN track t ON t.id = e.track
+LEFT JOIN process p ON p.id = t.process
+LEFT JOIN run r ON r.id = p.run
+WHERE e.kind = 14;
 
 -- One row per field of a metrics record, null fields included.
 CREATE VIEW metrics (
@@ -1712,14 +2013,14 @@ FROM stack s;
 -- One row per thing to know before trusting the file; no row when all is well.
 CREATE VIEW health (
   severity,                         -- 3 error, 2 warning, 1 note
-  subject,                          -- loss.<kind>, unknown.<key>, log, year, events, meta.<key>, diag
+  subject,                          -- loss.<kind>, unknown.<key>, log, year, events, errors, overhead, meta.<key>, diag
   count,                            -- how many
   message,                          -- one sentence
   run,                              -- name of the run, NULL the whole file
   log                               -- base name of the log, NULL several
 ) AS
-SELECT CASE WHEN l.kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload', 'read')
-    THEN 2 ELSE 1 END,
+SELECT CASE WHEN l.kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload', 'read',
+    'ring', 'thread', 'torn', 'disk') THEN 2 ELSE 1 END,
   'loss.' || l.kind, sum(l.count), min(l.message), r.name, f.name
 FROM loss l LEFT JOIN source_file f ON f.id = l.source LEFT JOIN run r ON r.id = f.run
 GROUP BY l.source, l.kind
@@ -1738,6 +2039,11 @@ UNION ALL
 SELECT 1, 'events', count(*), 'spans that were not closed, not opened, or closed out of order', r.name, NULL
 FROM event e LEFT JOIN track t ON t.id = e.track LEFT JOIN process p ON p.id = t.process LEFT JOIN run r ON r.id = p.run
 WHERE e.flags <> 0 GROUP BY r.id
+UNION ALL
+SELECT 2, 'errors', count(*), 'operators failed; the first: ' || min(message), run, NULL FROM errors GROUP BY run
+UNION ALL
+SELECT 1, 'overhead', sum(count), kind || ' (' || origin || ') took about ' || sum(cost_ns) / 1000 || ' us', NULL, NULL
+FROM overhead GROUP BY origin, kind
 UNION ALL
 SELECT CASE key WHEN 'state' THEN 2 ELSE 1 END, 'meta.' || key, 1,
   CASE WHEN key = 'state' AND value = 'live' THEN 'the file is being written, or its writer was killed'

@@ -116,7 +116,8 @@ static void hex64(sqlite3_context *ctx, int n, sqlite3_value **v)
     sqlite3_result_text(ctx, text, 16, SQLITE_TRANSIENT);
 }
 
-/* A hash as it was recorded: a number, but text for NaN and for integers of 2^63 and more. */
+/* A hash as it was recorded: a number, but text for NaN, for integers of 2^63 and more, and hex
+ * digits for PKM64. */
 static void hash_value(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
     (void)n;
@@ -128,7 +129,10 @@ static void hash_value(sqlite3_context *ctx, int n, sqlite3_value **v)
     snprintf(text, sizeof text, "%llu", (unsigned long long)bits);
     bool is_real = sqlite3_value_int64(v[0]) == 1,
          large = sqlite3_value_int64(v[0]) == 2 && bits < 0;
-    if (is_real && real != real) sqlite3_result_text(ctx, "nan", -1, SQLITE_STATIC);
+    if (sqlite3_value_int64(v[0]) == 4) {
+        snprintf(text, sizeof text, "0x%016llx", (unsigned long long)bits);
+        sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+    } else if (is_real && real != real) sqlite3_result_text(ctx, "nan", -1, SQLITE_STATIC);
     else if (is_real) sqlite3_result_double(ctx, real);
     else if (large) sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
     else sqlite3_result_int64(ctx, bits);

@@ -98,7 +98,7 @@ def test_every_reference_column_is_moved(tmp_path):
             row = {r[1]: 0 for r in info if r[3] and not r[5]} | {c: 1 for c in columns}
             if have[0] == "id":
                 row["id"] = 1
-            for extra in ("position", "offset", "line", "relation", "arg", "key"):
+            for extra in ("position", "offset", "line", "relation", "arg", "key", "kind", "ts"):
                 if extra in have and extra not in row:
                     row[extra] = 0
             t.add(table, **row)

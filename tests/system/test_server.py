@@ -223,7 +223,7 @@ def hostile(tmp_path_factory):
         INSERT INTO graph_break(id, source, compile, attempt, reason, detail, file, line) VALUES (1, 1, 2, 0, :h, :h || char(10) || :h, :h, 1);
         INSERT INTO loss(id, source, kind, count, message) VALUES (1, 1, 'md5', 1, :h);
         INSERT INTO track VALUES (1, 1, 1, 1, 1, 1);
-        INSERT INTO event VALUES (1, 1, 1000, 1, 1, 1, NULL, 2, 0);
+        INSERT INTO event VALUES (1, 1, 1000, 1, 1, 1, NULL, 2, NULL, 0);
         INSERT INTO metric_record VALUES (1, 1, 2, 1, 0, 1);
         INSERT INTO compile_metric VALUES (1, 1, 4, 1);
         INSERT INTO guard(id, source, compile, kind, code, parent, origin) VALUES (1, 1, 2, 1, 1, 1, 1);

@@ -1,0 +1,255 @@
+/* cmd_run.c - plumb run: trains a small model and leaves a trace of everything it computed. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "capture/debug_rows.h"
+#include "plumb.h"
+#include "runtime/backend.h"
+#include "runtime/work.h"
+#include "store/db.h"
+#include "store/verbs.h"
+
+static const struct opt options[] = {
+    {"output", 'o', "FILE", "the trace to write (default: MODEL.db in this folder)", false},
+    {"overwrite", 0, NULL, "replace FILE if it exists", false},
+    {"steps", 'n', "N", "steps of training (default 20; 0: only the model's own pass)", false},
+    {"batch", 'b', "N", "examples per step (default: gpt 8, mlp 32)", false},
+    {"seed", 0, "N", "seed of parameters and data (default 1)", false},
+    {"dtype", 0, "DTYPE", "of parameters: f32 (default), f64, bf16, f16", false},
+    {"threads", 'j', "N", "threads of one call (default: all processors)", false},
+    {"determinism", 0, "LEVEL", "run (default), exact or off; docs/exact.md", false},
+    {"backend", 0, "NAME", "cpu (default), ref or null", false},
+    {"log", 0, "WHAT",
+     "print the calls, as DebugMode does, after the run: a comma-separated list of "
+     "ops, modules, stacks, ids, hashes",
+     false},
+    {"hash", 0, "WHAT", "digests of results: bits (default), norm, hash_tensor, none; a list",
+     false},
+    {"hash-inputs", 0, NULL, "digests of arguments too, before each call", false},
+    {"keep", 0, "OP:N",
+     "keep the values of the results of call N (from 0) of OP, or of all with "
+     "OP:*",
+     true},
+    {0},
+};
+
+static const struct {
+    const char *name;
+    int (*run)(struct work *w);
+    int64_t batch;
+} models[] = {{"gpt", work_gpt, 8}, {"mlp", work_mlp, 32}, {"optimizer", work_optimizer, 1}};
+enum { N_MODELS = sizeof models / sizeof *models };
+
+/* ---- options ---- */
+
+struct word {
+    const char *name;
+    unsigned bit;
+};
+enum { LOG_OPS = 1, LOG_MODULES = 2, LOG_STACKS = 4, LOG_IDS = 8, LOG_HASHES = 16 };
+static const struct word log_words[] = {{"ops", LOG_OPS},       {"modules", LOG_MODULES},
+                                        {"stacks", LOG_STACKS}, {"ids", LOG_IDS},
+                                        {"hashes", LOG_HASHES}, {NULL, 0}};
+static const struct word hash_words[] = {{"bits", PLUMB_HASH_BITS},
+                                         {"norm", PLUMB_HASH_NORM},
+                                         {"hash_tensor", PLUMB_HASH_TENSOR},
+                                         {"none", PLUMB_HASH_NONE},
+                                         {NULL, 0}};
+static const struct word determinism_words[] = {
+    {"run", PLUMB_RUN}, {"exact", PLUMB_EXACT}, {"off", PLUMB_OFF}, {NULL, 0}};
+static const struct word dtype_words[] = {
+    {"f32", PLUMB_F32}, {"f64", PLUMB_F64}, {"bf16", PLUMB_BF16}, {"f16", PLUMB_F16}, {NULL, 0}};
+
+static enum err find_word(const char *option, const struct word *words, struct span s,
+                          unsigned *out)
+{
+    struct buf b = {0};
+    for (const struct word *w = words; w->name; w++) {
+        if (span_is(s, w->name)) {
+            *out |= w->bit;
+            buf_release(&b);
+            return ERR_OK;
+        }
+        buf_printf(&b, "%s%s", b.n ? ", " : "", w->name);
+    }
+    enum err err = err_set(ERR_USAGE, "--%s: \"%.*s\" is not known; accepted are %s", option,
+                           SPAN_ARG(s), b.p ? b.p : "");
+    buf_release(&b);
+    return err;
+}
+
+/* A comma-separated list of words as bits. */
+static enum err take_words(const struct opt_call *call, const char *option,
+                           const struct word *words, unsigned *out)
+{
+    struct span rest = span_of(opt_value(call, option, 0));
+    while (rest.p) {
+        size_t comma = span_find(rest, SPAN(","), 0);
+        TRY(find_word(option, words, span_to(rest, comma), out));
+        rest = comma == SIZE_MAX ? SPAN_NONE : span_from(rest, comma + 1);
+    }
+    return ERR_OK;
+}
+
+static enum err take_int(const struct opt_call *call, const char *option, int64_t low, int64_t high,
+                         int64_t *out)
+{
+    const char *text = opt_value(call, option, 0);
+    return text ? opt_int(option, text, low, high, out) : ERR_OK;
+}
+
+static enum err take_options(const struct opt_call *call, struct plumb_options *o, struct work *w,
+                             unsigned *log)
+{
+    unsigned determinism = 0, dtype = 0;
+    int64_t seed = 1, threads = 0;
+    TRY(take_int(call, "steps", 0, 1000000, &w->steps));
+    TRY(take_int(call, "batch", 1, 4096, &w->batch));
+    TRY(take_int(call, "seed", 0, INT64_MAX, &seed));
+    TRY(take_int(call, "threads", 1, 1024, &threads));
+    TRY(take_words(call, "log", log_words, log));
+    TRY(take_words(call, "hash", hash_words, &o->hashes));
+    TRY(take_words(call, "determinism", determinism_words, &determinism));
+    TRY(take_words(call, "dtype", dtype_words, &dtype));
+    w->dtype = dtype ? (enum plumb_dtype)dtype : PLUMB_F32;
+    w->seed = o->seed = (uint64_t)seed;
+    o->threads = (int)threads;
+    o->determinism = (enum plumb_determinism)determinism;
+    o->backend = opt_value(call, "backend", 0);
+    o->overwrite = opt_has(call, "overwrite");
+    o->hash_inputs = opt_has(call, "hash-inputs");
+    o->stacks = *log & LOG_STACKS;
+    o->ids = *log & LOG_IDS;
+    return ERR_OK;
+}
+
+/* ---- the log ---- */
+
+/* Calls without what was not asked for. Hidden module lines take their indentation with them. */
+struct filter {
+    struct debug_rows rows;
+    unsigned log;
+    int64_t hidden[256]; /* depths of the module lines that are open */
+    int n_hidden;
+};
+
+static enum err next_shown(void *context, struct debug_call *out, bool *more)
+{
+    struct filter *f = context;
+    for (;;) {
+        TRY(debug_rows_next(&f->rows, out, more));
+        if (!*more) return ERR_OK;
+        while (f->n_hidden && f->hidden[f->n_hidden - 1] >= out->depth) f->n_hidden--;
+        bool module = out->kind == DEBUG_MODULE && !(f->log & LOG_MODULES);
+        if (module && f->n_hidden < 256) f->hidden[f->n_hidden++] = out->depth;
+        if (module) continue;
+        out->depth -= f->n_hidden;
+        if (!(f->log & LOG_HASHES)) out->log = NULL;
+        return ERR_OK;
+    }
+}
+
+static enum err put_text(void *context, struct span text)
+{
+    fwrite(text.p, 1, text.n, context);
+    return ERR_OK;
+}
+
+static enum err print_log(sqlite3 *db, int64_t source, unsigned log)
+{
+    struct filter f = {.log = log};
+    struct debug_source from = {next_shown, &f};
+    struct debug_sink to = {put_text, stdout};
+    struct debug_text_style style = {.hide_stacks = !(log & LOG_STACKS)};
+    TRY(debug_rows_open(&f.rows, db, source));
+    enum err err = debug_write_text(&from, style, &to);
+    debug_rows_close(&f.rows);
+    return err;
+}
+
+static enum err print_logs(const char *path, unsigned log)
+{
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    TRY(store_open_read(path, 0, &db));
+    enum err err = store_prepare(db, "SELECT source FROM call_log ORDER BY source", &s);
+    while (!err && sqlite3_step(s) == SQLITE_ROW)
+        err = print_log(db, sqlite3_column_int64(s, 0), log);
+    if (!err) sqlite3_finalize(s);
+    store_close(db);
+    return err;
+}
+
+/* ---- the verb ---- */
+
+static enum err failed(void)
+{
+    return err_set(ERR_USAGE, "%s", plumb_error());
+}
+
+static enum err train(int model, struct plumb_options *o, struct work *w)
+{
+    if (!plumb_open(o)) return failed();
+    int rc = models[model].run(w);
+    char text[1024];
+    snprintf(text, sizeof text, "%s", plumb_error());
+    if (rc) plumb_set_exit(1);
+    if (plumb_close()) return failed();
+    if (rc) FAIL(ERR_USAGE, "%s", *text ? text : "out of memory");
+    return ERR_OK;
+}
+
+static void say_end(const struct work *w, const char *path)
+{
+    struct build_stats b = build_stats();
+    if (isfinite(w->first)) fprintf(stderr, "  loss %.6f -> %.6f\n", w->first, w->last);
+    fprintf(stderr, "  kernels: %lld built in %.1f s, %lld from the cache, %lld interpreted\n",
+            (long long)b.built, (double)b.build_ns * 1e-9, (long long)b.hit_disk,
+            (long long)b.interpreted);
+    fprintf(stderr, "plumb run: %s\n", path);
+}
+
+static enum err run(const struct opt_call *call, int *exit_code)
+{
+    int model = 0;
+    unsigned log = 0;
+    char path[512];
+    const char *keep[65] = {0};
+    struct plumb_options o = {0};
+    while (model < N_MODELS && strcmp(models[model].name, call->argv[0])) model++;
+    if (model == N_MODELS)
+        FAIL(ERR_USAGE, "there is no model %s; gpt, mlp and optimizer are accepted", call->argv[0]);
+    struct work w = {.steps = 20, .batch = models[model].batch, .progress = stderr};
+    TRY(take_options(call, &o, &w, &log));
+    for (int i = 0; i < 64 && (keep[i] = opt_value(call, "keep", i)); i++) continue;
+    o.keep = keep;
+    const char *given = opt_value(call, "output", 0);
+    snprintf(path, sizeof path, "%s%s", given ? given : models[model].name, given ? "" : ".db");
+    o.trace = path;
+    TRY(train(model, &o, &w));
+    say_end(&w, path);
+    *exit_code = 0;
+    return log ? print_logs(path, log) : ERR_OK;
+}
+
+const struct verb verb_run = {
+    .name = "run",
+    .arguments = "gpt|mlp|optimizer",
+    .summary = "train a small model of plumb's own and leave a trace of it",
+    .description =
+        "Trains a real model on data made from a seed and writes every call, with digests of its "
+        "results, the launches and the losses into a trace.\n\n"
+        "gpt is a transformer that learns the characters of sentences from a small grammar and "
+        "then "
+        "writes some; mlp tells four clouds of points apart; optimizer moves twelve tensors of odd "
+        "shapes with AdamW, fused AdamW and SGD. Two runs with one seed give the same digests.",
+    .examples = "plumb run gpt -o a.db\n"
+                "plumb run mlp --steps 0 --batch 3 --log ops,modules\n"
+                "plumb run gpt --determinism exact --threads 1 --keep aten::mm:0 -o b.db",
+    .opts = options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};
