@@ -85,7 +85,7 @@ $(O)/%.o: %.c | $(O)/gen/store_rows.h $(O)/gen/verb_list.h $(O)/gen/plumb_ops.h
 # of the products, of attention and of scattering are plain C that wants vectorising.
 KERNEL_CFLAGS := -ffp-contract=off -fno-math-errno -fno-trapping-math
 $(O)/kernels/%.o: PLUMB_CFLAGS += $(KERNEL_CFLAGS)
-$(patsubst %.c,$(O)/%.o,$(wildcard kernels/gemm*.c kernels/attention*.c kernels/scatter*.c)): PLUMB_CFLAGS += -O3
+$(patsubst %.c,$(O)/%.o,$(wildcard kernels/gemm*.c kernels/attention*.c kernels/scatter*.c kernels/run.c)): PLUMB_CFLAGS += -O3
 
 $(O)/gen/%.o: $(O)/gen/%.c | $(O)/gen/store_rows.h $(O)/gen/plumb_ops.h
 	$(call SAY,CC,$<)

@@ -26,7 +26,7 @@
 #include <string.h>
 
 enum {
-    BLOCK_K = 256, /* at most GEMM_RUN */
+    BLOCK_K = 256, /* at most RUN */
     BLOCK_ROWS = 192,
     FEW_TILES = 16,                  /* below, spans are shared among threads */
     MOST_PARTIAL = 64 * 1024 * 1024, /* bytes of partial results */

@@ -69,18 +69,13 @@ enum gemm_acc gemm_acc_of(enum dtype in);
 enum dtype gemm_acc_dtype(enum gemm_acc acc);
 int gemm_acc_parts(enum gemm_acc acc); /* reals of a number: 1 or 2 */
 
-enum { GEMM_RUN = 512 }; /* most lanes, and most k, of one call */
 struct gemm_lanes {
     const void *p; /* element (lane, k) at lane * lane_stride + k * k_stride elements */
     enum dtype dtype;
     int64_t lane_stride, k_stride;
     bool conj;
 };
-/* `n` elements at distance `stride`, at most GEMM_RUN, as another dtype (exact to a wider one):
- * where they lie, if that can be, else in `out`. */
-const void *gemm_load(enum dtype from, const void *p, int64_t stride, int64_t n, enum dtype to,
-                      void *out);
-/* Lanes [0, n) and k in [0, n_k) into groups of `group` lanes, as above. */
+/* Lanes [0, n) and k in [0, n_k), n and n_k at most RUN (kernels/run.h), into groups of `group` lanes, as above. */
 void gemm_pack(const struct gemm_lanes *x, enum gemm_acc acc, int64_t n, int64_t n_k, int group,
                void *out);
 

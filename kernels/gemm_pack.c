@@ -7,6 +7,7 @@
  * The order of reading follows memory: along the lanes where these are adjacent, else along k.
  */
 #include "kernels/gemm_kernel.h"
+#include "kernels/run.h"
 
 #include <string.h>
 
@@ -34,47 +35,6 @@ enum dtype gemm_acc_dtype(enum gemm_acc acc)
 int gemm_acc_parts(enum gemm_acc acc)
 {
     return ACCS[acc].parts;
-}
-
-union run {
-    double align;
-    char bytes[GEMM_RUN * 16];
-};
-static void gather(const char *p, size_t size, int64_t stride, int64_t n, char *out)
-{
-    int64_t step = stride * (int64_t)size;
-    switch (size) {
-    case 1:
-        for (int64_t i = 0; i < n; i++) out[i] = p[i * step];
-        return;
-    case 2:
-        for (int64_t i = 0; i < n; i++) memcpy(out + 2 * i, p + i * step, 2);
-        return;
-    case 4:
-        for (int64_t i = 0; i < n; i++) memcpy(out + 4 * i, p + i * step, 4);
-        return;
-    case 8:
-        for (int64_t i = 0; i < n; i++) memcpy(out + 8 * i, p + i * step, 8);
-        return;
-    default:
-        for (int64_t i = 0; i < n; i++) memcpy(out + 16 * i, p + i * step, 16);
-    }
-}
-const void *gemm_load(enum dtype from, const void *p, int64_t stride, int64_t n, enum dtype to,
-                      void *out)
-{
-    union run raw;
-    if (from == to) {
-        if (stride == 1) return p;
-        gather(p, dtype_size(from), stride, n, out);
-        return out;
-    }
-    if (stride != 1) {
-        gather(p, dtype_size(from), stride, n, raw.bytes);
-        p = raw.bytes;
-    }
-    dtype_cast(from, p, to, out, (size_t)n);
-    return out;
 }
 
 /* One k of lanes [0, n): whole groups are copied. */
@@ -118,7 +78,7 @@ static void pack_along_lanes(const struct gemm_lanes *x, enum gemm_acc acc, int6
     int64_t step = x->k_stride * (int64_t)dtype_size(x->dtype), sign = x->conj ? -1 : 1;
     for (int64_t k = 0; k < n_k; k++, out += (size_t)group * dtype_size(to)) {
         const char *at = (const char *)x->p + k * step;
-        const void *v = gemm_load(x->dtype, at, x->lane_stride, n, to, room.bytes);
+        const void *v = run_load(x->dtype, at, x->lane_stride, n, to, &room);
         switch (acc) {
         case GEMM_F32: spread_lanes_float(v, n, n_k, group, (float *)out); break;
         case GEMM_F64: spread_lanes_double(v, n, n_k, group, (double *)out); break;
@@ -140,7 +100,7 @@ static void pack_along_k(const struct gemm_lanes *x, enum gemm_acc acc, int64_t 
     if (n % group) memset(out + n / group * group * n_k * size, 0, (size_t)(group * n_k * size));
     for (int64_t i = 0; i < n; i++) {
         const void *v =
-            gemm_load(x->dtype, (const char *)x->p + i * step, x->k_stride, n_k, to, room.bytes);
+            run_load(x->dtype, (const char *)x->p + i * step, x->k_stride, n_k, to, &room);
         char *at = out + i / group * group * n_k * size + i % group * real;
         switch (acc) {
         case GEMM_F32: spread_k_float(v, n_k, group, (float *)at); break;

@@ -4,6 +4,7 @@
  * a plain loop over it. Per element this is a handful of operations beside the 2 k of its chain.
  */
 #include "kernels/gemm_kernel.h"
+#include "kernels/run.h"
 
 #include <string.h>
 
@@ -45,31 +46,7 @@ JOIN(double)
 FINISH(float)
 FINISH(double)
 
-union run {
-    double align;
-    char bytes[GEMM_RUN * 16];
-};
-
-static void scatter(const char *v, size_t size, int64_t n, int64_t stride, char *out)
-{
-    int64_t step = stride * (int64_t)size;
-    for (int64_t i = 0; i < n; i++) memcpy(out + i * step, v + i * (int64_t)size, size);
-}
-static void put(enum dtype acc, const void *v, int64_t n, enum dtype to, int64_t stride, char *out)
-{
-    union run raw;
-    if (stride == 1 || n == 1) {
-        dtype_cast(acc, v, to, out, (size_t)n);
-        return;
-    }
-    if (acc != to) {
-        dtype_cast(acc, v, to, raw.bytes, (size_t)n);
-        v = raw.bytes;
-    }
-    scatter(v, dtype_size(to), n, stride, out);
-}
-
-/* Columns [first, first + n) of a row, n at most GEMM_RUN. */
+/* Columns [first, first + n) of a row, n at most RUN. */
 static void store_run(const struct gemm *g, const struct gemm_part *part, int64_t row,
                       const char *acc, int group, int64_t first, int64_t n)
 {
@@ -81,7 +58,7 @@ static void store_run(const struct gemm *g, const struct gemm_part *part, int64_
     bool wide = type == DTYPE_F64 || type == DTYPE_C128;
     if (g->c.p && g->beta != 0) {
         int64_t at = part->batch * g->c.batch + i * g->c.row + j * g->c.column;
-        c = gemm_load(g->out, (const char *)g->c.p + at * size, g->c.column, n, type, others.bytes);
+        c = run_load(g->out, (const char *)g->c.p + at * size, g->c.column, n, type, &others);
     }
     if (gemm_acc_parts(kind) == 1)
         memcpy(numbers.bytes, acc + first * (int64_t)dtype_size(type),
@@ -91,7 +68,7 @@ static void store_run(const struct gemm *g, const struct gemm_part *part, int64_
     if (wide) finish_double(g, (double *)numbers.bytes, c, n * gemm_acc_parts(kind));
     else finish_float(g, (float *)numbers.bytes, c, n * gemm_acc_parts(kind));
     int64_t at = part->batch * g->batch + i * g->row + j * g->column;
-    put(type, numbers.bytes, n, g->out, g->column, (char *)g->result + at * size);
+    run_store(type, numbers.bytes, n, g->out, (char *)g->result + at * size, g->column);
 }
 
 void gemm_store(const struct gemm *g, const struct gemm_part *part, const void *acc,
@@ -100,8 +77,8 @@ void gemm_store(const struct gemm *g, const struct gemm_part *part, const void *
     enum gemm_acc kind = gemm_acc_of(g->in);
     int64_t step = acc_row * (int64_t)dtype_size(gemm_acc_dtype(kind)) / gemm_acc_parts(kind);
     for (int64_t i = 0; i < part->rows; i++)
-        for (int64_t j = 0; j < part->columns; j += GEMM_RUN) {
-            int64_t n = part->columns - j < GEMM_RUN ? part->columns - j : GEMM_RUN;
+        for (int64_t j = 0; j < part->columns; j += RUN) {
+            int64_t n = part->columns - j < RUN ? part->columns - j : RUN;
             store_run(g, part, i, (const char *)acc + i * step, group, j, n);
         }
 }

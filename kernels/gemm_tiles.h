@@ -8,7 +8,7 @@
 
 enum {
     GEMM_TILE_ROWS = 384,
-    GEMM_TILE_COLUMNS = 512, /* at most GEMM_RUN */
+    GEMM_TILE_COLUMNS = 512, /* at most RUN */
     GEMM_SPAN = 4096,
 };
 struct gemm_tiles {

@@ -1,9 +1,8 @@
 /* test_gemm.c - the exact product equals its definition to the bit: any shape, strides, dtype,
  * values, instruction set and split of the work. */
-#include "tests/unit/unit.h"
+#include "tests/unit/split.h"
 
 #include <math.h>
-#include <pthread.h>
 
 #include "kernels/gemm.h"
 #include "kernels/gemm_kernel.h"
@@ -300,29 +299,6 @@ static void backwards(void *pool, void (*part)(void *, int64_t), void *context, 
     *(int64_t *)pool += n;
     for (int64_t i = n; i-- > 0;) part(context, i);
 }
-struct share {
-    void (*part)(void *, int64_t);
-    void *context;
-    int64_t first, n, step;
-};
-static void *run_share(void *p)
-{
-    struct share *s = p;
-    for (int64_t i = s->first; i < s->n; i += s->step) s->part(s->context, i);
-    return NULL;
-}
-static void by_threads(void *pool, void (*part)(void *, int64_t), void *context, int64_t n)
-{
-    int64_t threads = *(int64_t *)pool;
-    struct share s[8];
-    pthread_t t[8];
-    for (int64_t i = 0; i < threads; i++) {
-        s[i] = (struct share){part, context, i, n, threads};
-        assert_int_equal(pthread_create(&t[i], NULL, run_share, &s[i]), 0);
-    }
-    for (int64_t i = 0; i < threads; i++) pthread_join(t[i], NULL);
-}
-
 typedef enum err multiply_fn(const struct gemm *, const struct gemm_how *);
 static void splits_agree(multiply_fn *multiply, enum dtype t, int64_t batch, int64_t m, int64_t n,
                          int64_t k)
@@ -335,7 +311,7 @@ static void splits_agree(multiply_fn *multiply, enum dtype t, int64_t batch, int
     memcpy(one, x.result, (size_t)x.result_size);
     for (int64_t threads = 0; threads < 6; threads++) {
         int64_t n_parts = 0, count = threads;
-        struct gemm_how how = {gemm_isa_best(), threads ? by_threads : backwards,
+        struct gemm_how how = {gemm_isa_best(), threads ? split_by_threads : backwards,
                                threads ? &count : &n_parts};
         memset(x.result, 0xaa, (size_t)x.result_size);
         assert_int_equal(multiply(&g, &how), ERR_OK);
