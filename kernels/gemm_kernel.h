@@ -75,13 +75,15 @@ struct gemm_lanes {
     int64_t lane_stride, k_stride;
     bool conj;
 };
-/* Lanes [0, n) and k in [0, n_k), n and n_k at most RUN (kernels/run.h), into groups of `group` lanes, as above. */
+/* Lanes [0, n) and k in [0, n_k), n and n_k at most RUN (kernels/run.h), into groups of `group`
+ * lanes, as above. */
 void gemm_pack(const struct gemm_lanes *x, enum gemm_acc acc, int64_t n, int64_t n_k, int group,
                void *out);
 
 /* ---- gemm_store.c ---- */
 /* Rows of accumulators, groups of `group` columns as above, after alpha, beta and c into
- * g->result, of which they are the rows from `row` on, the columns from `column` on. */
+ * g->result, of which they are the rows from `row` on, the columns from `column` on. Group 0: the
+ * numbers lie one after the other, complex ones too. */
 struct gemm_part {
     int64_t batch, row, column, rows, columns;
 };

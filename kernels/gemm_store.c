@@ -60,7 +60,7 @@ static void store_run(const struct gemm *g, const struct gemm_part *part, int64_
         int64_t at = part->batch * g->c.batch + i * g->c.row + j * g->c.column;
         c = run_load(g->out, (const char *)g->c.p + at * size, g->c.column, n, type, &others);
     }
-    if (gemm_acc_parts(kind) == 1)
+    if (gemm_acc_parts(kind) == 1 || !group)
         memcpy(numbers.bytes, acc + first * (int64_t)dtype_size(type),
                (size_t)n * dtype_size(type));
     else if (wide) join_double((const double *)acc, group, first, n, (double *)numbers.bytes);

@@ -16,7 +16,7 @@ union run {
     char bytes[RUN * 16];
 };
 
-/* `n` elements at distance `stride` as dtype `to`: where they lie, if that can be, else in `room`. */
+/* `n` elements at distance `stride` as dtype `to`: where they lie if they can, else in `room`. */
 const void *run_load(enum dtype from, const void *p, int64_t stride, int64_t n, enum dtype to,
                      union run *room);
 /* Stores `n` dense numbers of dtype `from`. */

@@ -17,7 +17,7 @@ static void *split_run(void *p)
     for (int64_t i = s->first; i < s->n; i += s->step) s->part(s->context, i);
     return NULL;
 }
-/* `pool` is a pointer to an int64_t, the number of threads (at most 8); thread t takes t, t + n, ... */
+/* `pool` points to an int64_t, the number of threads (at most 8), who take every n-th part. */
 static void split_by_threads(void *pool, void (*part)(void *, int64_t), void *context, int64_t n)
 {
     int64_t threads = *(int64_t *)pool;

@@ -330,6 +330,70 @@ static void any_split_gives_the_same_bits(void **state)
     splits_agree(gemm_exact, DTYPE_C64, 40, 33, 40, 50);
 }
 
+/* ---- the BLAS ---- */
+
+/* k products and k - 1 additions in any order, then alpha, beta and c, then the store: at most
+ * k + 3 roundings of the accumulator on each term (complex: twice as many), one of the result. */
+static void is_within_bound(const struct gemm *g, int64_t i, int64_t j)
+{
+    long double sum[2] = {0, 0}, mag = 0;
+    double a[2], b[2], c[2], got[2];
+    for (int64_t k = 0; k < g->k; k++) {
+        load(g->in, g->a.p, i * g->a.row + k * g->a.column, a);
+        load(g->in, g->b.p, k * g->b.row + j * g->b.column, b);
+        a[1] = g->a.conj ? -a[1] : a[1];
+        sum[0] += (long double)a[0] * b[0] - (long double)a[1] * b[1];
+        sum[1] += (long double)a[0] * b[1] + (long double)a[1] * b[0];
+        mag += hypotl(a[0], a[1]) * hypotl(b[0], b[1]);
+    }
+    load(g->out, g->c.p, i * g->c.row + j * g->c.column, c);
+    load(g->out, g->result, i * g->row + j * g->column, got);
+    long double u = is_wide(g->in) ? 0x1p-53L : 0x1p-24L;
+    long double store = g->out == DTYPE_BF16 ? 0x1p-8L : u;
+    for (int p = 0; p < 2; p++) {
+        long double want = sum[p] * g->alpha + c[p] * (long double)g->beta;
+        long double bound = (mag * fabs(g->alpha) + hypotl(c[0], c[1])) * u * (2 * g->k + 3);
+        assert_true(fabsl(got[p] - want) <= bound + store * (fabsl(want) + bound));
+    }
+}
+static void blas_is_near_the_true_value(void **state)
+{
+    (void)state;
+    static const enum dtype IN[] = {DTYPE_F32, DTYPE_F64, DTYPE_BF16, DTYPE_C64, DTYPE_C128};
+    if (!gemm_blas_name()) {
+        print_message("not run: libopenblas.so.0 is absent\n");
+        skip();
+    }
+    print_message("%s\n", gemm_blas_name());
+    for (int t = 0; t < 5; t++)
+        for (int l = 0; l < 9; l++)
+            for (int64_t k = 1; k < 3000; k = 13 * k + 4) {
+                struct gemm g = {.in = IN[t],
+                                 .out = IN[t],
+                                 .n_batch = 1,
+                                 .m = 37,
+                                 .n = 70,
+                                 .k = k,
+                                 .alpha = 1.5,
+                                 .beta = 0.5,
+                                 .a.conj = l & 1};
+                struct matrices x = make(&g, l % 3, l / 3, (l + t) % 3, 0);
+                assert_int_equal(gemm_blas(&g, NULL), ERR_OK);
+                for (int64_t i = 0; i < g.m; i += 4)
+                    for (int64_t j = 0; j < g.n; j += 3) is_within_bound(&g, i, j);
+                drop(&x);
+            }
+}
+static void blas_gives_the_same_bits_for_any_number_of_threads(void **state)
+{
+    (void)state;
+    if (!gemm_blas_name()) skip();
+    splits_agree(gemm_blas, DTYPE_F32, 1, 500, 900, 300);
+    splits_agree(gemm_blas, DTYPE_F64, 3, 400, 130, 100);
+    splits_agree(gemm_blas, DTYPE_F16, 2, 390, 70, 2100);
+    splits_agree(gemm_blas, DTYPE_C64, 30, 33, 40, 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +403,8 @@ int main(void)
         cmocka_unit_test(keeps_what_is_not_finite),
         cmocka_unit_test(reads_only_what_counts),
         cmocka_unit_test(any_split_gives_the_same_bits),
+        cmocka_unit_test(blas_is_near_the_true_value),
+        cmocka_unit_test(blas_gives_the_same_bits_for_any_number_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
