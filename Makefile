@@ -82,6 +82,12 @@ $(O)/%.o: %.c | $(O)/gen/store_rows.h $(O)/gen/verb_list.h $(O)/gen/plumb_ops.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Kernels give the same bits everywhere (docs/exact.md): nothing is contracted or reordered. The loops
+# of the products, of attention and of scattering are plain C that wants vectorising.
+KERNEL_CFLAGS := -ffp-contract=off -fno-math-errno -fno-trapping-math
+$(O)/kernels/%.o: PLUMB_CFLAGS += $(KERNEL_CFLAGS)
+$(patsubst %.c,$(O)/%.o,$(wildcard kernels/gemm*.c kernels/attention*.c kernels/scatter*.c kernels/run.c)): PLUMB_CFLAGS += -O3
+
 $(O)/gen/%.o: $(O)/gen/%.c | $(O)/gen/store_rows.h $(O)/gen/plumb_ops.h
 	$(call SAY,CC,$<)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
@@ -130,7 +136,7 @@ $(O)/tests/%: tests/unit/%.c $(OBJECTS)
 ## ---- packages -------------------------------------------------------------------------------
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libsqlite3-dev libmicrohttpd-dev libzstd-dev zlib1g-dev \
-  libxxhash-dev libyajl-dev libmd-dev libpcre2-dev
+  libxxhash-dev libyajl-dev libmd-dev libpcre2-dev libopenblas0-pthread
 TEST_DEPS := libcmocka-dev sqlite3 python3 python3-pytest python3-selenium chromium chromium-driver \
   fonts-dejavu-core clang-14 libclang-rt-14-dev clang-format-14
 # The libraries are looked for when make starts, so what needs them runs in a make of its own.
