@@ -35,7 +35,8 @@ static enum err make_files(struct cap *c, const struct cap_options *o)
         FAIL(ERR_REFUSED, "%s is being recorded by another process", o->path);
     if (!o->overwrite && !access(o->path, F_OK))
         FAIL(ERR_EXISTS, "%s exists; --overwrite replaces it", o->path);
-    if (o->overwrite) remove_trace(o->path);
+    /* Rings without their trace are of no use. */
+    if (o->overwrite || (access(o->path, F_OK) && !ring_is_held(o->path))) remove_trace(o->path);
     TRY(ring_create(o->path, &c->ring));
     enum err err = store_create(o->path, &db);
     if (!err) err = store_writer_new(db, &c->writer);

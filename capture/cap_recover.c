@@ -13,10 +13,13 @@ enum err cap_recover(const char *trace, int64_t *n)
     struct ring *ring = calloc(1, sizeof *ring);
     struct store_writer *writer = NULL;
     sqlite3 *db = NULL, *written;
+    char state[32];
     *n = 0;
     if (!ring) FAIL(ERR_NOMEM, "out of memory for a recovery");
     enum err err = ring_open(trace, ring);
     if (!err) err = store_open_read(trace, how, &db);
+    if (!err) err = store_meta_get(db, "state", state, sizeof state);
+    if (!err && strcmp(state, "live")) goto out; /* killed between closing it and removing these */
     if (!err) err = store_open_read(trace, how | STORE_OPEN_WRITE | STORE_OPEN_TRUSTED, &written);
     if (!err) err = store_writer_resume(written, &writer);
     if (!err) err = drain_recover(ring, writer, db, n);
@@ -24,6 +27,7 @@ enum err cap_recover(const char *trace, int64_t *n)
         enum err closed = store_writer_close(writer, NULL);
         if (!err) err = closed;
     }
+out:
     store_close(db);
     if (!err) ring_remove(ring);
     ring_close(ring);

@@ -125,8 +125,6 @@ static struct drain_lane *lane_of(struct drain *d, int region)
     l->mask = l->head->n_records - 1;
     l->mark.at = l->head->tail;
     l->late.at = UINT64_MAX;
-    l->dropped = d->db ? l->head->dropped : 0;
-    l->cut = d->db ? l->head->cut : 0;
     return l;
 }
 
@@ -235,10 +233,11 @@ static struct drain_mark whole_mark(const struct drain_lane *l)
 
 static enum err put_mark(struct drain *d, const struct drain_lane *l, const struct drain_mark *m)
 {
-    char key[32], value[96];
+    char key[32], value[160];
     snprintf(key, sizeof key, "ring.%d", l->region);
-    snprintf(value, sizeof value, "%u %llu %lld %lld", l->owner, (unsigned long long)m->at,
-             (long long)m->calls, (long long)m->top);
+    snprintf(value, sizeof value, "%u %llu %lld %lld %llu %llu", l->owner,
+             (unsigned long long)m->at, (long long)m->calls, (long long)m->top,
+             (unsigned long long)l->dropped, (unsigned long long)l->cut);
     struct row_meta row = {span_of(key), span_of(value)};
     return store_meta_add(d->batch, &row);
 }

@@ -50,32 +50,59 @@ static enum err reopen(struct drain *d, struct drain_lane *l)
     return rc == SQLITE_DONE ? ERR_OK : store_sql_error(d->db, rc, "reading open calls");
 }
 
-/* From the row that the last committed batch left, or from the beginning. */
-static enum err resume(struct drain *d, struct drain_lane *l)
-{
-    char key[32], value[96] = "";
-    unsigned long long at;
-    long long calls, top;
+/* What the last committed batch said of a ring. */
+struct said {
     unsigned owner;
+    unsigned long long at, dropped, cut;
+    long long calls, top;
+    bool any;
+};
+
+static enum err read_mark(struct drain *d, const struct drain_lane *l, struct said *out)
+{
+    char key[32], value[160] = "";
     snprintf(key, sizeof key, "ring.%d", l->region);
     TRY(store_meta_get(d->db, key, value, sizeof value));
-    bool has = sscanf(value, "%u %llu %lld %lld", &owner, &at, &calls, &top) == 4;
+    out->any = sscanf(value, "%u %llu %lld %lld %llu %llu", &out->owner, &out->at, &out->calls,
+                      &out->top, &out->dropped, &out->cut) == 6;
+    return ERR_OK;
+}
+
+/* Whether the trace knows the ring's owner. */
+static enum err is_known(struct drain *d, const struct drain_lane *l, bool *out)
+{
+    sqlite3_stmt *s;
+    TRY(store_prepare(d->db, "SELECT 1 FROM main.source_file WHERE id = ?1", &s));
+    sqlite3_bind_int64(s, 1, l->head->source);
+    *out = sqlite3_step(s) == SQLITE_ROW;
+    sqlite3_finalize(s);
+    return ERR_OK;
+}
+
+/* From the mark, or where there is none from the beginning. */
+static enum err resume(struct drain *d, struct drain_lane *l)
+{
+    struct said said = {0};
+    bool known;
+    TRY(read_mark(d, l, &said));
+    TRY(is_known(d, l, &known));
     uint64_t tip = l->head->tip, tail = l->head->tail;
     if (tip - tail > l->head->n_records)
         return drain_lose(d, 0, "torn", 1,
                           "the ring of a thread does not say where its records are");
-    l->mark.at = has && at >= tail && at <= tip ? at : tail;
-    l->until = tip;
-    if (!l->head->owner || (has && owner == l->head->owner && l->head->ended == owner && at == tip))
-        l->until = l->mark.at;
+    l->dropped = said.dropped;
+    l->cut = said.cut;
+    l->mark.at = said.any && said.at >= tail && said.at <= tip ? said.at : tail;
+    l->until = l->head->owner ? tip : l->mark.at;
     if (!l->head->owner) return ERR_OK;
-    if (!has || owner != l->head->owner) return drain_meet(d, l);
-    l->owner = owner;
+    if (!known) return drain_meet(d, l);
+    l->owner = l->head->owner;
     l->source = l->head->source;
     l->track = l->head->track;
-    l->mark.calls = calls;
-    l->mark.top = top;
     l->touched = true;
+    if (!said.any || said.owner != l->owner) return ERR_OK;
+    l->mark.calls = said.calls;
+    l->mark.top = said.top;
     return reopen(d, l);
 }
 
@@ -86,8 +113,7 @@ static enum err read_all(struct drain *d)
         struct drain_lane *l = &d->lanes.p[i];
         TRY(resume(d, l));
         TRY(drain_read_lane(d, l));
-        l->dropped = l->cut = 0;
-        if (l->source) TRY(drain_count_losses(d, l));
+        TRY(drain_count_losses(d, l));
         TRY(drain_leave(d, l));
     }
     TRY(drain_count_threads(d));
