@@ -37,7 +37,7 @@ CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
 RUNTIME := $(if $(wildcard runtime/interp.c), $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c)))
 WEB := $(wildcard web/*.c)
-GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(if $(RUNTIME), $(O)/gen/plumb_ops.c)
+GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/python.c $(if $(RUNTIME), $(O)/gen/plumb_ops.c)
 SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
@@ -46,6 +46,7 @@ VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/c
 UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
+PYTHON := $(wildcard capture/*.py)
 C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capture kernels runtime web tests/*))
 PREFIX ?= /usr/local
 
@@ -106,6 +107,8 @@ $(O)/gen/plumb_ops.h: $(O)/gen/gen_ops
 	$(Q)$< h >$@.tmp && mv $@.tmp $@
 $(O)/gen/plumb_ops.c: $(O)/gen/gen_ops
 	$(Q)$< c >$@.tmp && mv $@.tmp $@
+$(O)/gen/python.c: $(O)/gen/embed $(PYTHON)
+	$(Q)$< python $(PYTHON) >$@.tmp && mv $@.tmp $@
 # Rewritten only when the set of cmd_*.c files changes.
 $(O)/gen/verb_list.h: FORCE
 	$(Q)mkdir -p $(@D)
