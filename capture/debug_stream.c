@@ -227,12 +227,23 @@ static enum err take_loss(struct debug_stream *s, const struct json *line)
     return store_loss_add(d->batch, &row);
 }
 
+static enum err take_overhead(struct debug_stream *s, const struct json *line)
+{
+    struct row_overhead row = {.ts = json_int(json_get(line, "ts"), STORE_NULL),
+                               .origin = SPAN("debug_mode"),
+                               .kind = json_string(json_get(line, "overhead")),
+                               .cost_ns = json_int(json_get(line, "ns"), STORE_NULL),
+                               .count = json_int(json_get(line, "count"), STORE_NULL)};
+    return store_overhead_add(s->import.batch, &row);
+}
+
 static enum err take(struct debug_stream *s, const struct json *line)
 {
     const struct json *call = json_get(line, "call");
     if (!s->described) return describe(s, line);
     if (call) return take_call(s, line, call);
     if (json_get(line, "loss")) return take_loss(s, line);
+    if (json_get(line, "overhead")) return take_overhead(s, line);
     if (!json_get(line, "end"))
         return debug_lose(&s->import, TORCH_LOSS_schema, s->offset,
                           "the line at byte %lld is no call", (long long)s->offset);

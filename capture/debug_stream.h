@@ -4,7 +4,7 @@
  *   {"format": ..., "stream": 1, "pid", "thread", "name", ...}   first: whose calls
  *   {"ts", "dur", "call": {a call of a saved log}, "tensors": [[phase, arg, stride, ...], ...]}
  *   {"loss": kind, "count", "message"}                           what was not recorded
- *   {"refused": reason} {"end": true}
+ *   {"overhead": kind, "ns", "count"}  {"refused": reason}  {"end": true}
  *
  * One thread. What a line cannot give is a loss; an error is one of the machine.
  */

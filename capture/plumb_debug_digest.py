@@ -1,12 +1,15 @@
 # plumb_debug_digest.py - PKM64 (kernels/digest.h) and statistics of a tensor, by PyTorch's own operators on its device.
 #
 # PyTorch's int64 wraps as uint64 does; its >> is arithmetic and is made logical by a mask.
+import struct
+
 M64 = (1 << 64) - 1
 PHI, MIX1, MIX2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 # Codes of dtypes that enter the digest (store/base/dtype.h).
 CODES = {"float64": 1, "float32": 2, "float16": 3, "bfloat16": 4, "float8_e4m3fn": 5, "float8_e5m2": 6, "complex64": 7,
          "complex128": 8, "int8": 9, "int16": 10, "int32": 11, "int64": 12, "uint8": 13, "uint16": 14, "uint32": 15,
          "uint64": 16, "bool": 17}
+PIECE = 1 << 22  # elements whose statistics are taken at a time
 CHUNK = 1 << 18  # words mixed at a time: 2 MiB stay in the cache
 
 
@@ -65,7 +68,13 @@ class Digester:
         return padded.view(torch.int64)
 
     def flat(self, t):
-        return t.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        if t.layout is not self.torch.strided or t.is_quantized:
+            raise ValueError("it is %s" % ("quantized" if t.is_quantized else t.layout))
+        if t.requires_grad:
+            t = t.detach()
+        if t.is_conj() or t.is_neg():
+            t = t.resolve_conj().resolve_neg()
+        return t.reshape(-1) if t.is_contiguous() else t.contiguous().reshape(-1)
 
     def sum(self, flat):
         total, size = None, flat.element_size()
@@ -85,29 +94,44 @@ class Digester:
     def finished(self, t, total):
         return finish(total, self.codes[t.dtype], t.numel() * t.element_size(), t.shape)
 
-    def statistics(self, flat):
-        """NaNs, infinities; least, greatest, sum, sum of magnitudes and of squares of the finite numbers, as one tensor of
-        doubles. None for what has no such numbers."""
-        torch = self.torch
+    def pieces(self, flat):
+        """The real numbers of floating elements, piece by piece as doubles; nothing where there are none."""
         if flat.dtype.is_complex:
-            flat = torch.view_as_real(flat).reshape(-1)
-        if not flat.dtype.is_floating_point or not flat.numel():
-            return None
-        x = flat.to(torch.float64)
-        nan, inf = torch.isnan(x), torch.isinf(x)
-        bad = nan | inf
-        low, high = x.masked_fill(bad, float("inf")).amin(), x.masked_fill(bad, float("-inf")).amax()
-        x = x.masked_fill(bad, 0.0)
-        return torch.stack((nan.sum(dtype=torch.float64), inf.sum(dtype=torch.float64), low, high, x.sum(), x.abs().sum(),
-                            (x * x).sum()))
+            flat = self.torch.view_as_real(flat).reshape(-1)
+        if flat.dtype.is_floating_point:
+            for at in range(0, flat.numel(), PIECE):
+                yield flat[at:at + PIECE].to(self.torch.float64)
+
+    def of_finite(self, x):
+        """Least, greatest, sum, sum of magnitudes and of squares: one tensor."""
+        low, high = self.torch.aminmax(x)
+        return self.torch.stack((low, high, x.sum(), x.abs().sum(), x.dot(x)))
+
+    def of_others(self, x):
+        """The same of the finite ones, behind the numbers of NaNs and infinities."""
+        nan, inf = self.torch.isnan(x), self.torch.isinf(x)
+        x = x[~(nan | inf)]
+        rest = self.of_finite(x).tolist() if x.numel() else [None, None, 0.0, 0.0, 0.0]
+        return [int(nan.sum()), int(inf.sum()), *(v if v is not None and v - v == 0 else None for v in rest)]
 
     def measure(self, t):
         """(digest, statistics as a list or None), read from the device at once."""
         torch, flat = self.torch, self.flat(t)
-        total, statistics = self.sum(flat), self.statistics(flat)
-        if statistics is None:
+        parts = [self.of_finite(x).view(torch.int64) for x in self.pieces(flat)]
+        total = self.sum(flat)
+        if not parts:
             return self.finished(t, total if isinstance(total, int) else total.item()), None
-        both = torch.cat((total.reshape(1), statistics.view(torch.int64))).cpu()
-        numbers = both[1:].view(torch.float64).tolist()
-        return self.finished(t, both[0].item()), [int(numbers[0]), int(numbers[1]), *(
-            x if x - x == 0 else None for x in numbers[2:])]
+        total, *bits = torch.cat((total.reshape(1), *parts)).tolist()
+        values = struct.unpack("%dd" % len(bits), struct.pack("%dq" % len(bits), *bits))
+        rows = [[0, 0, *values[i:i + 5]] for i in range(0, len(values), 5)]
+        for row, x in zip(rows, self.pieces(flat)) if values and not all(v - v == 0 for v in values) else ():
+            if row[5] - row[5] != 0:  # a NaN or an infinity makes the sum of magnitudes one
+                row[:] = self.of_others(x)
+        return self.finished(t, total), self.joined(rows)
+
+    def joined(self, rows):
+        nans, infs, low, high, *sums = zip(*rows)
+        low, high = [v for v in low if v is not None], [v for v in high if v is not None]
+        sums = [sum(v) if None not in v else None for v in sums]
+        return [sum(nans), sum(infs), min(low, default=None), max(high, default=None),
+                *(v if v is not None and v - v == 0 else None for v in sums)]

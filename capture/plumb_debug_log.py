@@ -1,11 +1,12 @@
 # plumb_debug_log.py - calls of DebugMode as lines of a file, in order, each written when it and all before it have ended.
 #
 # A line is {"ts", "dur" (ns), "call": an object of a saved DebugMode log, "tensors": what the log has no place for}. The first
-# line of a file describes it, {"loss"} says what was not recorded, {"end"} that the program came to its end.
+# line of a file describes it, {"loss"} says what was not recorded, {"overhead"} what recording cost, {"end"} that the program came to its end.
 import os
 import threading
 import time
 
+COSTS = 10000  # calls between two reports of what recording cost
 WAITING = 4096  # calls that may wait for an earlier one to end
 
 
@@ -16,6 +17,7 @@ class Log:
         self.folder, self.head, self.encode = folder, head, encode
         self.lock = threading.RLock()
         self.fd, self.waiting, self.losses, self.ended = None, [], {}, False
+        self.costs, self.lines = {}, 0
 
     def open(self):
         name = "calls-%d-%d" % (os.getpid(), threading.get_native_id())
@@ -43,6 +45,16 @@ class Log:
         n, first = self.losses.get(kind, (0, message))
         self.losses[kind] = (n + 1, first)
 
+    def cost(self, kind, began):
+        """Time since began (monotonic, ns) that the program would not have spent alone."""
+        ns, n = self.costs.get(kind, (0, 0))
+        self.costs[kind] = (ns + time.monotonic_ns() - began, n + 1)
+
+    def put_costs(self):
+        costs, self.costs, self.lines = self.costs, {}, 0
+        for kind, (ns, n) in costs.items():
+            self.put({"overhead": kind, "ns": ns, "count": n, "ts": time.time_ns()})
+
     def put_losses(self):
         losses, self.losses = self.losses, {}
         for kind, (n, message) in losses.items():
@@ -57,7 +69,7 @@ class Log:
 
     def flush(self, all_of_it=False):
         with self.lock:
-            n = 0
+            n, began = 0, time.monotonic_ns()
             for entry in self.waiting:
                 if entry.open and not all_of_it:
                     break
@@ -68,8 +80,13 @@ class Log:
                     self.put(entry.line())
                 except Exception as e:
                     self.lose("line", "a call cannot be written: %r" % (e,))
-            if self.losses and (all_of_it or len(self.losses) < 16):
+            self.lines += n
+            if n:
+                self.cost("writing", began)
+            if self.losses:
                 self.put_losses()
+            if all_of_it or self.lines > COSTS:
+                self.put_costs()
 
     def end(self):
         with self.lock:

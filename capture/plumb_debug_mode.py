@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 
 from plumb_debug_digest import Digester
 from plumb_debug_log import Calls, Entry, Layout, Log, tagged
@@ -117,7 +118,7 @@ def make_mode(torch):
     class Mode(package.DebugMode):
         def __init__(self, log, words):
             super().__init__(record_stack_trace="stacks" in words, record_ids="ids" in words)
-            self.log_of_calls, self.modules = log, Modules(self) if "modules" in words else None
+            self.log_of_calls, self.modules = log, Modules() if "modules" in words else None
             self.hasher, self.hash_inputs = Hasher(torch, words, _utils), "inputs" in words
             self.local = threading.local()
             self.written = {}
@@ -317,15 +318,19 @@ def make_mode(torch):
             scope = Scope()
             stack.append(scope)
             try:
+                began = time.monotonic_ns()
                 call = self.before(func, types, args, kwargs)
+                self.log_of_calls.cost("before calls", began)
                 if DTensor in types:
                     return NotImplemented
                 result = func(*args, **kwargs)
                 if call:
+                    began = time.monotonic_ns()
                     for entry in scope.entries:
                         entry.close()
                     self._record_call_output(call, result)
                     self.hash_results(func, scope, result)
+                    self.log_of_calls.cost("after calls", began)
                 return result
             finally:
                 stack.pop()
@@ -334,25 +339,95 @@ def make_mode(torch):
                         entry.close()
                 self.log_of_calls.flush()
 
-    class Modules:
-        """Scopes of modules, named as torch's ModTracker names them; they also end when forward raises."""
-
-        def __init__(self, mode):
-            import weakref
-            self.mode, self.names, self.seen = mode, weakref.WeakKeyDictionary(), weakref.WeakSet()
-
-        def name(self, module):
-            if module not in self.names:
-                self.names[module] = type(module).__name__
-            name = self.names[module]
-            if module not in self.seen:
-                self.seen.add(module)
-                for child_name, child in module.named_children():
-                    self.names[child] = "%s.%s" % (name, child_name)
-                    self.name(child)
-            return name
-
     return Mode
+
+
+# ---- modules ----
+
+class Modules:
+    """The open modules of a thread, named as torch's ModTracker names them."""
+
+    def __init__(self):
+        self.names, self.seen, self.open = weakref.WeakKeyDictionary(), weakref.WeakSet(), []
+
+    def name(self, module):
+        if module not in self.names:
+            self.names[module] = type(module).__name__
+        name = self.names[module]
+        if module not in self.seen:
+            self.seen.add(module)
+            for child_name, child in module.named_children():
+                self.names[child] = "%s.%s" % (name, child_name)
+                self.name(child)
+        return name
+
+    def enter(self, mode, module):
+        mode._enter_nn_module_call(self.name(module), "nn.Mod")
+        self.open.append(module)
+
+    def leave(self, mode, module):
+        """Also those inside it whose end was not seen."""
+        if any(m is module for m in self.open):
+            while self.open:
+                last = self.open.pop()
+                mode._exit_nn_module_call()
+                if last is module:
+                    break
+
+
+class ModuleHooks:
+    """Hooks of all modules that the compiler does not see: they are taken away while it watches frames, since it would
+    trace them and compile something else."""
+
+    def __init__(self, torch):
+        self.module, self.dynamo = torch.nn.modules.module, torch._dynamo.eval_frame
+        self.handles = ()
+        self.watch("set_eval_frame")
+        self.watch("_maybe_set_eval_frame")
+        has_any = self.module._has_any_global_hook
+
+        def has_any_of_others():
+            """OptimizedModule warns of hooks; of ours it need not."""
+            handles = self.handles
+            self.set(False)
+            try:
+                return has_any()
+            finally:
+                self.set(bool(handles))
+
+        self.module._has_any_global_hook = has_any_of_others
+        self.set(True)
+
+    def watch(self, name):
+        function = getattr(self.dynamo, name)
+
+        def call(callback):
+            self.set(callback is None)
+            return function(callback)
+
+        setattr(self.dynamo, name, call)
+
+    def set(self, on):
+        if on and not self.handles:
+            self.handles = (self.module.register_module_forward_pre_hook(self.before),
+                            self.module.register_module_forward_hook(self.after, always_call=True))
+        elif not on and self.handles:
+            for handle in self.handles:
+                handle.remove()
+            self.handles = ()
+
+    def before(self, module, arguments):
+        mode = current_mode()
+        if mode is not None and not self.dynamo._is_in_optimized_module():
+            try:
+                mode.modules.enter(mode, module)
+            except Exception as e:
+                mode.log_of_calls.lose("scope", "a module: %r" % (e,))
+
+    def after(self, module, arguments, result):
+        mode = current_mode()
+        if mode is not None and not self.dynamo._is_in_optimized_module():
+            mode.modules.leave(mode, module)
 
 
 # ---- the program ----
@@ -377,12 +452,18 @@ def current_mode():
     return State.modes.get(threading.get_ident())
 
 
+def ranks():
+    """Rank and number of ranks, where a launcher says them."""
+    said = {"rank": os.environ.get("RANK", ""), "world": os.environ.get("WORLD_SIZE", "")}
+    return {name: int(text) for name, text in said.items() if text.isdigit()}
+
+
 def enter_thread():
     """Puts the calling thread under a mode of its own."""
     import json
     torch = State.torch
     head = {"format": FORMAT, "stream": 1, "torch": torch.__version__, "python": sys.version, "words": list(State.words),
-            "name": threading.current_thread().name}
+            "name": threading.current_thread().name, **ranks()}
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str).encode
     mode = State.mode_class(Log(State.folder, head, encode), State.words)
     mode.__enter__()
@@ -399,24 +480,6 @@ def leave_thread(mode):
     mode.log_of_calls.end()
     with State.lock:
         State.modes.pop(threading.get_ident(), None)
-
-
-def before_forward(module, arguments):
-    mode = current_mode()
-    if mode is None or State.torch._dynamo.eval_frame._is_in_optimized_module():
-        return
-    try:
-        mode._enter_nn_module_call(mode.modules.name(module), "nn.Mod")
-    except Exception as e:
-        mode.log_of_calls.lose("scope", "a module: %r" % (e,))
-
-
-def after_forward(module, arguments, result):
-    mode = current_mode()
-    if mode is None or State.torch._dynamo.eval_frame._is_in_optimized_module():
-        return
-    if mode.current_nn_module_stack:
-        mode._exit_nn_module_call()
 
 
 def at_exit():
@@ -479,8 +542,7 @@ def begin(torch):
     os.register_at_fork(after_in_child=after_fork)
     watch_threads()
     if mode.modules:
-        torch.nn.modules.module.register_module_forward_pre_hook(before_forward)
-        torch.nn.modules.module.register_module_forward_hook(after_forward, always_call=True)
+        ModuleHooks(torch)
 
 
 def plumb_step(n):

@@ -106,7 +106,8 @@ def test_lines_become_rows(tmp_path):
     digest = {"type": "scalar", "value": "0x8123456789abcdef"}
     measured = [[0, "[0][0]", "[1]", "cpu", 3, 1, 0, -2.0, 5.0, 3.0, 7.0, 29.0], [1, "", "[1]", "cuda:0", 0, None, None, None, None, None, None, None],
                 [2, "[0][0]", "[1]", "cpu", 4, 0, 0, 0.0, 5.0, 5.0, 5.0, 25.0, digest]]
-    done = stream(tmp_path, [HEAD, call(0, tensors=measured), {"loss": "hash", "count": 3, "message": "three", "ts": 105}, {"end": True, "ts": 120}])
+    done = stream(tmp_path, [HEAD, call(0, tensors=measured), {"loss": "hash", "count": 3, "message": "three", "ts": 105},
+                             {"overhead": "writing", "ns": 2000, "count": 4, "ts": 110}, {"end": True, "ts": 120}])
     assert done.returncode == 0 and "1 calls of 1 thread; losses: 3" in done.stderr
     db = tmp_path / "r.db"
     assert values(db, "SELECT name, ts, dur, depth, position, log_file FROM calls") == [("aten::relu", 100, 5, 1, 0, "calls-7-8.jsonl")]
@@ -117,6 +118,7 @@ def test_lines_become_rows(tmp_path):
         ("after", "[0][0]", 0, "f32", "[2]", "[1]", "cpu", 4, 0, 0, 0.0, 5.0, 5.0, 5.0, 25.0, 4, 0x8123456789abcdef - 2**64)]
     assert values(db, "SELECT t.tid, t.pid, p.pid, p.start_ts, p.end_ts FROM event e JOIN track t ON t.id = e.track JOIN process p ON p.id = t.process") == [(8, 7, 7, 10, 120)]
     assert values(db, "SELECT kind, count, message FROM loss") == [("hash", 3, "three")]
+    assert values(db, "SELECT origin, kind, cost_ns, count FROM overhead") == [("debug_mode", "writing", 2000, 4)]
     assert values(db, "SELECT state, n_records FROM source_file") == [("complete", 1)]
     assert values(db, "SELECT format, calls FROM call_log") == [("live", 1)]
     assert values(db, "SELECT torch_version FROM run") == ["2.13.0"]
@@ -229,6 +231,10 @@ DIGESTS = """
     big = torch.arange(600001, dtype=torch.int32)
     assert d.digest(big) == plain(big) and d.digest(big[1:]) == plain(big[1:])
     assert d.measure(torch.tensor([1.0, float("nan"), float("inf"), -3.0, float("-inf")]))[1] == [1, 2, -3.0, 1.0, -2.0, 4.0, 10.0]
+    d_piece, sys.modules["plumb_debug_digest"].PIECE = d.measure(f[:4])[1], 2
+    assert d.measure(f[:4])[1] == d_piece == [0, 0, -1.0, 1.0, 0.0, 2.0, 2.0]
+    assert d.measure(f)[1][:4] == [1, 0, -1.0, 1.0] and d.measure(torch.tensor([float("nan"), 2.0]))[1] == [1, 0, 2.0, 2.0, 2.0, 2.0, 4.0]
+    assert d.measure(torch.tensor([float("inf")] * 3, dtype=torch.bfloat16))[1] == [0, 3, None, None, 0.0, 0.0, 0.0]
     known = [(torch.as_tensor(x, dtype=t), w) for x, t, w in eval(sys.argv[2])]
     for t, want in known:
         assert d.digest(t) == want, (t, hex(d.digest(t)), hex(want))
@@ -245,3 +251,90 @@ def test_digest_is_that_of_the_kernels(tmp_path):
     done = subprocess.run([TORCH, program(tmp_path, DIGESTS), ROOT / "capture", KNOWN], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(17 * 9), "6"]
+
+
+ODD = """
+    import os, threading, torch, torch.nn as nn
+    from torch.utils._debug_mode import DebugMode
+    torch.manual_seed(0)
+    try:
+        from plumb_debug_mode import plumb_step
+    except ImportError:
+        plumb_step = lambda n: None
+    m = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    c = torch.compile(m)
+    plumb_step(1)
+    print(c(torch.ones(3, 4)).sum().item())
+    class Bad(nn.Module):
+        def forward(self, x):
+            return torch.mm(x, x)
+    for _ in range(2):
+        try:
+            Bad()(torch.ones(2, 3))
+        except RuntimeError as e:
+            print("caught", e)
+    with torch.profiler.record_function("two", "args"):
+        torch.ones(2).add(1)
+    calls = []
+    with DebugMode() as d, DebugMode.dispatch_hooks(log_hook=lambda *a: calls.append(1)):
+        torch.ones(3) + 1
+    print(d.debug_string(), len(calls))
+    t = threading.Thread(target=lambda: torch.full((2,), 3.0).log(), name="worker")
+    t.start(), t.join()
+    pid = os.fork()
+    if pid == 0:
+        torch.ones(7).sum()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    print((torch.eye(3).to_sparse() @ torch.ones(3, 1)).sum().item())
+    torch.ones(3, device="meta") + 1
+    a = torch.ones(2)
+    torch._foreach_mul_([a], 3.0)
+    (a * float("inf")).sum()
+"""
+
+
+@with_torch
+def test_program_runs_as_if_alone(tmp_path):
+    p = program(tmp_path, ODD)
+    env = environment(TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "inductor"))
+    alone = record("-o", "alone.db", "--", TORCH, p, cwd=tmp_path, env=env)
+    done = record("--debug-mode", "-o", "r.db", "--", TORCH, p, cwd=tmp_path, env=env)
+    assert (done.returncode, done.stdout) == (0, alone.stdout), done.stderr
+    assert "Warning" not in done.stderr and "Traceback" not in done.stderr, done.stderr
+    compiled = "SELECT compile_id, attempts, outcome, function, n_ops, n_nodes, n_guards FROM compiles"
+    db = tmp_path / "r.db"
+    assert query(db, compiled) == query(tmp_path / "alone.db", compiled) != [], "the compiler sees the same program"
+    code = "SELECT hex(md5) AS md5 FROM artifact WHERE key = (SELECT id FROM string WHERE text = 'inductor_output_code')"
+    assert query(db, code) == query(tmp_path / "alone.db", code)
+    threads = values(db, "SELECT w.text, t.tid = t.pid, count(DISTINCT c.event) FROM call c JOIN event e ON e.id = c.event JOIN track t ON t.id = e.track "
+                     "JOIN string w ON w.id = t.name GROUP BY t.id ORDER BY t.id")
+    assert [(name, main) for name, main, _ in threads] == [("MainThread", 1), ("worker", 0), ("MainThread", 1)]
+    assert threads[1][2] == 2 and threads[2][2] == 2, "full, log in the thread; ones, sum in the child"
+    assert values(db, "SELECT state, count(*) FROM source_file WHERE name GLOB 'calls*' GROUP BY 1") == [("complete", 2), ("interrupted", 1)], \
+        "os._exit ends the child without a last line"
+    main = values(db, "SELECT name, depth FROM calls WHERE log_file = (SELECT min(log_file) FROM calls) ORDER BY position")
+    assert [d for n, d in main if n == "aten::mm"] == [2, 2, 1], "a forward that raised has left its scope"
+    assert ("step 1", 0) in main and ("two", 0) in main
+    first = query(db, "SELECT name, phase, infs FROM first_nonfinite")
+    assert first == [{"name": "aten::mul.Tensor", "phase": "result", "infs": 2}]
+    after = values(db, "SELECT name, arg, total FROM tensor_uses WHERE phase = 'after'")
+    assert after == [("aten::_foreach_mul_.Scalar", "[0][0][0]", 6.0)]
+    compiles, calls = values(db, "SELECT min(start_ts), max(end_ts) FROM compile")[0], values(db, "SELECT min(ts), max(ts) FROM calls")[0]
+    assert calls[0] < compiles[0] < compiles[1] < calls[1], "one clock"
+    assert values(db, "SELECT count(DISTINCT p.pid) FROM source_file f JOIN process p ON p.id = f.process WHERE p.pid IS NOT NULL") == [2]
+
+
+@with_torch
+def test_killed_program_keeps_its_calls(tmp_path):
+    p = program(tmp_path, """
+        import os, torch
+        x = torch.ones(4)
+        for i in range(500):
+            x = x * 1.5
+        os.kill(os.getpid(), 9)
+    """)
+    done = record("--debug-mode", "-o", "r.db", "--", TORCH, p, cwd=tmp_path)
+    assert done.returncode == 128 + 9
+    assert values(tmp_path / "r.db", "SELECT count(*), max(position) FROM calls") == [(501, 500)]
+    assert values(tmp_path / "r.db", "SELECT value FROM meta WHERE key = 'state'") == ["closed"]
