@@ -26,7 +26,7 @@ ROOT := $(dir $(lastword $(MAKEFILE_LIST)))
 PACKAGES := sqlite3 libmicrohttpd libzstd zlib libxxhash yajl libmd libpcre2-8
 CFLAGS ?= -O2 -g
 PLUMB_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
-  -Wno-format-nonliteral -Wvla -Werror=implicit-function-declaration -fPIC -fvisibility=hidden -pthread \
+  -Wno-format-nonliteral -Wvla -ffp-contract=off -Werror=implicit-function-declaration -fPIC -fvisibility=hidden -pthread \
   -D_GNU_SOURCE -DPLUMB_VERSION='"0.1.0"' $(SAN_FLAGS) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PLUMB_CPPFLAGS := -I. -I$(O)/gen
 LDLIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm -pthread
@@ -37,13 +37,17 @@ CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
 RUNTIME := $(if $(wildcard runtime/interp.c), $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c)))
 WEB := $(wildcard web/*.c)
-GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/python.c $(if $(RUNTIME), $(O)/gen/plumb_ops.c)
+GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c $(O)/gen/python.c \
+  $(if $(RUNTIME), $(O)/gen/plumb_ops.c)
+# What the C printer puts before each kernel, in this order (kernels/exact_c.h has the same).
+PRELUDE_C := $(addprefix kernels/, prelude_c.h exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h \
+  exact_half.h exact_complex.h exact_cast.h philox.h)
 SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
   $(addprefix store/base/, arena.c buf.c err.c span.c)
 VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/cmd_*.c $(if $(RUNTIME), runtime/cmd_*.c) web/cmd_*.c))))
-UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(filter-out $(if $(RUNTIME),,tests/unit/test_op%), $(wildcard tests/unit/test_*.c)))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
 PYTHON := $(wildcard capture/*.py)
@@ -99,6 +103,8 @@ $(O)/gen/queries.c: $(O)/gen/embed $(QUERIES) store/sql
 	$(Q)$< queries $(QUERIES) >$@.tmp && mv $@.tmp $@
 $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
+$(O)/gen/prelude.c: $(O)/gen/embed $(PRELUDE_C)
+	$(Q)$< prelude prelude_c_text $(PRELUDE_C) >$@.tmp && mv $@.tmp $@
 $(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h runtime/ops.def
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O1 -std=gnu11 -D_GNU_SOURCE -I. -o $@ runtime/gen_ops.c runtime/op_schema.c store/base/err.c
@@ -139,10 +145,11 @@ deps-build:
 
 ## ---- use ------------------------------------------------------------------------------------
 
-demo: deps-build ## import the logs under tests/data and serve them
+demo: deps-build ## import the logs under tests/data, train a small model, serve both
 	$(Q)$(SUBMAKE) -j$$(nproc) all
 	$(Q)$(O)/plumb import tests/data/logs --overwrite -o $(O)/demo.db
-	$(Q)exec $(O)/plumb serve $(O)/demo.db
+	$(Q)$(O)/plumb run gpt --overwrite -o $(O)/demo-run.db
+	$(Q)exec $(O)/plumb serve $(O)/demo.db $(O)/demo-run.db
 
 install: all man ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/plumb $(DESTDIR)$(PREFIX)/bin/plumb

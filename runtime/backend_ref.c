@@ -54,12 +54,29 @@ static enum err take_results(struct op_call *c, struct oracle_array *out)
 {
     for (int i = 0; i < c->n_results; i++) {
         const struct plumb_tensor *t = c->result[i];
+        if (!t) continue;
         if (!oracle_array_init(&out[i], t->view.dtype, &t->view.shape))
             FAIL(ERR_NOMEM, "out of memory for an oracle");
         if (!c->op->s.result_list && c->op->s.result_arg[i] >= 0)
             oracle_load(&out[i], &t->view, t->storage->p);
     }
     return ERR_OK;
+}
+
+/* Written by the operator and not among its results: the oracle changes the argument's own array. */
+static bool is_written_only(const struct op_call *c, int arg)
+{
+    if (!c->op->s.param[arg].written || c->writes_nothing) return false;
+    for (int r = 0; r < c->op->s.n_results; r++)
+        if (!c->op->s.result_list && c->op->s.result_arg[r] == arg) return false;
+    return true;
+}
+
+static void store_written(const struct op_value *v, const struct oracle_value *from)
+{
+    int n = v->kind == OP_TENSORS ? v->n : v->kind == OP_TENSOR;
+    for (int k = 0; k < n; k++)
+        oracle_store(&from->a[k], &member(v, k)->view, member(v, k)->storage->p);
 }
 
 static enum err call_oracle(struct op_call *c, struct oracle_array *a, int n_a,
@@ -79,14 +96,9 @@ static enum err call_oracle(struct op_call *c, struct oracle_array *a, int n_a,
     c->op->oracle(&call);
     if (call.failed) FAIL(ERR_NOMEM, "%s: out of memory for the oracle", c->op->s.name);
     for (int i = 0; i < c->n_results; i++)
-        oracle_store(&out[i], &c->result[i]->view, c->result[i]->storage->p);
-    /* operators without results write into the arguments themselves */
-    for (int i = 0; i < c->op->s.n_params && !c->n_results; i++) {
-        const struct op_value *v = &c->arg[i];
-        int n = v->kind == OP_TENSORS ? v->n : v->kind == OP_TENSOR;
-        for (int k = 0; k < n && c->op->s.param[i].written; k++)
-            oracle_store(&value[i].a[k], &member(v, k)->view, member(v, k)->storage->p);
-    }
+        if (c->result[i]) oracle_store(&out[i], &c->result[i]->view, c->result[i]->storage->p);
+    for (int i = 0; i < c->op->s.n_params; i++)
+        if (is_written_only(c, i)) store_written(&c->arg[i], &value[i]);
     return ERR_OK;
 }
 

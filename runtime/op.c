@@ -115,6 +115,11 @@ void op_result(struct op_call *c, int r, enum dtype dtype, const struct view_sha
     c->shape[r] = *shape;
 }
 
+void op_absent(struct op_call *c, int r)
+{
+    c->dtype[r] = DTYPE_NONE;
+}
+
 struct view *op_views(struct op_call *c, int arg, int n)
 {
     c->view = arena_array(c->arena, (size_t)n, sizeof *c->view);
@@ -241,6 +246,7 @@ static enum err make_result(struct op_call *c, int r)
         c->result[r] = c->arg[arg].t;
         return ERR_OK;
     }
+    if (c->dtype[r] == DTYPE_NONE) return ERR_OK;
     TRY(tensor_new(c->dtype[r], &c->shape[r], &c->result[r]));
     c->result[r]->uninitialised = c->op->flags & OP_NO_VALUES;
     return ERR_OK;
@@ -249,7 +255,7 @@ static enum err make_result(struct op_call *c, int r)
 static void raise_versions(const struct op_call *c)
 {
     const struct op_schema *s = &c->op->s;
-    for (int i = 0; i < s->n_params; i++) {
+    for (int i = 0; i < s->n_params && !c->writes_nothing; i++) {
         const struct op_value *v = &c->arg[i];
         if (!s->param[i].written) continue;
         int n = v->kind == OP_TENSORS ? v->n : v->kind == OP_TENSOR;
@@ -279,9 +285,10 @@ static enum err run_nest(struct op_call *c)
             n.value[n.n_params++] = *v;
         }
     }
-    for (int r = 0; r < c->n_results; r++, n.n_written++) {
-        n.tensor[n.n_read + r] = c->result[r];
-        n.name[n.n_read + r] = outs[r];
+    for (int r = 0; r < c->n_results; r++) {
+        if (!c->result[r]) continue;
+        n.tensor[n.n_read + n.n_written] = c->result[r];
+        n.name[n.n_read + n.n_written++] = outs[r];
     }
     return op_nest_run(c, &n);
 }

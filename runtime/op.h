@@ -86,7 +86,8 @@ struct op_call {
     enum dtype compute;                  /* the dtype all is computed in */
     const char *body;                    /* op->body; a shape function may choose another */
     struct view_shape shape[OP_RESULTS]; /* of results that are to be allocated */
-    enum dtype dtype[OP_RESULTS];
+    enum dtype dtype[OP_RESULTS]; /* NONE: the result is absent, NULL (op_absent) */
+    bool writes_nothing;          /* written arguments stay as they are in this call */
     struct view *view;     /* VIEW: one per result (op_views) ... */
     int view_of;           /* ... of this argument's storage */
     uint64_t seed, stream; /* OP_RANDOM: the generator's key, and the number of this call in it */
@@ -129,6 +130,9 @@ enum err op_fail(const struct op_call *c, int arg, const char *fmt, ...) PRINTF_
 WARN_UNUSED enum err op_dim(const struct op_call *c, int arg, int64_t dim, int n_dims, int *out);
 /* A dense result number r. */
 void op_result(struct op_call *c, int r, enum dtype dtype, const struct view_shape *shape);
+/* No result number r in this call: None, as PyTorch's output_mask asks for. The body does not
+ * store to it. */
+void op_absent(struct op_call *c, int r);
 /* VIEW: c->view for n results of argument `arg`, to be filled; NULL when out of memory. */
 struct view *op_views(struct op_call *c, int arg, int n);
 /* The written argument `arg` may be written through these views: no two of its indices share an

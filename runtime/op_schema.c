@@ -54,7 +54,7 @@ static const struct {
 } types[] = {
     {"Tensor", OP_TENSOR, OP_TENSORS}, {"int", OP_INT, OP_INTS},
     {"SymInt", OP_INT, OP_INTS},       {"Scalar", OP_SCALAR, OP_NONE},
-    {"float", OP_REAL, OP_NONE},       {"bool", OP_BOOL, OP_NONE},
+    {"float", OP_REAL, OP_NONE},       {"bool", OP_BOOL, OP_INTS},
     {"ScalarType", OP_DTYPE, OP_NONE}, {"str", OP_TEXT, OP_NONE},
     {"Layout", OP_NONE, OP_NONE},      {"Device", OP_NONE, OP_NONE},
     {"Generator", OP_NONE, OP_NONE},   {"MemoryFormat", OP_NONE, OP_NONE},
@@ -65,6 +65,7 @@ static enum err alias(struct reader *r, struct op_param *p)
     if (!take(r, "(")) return ERR_OK;
     p->alias = *r->p++;
     p->written = take(r, "!");
+    while (*r->p && strchr(" ->*", *r->p)) r->p++; /* (a -> *): a list of views of it */
     return take(r, ")") ? ERR_OK : bad(r, "an alias without )");
 }
 
@@ -79,6 +80,7 @@ static enum err type(struct reader *r, struct op_param *p)
     TRY(alias(r, p));
     if (*r->p == '?') r->p++, p->optional = true;
     if (*r->p == '[') {
+        p->truths = p->kind == OP_BOOL;
         p->kind = types[i].list;
         while (*r->p && *r->p != ']') r->p++;
         if (*r->p) r->p++;

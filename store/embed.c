@@ -4,6 +4,8 @@
  *   embed queries store/sql/NAME.sql...  store_queries[]
  *   embed assets web/assets/FILE...      web_assets[]: raw and gzip bytes, ETag
  *   embed python capture/NAME.py...      record_python[]
+ *   embed prelude FUNCTION FILE...       FUNCTION(): the files' text in the order given, without
+ *                                        their #include lines
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,9 +144,29 @@ static void embed_python(int n, char **paths)
     puts("    {0, 0}\n};");
 }
 
+/* The texts include nothing: what they need stands before them. */
+static void embed_prelude(const char *function, int n, char **paths)
+{
+    printf("#include \"kernels/prelude.h\"\n\nstatic const char text[] = {\n");
+    for (int i = 0; i < n; i++) {
+        struct bytes b = slurp(paths[i]);
+        for (char *line = (char *)b.p, *end; *line; line = end) {
+            end = strchr(line, '\n');
+            end = end ? end + 1 : line + strlen(line);
+            if (!strncmp(line, "#include", 8)) continue;
+            for (char *c = line; c < end; c++) printf("%d,", *c);
+            puts("");
+        }
+    }
+    printf("0};\n\nconst char *%s(void)\n{\n    return text;\n}\n", function);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 2) return fprintf(stderr, "usage: embed schema|queries|assets|python FILE...\n"), 2;
+    if (argc < 2)
+        return fprintf(stderr, "usage: embed schema|queries|assets|python|prelude FILE...\n"), 2;
+    if (argc > 3 && !strcmp(argv[1], "prelude"))
+        return embed_prelude(argv[2], argc - 3, argv + 3), fflush(stdout) || ferror(stdout) ? 2 : 0;
     qsort(argv + 2, (size_t)argc - 2, sizeof *argv, by_name);
     if (!strcmp(argv[1], "schema")) embed_schema(argv[2]);
     else if (!strcmp(argv[1], "queries")) embed_queries(argc - 2, argv + 2);

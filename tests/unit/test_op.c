@@ -1,0 +1,306 @@
+/* test_op - sessions, frames, the dispatcher's checks, hooks, the tape, many threads. */
+#include "tests/unit/unit.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "plumb.h"
+#include "runtime/op.h"
+
+static int open_session(void **state)
+{
+    (void)state;
+    return plumb_open(NULL) ? 0 : -1;
+}
+static int close_session(void **state)
+{
+    (void)state;
+    return plumb_close();
+}
+
+static struct plumb_tensor *row(int64_t n, const double *values)
+{
+    return plumb_tensor(PLUMB_F64, 1, &n, values);
+}
+static struct plumb_tensor *want_grad(struct plumb_tensor *t)
+{
+    return plumb_parameter("p", t);
+}
+static void assert_values(const struct plumb_tensor *t, int n, const double *want)
+{
+    double got[16];
+    if (!t) print_error("%s\n", plumb_error());
+    assert_non_null(t);
+    assert_int_equal(plumb_read(t, got, (int64_t)sizeof *got * n), 0);
+    for (int i = 0; i < n; i++) assert_true(got[i] == want[i]);
+}
+static void assert_error(const char *part)
+{
+    const char *text = plumb_error();
+    if (!strstr(text, part)) print_error("\"%s\" does not contain \"%s\"\n", text, part);
+    assert_non_null(strstr(text, part));
+}
+
+/* ---- calls ---- */
+
+static void test_values(void **state)
+{
+    (void)state;
+    struct plumb_tensor *a = row(3, (double[]){1, 2, 3}), *b = row(3, (double[]){10, 20, 30});
+    assert_values(plumb_add(a, b), 3, (double[]){11, 22, 33});
+    assert_values(plumb_add_full(a, b, 2), 3, (double[]){21, 42, 63});
+    assert_values(plumb_mul_scalar(a, -1), 3, (double[]){-1, -2, -3});
+    assert_true(plumb_item(plumb_sum(a, 0)) == 6);
+}
+
+static void test_errors_name_all(void **state)
+{
+    (void)state;
+    struct plumb_tensor *a = row(3, (double[]){1, 2, 3}), *b = row(2, (double[]){1, 2}), *out;
+    assert_null(plumb_add(a, b));
+    assert_error("aten::add.Tensor");
+    assert_null(plumb_add(a, b));
+    assert_error("[3]");
+    assert_null(plumb_add(a, b));
+    assert_error("[2]");
+    assert_null(plumb_tensor(PLUMB_F32, 17, (int64_t[17]){0}, NULL));
+    assert_error("0 to 16");
+    assert_null(plumb_tensor((enum plumb_dtype)99, 0, NULL, NULL));
+    assert_error("no dtype");
+    assert_int_equal(plumb_call("aten::nothing", NULL, 0, &out, 1), -1);
+    assert_error("aten::nothing");
+    assert_true(isnan(plumb_item(a)));
+    assert_error("f64[3]");
+}
+
+/* The first error of a chain stays; reading it ends the chain. */
+static void test_errors_travel(void **state)
+{
+    (void)state;
+    struct plumb_tensor *a = row(3, (double[]){1, 2, 3}), *b = row(2, (double[]){1, 2});
+    struct plumb_tensor *c = plumb_relu(plumb_mul(plumb_add(a, b), a));
+    assert_null(c);
+    assert_error("aten::add.Tensor");
+    assert_null(plumb_relu(NULL));
+    assert_error("aten::relu");
+    assert_error("no tensor was given");
+}
+
+static void test_no_session(void **state)
+{
+    (void)state;
+    assert_int_equal(plumb_close(), 0);
+    assert_null(plumb_tensor(PLUMB_F32, 0, NULL, NULL));
+    assert_error("plumb_open");
+    assert_int_equal(plumb_frame_begin(), -1);
+    assert_int_equal(open_session(NULL), 0);
+    assert_null(plumb_open(NULL));
+    assert_error("in a session already");
+}
+
+static void test_written_overlap(void **state)
+{
+    (void)state;
+    struct plumb_tensor *a = row(4, (double[]){1, 2, 3, 4});
+    struct plumb_tensor *one = plumb_slice(a, 0, &(int64_t){0}, &(int64_t){3}, 1);
+    struct plumb_tensor *two = plumb_slice(a, 0, &(int64_t){1}, &(int64_t){4}, 1);
+    assert_null(plumb_add_(one, two));
+    assert_error("shares elements");
+    struct plumb_tensor *wide = plumb_expand(row(1, (double[]){5}), (int64_t[]){3}, 1);
+    assert_null(plumb_add_(wide, wide));
+    assert_error("share one element");
+    assert_values(plumb_add_(one, one), 3, (double[]){2, 4, 6});
+    assert_values(a, 4, (double[]){2, 4, 6, 4});
+}
+
+/* ---- frames ---- */
+
+static void test_frames(void **state)
+{
+    (void)state;
+    double v = 3;
+    struct plumb_tensor *outer = row(1, &v), *kept = NULL;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(plumb_frame_begin(), 0);
+        struct plumb_tensor *t = plumb_add(outer, outer);
+        if (i == 1) kept = plumb_keep(plumb_mul(t, t));
+        plumb_frame_end();
+    }
+    assert_true(plumb_item(kept) == 36);
+    plumb_frame_end(); /* the outermost stays */
+    assert_true(plumb_item(outer) == 3);
+}
+
+/* ---- hooks ---- */
+
+struct seen {
+    int before, after;
+    char last[64];
+    const char *veto;
+};
+static const char *before(void *context, const char *op)
+{
+    struct seen *s = context;
+    s->before++;
+    return s->veto && !strcmp(op, s->veto) ? "not today" : NULL;
+}
+static void after(void *context, const char *op, struct plumb_tensor *const *result, int n)
+{
+    struct seen *s = context;
+    s->after++;
+    assert_true(n == 1 && result[0]);
+    snprintf(s->last, sizeof s->last, "%s", op);
+}
+
+static void test_hooks(void **state)
+{
+    (void)state;
+    struct seen s = {.veto = "aten::mul.Tensor"}, inner = {0};
+    struct plumb_hook hook = {before, after, &s}, second = {before, after, &inner};
+    struct plumb_tensor *a = row(2, (double[]){1, 2});
+    assert_int_equal(plumb_hook_push(&hook), 0);
+    assert_int_equal(plumb_hook_push(&second), 0);
+    assert_non_null(plumb_add(a, a));
+    assert_null(plumb_mul(a, a));
+    assert_error("aten::mul.Tensor: not today");
+    plumb_hook_pop();
+    assert_non_null(plumb_add(a, a));
+    plumb_hook_pop();
+    assert_non_null(plumb_mul(a, a));
+    assert_int_equal(s.before, 3);
+    assert_int_equal(s.after, 2);
+    assert_int_equal(inner.before, 1);
+    assert_string_equal(s.last, "aten::add.Tensor");
+}
+
+/* ---- the tape ---- */
+
+static void test_backward(void **state)
+{
+    (void)state;
+    struct plumb_tensor *x = want_grad(row(3, (double[]){1, 2, 3}));
+    struct plumb_tensor *y = plumb_mul(x, x), *loss = plumb_sum(plumb_add(y, x), 0);
+    assert_int_equal(plumb_backward(loss), 0);
+    assert_values(plumb_grad(x), 3, (double[]){3, 5, 7});
+    assert_int_equal(plumb_backward(plumb_sum(plumb_mul(x, x), 0)), 0); /* gradients add up */
+    assert_values(plumb_grad(x), 3, (double[]){5, 9, 13});
+    plumb_zero_grad(x);
+    assert_null(plumb_grad(x));
+}
+
+static void test_backward_refused(void **state)
+{
+    (void)state;
+    struct plumb_tensor *x = want_grad(row(2, (double[]){1, 2}));
+    assert_int_equal(plumb_backward(plumb_mul(x, x)), -1);
+    assert_error("one element");
+    assert_int_equal(plumb_backward(plumb_sum(row(2, (double[]){1, 2}), 0)), -1);
+    assert_error("nothing that wants gradients");
+    plumb_no_grad_begin();
+    struct plumb_tensor *loss = plumb_sum(plumb_mul(x, x), 0);
+    plumb_no_grad_end();
+    assert_int_equal(plumb_backward(loss), -1);
+    assert_null(plumb_add_(x, x));
+    assert_error("leaf");
+}
+
+/* A value that a gradient needs and that was overwritten is missed; one that none needs is not. */
+static void test_overwritten(void **state)
+{
+    (void)state;
+    struct plumb_tensor *x = want_grad(row(2, (double[]){1, 2}));
+    struct plumb_tensor *c = row(2, (double[]){5, 6});
+    struct plumb_tensor *loss = plumb_sum(plumb_mul(x, c), 0);
+    assert_non_null(plumb_add_(c, c));
+    assert_int_equal(plumb_backward(loss), -1);
+    assert_error("overwritten");
+    c = row(2, (double[]){5, 6});
+    loss = plumb_sum(plumb_add(x, c), 0);
+    assert_non_null(plumb_add_(c, c));
+    plumb_zero_grad(x);
+    assert_int_equal(plumb_backward(loss), 0);
+    assert_values(plumb_grad(x), 2, (double[]){1, 1});
+}
+
+static void test_in_place_on_the_way(void **state)
+{
+    (void)state;
+    struct plumb_tensor *x = want_grad(row(2, (double[]){1, 2}));
+    struct plumb_tensor *y = plumb_mul_scalar(x, 3);
+    assert_non_null(plumb_add_(y, x));
+    assert_int_equal(plumb_backward(plumb_sum(y, 0)), 0);
+    assert_values(plumb_grad(x), 2, (double[]){4, 4});
+}
+
+/* ---- threads ---- */
+
+enum { THREADS = 8, ROUNDS = 200 };
+struct job {
+    struct plumb *session;
+    struct plumb_tensor *shared;
+    double sum;
+};
+
+static void *work(void *context)
+{
+    struct job *j = context;
+    if (plumb_enter(j->session)) return NULL;
+    for (int i = 0; i < ROUNDS; i++) {
+        plumb_frame_begin();
+        plumb_module_begin("Job");
+        struct plumb_tensor *t = plumb_mul(j->shared, plumb_add(j->shared, j->shared));
+        j->sum += plumb_item(plumb_sum(t, 0));
+        plumb_module_end();
+        plumb_frame_end();
+    }
+    plumb_leave();
+    return context;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    char path[64];
+    pthread_t thread[THREADS];
+    struct job job[THREADS];
+    snprintf(path, sizeof path, "/tmp/plumb_test_op_%d.db", (int)getpid());
+    assert_int_equal(plumb_close(), 0);
+    struct plumb *s = plumb_open(&(struct plumb_options){.trace = path, .overwrite = true});
+    if (!s) print_error("%s\n", plumb_error());
+    assert_non_null(s);
+    struct plumb_tensor *shared = plumb_keep(row(3, (double[]){1, 2, 3}));
+    for (int i = 0; i < THREADS; i++) {
+        job[i] = (struct job){.session = s, .shared = shared};
+        assert_int_equal(pthread_create(&thread[i], NULL, work, &job[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *done;
+        pthread_join(thread[i], &done);
+        assert_non_null(done);
+        assert_true(job[i].sum == 28.0 * ROUNDS);
+    }
+    assert_int_equal(plumb_close(), 0);
+    unlink(path);
+    assert_int_equal(open_session(NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_errors_name_all),
+        cmocka_unit_test(test_errors_travel),
+        cmocka_unit_test(test_no_session),
+        cmocka_unit_test(test_written_overlap),
+        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_backward),
+        cmocka_unit_test(test_backward_refused),
+        cmocka_unit_test(test_overwritten),
+        cmocka_unit_test(test_in_place_on_the_way),
+        cmocka_unit_test(test_threads),
+    };
+    return cmocka_run_group_tests(tests, open_session, close_session);
+}
