@@ -24,12 +24,14 @@ enum { DEBUG_HEAD_SIZE = 1 << 16 };
 enum debug_format debug_recognise(struct span head, bool whole);
 
 struct debug_open {
-    int64_t depth, event;
+    int64_t depth, position, event;
 };
 /* When and on which thread a call ran. */
 struct debug_moment {
     int64_t ts, dur; /* ns, or STORE_NULL */
     int64_t track;   /* -> track, or 0 */
+    bool nested;     /* `inside` is told: else depth says what encloses a call */
+    int64_t inside;  /* position of the call that encloses it, or STORE_NULL */
 };
 struct debug_import {
     struct store_writer *writer; /* borrowed */

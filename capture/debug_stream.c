@@ -198,6 +198,8 @@ static enum err take_call(struct debug_stream *s, const struct json *line, const
     struct debug_call c;
     d->at.ts = json_int(json_get(line, "ts"), STORE_NULL);
     d->at.dur = json_int(json_get(line, "dur"), STORE_NULL);
+    d->at.nested = true;
+    d->at.inside = json_int(json_get(line, "inside"), STORE_NULL);
     if (d->at.ts != STORE_NULL) s->process.end_ts = d->at.ts;
     enum err err = debug_from_json(call, &d->scratch, &c);
     if (err == ERR_FORMAT)

@@ -2,7 +2,7 @@
  * plumb_debug_log.py writes them.
  *
  *   {"format": ..., "stream": 1, "pid", "thread", "name", ...}   first: whose calls
- *   {"ts", "dur", "call": {a call of a saved log}, "tensors": [[phase, arg, stride, ...], ...]}
+ *   {"ts", "dur", "inside", "call": {of a saved log}, "tensors": [[phase, arg, stride, ...], ...]}
  *   {"loss": kind, "count", "message"}                           what was not recorded
  *   {"overhead": kind, "ns", "count"}  {"refused": reason}  {"end": true}
  *

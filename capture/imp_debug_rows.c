@@ -95,18 +95,25 @@ static enum err stack_of(struct debug_import *d, struct span stack, int64_t *out
 
 /* ---- calls ---- */
 
-/* The nearest earlier call of less depth; the new one may enclose later calls. Lines that are no
- * call enclose nothing. */
-static enum err enter(struct debug_import *d, const struct debug_call *c, int64_t event,
-                      int64_t *parent)
+/* Does the call end before the new one? */
+static bool is_over(const struct debug_import *d, const struct debug_open *o,
+                    const struct debug_call *c)
+{
+    return d->at.nested ? o->position != d->at.inside : o->depth >= c->depth;
+}
+
+/* What encloses the call is its parent: the nearest earlier call of less depth where nothing else
+ * is told. The new one may enclose later calls. Lines that are no call enclose nothing. */
+static enum err enter(struct debug_import *d, const struct debug_call *c,
+                      const struct row_call *row, int64_t *parent)
 {
     *parent = 0;
     if (c->kind == DEBUG_TEXT) return ERR_OK;
-    while (d->open.n && d->open.p[d->open.n - 1].depth >= c->depth) d->open.n--;
+    while (d->open.n && is_over(d, &d->open.p[d->open.n - 1], c)) d->open.n--;
     if (d->open.n) *parent = d->open.p[d->open.n - 1].event;
     struct debug_open *top = LIST_PUSH(&d->open);
     if (!top) FAIL(ERR_NOMEM, "out of memory for nested calls");
-    *top = (struct debug_open){c->depth, event};
+    *top = (struct debug_open){c->depth, row->position, row->event};
     return ERR_OK;
 }
 
@@ -208,7 +215,7 @@ static enum err put_rows(struct debug_import *d, const struct debug_call *c)
         .kind = c->kind,
         .name = word(d, c->name),
     };
-    TRY(enter(d, c, row.event, &event.parent));
+    TRY(enter(d, c, &row, &event.parent));
     TRY(stack_of(d, c->stack, &row.stack));
     TRY(stack_of(d, c->fwd_stack, &row.fwd_stack));
     TRY(log_word(d, c, &row.log));

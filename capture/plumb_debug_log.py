@@ -1,6 +1,7 @@
 # plumb_debug_log.py - calls of DebugMode as lines of a file, in order, each written when it and all before it have ended.
 #
-# A line is {"ts", "dur" (ns), "call": an object of a saved DebugMode log, "tensors": what the log has no place for}. The first
+# A line is {"ts", "dur" (ns), "call": an object of a saved DebugMode log, "inside": number of the line of the call
+# that encloses it, "tensors": what the log has no place for}. The first
 # line of a file describes it, {"loss"} says what was not recorded, {"overhead"} what recording cost, {"end"} that the program came to its end.
 import os
 import threading
@@ -17,7 +18,7 @@ class Log:
         self.folder, self.head, self.encode = folder, head, encode
         self.lock = threading.RLock()
         self.fd, self.waiting, self.losses, self.ended = None, [], {}, False
-        self.costs, self.lines = {}, 0
+        self.costs, self.lines, self.n = {}, 0, 0
 
     def open(self):
         name = "calls-%d-%d" % (os.getpid(), threading.get_native_id())
@@ -62,6 +63,7 @@ class Log:
 
     def append(self, entry):
         with self.lock:
+            entry.n, self.n = self.n, self.n + 1
             self.waiting.append(entry)
             if len(self.waiting) > WAITING:
                 self.waiting[0].open = False
@@ -78,8 +80,10 @@ class Log:
             for entry in ready:
                 try:
                     self.put(entry.line())
-                except Exception as e:
+                except Exception as e:  # its place in the log must be taken
                     self.lose("line", "a call cannot be written: %r" % (e,))
+                    self.put({"ts": entry.ts, "call": {"type": "annotate", "call_depth": 0, "tag": "a call that cannot be written",
+                                                       "header": "lost"}})
             self.lines += n
             if n:
                 self.cost("writing", began)
@@ -100,12 +104,12 @@ class Log:
 
 class Entry:
     """A call on its way into the file."""
-    __slots__ = ("call", "ts", "began", "dur", "open", "tensors", "seen", "describe")
+    __slots__ = ("call", "ts", "began", "dur", "open", "tensors", "inside", "n", "describe")
 
-    def __init__(self, call, describe):
-        self.call, self.describe = call, describe
+    def __init__(self, call, describe, inside):
+        self.call, self.describe, self.inside, self.n = call, describe, inside, 0
         self.ts, self.began = time.time_ns(), time.monotonic_ns()
-        self.dur, self.open, self.tensors, self.seen = None, False, [], {}
+        self.dur, self.open, self.tensors = None, False, []
 
     def close(self):
         self.dur = time.monotonic_ns() - self.began
@@ -113,6 +117,8 @@ class Entry:
 
     def line(self):
         line = {"ts": self.ts, "dur": 0 if self.dur is None else self.dur, "call": self.describe(self.call)}
+        if self.inside is not None:
+            line["inside"] = self.inside.n
         if self.tensors:
             line["tensors"] = self.tensors
         return line

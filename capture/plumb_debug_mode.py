@@ -7,6 +7,7 @@
 # program: it is counted. The work of hashing is not logged: it runs below the mode.
 #
 # The program may mark its steps: from plumb_debug_mode import plumb_step; plumb_step(3).
+import contextlib
 import os
 import sys
 import threading
@@ -120,7 +121,7 @@ def make_mode(torch):
             super().__init__(record_stack_trace="stacks" in words, record_ids="ids" in words)
             self.log_of_calls, self.modules = log, Modules() if "modules" in words else None
             self.hasher, self.hash_inputs = Hasher(torch, words, _utils), "inputs" in words
-            self.local = threading.local()
+            self.local, self.newest = threading.local(), None
             self.written = {}
 
         def reset(self):
@@ -132,16 +133,30 @@ def make_mode(torch):
 
         @guarded("call")
         def take(self, call):
-            entry, scope = Entry(call, layout.of), self.scope()
+            entry, scope = Entry(call, layout.of, self.inside()), self.scope()
             if scope and (scope.call is call or isinstance(call, _calls._OpCall)):
                 entry.open = True
                 scope.entries.append(entry)
             if isinstance(call, Kernel):
                 entry.open, call.plumb = True, (self, entry)
+            self.newest = entry
             self.log_of_calls.append(entry)
             if not scope:
                 self.log_of_calls.flush()
             return entry
+
+        # What encloses the next call of this thread: calls of operators, ranges, modules.
+
+        def inside(self):
+            nest = getattr(self.local, "nest", None)
+            return nest[-1] if nest else None
+
+        def push(self, entry):
+            self.local.__dict__.setdefault("nest", []).append(entry)
+
+        def pop(self):
+            if getattr(self.local, "nest", None):
+                self.local.nest.pop()
 
         def scope(self):
             stack = getattr(self.local, "stack", None)
@@ -172,11 +187,34 @@ def make_mode(torch):
 
         @guarded("scope")
         def _maybe_record_function(self, tag):
+            depth = self.call_depth
             super()._maybe_record_function(tag)
+            if self.call_depth > depth:
+                self.push(self.newest)
 
         @guarded("scope")
         def _maybe_exit_record_function(self):
+            depth = self.call_depth
             super()._maybe_exit_record_function()
+            if self.call_depth < depth:
+                self.pop()
+
+        def _enter_nn_module_call(self, name, header):
+            super()._enter_nn_module_call(name, header)
+            self.push(self.newest)
+
+        def _exit_nn_module_call(self):
+            super()._exit_nn_module_call()
+            self.pop()
+
+        @contextlib.contextmanager
+        def record_redistribute_calls(self, *args, **kwargs):
+            with super().record_redistribute_calls(*args, **kwargs):
+                self.push(self.newest)
+                try:
+                    yield
+                finally:
+                    self.pop()
 
         @guarded("scope")
         def _handle_annotate(self, tag):
@@ -315,12 +353,15 @@ def make_mode(torch):
                 self._handle_annotate(args[0])
                 return None
             stack = self.local.__dict__.setdefault("stack", [])
-            scope = Scope()
+            scope, nested = Scope(), False
             stack.append(scope)
             try:
                 began = time.monotonic_ns()
                 call = self.before(func, types, args, kwargs)
                 self.log_of_calls.cost("before calls", began)
+                if call and scope.entries:
+                    self.push(scope.entries[-1])
+                    nested = True
                 if DTensor in types:
                     return NotImplemented
                 result = func(*args, **kwargs)
@@ -334,6 +375,8 @@ def make_mode(torch):
                 return result
             finally:
                 stack.pop()
+                if nested:
+                    self.pop()
                 for entry in scope.entries:
                     if entry.open:
                         entry.close()
