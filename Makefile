@@ -38,7 +38,7 @@ KERNELS := $(wildcard kernels/*.c)
 NEST := $(wildcard runtime/nest*.c runtime/interp*.c)
 RUNTIME := $(if $(shell grep ones_like runtime/ops.def), $(filter-out $(HOST_PROGRAMS) $(NEST), $(wildcard runtime/*.c)))
 WEB := $(wildcard web/*.c)
-GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c \
+GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c $(O)/gen/python.c \
   $(if $(RUNTIME), $(O)/gen/plumb_ops.c)
 # What the C printer puts before each kernel, in this order (kernels/exact_c.h has the same).
 PRELUDE_C := $(addprefix kernels/, prelude_c.h exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h \
@@ -51,6 +51,7 @@ VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/c
 UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(filter-out $(if $(RUNTIME),,tests/unit/test_op.c tests/unit/test_op_schema.c tests/unit/test_pool.c tests/unit/test_build.c), $(wildcard tests/unit/test_*.c)))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
+PYTHON := $(wildcard capture/*.py)
 C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capture kernels runtime web tests/*))
 PREFIX ?= /usr/local
 
@@ -119,6 +120,8 @@ $(O)/gen/plumb_ops.h: $(O)/gen/gen_ops
 	$(Q)$< h >$@.tmp && mv $@.tmp $@
 $(O)/gen/plumb_ops.c: $(O)/gen/gen_ops
 	$(Q)$< c >$@.tmp && mv $@.tmp $@
+$(O)/gen/python.c: $(O)/gen/embed $(PYTHON)
+	$(Q)$< python $(PYTHON) >$@.tmp && mv $@.tmp $@
 # Rewritten only when the set of cmd_*.c files changes.
 $(O)/gen/verb_list.h: FORCE
 	$(Q)mkdir -p $(@D)
