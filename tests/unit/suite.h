@@ -1,7 +1,7 @@
 /* suite.h - the operator suite: samples of calls, written as text, run on every back end.
  *
- * A sample names an operator and its arguments in the order of the schema, separated by commas; those
- * left out at the end take their defaults. It runs once per dtype that the operator's row takes.
+ * A sample names an operator and its arguments in the order of the schema, separated by commas;
+ * those left out at the end take their defaults. It runs once per dtype that the operator's row takes.
  *
  *   x[3, 4]       a tensor of the dtype under test: ordinary values among NaN, Inf, -0, denormals
  *                 and the ends of the range
@@ -15,7 +15,7 @@
  *
  * Behind a shape, how the tensor lies in its storage: t the last two dimensions swapped, s every
  * second element of each row, o behind an offset of 3, e expanded from size 1 along the first
- * dimension, f all of them in reversed dimension order. `=2` in place of a tensor is argument 2 itself.
+ * dimension, f all dimensions in reversed order. `=2` in place of a tensor is argument 2 itself.
  *
  * `only` limits the dtypes (op_dtypes bits; 0: all of the row). `grad` off: not among the gradient
  * checks, which take each sample whose tensors are all of the letters n, u, d or of another dtype.
