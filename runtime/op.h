@@ -86,10 +86,10 @@ struct op_call {
     enum dtype compute;                  /* the dtype all is computed in */
     const char *body;                    /* op->body; a shape function may choose another */
     struct view_shape shape[OP_RESULTS]; /* of results that are to be allocated */
-    enum dtype dtype[OP_RESULTS]; /* NONE: the result is absent, NULL (op_absent) */
-    bool writes_nothing;          /* written arguments stay as they are in this call */
-    struct view *view;     /* VIEW: one per result (op_views) ... */
-    int view_of;           /* ... of this argument's storage */
+    enum dtype dtype[OP_RESULTS];        /* NONE: the result is absent, NULL (op_absent) */
+    bool writes_nothing;                 /* written arguments stay as they are in this call */
+    struct view *view;                   /* VIEW: one per result (op_views) ... */
+    int view_of;                         /* ... of this argument's storage */
     uint64_t seed, stream; /* OP_RANDOM: the generator's key, and the number of this call in it */
     bool exact;            /* determinism exact */
     int threads;
