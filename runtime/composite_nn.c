@@ -45,33 +45,52 @@ static struct plumb_tensor *against_probabilities(const struct op_call *c,
     return plumb_div_scalar(sum, s->n > 1 ? (double)rows : 1);
 }
 
-static struct plumb_tensor *nll(const struct op_call *c, struct plumb_tensor *logs,
-                                struct plumb_tensor *target)
+/* Loss and total weight of rows. */
+static enum err nll(const struct op_call *c, struct plumb_tensor *logs, struct plumb_tensor *target,
+                    struct plumb_tensor *out[2])
 {
-    struct plumb_tensor *out[2];
     int n = plumb_nll_loss_forward(logs, target, c->arg[CE_WEIGHT].t, c->arg[CE_REDUCTION].i,
                                    c->arg[CE_IGNORE].i, out);
-    return n < 0 ? NULL : out[0];
+    return n < 0 ? ERR_USAGE : ERR_OK;
 }
 
 /* [batch, classes, positions ...]: every position becomes a row. */
-static struct plumb_tensor *nll_positions(const struct op_call *c, struct plumb_tensor *logs)
+static enum err nll_positions(const struct op_call *c, struct plumb_tensor *logs,
+                              struct plumb_tensor *out[2])
 {
     const struct view_shape *s = &logs->view.shape;
     struct plumb_tensor *target = c->arg[CE_TARGET].t;
     struct view_shape shape = target->view.shape;
-    int64_t order[VIEW_DIMS] = {0}, rows = s->size[0];
+    int64_t order[VIEW_DIMS] = {0}, rows = s->size[0], n_classes = s->size[1];
     for (int d = 2; d < s->n; d++) {
         order[d - 1] = d;
         rows *= s->size[d];
     }
     order[s->n - 1] = 1;
     logs = plumb_permute(logs, order, s->n);
-    if (!logs) return NULL;
-    logs = plumb_reshape(logs, (int64_t[]){rows, logs->view.shape.size[s->n - 1]}, 2);
-    struct plumb_tensor *loss = nll(c, logs, plumb_reshape(target, &rows, 1));
-    if (c->arg[CE_REDUCTION].i != PLUMB_NONE) return loss;
-    return plumb_view(loss, shape.size, shape.n);
+    logs = plumb_reshape(logs, (int64_t[]){rows, n_classes}, 2);
+    TRY(nll(c, logs, plumb_reshape(target, &rows, 1), out));
+    if (c->arg[CE_REDUCTION].i == PLUMB_NONE) out[0] = plumb_view(out[0], shape.size, shape.n);
+    return out[0] ? ERR_OK : ERR_USAGE;
+}
+
+/* Every class counts a little: loss (1 - smoothing) - sum over classes (weighted) smoothing / n. */
+static struct plumb_tensor *smoothed(const struct op_call *c, struct plumb_tensor *logs,
+                                     int class_dim, struct plumb_tensor *const nll_out[2])
+{
+    const struct view_shape *s = &logs->view.shape;
+    double smoothing = c->arg[CE_SMOOTHING].r;
+    int64_t dim = class_dim, sizes[VIEW_DIMS];
+    struct plumb_tensor *w = c->arg[CE_WEIGHT].t, *t = c->arg[CE_TARGET].t, *all = logs;
+    for (int d = 0; d < s->n; d++) sizes[d] = d == class_dim ? s->size[d] : 1;
+    if (w) all = plumb_mul(all, plumb_view(w, sizes, s->n));
+    all = plumb_neg(plumb_sum_dim_intlist(all, &dim, 1, false, (enum plumb_dtype)0));
+    struct plumb_tensor *ignored = plumb_eq_scalar(t, (double)c->arg[CE_IGNORE].i);
+    all = plumb_masked_fill_scalar(all, ignored, 0);
+    if (c->arg[CE_REDUCTION].i != PLUMB_NONE) all = plumb_sum(all, (enum plumb_dtype)0);
+    if (c->arg[CE_REDUCTION].i == PLUMB_MEAN) all = plumb_div(all, nll_out[1]);
+    all = plumb_mul_scalar(all, smoothing / (double)s->size[class_dim]);
+    return plumb_add(all, plumb_mul_scalar(nll_out[0], 1 - smoothing));
 }
 
 static enum err check_positions(const struct op_call *c)
@@ -92,16 +111,23 @@ enum err run_cross_entropy_loss(struct op_call *c)
     struct plumb_tensor *x = c->arg[CE_SELF].t, *t = c->arg[CE_TARGET].t;
     int class_dim = x->view.shape.n > 1;
     if (!x->view.shape.n) OP_FAIL(c, CE_SELF, "it has no dimensions; at least 1 is accepted");
-    if (c->arg[CE_SMOOTHING].r != 0)
-        OP_FAIL(c, CE_SMOOTHING, "%g was given; 0 is accepted: labels are not smoothed",
-                c->arg[CE_SMOOTHING].r);
+    double smoothing = c->arg[CE_SMOOTHING].r;
+    if (!(smoothing >= 0 && smoothing <= 1))
+        OP_FAIL(c, CE_SMOOTHING, "%g was given; 0 to 1 is accepted", smoothing);
     bool probabilities =
         view_same_shape(&x->view, &t->view) && dtype_kind(t->view.dtype) == DTYPE_FLOAT;
     if (!probabilities && x->view.shape.n > 2) TRY(check_positions(c));
     struct plumb_tensor *logs = plumb__log_softmax(x, class_dim, false);
     if (!logs) return ERR_USAGE;
-    if (probabilities) return op_give(c, 0, against_probabilities(c, logs, class_dim));
-    return op_give(c, 0, x->view.shape.n > 2 ? nll_positions(c, logs) : nll(c, logs, t));
+    if (probabilities) {
+        if (smoothing > 0)
+            OP_FAIL(c, CE_SMOOTHING, "%g was given with probabilities as targets; 0 is accepted",
+                    smoothing);
+        return op_give(c, 0, against_probabilities(c, logs, class_dim));
+    }
+    struct plumb_tensor *out[2];
+    TRY(x->view.shape.n > 2 ? nll_positions(c, logs, out) : nll(c, logs, t, out));
+    return op_give(c, 0, smoothing > 0 ? smoothed(c, logs, class_dim, out) : out[0]);
 }
 
 /* ---- norms ---- */
