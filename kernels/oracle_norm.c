@@ -218,7 +218,9 @@ static void move_towards(struct num_kind k, struct oracle_array *old, int64_t at
                          struct num momentum)
 {
     struct num kept = num_mul(k, num_sub(k, num_of(1), momentum), num_at(old, at));
-    old->v[at] = num_add(k, kept, num_mul(k, momentum, now)).v;
+    struct num next = num_add(k, kept, num_mul(k, momentum, now));
+    old->v[at] = next.v;
+    if (old->mag) old->mag[at] = next.e;
 }
 
 void oracle_native_batch_norm(struct oracle_call *c)

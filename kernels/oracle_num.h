@@ -82,6 +82,8 @@ static inline struct num num_rsqrt(struct num_kind k, struct num a)
 static inline struct num num_exp(struct num_kind k, struct num a)
 {
     long double v = expl(a.v);
+    /* 0, infinity or NaN, whatever the error */
+    if (v == 0 || !isfinite(v)) return (struct num){v, v == 0 ? 2 * k.tiny : 0};
     return (struct num){v, v * (expm1l(a.e * k.u) / k.u) + 2.1L * v + 2 * k.tiny};
 }
 static inline struct num num_log(struct num_kind k, struct num a)

@@ -164,9 +164,7 @@ enum err run_fused_rms_norm_backward(struct op_call *c)
     "r = rsqrt(q / k + eps); "
 #define BATCH_FIXED "d = input - running_mean; r = rsqrt(running_var + eps); "
 #define BATCH_KEEP  "; out1 = m; out2 = r"
-#define BATCH_UPDATE                                                                               \
-    "; new_mean = (1 - momentum) * running_mean + momentum * m; "                                  \
-    "new_var = (1 - momentum) * running_var + momentum * (q / (k - 1))"
+#define BATCH_TELL  "; mean = m; var = q / (k - 1)"
 #define BATCH_BODIES(head, tail)                                                                   \
     {                                                                                              \
         {head "out = d * r" tail, head "out = d * r + bias" tail},                                 \
@@ -177,37 +175,66 @@ enum err run_fused_rms_norm_backward(struct op_call *c)
 static const char *const batch_bodies[3][2][2] = {
     BATCH_BODIES(BATCH_FIXED, ""),
     BATCH_BODIES(BATCH_STATS, BATCH_KEEP),
-    BATCH_BODIES(BATCH_STATS, BATCH_KEEP BATCH_UPDATE),
+    BATCH_BODIES(BATCH_STATS, BATCH_KEEP BATCH_TELL),
 };
+
+enum {
+    BATCH_INPUT,
+    BATCH_WEIGHT,
+    BATCH_BIAS,
+    BATCH_MEAN,
+    BATCH_VAR,
+    BATCH_TRAINING,
+    BATCH_MOMENTUM,
+    BATCH_EPS
+};
+
+/* running = (1 - momentum) running + momentum now: a nest of its own, as one that reduces may read
+ * its arguments more than once. */
+static enum err move_towards(struct op_call *c, struct plumb_tensor *running,
+                             struct plumb_tensor *now)
+{
+    struct nest_maker m;
+    begin(&m, c, "next = (1 - momentum) * running + momentum * now", &running->view.shape, 0);
+    reads(&m, "running", running, 0);
+    reads(&m, "now", now, 0);
+    writes(&m, "next", running, 0);
+    number(&m, "momentum", &c->arg[BATCH_MOMENTUM]);
+    return op_nest_run(c, &m.nest);
+}
+
+/* Normalizes. now: where to put mean and variance for the running statistics, or NULL. */
+static enum err batch_normalize(struct op_call *c, struct plumb_tensor *const *now)
+{
+    struct nest_maker m;
+    struct plumb_tensor *w = given(c, BATCH_WEIGHT), *b = given(c, BATCH_BIAS);
+    bool training = c->arg[BATCH_TRAINING].i;
+    int kind = !training ? 0 : now ? 2 : 1;
+    begin(&m, c, batch_bodies[kind][w != NULL][b != NULL], &c->arg[BATCH_INPUT].t->view.shape,
+          BATCH_INNER);
+    reads(&m, "input", c->arg[BATCH_INPUT].t, 0);
+    reads(&m, "weight", w, 1);
+    reads(&m, "bias", b, 1);
+    reads(&m, "running_mean", training ? NULL : c->arg[BATCH_MEAN].t, 1);
+    reads(&m, "running_var", training ? NULL : c->arg[BATCH_VAR].t, 1);
+    writes(&m, "out", c->result[0], 0);
+    writes(&m, "out1", training ? c->result[1] : NULL, 1);
+    writes(&m, "out2", training ? c->result[2] : NULL, 1);
+    writes(&m, "mean", now ? now[0] : NULL, 1);
+    writes(&m, "var", now ? now[1] : NULL, 1);
+    number(&m, "eps", &c->arg[BATCH_EPS]);
+    return op_nest_run(c, &m.nest);
+}
 
 enum err run_native_batch_norm(struct op_call *c)
 {
-    enum { INPUT, WEIGHT, BIAS, MEAN, VAR, TRAINING, MOMENTUM, EPS };
-    struct nest_maker m;
-    struct plumb_tensor *w = given(c, WEIGHT), *b = given(c, BIAS), *mean = given(c, MEAN);
-    bool training = c->arg[TRAINING].i, updates = training && mean;
-    int kind = !training ? 0 : updates ? 2 : 1;
-    begin(&m, c, batch_bodies[kind][w != NULL][b != NULL], &c->arg[INPUT].t->view.shape,
-          BATCH_INNER);
-    reads(&m, "input", c->arg[INPUT].t, 0);
-    reads(&m, "weight", w, 1);
-    reads(&m, "bias", b, 1);
-    if (kind != 1) {
-        reads(&m, "running_mean", mean, 1);
-        reads(&m, "running_var", given(c, VAR), 1);
-    }
-    writes(&m, "out", c->result[0], 0);
-    if (training) {
-        writes(&m, "out1", c->result[1], 1);
-        writes(&m, "out2", c->result[2], 1);
-    }
-    if (updates) { /* each channel is read before it is written, by the same point */
-        writes(&m, "new_mean", mean, 1);
-        writes(&m, "new_var", c->arg[VAR].t, 1);
-    }
-    number(&m, "momentum", &c->arg[MOMENTUM]);
-    number(&m, "eps", &c->arg[EPS]);
-    return op_nest_run(c, &m.nest);
+    struct plumb_tensor *now[2];
+    enum dtype exactly = c->compute == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
+    if (!c->arg[BATCH_TRAINING].i || !given(c, BATCH_MEAN)) return batch_normalize(c, NULL);
+    for (int i = 0; i < 2; i++) TRY(op_scratch(c, exactly, &c->result[1]->view.shape, &now[i]));
+    TRY(batch_normalize(c, now));
+    TRY(move_towards(c, c->arg[BATCH_MEAN].t, now[0]));
+    return move_towards(c, c->arg[BATCH_VAR].t, now[1]);
 }
 
 #define BATCH_GRAD_TRAIN                                                                           \
