@@ -112,7 +112,7 @@ $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
 $(O)/gen/prelude.c: $(O)/gen/embed $(PRELUDE_C)
 	$(Q)$< prelude prelude_c_text $(PRELUDE_C) >$@.tmp && mv $@.tmp $@
-$(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h runtime/ops.def
+$(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h $(wildcard runtime/ops*.def)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O1 -std=gnu11 -D_GNU_SOURCE -I. -o $@ runtime/gen_ops.c runtime/op_schema.c store/base/err.c
 $(O)/gen/plumb_ops.h: $(O)/gen/gen_ops

@@ -63,8 +63,7 @@ static enum err take_results(struct op_call *c, struct oracle_array *out)
     return ERR_OK;
 }
 
-/* Written by the operator and not among its results: the oracle changes the argument's own array.
- * */
+/* Written by the operator and not among its results: the oracle changes the argument's array. */
 static bool is_written_only(const struct op_call *c, int arg)
 {
     if (!c->op->s.param[arg].written || c->writes_nothing) return false;
