@@ -27,7 +27,8 @@ static struct nll nll_of(const struct oracle_call *c, int first)
                         s->n == 2 ? s->size[0] : 1};
 }
 
-/* The class that counts in a row; -1: none. One out of range, which nests refuse, counts as none. */
+/* The class that counts in a row; -1: none. One out of range, which nests refuse, counts as
+ * none. */
 static int64_t class_of(const struct nll *p, int64_t row)
 {
     int64_t t = (int64_t)p->target->v[row];
