@@ -91,6 +91,7 @@ static enum err call_oracle(struct op_call *c, struct oracle_array *a, int n_a,
                                .n_out = c->n_results,
                                .in = a,
                                .n_in = n_a,
+                               .compute = c->compute,
                                .seed = c->seed,
                                .stream = c->stream};
     c->op->oracle(&call);
