@@ -11,6 +11,10 @@
 
 #include "kernels/oracle_num.h"
 
+oracle_fn oracle__scaled_dot_product_flash_attention_for_cpu,
+    oracle__scaled_dot_product_flash_attention_for_cpu_backward, oracle_rope, oracle_rope_backward,
+    oracle_embedding, oracle_embedding_dense_backward;
+
 #define LN2 0.693147180559945309417232121458176568L
 
 struct attention {

@@ -5,6 +5,8 @@
  */
 #include "kernels/oracle_num.h"
 
+oracle_fn oracle_convolution, oracle_convolution_backward;
+
 enum { CONV_DIMS = 3 };
 struct conv {
     struct num_kind kind;

@@ -2,6 +2,9 @@
  * nests do (oracle_num.h). */
 #include "kernels/oracle_num.h"
 
+oracle_fn oracle_nll_loss_forward, oracle_nll_loss_backward, oracle_mse_loss,
+    oracle_mse_loss_backward;
+
 enum { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM };
 
 /* ---- negative log likelihood: [self, target, weight, reduction, ignore_index] from arg[first]
