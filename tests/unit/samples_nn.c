@@ -98,7 +98,7 @@ const struct sample samples_nn[] = {
     {"aten::softmax.int", "n[3, 5], 1"},
     {"aten::softmax.int", "n[3, 5], 1, f64"},
     {"aten::log_softmax.int", "n[3, 5], 0"},
-    {"aten::log_softmax.int", "n[3, 5], 0, f32"},
+    {"aten::log_softmax.int", "n[3, 5], 0, f32", .no_grad = true},
 
     /* ---- losses: every reduction, weights, targets left out, no rows ---- */
     {"aten::nll_loss_forward", "n[4, 5], i64<5>[4], None, 0, -100"},
@@ -311,7 +311,7 @@ const struct refusal refusals_nn[] = {
     {"plumb::rope", "n[3, 8], n[3], n[4]", "'cos'|[3]|[3, 4]"},
     {"aten::embedding", "n[5], i64<5>[2]", "'weight'|[5]"},
     {"aten::embedding", "n[5, 3], u8<5>[2]", "'indices'|u8|i64 i32"},
-    {"aten::embedding_dense_backward", "n[2, 3], i64<5>[2], 1, -1, false",
+    {"aten::embedding_dense_backward", "n[99, 3], i64<5>[99], 1, -1, false",
      "'indices'|out of range|0 to 0"},
     {"aten::convolution", "n[2, 3, 6], n[4, 2, 3], None, [1], [0], [1], false, [0], 1",
      "'weight'|[4, 2, 3]|[2, 3, 6]"},
