@@ -19,7 +19,7 @@ static struct plumb_tensor *scaled(struct plumb_tensor *t, double factor)
 /* The complex conjugate, where there is one to take. */
 static struct plumb_tensor *conjugate(struct plumb_tensor *t)
 {
-    return t && dtype_kind(t->view.dtype) == DTYPE_COMPLEX ? plumb__conj(t) : t;
+    return t && dtype_kind(t->view.dtype) == DTYPE_COMPLEX ? plumb_conj_physical(t) : t;
 }
 
 /* Sums over what was repeated to make `g`'s shape out of t's. */
