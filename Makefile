@@ -35,21 +35,23 @@ HOST_PROGRAMS := store/gen_schema.c store/embed.c runtime/gen_ops.c
 STORE := $(filter-out $(HOST_PROGRAMS), $(wildcard store/*.c store/base/*.c store/diff/*.c))
 CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
-RUNTIME := $(if $(wildcard runtime/interp.c), $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c)))
+NEST := $(wildcard runtime/nest*.c runtime/interp*.c)
+RUNTIME := $(if $(shell grep ones_like runtime/ops.def), $(filter-out $(HOST_PROGRAMS) $(NEST), $(wildcard runtime/*.c)))
 WEB := $(wildcard web/*.c)
-GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c \
+GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c $(O)/gen/python.c \
   $(if $(RUNTIME), $(O)/gen/plumb_ops.c)
 # What the C printer puts before each kernel, in this order (kernels/exact_c.h has the same).
 PRELUDE_C := $(addprefix kernels/, prelude_c.h exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h \
-  exact_half.h exact_complex.h exact_cast.h philox.h)
-SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
+  exact_half.h exact_complex.h exact_cast.h exact_move.h philox.h)
+SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(NEST) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
   $(addprefix store/base/, arena.c buf.c err.c span.c)
 VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/cmd_*.c $(if $(RUNTIME), runtime/cmd_*.c) web/cmd_*.c))))
-UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(filter-out $(if $(RUNTIME),,tests/unit/test_op%), $(wildcard tests/unit/test_*.c)))
+UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(filter-out $(if $(RUNTIME),,tests/unit/test_op.c tests/unit/test_op_schema.c tests/unit/test_pool.c tests/unit/test_build.c), $(wildcard tests/unit/test_*.c)))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
+PYTHON := $(wildcard capture/*.py)
 C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capture kernels runtime web tests/*))
 PREFIX ?= /usr/local
 
@@ -110,7 +112,7 @@ $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
 $(O)/gen/prelude.c: $(O)/gen/embed $(PRELUDE_C)
 	$(Q)$< prelude prelude_c_text $(PRELUDE_C) >$@.tmp && mv $@.tmp $@
-$(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h runtime/ops.def
+$(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h $(wildcard runtime/ops*.def)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O1 -std=gnu11 -D_GNU_SOURCE -I. -o $@ runtime/gen_ops.c runtime/op_schema.c store/base/err.c
 $(O)/gen/plumb_ops.h: $(O)/gen/gen_ops
@@ -118,6 +120,8 @@ $(O)/gen/plumb_ops.h: $(O)/gen/gen_ops
 	$(Q)$< h >$@.tmp && mv $@.tmp $@
 $(O)/gen/plumb_ops.c: $(O)/gen/gen_ops
 	$(Q)$< c >$@.tmp && mv $@.tmp $@
+$(O)/gen/python.c: $(O)/gen/embed $(PYTHON)
+	$(Q)$< python $(PYTHON) >$@.tmp && mv $@.tmp $@
 # Rewritten only when the set of cmd_*.c files changes.
 $(O)/gen/verb_list.h: FORCE
 	$(Q)mkdir -p $(@D)

@@ -63,7 +63,7 @@ static enum err take_results(struct op_call *c, struct oracle_array *out)
     return ERR_OK;
 }
 
-/* Written by the operator and not among its results: the oracle changes the argument's own array. */
+/* Written by the operator and not among its results: the oracle changes the argument's array. */
 static bool is_written_only(const struct op_call *c, int arg)
 {
     if (!c->op->s.param[arg].written || c->writes_nothing) return false;
@@ -91,6 +91,7 @@ static enum err call_oracle(struct op_call *c, struct oracle_array *a, int n_a,
                                .n_out = c->n_results,
                                .in = a,
                                .n_in = n_a,
+                               .compute = c->compute,
                                .seed = c->seed,
                                .stream = c->stream};
     c->op->oracle(&call);

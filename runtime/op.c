@@ -128,6 +128,13 @@ struct view *op_views(struct op_call *c, int arg, int n)
     return c->view;
 }
 
+struct op_member *op_members(struct op_call *c, int n)
+{
+    c->member = arena_array(c->arena, (size_t)n + 1, sizeof *c->member);
+    c->n_results = n;
+    return c->member;
+}
+
 static enum err check_pair(const struct op_call *c, int arg, int other,
                            const struct plumb_tensor *w, const struct plumb_tensor *t)
 {
@@ -242,6 +249,7 @@ static enum err make_result(struct op_call *c, int r)
     const struct op_schema *s = &c->op->s;
     int arg = s->result_list ? -1 : s->result_arg[r];
     if (c->op->class == OP_VIEW) return make_view(c, r);
+    if (c->member) return tensor_new(c->member[r].dtype, &c->member[r].shape, &c->result[r]);
     if (arg >= 0) {
         c->result[r] = c->arg[arg].t;
         return ERR_OK;
