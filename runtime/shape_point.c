@@ -93,8 +93,22 @@ enum err shape_broadcast(struct op_call *c)
 
 /* ---- bodies that depend on the dtype ---- */
 
+static bool is_discrete(enum dtype t)
+{
+    return dtype_is_integer(t) || t == DTYPE_B8;
+}
+
+/* The last argument is a factor: alpha or value. */
+static enum err check_factor(const struct op_call *c)
+{
+    int i = c->op->s.n_params - 1;
+    if (c->arg[i].is_int || !is_discrete(c->compute)) return ERR_OK;
+    return op_fail(c, i, "%g was given; %s takes integers", c->arg[i].r, dtype_name(c->compute));
+}
+
 enum err shape_add(struct op_call *c)
 {
+    TRY(check_factor(c));
     if (c->compute == DTYPE_B8) c->body = "out = self || (alpha && other)";
     return shape_broadcast(c);
 }
@@ -103,11 +117,6 @@ enum err shape_mul(struct op_call *c)
 {
     if (c->compute == DTYPE_B8) c->body = "out = self && other";
     return shape_broadcast(c);
-}
-
-static bool is_discrete(enum dtype t)
-{
-    return dtype_is_integer(t) || t == DTYPE_B8;
 }
 
 /* Of integers no one is special. */
