@@ -36,7 +36,7 @@ STORE := $(filter-out $(HOST_PROGRAMS), $(wildcard store/*.c store/base/*.c stor
 CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
 NEST := $(wildcard runtime/nest*.c runtime/interp*.c)
-RUNTIME := $(if $(shell grep ones_like runtime/ops.def), $(filter-out $(HOST_PROGRAMS) $(NEST), $(wildcard runtime/*.c)))
+RUNTIME := $(if $(wildcard runtime/ops_move.def), $(filter-out $(HOST_PROGRAMS) $(NEST), $(wildcard runtime/*.c)))
 WEB := $(wildcard web/*.c)
 GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c $(O)/gen/python.c \
   $(if $(RUNTIME), $(O)/gen/plumb_ops.c)

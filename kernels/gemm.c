@@ -92,7 +92,8 @@ bool gemm_isa_present(enum gemm_isa isa)
 {
 #ifdef __x86_64__
     if (isa == GEMM_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (isa == GEMM_AVX512) return __builtin_cpu_supports("avx512f");
+    if (isa == GEMM_AVX512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
 #endif
     return isa == GEMM_SCALAR;
 }
