@@ -71,7 +71,8 @@ static long double suite_hostile(struct suite_case *k, enum dtype t)
 {
     unsigned pick = (unsigned)(suite_random(k) % 12);
     long double sign = pick & 1 ? -1 : 1;
-    if (dtype_is_integer(t)) return pick < 8 ? suite_integer_end(t, pick & 1) : (long double)(pick & 1);
+    if (dtype_is_integer(t))
+        return pick < 8 ? suite_integer_end(t, pick & 1) : (long double)(pick & 1);
     switch (pick / 2) {
     case 0: return NAN;
     case 1: return sign * (long double)INFINITY;
@@ -92,7 +93,7 @@ static long double suite_value(struct suite_case *k, char kind, enum dtype t, in
     if (kind == 'x' && r % 2 && !complex) return suite_hostile(k, t);
     if (dtype_is_integer(t)) {
         int64_t low = dtype_kind(t) == DTYPE_UNSIGNED ? 0 : -9;
-        return kind == 'u' ? (long double)(1 + r % 9)
+        return kind == 'u'   ? (long double)(1 + r % 9)
                : kind == 'd' ? (long double)((at * 37 + 11) % 101)
                              : (long double)((int64_t)(r % (uint64_t)(10 - low)) + low);
     }
@@ -135,8 +136,9 @@ static void suite_fill(struct suite_case *k, char kind, int64_t low, int64_t hig
     if (!host || !oracle_array_init(&a, v->dtype, &v->shape)) fail_msg("out of memory");
     memset(host, 0x5a, (size_t)bytes);
     for (int64_t i = 0; i < a.n * parts; i++)
-        a.v[i] = low < high ? (long double)(low + (int64_t)(suite_random(k) % (uint64_t)(high - low)))
-                            : oracle_round(v->dtype, suite_value(k, kind, v->dtype, i));
+        a.v[i] = low < high
+                     ? (long double)(low + (int64_t)(suite_random(k) % (uint64_t)(high - low)))
+                     : oracle_round(v->dtype, suite_value(k, kind, v->dtype, i));
     oracle_store(&a, v, host);
     if (bytes && b->computes) assert_int_equal(b->from_host(parent->storage->p, host, bytes), 0);
     oracle_array_release(&a);
@@ -259,8 +261,8 @@ static void suite_list(struct suite_case *k, struct op_value *out)
         if (k->n_tensors == SUITE_TENSORS) suite_bad(k, "too many tensors");
         suite_take(k, ',');
     }
-    *out = (struct op_value){
-        .kind = OP_TENSORS, .ts = k->tensor + first, .n = k->n_tensors - first};
+    *out =
+        (struct op_value){.kind = OP_TENSORS, .ts = k->tensor + first, .n = k->n_tensors - first};
 }
 
 static void suite_argument(struct suite_case *k, struct op_value *out)
