@@ -1,4 +1,6 @@
 /* shape_view.c - views: which elements of the argument's storage a result is. */
+#include <stdio.h>
+
 #include <stdlib.h>
 
 #include "runtime/ops.h"
