@@ -1,10 +1,6 @@
 /* composite_view.c - operators on views that are made of others. */
-#include <stdio.h>
-
 #include "runtime/api.h"
-
-enum err shape_sizes(const struct op_call *c, int arg, int64_t count, struct view_shape *out);
-bool shape_restride(const struct view *v, const struct view_shape *to, int64_t *stride);
+#include "runtime/move.h"
 
 /* A view where strides allow it, else of a copy; PyTorch logs the same operators. */
 enum err run_reshape(struct op_call *c)

@@ -19,6 +19,12 @@ WARN_UNUSED enum err move_index_read(const struct op_call *c, int arg, struct mo
 /* Lays index tensors and the indexed tensor along the loops of a space of shape x->result. */
 void move_plan_indices(struct plan_space *s, const struct move_index *x, const struct view *self);
 
+/* Sizes from a list in argument `arg` for `count` elements; one may be -1: what is left. */
+WARN_UNUSED enum err shape_sizes(const struct op_call *c, int arg, int64_t count,
+                                 struct view_shape *out);
+/* Strides by which v is seen with other sizes; false when that takes a copy. */
+bool shape_restride(const struct view *v, const struct view_shape *to, int64_t *stride);
+
 /* to = from, element by element; from repeats to the shape of to. */
 WARN_UNUSED enum err move_copy(struct op_call *c, struct plumb_tensor *from,
                                struct plumb_tensor *to);

@@ -1,9 +1,7 @@
 /* shape_view.c - views: which elements of the argument's storage a result is. */
 #include <stdio.h>
 
-#include <stdlib.h>
-
-#include "runtime/ops.h"
+#include "runtime/move.h"
 
 static const struct view *self_of(const struct op_call *c)
 {
