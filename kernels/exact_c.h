@@ -14,5 +14,7 @@
 #include "kernels/exact_complex.h"
 #include "kernels/exact_cast.h"
 #include "kernels/philox.h"
+#include "kernels/exact_reduce.h"
+#include "kernels/exact_scan.h"
 
 #endif
