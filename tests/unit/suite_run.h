@@ -300,7 +300,7 @@ static void suite_samples(const struct sample *s, size_t n)
 
 static void suite_refusals(const struct refusal *r, size_t n)
 {
-    suite_open(SUITE_NULL);
+    suite_open(SUITE_COMPILED);
     for (size_t i = 0; i < n; i++) suite_refuse(r[i].op, r[i].args, DTYPE_F32, r[i].says);
     assert_int_equal(plumb_close(), 0);
     print_message("%lld refusals\n", (long long)suite_count.refusals);
