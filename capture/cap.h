@@ -1,20 +1,16 @@
-/* cap.h - what a program that plumb runs writes while it runs: calls, tensors, digests, launches,
- * memory.
+/* cap.h - what a program that plumb runs writes while it runs: calls, tensors, digests, memory.
  *
- *   thread ─ cap_begin, cap_tensor, ... ─► its ring (32-byte records, shared file map) ─┐
- *   thread ─ ...                        ─► its ring                                   ─┴─► drain
- * ─► writer ─► trace
+ *   thread ─ cap_begin, cap_tensor, ... ─► its ring (file map) ─┐
+ *   thread ─ ...                        ─► its ring            ─┴─► drain ─► writer ─► trace
  *
  * A ring is written by one thread and read by the drain; neither waits for the other. A full ring
- * drops whole calls (never part
- * of one), counts them, and the drain writes a `loss` row; with cap_options.wait the thread waits
- * instead. The rings lie in
- * a file beside the trace (FILE-ring) so that after a kill `plumb doctor` reads what the drain
- * had not; it is removed at close.
+ * drops whole calls (never part of one), counts them, and the drain writes a `loss` row; with
+ * cap_options.wait the thread waits instead. The rings lie in a file beside the trace (FILE-ring),
+ * so that after a kill `plumb doctor` reads what the drain had not; it is removed at close.
  *
  * Words, forms and stacks are registered once and then used by number; callers keep the numbers.
  * Threads: cap_open and cap_close by the owner; everything else by any thread on its own
- * cap_thread.
+ * cap_thread. Functions that take a cap_thread take NULL too and do nothing then.
  * Cost: begin and end at most 60 ns, a tensor 40 ns (make bench).
  */
 #ifndef CAPTURE_CAP_H
@@ -37,6 +33,7 @@ struct cap_options {
     int64_t ring_size;       /* bytes per thread; 0: 8 MiB */
     bool wait;               /* a full ring makes the thread wait */
     bool ids;                /* texts of calls name tensors: t$3: f32[2] */
+    bool input_hashes;       /* texts show digests of arguments too */
 };
 /* Makes the trace (live, readable at once), its run, host, process and clock rows, and starts the
  * drain. */
@@ -44,31 +41,32 @@ WARN_UNUSED enum err cap_open(const struct cap_options *o, struct cap **out);
 /* Drains, writes the run's end and how it ended, closes the trace and frees, also on failure. No
  * thread may record any more. */
 WARN_UNUSED enum err cap_close(struct cap *c, int exit_code);
-/* Waits until what was recorded before is committed. ERR when the drain failed (disk full):
- * recording goes on counting losses. */
+/* Waits until what was recorded before is committed; an operator that is open may not be there yet.
+ * ERR when the drain failed (disk full): recording goes on, counting losses. */
 WARN_UNUSED enum err cap_flush(struct cap *c);
 /* The calling thread's ring, made on first use; NULL when it cannot be had (a loss is counted). A
- * thread that ends gives it
- * back by cap_thread_end. After fork the child records nothing. */
+ * thread that ends gives it back, by cap_thread_end or by itself. After fork the child records
+ * nothing. Rings are smaller the more threads there are. */
 struct cap_thread *cap_thread(struct cap *c, const char *name);
 void cap_thread_end(struct cap_thread *t);
 
 /* ---- registered once ---- */
-uint32_t cap_word(struct cap *c, struct span text); /* 0: absent */
-/* dtype, shape, strides of a tensor */
-uint32_t cap_form(struct cap *c, const struct view *v);
-/* return addresses, innermost first; resolved by the drain */
-uint32_t cap_stack(struct cap *c, void *const *pc, int n);
+uint32_t cap_word(struct cap *c, struct span text);        /* 0: absent */
+uint32_t cap_form(struct cap *c, const struct view *v);    /* dtype, shape, strides of a tensor */
+uint32_t cap_stack(struct cap *c, void *const *pc, int n); /* return addresses, innermost first */
 
 /* ---- what happens; all nest properly per thread ---- */
 enum cap_kind { CAP_OP, CAP_MODULE, CAP_ANNOTATE, CAP_SPAN, CAP_LAUNCH, CAP_N_KINDS };
 /* An operator ("aten::mm"), module scope (header "nn.Mod", name "Mlp.fc1"), annotation (header,
- * tag), a plain span (compile,
- * step), or a launch of a kernel. Returns the call's number in this process, from 1; 0 when it
- * was dropped. stack 0: none. */
+ * name: the tag), a plain span (compile, ...; named "step" or headed so: a step), or a launch of a
+ * kernel. Returns the call's number in this process, from 1, which is its event's id; 0 when it was
+ * dropped. stack 0: none. */
 uint64_t cap_begin(struct cap_thread *t, enum cap_kind kind, uint32_t name, uint32_t header,
                    uint32_t stack);
 void cap_end(struct cap_thread *t);
+/* The work of the newest open call is done: its time ends here; digests may follow before
+ * cap_end. */
+void cap_done(struct cap_thread *t);
 
 /* Arguments of the newest open call in order, then its results. A keyword argument names its
  * keyword; else 0. */
@@ -86,19 +84,19 @@ void cap_list_begin(struct cap_thread *t, uint32_t keyword); /* of scalars or te
 void cap_list_end(struct cap_thread *t);
 enum cap_phase { CAP_ARGUMENT, CAP_RESULT, CAP_ARGUMENT_AFTER };
 struct cap_use {
-    /* its number in the process; the log numbers from 0 in order of appearance */
-    uint64_t tensor;
+    uint64_t tensor; /* its number in the process, from 1 and below 2^32; 0: none. The log numbers
+                      * from 0 in order of appearance. */
     uint32_t form;
     uint32_t keyword;
     uint32_t version; /* of its storage */
     enum cap_phase phase;
 };
 /* Returns a slot for digests of this use, 0 when the call was dropped. The text of arguments comes
- * from phase ARGUMENT, that of
- * results from RESULT; ARGUMENT_AFTER is for digests alone. */
+ * from phase ARGUMENT, that of results from RESULT; ARGUMENT_AFTER comes last and is for digests
+ * alone. */
 uint32_t cap_tensor(struct cap_thread *t, const struct cap_use *u);
-/* a result that is no tensor */
-void cap_result_number(struct cap_thread *t, const struct cap_value *v);
+void cap_result_number(struct cap_thread *t,
+                       const struct cap_value *v); /* a result that is no tensor */
 
 /* ---- values ---- */
 /* tensor_use.hash_kind; 3 is taken by old logs */
@@ -110,40 +108,41 @@ struct cap_digest {
     int64_t n_nan, n_inf;
     double min, max, sum, sum_abs, sum_squares;
 };
-/* May come at any time after the use, from the same thread: digests of one use in the order of
- * `part`. */
+/* From the same thread; digests of one use in the order of `part`. Before the call's end a digest
+ * is in the call's text too; later (within the next 32768 uses) it is in tensor_use alone. */
 void cap_digest(struct cap_thread *t, uint32_t slot, int part, const struct cap_digest *d);
 
 /* ---- machine ---- */
 struct cap_launch {
     uint32_t kernel;  /* word */
     uint32_t variant; /* word: instruction set, interpreter, provider */
-    int64_t items;    /* points of the outer space, or elements */
+    int64_t items;    /* points of the outer space, or elements; below 2^48 */
     int threads;
     int64_t bytes_read, bytes_written; /* by the rule of the operator; 0 unknown */
     int64_t flops;
 };
-/* a CAP_LAUNCH; ended by cap_end */
-uint64_t cap_launch_begin(struct cap_thread *t, const struct cap_launch *l);
+uint64_t cap_launch_begin(struct cap_thread *t,
+                          const struct cap_launch *l); /* a CAP_LAUNCH; ended by cap_end */
 enum cap_copy { CAP_HOST_TO_DEVICE, CAP_DEVICE_TO_HOST, CAP_DEVICE_TO_DEVICE };
+/* Both just ended. */
 void cap_copied(struct cap_thread *t, enum cap_copy kind, int64_t bytes, int64_t dur_ns);
-void cap_alloc(struct cap_thread *t, uint64_t address, int64_t bytes); /* bytes < 0: freed */
 void cap_sync(struct cap_thread *t, int64_t dur_ns);
-/* loss, learning rate, memory in use */
+void cap_alloc(struct cap_thread *t, uint64_t address, int64_t bytes); /* bytes < 0: freed */
+/* Loss, learning rate, memory in use. */
 void cap_counter(struct cap_thread *t, uint32_t name, double value);
-/* calls by number: backward of forward, ... */
+/* Calls by number; kind is a CAP_LINK_... of capture/events.def: backward of forward, ... */
 void cap_link(struct cap_thread *t, uint64_t from, uint64_t to, uint32_t kind);
 void cap_error(struct cap_thread *t, struct span message); /* of the newest open call */
-/* hooks' annotations: the call's log dict */
+/* Hooks' annotations: the call's log dict. */
 void cap_remark(struct cap_thread *t, uint32_t key, const struct cap_value *v);
-/* A value kept on request: its bytes in logical order become an artifact of the call's use. */
+/* A value kept on request: its elements in logical order become an artifact of the call's use. */
 WARN_UNUSED enum err cap_keep(struct cap_thread *t, uint32_t slot, const struct view *v,
                               const void *storage);
 
 /* ---- after a kill (used by plumb doctor) ---- */
-/* Reads FILE-ring into the trace it belongs to. Every record that was whole is written, open calls
- * with their flag, losses
- * counted. *n: calls recovered. ERR_NOT_FOUND when there is no ring file. */
+/* Reads FILE-ring into the trace it belongs to and removes it. Every record that was whole is
+ * written, open calls with their flag, losses counted. *n: events recovered. ERR_NOT_FOUND when
+ * there is no ring file, ERR_REFUSED when its program is running. */
 WARN_UNUSED enum err cap_recover(const char *trace, int64_t *n);
 
 #endif

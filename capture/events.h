@@ -15,6 +15,15 @@ enum cap_event_kind { CAP_EVENT_KINDS(X) };
 #define X(name, number, meaning) CAP_EVENT_FLAG_##name = number,
 enum cap_event_flag { CAP_EVENT_FLAGS(X) };
 #undef X
+#define X(name, number, meaning) CAP_LINK_##name = number,
+enum cap_link_kind { CAP_LINK_KINDS(X) };
+#undef X
+#define X(name, number, meaning) CAP_COPY_##name = number,
+enum cap_copy_kind { CAP_COPY_KINDS(X) };
+#undef X
+#define X(name, number, meaning) CAP_SYNC_##name = number,
+enum cap_sync_kind { CAP_SYNC_KINDS(X) };
+#undef X
 #define X(name, number, meaning) CAP_ARG_##name = number,
 enum cap_arg_type { CAP_ARG_TYPES(X) };
 #undef X

@@ -115,12 +115,24 @@ void op_result(struct op_call *c, int r, enum dtype dtype, const struct view_sha
     c->shape[r] = *shape;
 }
 
+void op_absent(struct op_call *c, int r)
+{
+    c->dtype[r] = DTYPE_NONE;
+}
+
 struct view *op_views(struct op_call *c, int arg, int n)
 {
     c->view = arena_array(c->arena, (size_t)n, sizeof *c->view);
     c->view_of = arg;
     c->n_results = n;
     return c->view;
+}
+
+struct op_member *op_members(struct op_call *c, int n)
+{
+    c->member = arena_array(c->arena, (size_t)n + 1, sizeof *c->member);
+    c->n_results = n;
+    return c->member;
 }
 
 static enum err check_pair(const struct op_call *c, int arg, int other,
@@ -237,10 +249,12 @@ static enum err make_result(struct op_call *c, int r)
     const struct op_schema *s = &c->op->s;
     int arg = s->result_list ? -1 : s->result_arg[r];
     if (c->op->class == OP_VIEW) return make_view(c, r);
+    if (c->member) return tensor_new(c->member[r].dtype, &c->member[r].shape, &c->result[r]);
     if (arg >= 0) {
         c->result[r] = c->arg[arg].t;
         return ERR_OK;
     }
+    if (c->dtype[r] == DTYPE_NONE) return ERR_OK;
     TRY(tensor_new(c->dtype[r], &c->shape[r], &c->result[r]));
     c->result[r]->uninitialised = c->op->flags & OP_NO_VALUES;
     return ERR_OK;
@@ -249,7 +263,7 @@ static enum err make_result(struct op_call *c, int r)
 static void raise_versions(const struct op_call *c)
 {
     const struct op_schema *s = &c->op->s;
-    for (int i = 0; i < s->n_params; i++) {
+    for (int i = 0; i < s->n_params && !c->writes_nothing; i++) {
         const struct op_value *v = &c->arg[i];
         if (!s->param[i].written) continue;
         int n = v->kind == OP_TENSORS ? v->n : v->kind == OP_TENSOR;
@@ -279,20 +293,24 @@ static enum err run_nest(struct op_call *c)
             n.value[n.n_params++] = *v;
         }
     }
-    for (int r = 0; r < c->n_results; r++, n.n_written++) {
-        n.tensor[n.n_read + r] = c->result[r];
-        n.name[n.n_read + r] = outs[r];
+    for (int r = 0; r < c->n_results; r++) {
+        if (!c->result[r]) continue;
+        n.tensor[n.n_read + n.n_written] = c->result[r];
+        n.name[n.n_read + n.n_written++] = outs[r];
     }
     return op_nest_run(c, &n);
 }
 
+enum err op_compute(struct op_call *c)
+{
+    return c->op->class == OP_NEST ? run_nest(c) : c->op->run(c);
+}
+
 static enum err compute(struct op_call *c)
 {
-    if (c->op->class == OP_VIEW) return ERR_OK;
-    if (!thread_self.session->backend->computes) return ERR_OK;
-    if (thread_self.session->backend->run_oracle)
-        return thread_self.session->backend->run_oracle(c);
-    return c->op->class == OP_NEST ? run_nest(c) : c->op->run(c);
+    const struct backend *b = thread_self.session->backend;
+    if (c->op->class == OP_VIEW || !b->computes) return ERR_OK;
+    return b->run_oracle ? b->run_oracle(c) : op_compute(c);
 }
 
 /* Everything between the record's begin and end. */

@@ -50,6 +50,7 @@ struct op_param {
     bool optional;     /* written with "?" */
     bool keyword;      /* after "*" */
     bool written;      /* "(a!)" */
+    bool truths;       /* bool[]: the integers are 0 or 1 */
     char alias;        /* letter of "(a)" or "(a!)", else 0 */
     bool has_default;
     struct op_value value; /* the default */

@@ -127,11 +127,12 @@ static void put_scalar(struct thread *th, const struct op_value *v, uint32_t key
     cap_scalar(th->ring, &x);
 }
 
-static void put_ints(struct thread *th, const struct op_value *v, uint32_t keyword)
+static void put_ints(struct thread *th, const struct op_value *v, bool truths, uint32_t keyword)
 {
     cap_list_begin(th->ring, keyword);
+    enum cap_scalar kind = truths ? CAP_BOOL : CAP_INT;
     for (int i = 0; i < v->n; i++)
-        cap_scalar(th->ring, &(struct cap_value){.kind = CAP_INT, .i = v->is[i]});
+        cap_scalar(th->ring, &(struct cap_value){.kind = kind, .i = v->is[i]});
     cap_list_end(th->ring);
 }
 
@@ -169,7 +170,7 @@ static void put_arguments(struct thread *th, const struct op_call *c)
         if (p->keyword ? is_default(p, v) : i >= positional) continue;
         uint32_t keyword = p->keyword ? thread_word(th, p->name) : 0;
         if (v->kind == OP_TENSOR || v->kind == OP_TENSORS) put_tensors(th, v, p->written, keyword);
-        else if (v->kind == OP_INTS) put_ints(th, v, keyword);
+        else if (v->kind == OP_INTS) put_ints(th, v, p->truths, keyword);
         else put_scalar(th, v, keyword);
     }
 }
@@ -209,6 +210,7 @@ void record_results(struct thread *t, const struct op_call *c, struct call_recor
     if (list) cap_list_begin(t->ring, 0);
     for (int i = 0; i < c->n_results; i++) {
         const struct plumb_tensor *y = c->result[i];
+        if (!y) continue;
         uint32_t slot = use(t, y, CAP_RESULT, 0);
         digest_use(t, y, slot);
         if (kept && slot && y->storage->p && cap_keep(t->ring, slot, &y->view, y->storage->p))
@@ -217,7 +219,7 @@ void record_results(struct thread *t, const struct op_call *c, struct call_recor
     if (list) cap_list_end(t->ring);
     for (int i = 0; i < c->op->s.n_params; i++) {
         const struct op_value *v = &c->arg[i];
-        if (!c->op->s.param[i].written) continue;
+        if (!c->op->s.param[i].written || c->writes_nothing) continue;
         for (int k = 0; k < members(v); k++)
             digest_use(t, member(v, k), use(t, member(v, k), CAP_ARGUMENT_AFTER, 0));
     }

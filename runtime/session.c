@@ -140,7 +140,8 @@ static enum err open_trace(struct plumb *s, const struct plumb_options *o)
                              .determinism = names[s->determinism],
                              .device = s->backend->device,
                              .wait = true,
-                             .ids = o->ids};
+                             .ids = o->ids,
+                             .input_hashes = o->hash_inputs};
     enum err err = buf_ok(&own);
     if (!err) err = cap_open(&to, &s->cap);
     buf_release(&own);

@@ -106,6 +106,7 @@ enum err tape_add(struct thread *t, const struct op_call *c, uint64_t number)
     for (int r = 0; r < c->n_results; r++) {
         struct plumb_tensor *y = c->result[r];
         n->version[slots + r] = version_of(y);
+        if (!y) continue;
         enum dtype_kind kind = dtype_kind(y->view.dtype);
         if (kind != DTYPE_FLOAT && kind != DTYPE_COMPLEX) continue;
         y->requires_grad = true;

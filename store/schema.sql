@@ -88,7 +88,7 @@ CREATE TABLE clock (
   source INTEGER,                   -- -> source_file
   ts INTEGER,                       -- ns, CLOCK_REALTIME
   local_ts INTEGER,                 -- ns, the source's own reading (log prefix read as UTC in the chosen year)
-  kind TEXT                         -- 'chromium' (epoch time in a payload beside the prefix), 'file' (date of the file), 'given'
+  kind TEXT                         -- 'chromium' (epoch time in a payload beside the prefix), 'file' (date of the file), 'given', 'ticks' (local_ts is the counter that a program's threads read)
 );
 
 -- ## Words
@@ -767,6 +767,8 @@ CREATE INDEX event_by_compile ON event(corr);
 -- Calls of a log in its order; calls of an operator.
 CREATE INDEX call_by_source ON call(source, position);
 CREATE INDEX event_by_name ON event(name) WHERE kind >= 3;
+-- What a call encloses, and where that ends.
+CREATE INDEX event_by_parent ON event(parent) WHERE kind >= 3;
 -- Launches of a kernel.
 CREATE INDEX event_by_launch ON event(launch) WHERE launch IS NOT NULL;
 -- Uses with a NaN or an infinity: there are few, in a run of millions.
@@ -2046,7 +2048,7 @@ SELECT 1, 'overhead', sum(count), kind || ' (' || origin || ') took about ' || s
 FROM overhead GROUP BY origin, kind
 UNION ALL
 SELECT CASE key WHEN 'state' THEN 2 ELSE 1 END, 'meta.' || key, 1,
-  CASE WHEN key = 'state' AND value = 'live' THEN 'the file is being written, or its writer was killed'
+  CASE WHEN key = 'state' AND value = 'live' THEN 'the file is being written; if its writer was killed, plumb doctor takes in what is left'
     WHEN key = 'state' THEN 'the writer was killed; every committed record was recovered'
     WHEN key = 'redacted' THEN 'words were replaced by tokens'
     ELSE 'left out when the file was packed: ' || coalesce(value, '') END, NULL, NULL

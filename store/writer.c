@@ -355,6 +355,33 @@ nomem:
     FAIL(ERR_NOMEM, "no memory or no thread for a writer");
 }
 
+static enum err largest_id(sqlite3 *db, int table, int64_t *out)
+{
+    struct buf sql = {0};
+    *out = 0;
+    if (strcmp(store_layouts[table].columns[0].name, "id")) return ERR_OK;
+    buf_printf(&sql, "SELECT coalesce(max(id), 0) FROM main.%s", store_layouts[table].name);
+    enum err err = buf_ok(&sql);
+    if (!err) err = store_int(db, sql.p, out);
+    buf_release(&sql);
+    return err;
+}
+
+enum err store_writer_resume(sqlite3 *db_take, struct store_writer **out)
+{
+    int64_t largest[STORE_N_TABLES];
+    enum err err = ERR_OK;
+    *out = NULL;
+    for (int t = 0; !err && t < STORE_N_TABLES; t++) err = largest_id(db_take, t, &largest[t]);
+    if (err) {
+        store_close(db_take);
+        return err;
+    }
+    TRY(store_writer_new(db_take, out));
+    for (int t = 0; t < STORE_N_TABLES; t++) atomic_store(&(*out)->ids[t], largest[t]);
+    return ERR_OK;
+}
+
 static enum err writer_error(struct store_writer *w)
 {
     return err_set(w->err, "%s", w->why);

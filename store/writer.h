@@ -28,6 +28,8 @@ enum { STORE_QUEUE_BYTES = 24 << 20 };
 
 /* Takes the connection (store_create) and starts the thread. */
 enum err WARN_UNUSED store_writer_new(sqlite3 *db_take, struct store_writer **out);
+/* The same with a trace that has rows: ids go on behind its largest. */
+enum err WARN_UNUSED store_writer_resume(sqlite3 *db_take, struct store_writer **out);
 /* Takes the batch, also on failure. */
 enum err WARN_UNUSED store_submit(struct store_writer *w, struct store_batch *batch_take);
 /* Waits until all that was submitted is committed. */

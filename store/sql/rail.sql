@@ -23,4 +23,9 @@ SELECT 'provenance', (SELECT count(*) FROM provenance_map WHERE compile IN (SELE
 UNION ALL
 SELECT 'exports', (SELECT count(*) FROM export_finding WHERE source IN (SELECT id FROM log)), 1
 UNION ALL
+SELECT 'operators', (SELECT coalesce(sum(coalesce(nullif(l.calls, 0), (SELECT max(position) + 1 FROM call WHERE source = l.source))), 0)
+  FROM call_log l WHERE l.source IN (SELECT id FROM log)), 0
+UNION ALL
+SELECT 'nonfinite', (SELECT count(*) FROM (SELECT 1 FROM nonfinite n WHERE :run IS NULL OR n.run = :run LIMIT 51)), 2
+UNION ALL
 SELECT 'health', (SELECT coalesce(sum(count), 0) FROM loss WHERE source IN (SELECT id FROM log)), 1;

@@ -1,4 +1,4 @@
-/* test_op - sessions, frames, the dispatcher's checks, hooks, the tape, many threads. */
+/* test_op.c - sessions, frames, the dispatcher's checks, hooks, the tape, many threads. */
 #include "tests/unit/unit.h"
 
 #include <math.h>

@@ -1,0 +1,136 @@
+/* drain_recover.c - the rings of a killed program, from where its trace ends.
+ *
+ * Each ring is read from the mark that the last committed batch left, up to the last record that
+ * was written, whole call or not. Events behind the mark that the trace has already are left as
+ * they are.
+ */
+#include <stdio.h>
+
+#include "capture/drain_state.h"
+#include "store/db.h"
+
+static enum err read_knots(struct drain *d)
+{
+    const struct ring_file *f = d->ring->file;
+    uint32_t n = f->n_knots, first = n > RING_KNOTS ? n - RING_KNOTS : 0;
+    for (uint32_t i = first; i < n; i++) {
+        struct ring_knot *to = LIST_PUSH(&d->knots);
+        if (!to) FAIL(ERR_NOMEM, "out of memory for times");
+        *to = f->knots[i % RING_KNOTS];
+    }
+    if (d->knots.n) return ERR_OK;
+    FAIL(ERR_FORMAT, "%s has no reading of the clock", d->ring->path);
+}
+
+/* Scopes that were open at the mark, outermost first. */
+static enum err reopen(struct drain *d, struct drain_lane *l)
+{
+    sqlite3_stmt *s;
+    static const char sql[] =
+        "WITH RECURSIVE up(id, n) AS (SELECT ?1, 0 UNION ALL SELECT e.parent, n + 1 FROM up JOIN "
+        "main.event e ON e.id = up.id WHERE e.parent IS NOT NULL AND n < 10000) "
+        "SELECT e.id, e.ts, e.kind, (SELECT text FROM main.string WHERE id = c.args) FROM up "
+        "JOIN main.event e ON e.id = up.id LEFT JOIN main.call c ON c.event = e.id ORDER BY up.n "
+        "DESC";
+    TRY(store_prepare(d->db, sql, &s));
+    sqlite3_bind_int64(s, 1, l->mark.top);
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct drain_call *c = LIST_PUSH(&l->open);
+        if (!c) break;
+        int kind = sqlite3_column_int(s, 2);
+        *c = (struct drain_call){.number = sqlite3_column_int64(s, 0),
+                                 .ts = sqlite3_column_int64(s, 1),
+                                 .kind = kind == 8 ? CAP_MODULE : CAP_SPAN};
+        l->raised += kind == 8 || (kind == 7 && !span_is(store_column_text(s, 3), "annotate"));
+        /* What it raises it lowers at its end. */
+        if (kind == 7 && !span_is(store_column_text(s, 3), "annotate")) c->kind = CAP_MODULE;
+    }
+    sqlite3_finalize(s);
+    return rc == SQLITE_DONE ? ERR_OK : store_sql_error(d->db, rc, "reading open calls");
+}
+
+/* What the last committed batch said of a ring. */
+struct said {
+    unsigned owner;
+    unsigned long long at, dropped, cut;
+    long long calls, top;
+    bool any;
+};
+
+static enum err read_mark(struct drain *d, const struct drain_lane *l, struct said *out)
+{
+    char key[32], value[160] = "";
+    snprintf(key, sizeof key, "ring.%d", l->region);
+    TRY(store_meta_get(d->db, key, value, sizeof value));
+    out->any = sscanf(value, "%u %llu %lld %lld %llu %llu", &out->owner, &out->at, &out->calls,
+                      &out->top, &out->dropped, &out->cut) == 6;
+    return ERR_OK;
+}
+
+/* Whether the trace knows the ring's owner. */
+static enum err is_known(struct drain *d, const struct drain_lane *l, bool *out)
+{
+    sqlite3_stmt *s;
+    TRY(store_prepare(d->db, "SELECT 1 FROM main.source_file WHERE id = ?1", &s));
+    sqlite3_bind_int64(s, 1, l->head->source);
+    *out = sqlite3_step(s) == SQLITE_ROW;
+    sqlite3_finalize(s);
+    return ERR_OK;
+}
+
+/* From the mark, or where there is none from the beginning. */
+static enum err resume(struct drain *d, struct drain_lane *l)
+{
+    struct said said = {0};
+    bool known;
+    TRY(read_mark(d, l, &said));
+    TRY(is_known(d, l, &known));
+    uint64_t tip = l->head->tip, tail = l->head->tail;
+    if (tip - tail > l->head->n_records)
+        return drain_lose(d, 0, "torn", 1,
+                          "the ring of a thread does not say where its records are");
+    l->dropped = said.dropped;
+    l->cut = said.cut;
+    l->mark.at = said.any && said.at >= tail && said.at <= tip ? said.at : tail;
+    l->until = l->head->owner ? tip : l->mark.at;
+    if (!l->head->owner) return ERR_OK;
+    if (!known) return drain_meet(d, l);
+    l->owner = l->head->owner;
+    l->source = l->head->source;
+    l->track = l->head->track;
+    l->touched = true;
+    if (!said.any || said.owner != l->owner) return ERR_OK;
+    l->mark.calls = said.calls;
+    l->mark.top = said.top;
+    return reopen(d, l);
+}
+
+static enum err read_all(struct drain *d)
+{
+    TRY(drain_find_lanes(d));
+    for (size_t i = 0; i < d->lanes.n; i++) {
+        struct drain_lane *l = &d->lanes.p[i];
+        TRY(resume(d, l));
+        TRY(drain_read_lane(d, l));
+        TRY(drain_count_losses(d, l));
+        TRY(drain_leave(d, l));
+    }
+    TRY(drain_count_threads(d));
+    TRY(drain_send(d));
+    return store_submit_sql(d->writer, "DELETE FROM meta WHERE key GLOB 'ring.*'", NULL, 0);
+}
+
+enum err drain_recover(struct ring *ring, struct store_writer *writer, sqlite3 *db, int64_t *n)
+{
+    struct drain *d = drain_alloc(ring, writer);
+    *n = 0;
+    if (!d || !d->batch) FAIL(ERR_NOMEM, "out of memory for a recovery");
+    d->db = db;
+    enum err err = read_knots(d);
+    if (!err) err = read_all(d);
+    if (!err) err = store_flush(writer);
+    *n = d->seen;
+    drain_free(d);
+    return err;
+}
