@@ -63,6 +63,15 @@ ADD(uint8_t)
 ADD(uint16_t)
 ADD(uint32_t)
 ADD(uint64_t)
+/* Four sources at a time: the sums go to memory and back once. */
+#define ADD_FOUR(type)                                                                             \
+    static void add_four_##type(type *acc, const type *const v[4], int64_t n)                      \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            acc[i] = (((acc[i] + v[0][i]) + v[1][i]) + v[2][i]) + v[3][i];                         \
+    }
+ADD_FOUR(float)
+ADD_FOUR(double)
 static void or_bool(uint8_t *acc, const uint8_t *v, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) acc[i] = acc[i] || v[i];
@@ -128,6 +137,44 @@ static void store(const struct job *j, int64_t row, int64_t batch, int64_t colum
 
 /* ---- chains ---- */
 
+/* Rows of one element, for which anything but the addition is too much. */
+#define ADD_ONES(type)                                                                             \
+    static void add_ones_##type(const struct scatter *s, int64_t batch, int64_t column,            \
+                                const struct entry *e, int64_t n, type *acc)                       \
+    {                                                                                              \
+        const type *v = (const type *)s->source + batch * s->from.batch + column * s->from.column; \
+        type sum = *acc;                                                                           \
+        for (int64_t i = 0; i < n; i++) sum = sum + v[e[i].source * s->from.row];                  \
+        *acc = sum;                                                                                \
+    }
+ADD_ONES(float)
+ADD_ONES(double)
+
+/* Adds a source or four of them; returns how many. */
+static int64_t add_next(const struct job *j, const struct unit *u, int64_t i, int64_t batch,
+                        int64_t column, int64_t n, void *acc)
+{
+    const struct scatter *s = j->s;
+    const struct entry *e = j->entries + u->first + i;
+    const void *v[4];
+    bool dense = s->from.column == 1 && (s->dtype == DTYPE_F32 || s->dtype == DTYPE_F64);
+    if (!dense || i + 4 > u->n) {
+        union run room;
+        const char *from = at(s, s->source, &s->from, batch, e->source, column);
+        add(j->acc, acc, run_load(s->dtype, from, s->from.column, n, j->acc, &room), n);
+        return 1;
+    }
+    for (int k = 0; k < 4; k++) {
+        v[k] = at(s, s->source, &s->from, batch, e[k].source, column);
+        if (i + 4 + k < u->n)
+            __builtin_prefetch(at(s, s->source, &s->from, batch, e[4 + k].source, column));
+    }
+    if (s->dtype == DTYPE_F32)
+        add_four_float(acc, (const float *const[]){v[0], v[1], v[2], v[3]}, n);
+    else add_four_double(acc, (const double *const[]){v[0], v[1], v[2], v[3]}, n);
+    return 4;
+}
+
 /* The chain of a unit, columns [column, column + n) of one batch. */
 static void chain(const struct job *j, const struct unit *u, int64_t batch, int64_t column,
                   int64_t n)
@@ -141,13 +188,12 @@ static void chain(const struct job *j, const struct unit *u, int64_t batch, int6
     int64_t stride = first ? s->to.column : s->from.column;
     const void *v = run_load(s->dtype, from, stride, n, j->acc, &room);
     memcpy(acc.bytes, v, (size_t)n * dtype_size(j->acc));
-    for (int64_t i = !first; i < u->n; i++) {
-        from = at(s, s->source, &s->from, batch, e[i].source, column);
-        if (i + 4 < u->n)
-            __builtin_prefetch(at(s, s->source, &s->from, batch, e[i + 4].source, column));
-        v = run_load(s->dtype, from, s->from.column, n, j->acc, &room);
-        add(j->acc, acc.bytes, v, n);
-    }
+    int64_t done = !first;
+    if (n == 1 && s->dtype == DTYPE_F32)
+        add_ones_float(s, batch, column, e + done, u->n - done, (float *)acc.bytes), done = u->n;
+    if (n == 1 && s->dtype == DTYPE_F64)
+        add_ones_double(s, batch, column, e + done, u->n - done, (double *)acc.bytes), done = u->n;
+    for (int64_t i = done; i < u->n;) i += add_next(j, u, i, batch, column, n, acc.bytes);
     if (u->slot < 0) store(j, e->row, batch, column, n, acc.bytes);
     else memcpy(slot(j, u->slot, batch, column), acc.bytes, (size_t)n * dtype_size(j->acc));
 }
@@ -268,7 +314,22 @@ static bool lists_are_short(const struct scatter *s)
     free(counts);
     return fits;
 }
-static void plain(const struct scatter *s)
+#define PLAIN(type)                                                                                \
+    static void plain_##type(const struct scatter *s)                                              \
+    {                                                                                              \
+        for (int64_t i = 0; i < s->n; i++)                                                         \
+            for (int64_t b = 0; b < s->n_batch && s->index[i] >= 0; b++) {                         \
+                const type *v = (const type *)s->source + b * s->from.batch + i * s->from.row;     \
+                type *to = (type *)s->out + b * s->to.batch + s->index[i] * s->to.row;             \
+                for (int64_t c = 0; c < s->width; c++, v += s->from.column, to += s->to.column) {  \
+                    type sum = *to + *v;                                                           \
+                    *to = sum == sum ? sum : (type)__builtin_nan("");                              \
+                }                                                                                  \
+            }                                                                                      \
+    }
+PLAIN(float)
+PLAIN(double)
+static void plain_any(const struct scatter *s)
 {
     union run acc, room;
     for (int64_t i = 0; i < s->n; i++)
@@ -284,6 +345,12 @@ static void plain(const struct scatter *s)
                 make_nan_canonical(s->dtype, acc.bytes, n);
                 run_store(s->dtype, acc.bytes, n, s->dtype, to, s->to.column);
             }
+}
+static void plain(const struct scatter *s)
+{
+    if (s->dtype == DTYPE_F32) plain_float(s);
+    else if (s->dtype == DTYPE_F64) plain_double(s);
+    else plain_any(s);
 }
 
 /* ---- the whole ---- */
