@@ -26,7 +26,7 @@ static void gather(const char *p, size_t size, int64_t stride, int64_t n, char *
     }
 }
 
-/* dtype_cast for the widenings that whole matrices go through; kept here, where loops are vectors. */
+/* dtype_cast; what whole matrices go through is spelt out here, where loops become vectors. */
 static void widen(enum dtype from, const void *p, enum dtype to, void *out, int64_t n)
 {
     const uint16_t *h = p;
