@@ -328,7 +328,11 @@ static void plain_any(const struct scatter *s)
         const struct scatter_rows *from = &s->from, *to = &s->to;                                  \
         int64_t size = s->n_batch * s->width;                                                      \
         for (int64_t i = 0; i < s->n; i++) {                                                       \
-            int64_t r = s->index[i];                                                               \
+            int64_t r = s->index[i], ahead = i + 24 < s->n ? s->index[i + 24] : -1;                \
+            if (ahead >= 0) {                                                                      \
+                __builtin_prefetch(counts + ahead, 1);                                             \
+                __builtin_prefetch((type *)s->out + ahead * to->row, 1);                           \
+            }                                                                                      \
             if (r < 0) continue;                                                                   \
             bool first = counts[r] < SCATTER_SPAN, fresh = counts[r] == SCATTER_SPAN;              \
             bool last = ++counts[r] == 2 * SCATTER_SPAN;                                           \
