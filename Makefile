@@ -35,20 +35,18 @@ HOST_PROGRAMS := store/gen_schema.c store/embed.c runtime/gen_ops.c
 STORE := $(filter-out $(HOST_PROGRAMS), $(wildcard store/*.c store/base/*.c store/diff/*.c))
 CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
-NEST := $(wildcard runtime/nest*.c runtime/interp*.c)
-RUNTIME := $(if $(shell grep ones_like runtime/ops.def), $(filter-out $(HOST_PROGRAMS) $(NEST), $(wildcard runtime/*.c)))
+RUNTIME := $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c))
 WEB := $(wildcard web/*.c)
-GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c $(O)/gen/python.c \
-  $(if $(RUNTIME), $(O)/gen/plumb_ops.c)
+GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c $(O)/gen/python.c $(O)/gen/plumb_ops.c
 # What the C printer puts before each kernel, in this order (kernels/exact_c.h has the same).
 PRELUDE_C := $(addprefix kernels/, prelude_c.h exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h \
-  exact_half.h exact_complex.h exact_cast.h exact_move.h philox.h)
-SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(NEST) $(RUNTIME) $(WEB)
+  exact_half.h exact_complex.h exact_cast.h exact_move.h philox.h exact_reduce.h exact_scan.h)
+SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
   $(addprefix store/base/, arena.c buf.c err.c span.c)
-VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/cmd_*.c $(if $(RUNTIME), runtime/cmd_*.c) web/cmd_*.c))))
-UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(filter-out $(if $(RUNTIME),,tests/unit/test_op.c tests/unit/test_op_schema.c tests/unit/test_pool.c tests/unit/test_build.c), $(wildcard tests/unit/test_*.c)))
+VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/cmd_*.c runtime/cmd_*.c web/cmd_*.c))))
+UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
 PYTHON := $(wildcard capture/*.py)

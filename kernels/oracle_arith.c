@@ -167,11 +167,11 @@ static bool below(const struct point *p, int a, int b)
 {
     return is_u64(p) ? (uint64_t)p->i[a] < (uint64_t)p->i[b] : p->i[a] < p->i[b];
 }
-REAL(maximum, p->y = oracle_max(x[0], x[1]))
+REAL(maximum, p->y = oracle_larger(x[0], x[1]))
 INTEGER(maximum, p->whole = below(p, 0, 1) ? i[1] : i[0])
 ORACLE_FI(maximum, maximum)
 ORACLE_FI(clamp_min, maximum)
-REAL(minimum, p->y = oracle_min(x[0], x[1]))
+REAL(minimum, p->y = oracle_smaller(x[0], x[1]))
 INTEGER(minimum, p->whole = below(p, 0, 1) ? i[0] : i[1])
 ORACLE_FI(minimum, minimum)
 ORACLE_FI(clamp_max, minimum)
@@ -183,8 +183,8 @@ static bool given(const struct point *p, int k)
 static void clamp_real(struct point *p)
 {
     p->y = p->x[0];
-    if (given(p, 1)) p->y = oracle_max(p->y, p->x[1]);
-    if (given(p, 2)) p->y = oracle_min(p->y, p->x[2]);
+    if (given(p, 1)) p->y = oracle_larger(p->y, p->x[1]);
+    if (given(p, 2)) p->y = oracle_smaller(p->y, p->x[2]);
 }
 /* The upper bound is the last word, as in PyTorch. */
 static void clamp_integer(struct point *p)

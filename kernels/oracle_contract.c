@@ -7,6 +7,8 @@
  */
 #include "kernels/oracle_num.h"
 
+oracle_fn oracle_mm, oracle_bmm, oracle_mv, oracle_dot, oracle_addmm, oracle_baddbmm;
+
 struct matrix {
     const long double *v;
     int64_t batch, row, column; /* in elements of the dtype */

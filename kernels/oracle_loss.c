@@ -2,6 +2,9 @@
  * nests do (oracle_num.h). */
 #include "kernels/oracle_num.h"
 
+oracle_fn oracle_nll_loss_forward, oracle_nll_loss_backward, oracle_mse_loss,
+    oracle_mse_loss_backward;
+
 enum { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM };
 
 /* ---- negative log likelihood: [self, target, weight, reduction, ignore_index] from arg[first]
@@ -27,11 +30,12 @@ static struct nll nll_of(const struct oracle_call *c, int first)
                         s->n == 2 ? s->size[0] : 1};
 }
 
-/* The class that counts in a row; -1: none. */
+/* The class that counts in a row; -1: none. One out of range, which nests refuse, counts as
+ * none. */
 static int64_t class_of(const struct nll *p, int64_t row)
 {
     int64_t t = (int64_t)p->target->v[row];
-    return t == p->ignored ? -1 : t;
+    return t == p->ignored || t < 0 || t >= p->n_classes ? -1 : t;
 }
 
 static struct num weight_of(const struct nll *p, int64_t class)
@@ -73,7 +77,7 @@ void oracle_nll_loss_backward(struct oracle_call *c)
     for (int64_t i = 0; i < c->out->n; i++) num_put(c->out, i, num_of(0));
     for (int64_t r = 0; r < p.n_rows; r++) {
         int64_t class = class_of(&p, r);
-        if (class < 0 || class >= p.n_classes) continue;
+        if (class < 0) continue;
         struct num d = num_at(g, p.reduction == REDUCE_NONE ? r : 0);
         if (p.reduction == REDUCE_MEAN) d = num_div(p.kind, d, num_at(total, 0));
         if (p.weight) d = num_mul(p.kind, d, weight_of(&p, class));

@@ -6,6 +6,9 @@
  */
 #include "kernels/oracle_num.h"
 
+oracle_fn oracle_native_layer_norm, oracle_native_layer_norm_backward, oracle__fused_rms_norm,
+    oracle__fused_rms_norm_backward, oracle_native_batch_norm, oracle_native_batch_norm_backward;
+
 struct groups {
     struct num_kind kind;
     int64_t n_groups, n, n_inner; /* batch norm: n_inner elements of a channel lie together */

@@ -30,7 +30,7 @@ long double oracle_cut(enum dtype dtype, int64_t i)
     return (long double)back;
 }
 
-long double oracle_max(long double a, long double b)
+long double oracle_larger(long double a, long double b)
 {
     if (a != a) return a;
     if (b != b) return b;
@@ -38,7 +38,7 @@ long double oracle_max(long double a, long double b)
     return a > b ? a : b;
 }
 
-long double oracle_min(long double a, long double b)
+long double oracle_smaller(long double a, long double b)
 {
     if (a != a) return a;
     if (b != b) return b;

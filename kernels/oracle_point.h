@@ -40,8 +40,8 @@ enum dtype oracle_entry(enum dtype compute);
 /* Cut to what an integer dtype holds, modulo 2^bits; b8: whether it is not 0. */
 long double oracle_cut(enum dtype dtype, int64_t i);
 /* Total order: a NaN wins in both, and -0 is less than +0. */
-long double oracle_max(long double a, long double b);
-long double oracle_min(long double a, long double b);
+long double oracle_larger(long double a, long double b);
+long double oracle_smaller(long double a, long double b);
 
 /* REAL(name, ...): the body of a function of real numbers x[0], x[1], ...; INTEGER of integers i[],
  * COMPLEX of complex numbers z[]. */

@@ -2,6 +2,9 @@
  * carried along the steps that nests do (oracle_num.h). */
 #include "kernels/oracle_num.h"
 
+oracle_fn oracle__softmax, oracle__log_softmax, oracle__softmax_backward_data,
+    oracle__log_softmax_backward_data;
+
 struct row {
     struct num_kind kind;
     int64_t first, n, step; /* elements */

@@ -40,7 +40,11 @@ WARN_UNUSED enum err nest_interpret(const struct nest_run *run);
 /* Runs it compiled: joins loops, prints C (print_c.c), builds or finds it in the cache (build.c),
  * shares the outer (or a long
  * inner) space among threads. When there is no compiler, or it fails, says so once (build_note)
- * and interprets. */
+ * and interprets. A kernel is built when interpreting it has cost about what building it will;
+ * until then it is interpreted, with the same bits. */
 WARN_UNUSED enum err nest_compiled(const struct nest_run *run);
+/* How much that is, in nodes times points; 0: each is built at once. PLUMB_COMPILE_AFTER sets the
+ * default. */
+void nest_compile_after(int64_t work);
 
 #endif

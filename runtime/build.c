@@ -37,6 +37,8 @@ static struct {
     char note[NOTE];
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static _Atomic unsigned generation;
+
 /* ---- options ---- */
 
 static void set_text(char *to, size_t size, const char *given, const char *variable,
@@ -66,6 +68,12 @@ static void set_options(const struct build_options *o)
     state.folder[0] = 0;
     state.no_compiler = false;
     state.ready = true;
+    generation++;
+}
+
+unsigned build_generation(void)
+{
+    return generation;
 }
 
 void build_set_options(const struct build_options *o)

@@ -31,6 +31,8 @@ struct build_options {
 void build_set_options(const struct build_options *o);
 /* Whether this processor runs code built for an instruction set of that name. */
 bool build_isa_present(const char *isa);
+/* Changes with every build_set_options: functions of before are for other options. No lock. */
+unsigned build_generation(void);
 const char *build_isa(void); /* the one in use; borrowed until build_set_options */
 
 /* The function `plumb_kernel` of the text. The same text gives the same function, which is never

@@ -62,7 +62,8 @@ static enum err write_text(const char *path, struct span text)
 
 static void in_folder(char out[PATH_MAX_BUILD], const char *folder, const char *name)
 {
-    snprintf(out, PATH_MAX_BUILD, "%s/%s", folder, name);
+    int n = snprintf(out, PATH_MAX_BUILD, "%s/%s", folder, name);
+    if (n >= PATH_MAX_BUILD) out[0] = 0; /* no such file: what is done with it fails */
 }
 
 void build_child_clean(const char *made)

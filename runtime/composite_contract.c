@@ -169,3 +169,30 @@ enum err run_linear(struct op_call *c)
     struct plumb_tensor *r = plumb_matmul(x, plumb_t(w));
     return op_give(c, 0, bias ? plumb_add(r, bias) : r);
 }
+
+/* ---- convolution ---- */
+
+static enum err convolve(struct op_call *c, int n_dims)
+{
+    static const int64_t none[2];
+    int64_t number[3][2];
+    const struct op_value *a = c->arg;
+    for (int i = 0; i < 3; i++) {
+        const struct op_value *v = &a[3 + i];
+        if (v->n != 1 && v->n != n_dims)
+            OP_FAIL(c, 3 + i, "%d numbers were given; 1 or %d are accepted", v->n, n_dims);
+        for (int d = 0; d < n_dims; d++) number[i][d] = v->is[v->n == 1 ? 0 : d];
+    }
+    return op_give(c, 0,
+                   plumb_convolution(a[0].t, a[1].t, a[2].t, number[0], n_dims, number[1], n_dims,
+                                     number[2], n_dims, false, none, n_dims, a[6].i));
+}
+
+enum err run_conv1d(struct op_call *c)
+{
+    return convolve(c, 1);
+}
+enum err run_conv2d(struct op_call *c)
+{
+    return convolve(c, 2);
+}

@@ -19,7 +19,7 @@ static struct plumb_tensor *scaled(struct plumb_tensor *t, double factor)
 /* The complex conjugate, where there is one to take. */
 static struct plumb_tensor *conjugate(struct plumb_tensor *t)
 {
-    return t && dtype_kind(t->view.dtype) == DTYPE_COMPLEX ? plumb__conj(t) : t;
+    return t && dtype_kind(t->view.dtype) == DTYPE_COMPLEX ? plumb_conj_physical(t) : t;
 }
 
 /* Sums over what was repeated to make `g`'s shape out of t's. */
@@ -272,4 +272,25 @@ enum err grad_embedding(struct op_call *c, struct plumb_tensor *const *result_gr
     const struct op_value *a = c->arg;
     return set(grad, plumb_embedding_dense_backward(result_grad[0], a[1].t,
                                                     a[0].t->view.shape.size[0], a[2].i, a[3].i));
+}
+
+/* ---- convolution ---- */
+
+enum err grad_convolution(struct op_call *c, struct plumb_tensor *const *result_grad,
+                          struct plumb_tensor **grad)
+{
+    enum { INPUT, WEIGHT, BIAS, STRIDE, PADDING, DILATION, TRANSPOSED, OUTPUT_PADDING, GROUPS };
+    const struct op_value *a = c->arg;
+    struct plumb_tensor *out[3], *g = result_grad[0];
+    bool biased = a[BIAS].kind == OP_TENSOR;
+    int64_t mask[] = {wants(c, INPUT), wants(c, WEIGHT), wants(c, BIAS)};
+    const int64_t *bias_sizes = biased ? a[BIAS].t->view.shape.size : NULL;
+    if (plumb_convolution_backward(g, a[INPUT].t, a[WEIGHT].t, bias_sizes, biased, a[STRIDE].is,
+                                   a[STRIDE].n, a[PADDING].is, a[PADDING].n, a[DILATION].is,
+                                   a[DILATION].n, a[TRANSPOSED].i, a[OUTPUT_PADDING].is,
+                                   a[OUTPUT_PADDING].n, a[GROUPS].i, mask, 3, out) < 0)
+        return ERR_USAGE;
+    TRY(put(c, INPUT, out[0], grad));
+    TRY(put(c, WEIGHT, out[1], grad));
+    return put(c, BIAS, out[2], grad);
 }

@@ -1,7 +1,7 @@
 /* interp.h - the interpreter of loop nests: columns of values, one operation on a column at a time.
  *
- * A column holds the values of one node at up to INTERP_BLOCK points; a node that does not vary has
- * a column of one. Values lie in columns as float, double, int64_t, uint64_t, int32_t (B), or pairs.
+ * A column holds the values of one node at up to INTERP_BLOCK points; one that does not vary has a
+ * single value. They lie in columns as float, double, int64_t, uint64_t, int32_t (B), or pairs.
  * Everything here is used by interp*.c only.
  */
 #ifndef RUNTIME_INTERP_H

@@ -1,4 +1,4 @@
-/* kernel.h - how kernels of opaque operators share their work among threads. */
+/* kernel.h - what run functions of opaque operators need to call their kernels. */
 #ifndef RUNTIME_KERNEL_H
 #define RUNTIME_KERNEL_H
 
@@ -7,5 +7,8 @@
 
 /* The best instruction set and the call's threads; borrows c. */
 struct gemm_how kernel_how(struct op_call *c);
+/* Where all elements lie packed in logical order: the tensor itself, or a copy in the arena. */
+WARN_UNUSED enum err kernel_packed(struct op_call *c, const struct plumb_tensor *t,
+                                   const void **out);
 
 #endif

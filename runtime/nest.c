@@ -127,7 +127,9 @@ enum err nest_build(const struct nest_spec *spec, struct arena *arena, struct ne
 {
     struct nest_maker m = {.spec = spec, .compute = nest_type_of(spec->compute)};
     TRY(check_spec(spec));
+    static _Atomic uint64_t ids;
     memset(out, 0, sizeof *out);
+    out->id = ++ids;
     memcpy(out->array, spec->array, sizeof out->array);
     memcpy(out->param_type, spec->param_type, sizeof out->param_type);
     out->n_arrays = spec->n_arrays;

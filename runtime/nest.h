@@ -110,6 +110,7 @@ struct nest_array {
     int n_indexed; /* computed positions that load and store take */
 };
 struct nest {
+    uint64_t id;            /* of this process, given by nest_build: one nest, unchanged since */
     struct nest_node *node; /* in the arena given */
     int n_nodes;
     struct nest_array array[NEST_ARRAYS];

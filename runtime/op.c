@@ -301,13 +301,16 @@ static enum err run_nest(struct op_call *c)
     return op_nest_run(c, &n);
 }
 
+enum err op_compute(struct op_call *c)
+{
+    return c->op->class == OP_NEST ? run_nest(c) : c->op->run(c);
+}
+
 static enum err compute(struct op_call *c)
 {
-    if (c->op->class == OP_VIEW) return ERR_OK;
-    if (!thread_self.session->backend->computes) return ERR_OK;
-    if (thread_self.session->backend->run_oracle)
-        return thread_self.session->backend->run_oracle(c);
-    return c->op->class == OP_NEST ? run_nest(c) : c->op->run(c);
+    const struct backend *b = thread_self.session->backend;
+    if (c->op->class == OP_VIEW || !b->computes) return ERR_OK;
+    return b->run_oracle ? b->run_oracle(c) : op_compute(c);
 }
 
 /* Everything between the record's begin and end. */

@@ -157,6 +157,10 @@ struct op_member *op_members(struct op_call *c, int n);
  * other tensor argument overlaps it unless it is the very same elements. */
 WARN_UNUSED enum err op_check_written(const struct op_call *c, int arg);
 
+/* ---- for back ends ---- */
+/* Computes a call whose results are made: by its nest or its run function. */
+WARN_UNUSED enum err op_compute(struct op_call *c);
+
 /* ---- for run functions ---- */
 /* A loop nest on behalf of a call that takes more than one: arrays are tensors, read ones first.
  * It runs on the call's

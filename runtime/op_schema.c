@@ -147,6 +147,10 @@ static enum err default_value(struct reader *r, struct op_param *p)
 {
     p->has_default = true;
     if (take(r, "None")) return ERR_OK;
+    if (p->kind == OP_NONE) { /* contiguous_format and the like: only None may be given */
+        char name[32];
+        return word(r, name, sizeof name);
+    }
     if (take(r, "[")) return default_ints(r, p);
     if (take(r, "True") || take(r, "False")) {
         p->value.i = r->p[-1] == 'e' && r->p[-2] == 'u';
@@ -159,6 +163,10 @@ static enum err default_value(struct reader *r, struct op_param *p)
         return ERR_OK;
     }
     blanks(r);
+    if (p->kind == OP_NONE) { /* contiguous_format, and the like: taken as None */
+        char name[32];
+        return word(r, name, sizeof name);
+    }
     if (*r->p == '\'' || *r->p == '"') return default_text(r, p);
     return default_number(r, p);
 }

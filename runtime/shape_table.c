@@ -2,7 +2,6 @@
  * embedding's gradient. */
 #include <string.h>
 
-#include "kernels/pack.h"
 #include "kernels/scatter.h"
 #include "runtime/kernel.h"
 #include "runtime/ops.h"
@@ -137,28 +136,12 @@ enum err shape_embedding_backward(struct op_call *c)
     return ERR_OK;
 }
 
-/* All elements, packed, in the arena. */
-static enum err packed(struct op_call *c, const struct plumb_tensor *t, const void **out)
-{
-    size_t size = dtype_size(t->view.dtype);
-    struct pack k;
-    struct pack_block b;
-    *out = op_data(t);
-    if (view_is_contiguous(&t->view)) return ERR_OK;
-    char *to = arena_array(c->arena, (size_t)view_count(&t->view) + 1, size);
-    if (!to) FAIL(ERR_NOMEM, "%s: out of memory for a packed argument", c->op->s.name);
-    *out = to;
-    pack_begin(&k, &t->view, t->storage->p, 0, view_count(&t->view), INT64_MAX);
-    for (; pack_next(&k, &b); to += (size_t)b.n * size) memcpy(to, b.p, (size_t)b.n * size);
-    return ERR_OK;
-}
-
 static enum err rows_of(struct op_call *c, int64_t n, const int64_t **out)
 {
     const struct plumb_tensor *t = c->arg[1].t;
     int64_t rows = c->arg[2].i, padding = c->arg[3].i;
     const void *p;
-    TRY(packed(c, t, &p));
+    TRY(kernel_packed(c, t, &p));
     int64_t *i = arena_array(c->arena, (size_t)n + 1, sizeof *i);
     if (!i) FAIL(ERR_NOMEM, "%s: out of memory for indices", c->op->s.name);
     dtype_load_i64(t->view.dtype, p, (size_t)n, i);
@@ -187,7 +170,7 @@ enum err run_embedding_backward(struct op_call *c)
     if (!view_count(&r->view)) return rows_of(c, n, &s.index);
     memset(s.out, 0, (size_t)view_n_bytes(&r->view));
     TRY(rows_of(c, n, &s.index));
-    TRY(packed(c, g, &s.source));
+    TRY(kernel_packed(c, g, &s.source));
     struct gemm_how how = kernel_how(c);
     enum err err = scatter_add(&s, &how);
     return err ? err_wrap(err, "%s: ", c->op->s.name) : ERR_OK;

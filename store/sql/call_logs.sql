@@ -1,6 +1,6 @@
 -- call_logs: Logs of calls, the longest first.
 -- :run  name of a run; all runs when not given
-SELECT f.name AS log, f.rank, l.format,
+SELECT f.name AS log, f.rank, f.id AS source, l.format,
   coalesce(nullif(l.calls, 0), (SELECT max(position) + 1 FROM call WHERE source = l.source), 0) AS calls,
   (SELECT w.text FROM track t JOIN string w ON w.id = t.name WHERE t.process = f.process AND t.kind = 2 LIMIT 1) AS thread,
   (SELECT coalesce(sum(count), 0) FROM loss WHERE source = f.id) AS lost, f.state,

@@ -11,7 +11,7 @@ WITH RECURSIVE log(id) AS (
   UNION ALL
   SELECT e.parent, n + 1 FROM up JOIN event e ON e.id = up.id WHERE n < 64
 )
-SELECT c.position, e.kind, (SELECT text FROM string WHERE id = e.name) AS name, (SELECT text FROM string WHERE id = c.args) AS header
+SELECT e.id, c.position, e.kind, (SELECT text FROM string WHERE id = e.name) AS name, (SELECT text FROM string WHERE id = c.args) AS header
 FROM up
 JOIN event e ON e.id = up.id
 LEFT JOIN call c ON c.event = e.id

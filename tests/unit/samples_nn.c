@@ -98,7 +98,7 @@ const struct sample samples_nn[] = {
     {"aten::softmax.int", "n[3, 5], 1"},
     {"aten::softmax.int", "n[3, 5], 1, f64"},
     {"aten::log_softmax.int", "n[3, 5], 0"},
-    {"aten::log_softmax.int", "n[3, 5], 0, f32"},
+    {"aten::log_softmax.int", "n[3, 5], 0, f32", .no_grad = true},
 
     /* ---- losses: every reduction, weights, targets left out, no rows ---- */
     {"aten::nll_loss_forward", "n[4, 5], i64<5>[4], None, 0, -100"},
@@ -231,6 +231,25 @@ const struct sample samples_nn[] = {
     {"aten::embedding_dense_backward", "n[2, 3, 4]f, i64<5>[2, 3]t, 5, 2, false"},
     {"aten::embedding_dense_backward", "n[2000, 2], i32<3>[2000], 3, -1, false"},
     {"aten::embedding_dense_backward", "n[0, 4], i64<1>[0], 2, -1, false"},
+
+    /* ---- convolution ---- */
+    {"aten::convolution",
+     "n[2, 3, 6, 5], n[4, 3, 3, 2], n[4], [1, 1], [0, 0], [1, 1], false, [0, 0], 1"},
+    {"aten::convolution", "n[1, 4, 7], n[6, 2, 3], None, [2], [1], [1], false, [0], 2"},
+    {"aten::convolution",
+     "n[2, 2, 5, 5]f, n[2, 1, 2, 2]t, n[2]s, [2, 1], [1, 2], [2, 1], false, [0, 0], 2"},
+    {"aten::convolution", "n[1, 1, 3, 3, 3], n[2, 1, 2, 2, 2], n[2], [1], [0], [1], false, [0], 1"},
+    {"aten::convolution", "n[0, 3, 4], n[2, 3, 1], None, [1], [0], [1], false, [0], 1"},
+    {"aten::convolution", "n[1, 150, 9], n[2, 150, 3], n[2], [1], [1], [1], false, [0], 1",
+     .no_grad = true},
+    {"aten::convolution_backward", "n[2, 4, 4, 4], n[2, 3, 6, 5], n[4, 3, 3, 2], [4], [1, 1], [0, "
+                                   "0], [1, 1], false, [0, 0], 1, [1, 1, 1]"},
+    {"aten::convolution_backward",
+     "n[1, 6, 4], n[1, 4, 7], n[6, 2, 3], None, [2], [1], [1], false, [0], 2, [1, 1, 0]"},
+    {"aten::convolution_backward",
+     "n[1, 6, 4]f, n[1, 4, 7]f, n[6, 2, 3]f, None, [2], [1], [1], false, [0], 2, [0, 1, 1]"},
+    {"aten::conv1d", "n[2, 3, 7], n[4, 3, 3], n[4], [2], [1]"},
+    {"aten::conv2d", "n[1, 2, 5, 5], n[3, 2, 3, 3]"},
 };
 const int n_samples_nn = sizeof samples_nn / sizeof *samples_nn;
 
@@ -292,7 +311,17 @@ const struct refusal refusals_nn[] = {
     {"plumb::rope", "n[3, 8], n[3], n[4]", "'cos'|[3]|[3, 4]"},
     {"aten::embedding", "n[5], i64<5>[2]", "'weight'|[5]"},
     {"aten::embedding", "n[5, 3], u8<5>[2]", "'indices'|u8|i64 i32"},
-    {"aten::embedding_dense_backward", "n[2, 3], i64<5>[2], 1, -1, false",
+    {"aten::embedding_dense_backward", "n[99, 3], i64<5>[99], 1, -1, false",
      "'indices'|out of range|0 to 0"},
+    {"aten::convolution", "n[2, 3, 6], n[4, 2, 3], None, [1], [0], [1], false, [0], 1",
+     "'weight'|[4, 2, 3]|[2, 3, 6]"},
+    {"aten::convolution", "n[2, 3, 2], n[4, 3, 3], None, [1], [0], [1], false, [0], 1",
+     "'weight'|3 taps|size 2"},
+    {"aten::convolution", "n[2, 3, 6], n[4, 3, 3], n[3], [1], [0], [1], false, [0], 1",
+     "'bias'|[3]|[4]"},
+    {"aten::convolution", "n[2, 3, 6], n[4, 3, 3], None, [0], [0], [1], false, [0], 1",
+     "'stride'|0"},
+    {"aten::convolution", "n[2, 3, 6], n[3, 4, 3], None, [1], [0], [1], true, [0], 1",
+     "'transposed'|True"},
 };
 const int n_refusals_nn = sizeof refusals_nn / sizeof *refusals_nn;

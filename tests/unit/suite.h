@@ -1,7 +1,8 @@
 /* suite.h - the operator suite: samples of calls, written as text, run on every back end.
  *
  * A sample names an operator and its arguments in the order of the schema, separated by commas;
- * those left out at the end take their defaults. It runs once per dtype that the operator's row takes.
+ * those left out at the end take their defaults. It runs once per dtype that the operator's row
+ * takes.
  *
  *   x[3, 4]       a tensor of the dtype under test: ordinary values among NaN, Inf, -0, denormals
  *                 and the ends of the range
