@@ -208,6 +208,7 @@ static void suite_word(struct suite_case *k, struct op_value *out)
     if (!strcmp(word, "None")) *out = (struct op_value){0};
     else if (!strcmp(word, "true") || !strcmp(word, "false"))
         *out = (struct op_value){.kind = OP_BOOL, .i = word[0] == 't'};
+    else if (!strcmp(word, "dtype")) *out = (struct op_value){.kind = OP_DTYPE, .i = k->dtype};
     else if (!strcmp(word, "inf") || !strcmp(word, "nan"))
         *out = (struct op_value){.kind = OP_SCALAR, .r = word[0] == 'i' ? INFINITY : NAN};
     else if (!word[1] && strchr("xnud", word[0]) && tensor)

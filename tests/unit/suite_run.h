@@ -32,6 +32,7 @@ static void suite_open(enum suite_how how)
                                          : how == SUITE_REF ? "ref"
                                                             : "cpu",
                               .seed = 7};
+    if (thread_self.session) plumb_close(); /* of a test that failed */
     if (!plumb_open(&o)) fail_msg("%s", plumb_error());
     suite.how = suite_hows[how];
     if (how < SUITE_INTERPRETED) return;
