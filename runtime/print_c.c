@@ -17,7 +17,7 @@
  */
 #include "runtime/print_c.h"
 
-#include "runtime/print_c_node.h"
+#include "runtime/print_c_fold.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,11 +67,6 @@ static bool is_complex(enum nest_type t)
     return t == NEST_C64 || t == NEST_C128;
 }
 
-static const struct nest_node *arg_of(const struct printer *p, int i)
-{
-    return &p->n->node[p->n->node[i].arg[0]];
-}
-
 /* ---- what the interpreter is left with ---- */
 
 static enum err check(const struct nest *n)
@@ -81,8 +76,6 @@ static enum err check(const struct nest *n)
         bool folds = node->kind == NEST_REDUCE || node->kind == NEST_SCAN;
         if (folds && is_complex(node->type) && (node->index != NEST_SUM || node->kind == NEST_SCAN))
             FAIL(ERR_UNSUPPORTED, "products and scans of complex numbers are not printed");
-        if (node->kind == NEST_SCAN && is_float(node->type))
-            FAIL(ERR_UNSUPPORTED, "scans of floats are not printed");
     }
     return ERR_OK;
 }
@@ -250,135 +243,6 @@ static void print_flat(struct printer *p)
     close(p);
 }
 
-/* ---- reductions ---- */
-
-/* Terms that lie in memory as floats, one after another. */
-static bool is_direct(const struct printer *p, int i)
-{
-    const struct nest_node *x = arg_of(p, i);
-    if (!is_float(x->type) || x->kind != NEST_LOAD || x->n_args || x->level != NEST_INNER)
-        return false;
-    return nest_type_dtype(x->type) == p->n->array[x->index].dtype && p->s->n_inner == 1 &&
-           p->s->stride[x->index][p->s->n_outer] == 1;
-}
-
-static bool finds_place(const struct nest_node *node)
-{
-    return node->index == NEST_ARGMAX || node->index == NEST_ARGMIN;
-}
-
-/* Reductions without an order are made in the loop itself. */
-static bool in_loop(const struct printer *p, int i)
-{
-    enum nest_type t = arg_of(p, i)->type;
-    return !finds_place(&p->n->node[i]) && !is_float(t) && !is_complex(t);
-}
-
-static const char *const fold_names[] = {"sum", "prod", "max",    "min",
-                                         "or",  "and",  "argmax", "argmin"};
-
-/* What a fold that is made in the loop starts from. */
-static const char *start_of(const struct nest_node *node)
-{
-    bool is_b = node->type == NEST_B, is_u = node->type == NEST_U64;
-    switch (node->index) {
-    case NEST_PROD:
-    case NEST_ALL: return "1";
-    case NEST_MAX: return is_b || is_u ? "0" : "-9223372036854775807l - 1";
-    case NEST_MIN: return is_b ? "1" : is_u ? "18446744073709551615ul" : "9223372036854775807l";
-    default: return "0";
-    }
-}
-
-static void declare_fold(struct printer *p, int i)
-{
-    const struct nest_node *node = &p->n->node[i];
-    enum nest_type type = arg_of(p, i)->type;
-    enum nest_type part = type == NEST_C64 ? NEST_F32 : type == NEST_C128 ? NEST_F64 : type;
-    bool ordered = node->index == NEST_SUM || node->index == NEST_PROD;
-    bool as_i64 = finds_place(node) && type == NEST_B;
-    if (in_loop(p, i)) {
-        print_line(p, "%s v%d = %s;", print_type(node->type), i, start_of(node));
-        return;
-    }
-    if (!is_direct(p, i))
-        print_line(p, "%s t%d[1024] __attribute__((aligned(64)));",
-                   print_type(as_i64 ? NEST_I64 : part), i);
-    if (is_complex(type))
-        print_line(p, "%s u%d[1024] __attribute__((aligned(64)));", print_type(part), i);
-    if (ordered && p->s->length == SHAPE_LONG) {
-        print_line(p, "x_fold%s f%d;", print_ending(part), i);
-        print_line(p, "x_fold_begin%s(&f%d);", print_ending(part), i);
-        if (is_complex(type)) {
-            print_line(p, "x_fold%s g%d;", print_ending(part), i);
-            print_line(p, "x_fold_begin%s(&g%d);", print_ending(part), i);
-        }
-    }
-    if (finds_place(node)) {
-        print_line(p, "x_arg f%d;", i);
-        print_line(p, "x_arg_begin(&f%d);", i);
-    }
-    if (node->index == NEST_MAX || node->index == NEST_MIN)
-        print_line(p, "%s v%d = x_%s_first%s();", print_type(type), i, fold_names[node->index],
-                   print_ending(type));
-    else print_line(p, "%s v%d;", print_type(node->type), i);
-}
-
-static const char *const joins[] = {"add", "mul", "max", "min", "or", "and"};
-
-/* In the loop: the term goes to its buffer or is folded at once. */
-static void print_term(struct printer *p, int i)
-{
-    const struct nest_node *node = &p->n->node[i];
-    int v = node->arg[0];
-    enum nest_type type = arg_of(p, i)->type;
-    if (in_loop(p, i))
-        print_line(p, "v%d = x_%s%s(v%d, v%d);", i, joins[node->index], print_ending(type), i, v);
-    else if (is_complex(type))
-        print_line(p, "t%d[at + i] = v%d.re, u%d[at + i] = v%d.im;", i, v, i, v);
-    else print_line(p, "t%d[at + i] = v%d;", i, v);
-}
-
-/* After a chunk's terms are there. */
-static void push_chunk(struct printer *p, int i)
-{
-    const struct nest_node *node = &p->n->node[i];
-    enum nest_type type = arg_of(p, i)->type;
-    const char *e = print_ending(type), *f = fold_names[node->index];
-    const char *part = type == NEST_C64 ? "" : type == NEST_C128 ? "64" : e;
-    char t[32];
-    if (in_loop(p, i)) return;
-    if (is_direct(p, i)) snprintf(t, sizeof t, "p%d + c", arg_of(p, i)->index);
-    else snprintf(t, sizeof t, "t%d", i);
-    if (finds_place(node))
-        print_line(p, "x_%s_push%s(&f%d, %s, m, c);", f, type == NEST_B ? "_i" : e, i, t);
-    else if (node->index == NEST_MAX || node->index == NEST_MIN)
-        print_line(p, "v%d = x_%s%s(v%d, x_%s_row%s(%s, m));", i, f, e, i, f, e, t);
-    else if (p->s->length == SHAPE_LONG) {
-        print_line(p, "x_%s_push%s(&f%d, x_%s_chunk%s(%s, m));", f, part, i, f, part, t);
-        if (is_complex(type))
-            print_line(p, "x_sum_push%s(&g%d, x_sum_chunk%s(u%d, m));", part, i, part, i);
-    } else if (is_complex(type))
-        print_line(p, "v%d = x_make%s(x_sum_chunk%s(t%d, m), x_sum_chunk%s(u%d, m));", i, e, part,
-                   i, part, i);
-    else print_line(p, "v%d = x_%s_chunk%s(%s, m);", i, f, e, t);
-}
-
-static void end_fold(struct printer *p, int i)
-{
-    const struct nest_node *node = &p->n->node[i];
-    enum nest_type type = arg_of(p, i)->type;
-    const char *e = print_ending(type), *f = fold_names[node->index];
-    const char *part = type == NEST_C64 ? "" : "64";
-    bool ordered = node->index == NEST_SUM || node->index == NEST_PROD;
-    if (finds_place(node)) print_line(p, "v%d = f%d.at;", i, i);
-    if (!ordered || in_loop(p, i) || p->s->length != SHAPE_LONG) return;
-    if (is_complex(type))
-        print_line(p, "v%d = x_make%s(x_sum_end%s(&f%d), x_sum_end%s(&g%d));", i, e, part, i, part,
-                   i);
-    else print_line(p, "v%d = x_%s_end%s(&f%d);", i, f, e, i);
-}
-
 /* ---- passes ---- */
 
 static bool is_scan_of_floats(const struct nest_node *node)
@@ -424,7 +288,7 @@ static bool loop_nodes(const struct printer *p, const struct pass *pass, int pha
     bool any = false;
     for (int i = 0; i < n->n_nodes; i++) {
         bool makes = is_target(&n->node[i]) || is_scan_of_floats(&n->node[i]);
-        bool direct = n->node[i].kind == NEST_REDUCE && is_direct(p, i);
+        bool direct = n->node[i].kind == NEST_REDUCE && print_fold_is_direct(p, i);
         in[i] = pass->needed[i] && makes && !direct && pass->phase[i] == phase;
         any |= in[i];
     }
@@ -441,7 +305,7 @@ static void loop_body(struct printer *p, const struct pass *pass, int phase, con
     for (int i = 0; i < p->n->n_nodes; i++) {
         const struct nest_node *node = &p->n->node[i];
         if (!in[i] || p->printed[i]) continue;
-        if (node->kind == NEST_REDUCE) print_term(p, i);
+        if (node->kind == NEST_REDUCE) print_fold_term(p, i);
         else if (is_scan_of_floats(node) && pass->phase[i] == phase)
             print_line(p, "y%d[at + i] = v%d;", i, node->arg[0]);
         else if (node->kind == NEST_SCAN && !is_float(node->type))
@@ -506,24 +370,34 @@ static void open_chunks(struct printer *p)
     p->indent++;
 }
 
-static void declare_scan(struct printer *p, int i)
+/* Once for all passes: more than one may run it. */
+static void declare_scans(struct printer *p)
+{
+    for (int i = 0; i < p->n->n_nodes; i++) {
+        const struct nest_node *node = &p->n->node[i];
+        const char *type = print_type(node->type);
+        if (node->kind != NEST_SCAN) continue;
+        if (!is_float(node->type)) {
+            print_line(p, "%s k%d;", type, i);
+            continue;
+        }
+        print_line(p, "%s y%d[1024] __attribute__((aligned(64)));", type, i);
+        print_line(p, "x_scan%s z%d;", print_ending(node->type), i);
+    }
+}
+
+static void begin_scan(struct printer *p, int i)
 {
     const struct nest_node *node = &p->n->node[i];
-    const char *type = print_type(node->type), *e = print_ending(node->type);
-    if (!is_scan_of_floats(node)) {
-        print_line(p, "%s k%d = %d;", type, i, node->index == NEST_PROD);
-        return;
-    }
-    print_line(p, "%s y%d[1024] __attribute__((aligned(64)));", type, i);
-    print_line(p, "x_scan%s z%d;", e, i);
-    print_line(p, "x_scan_begin%s(&z%d);", e, i);
+    if (is_float(node->type)) print_line(p, "x_scan_begin%s(&z%d);", print_ending(node->type), i);
+    else print_line(p, "k%d = %d;", i, node->index == NEST_PROD);
 }
 
 static void push_scan(struct printer *p, int i)
 {
     const struct nest_node *node = &p->n->node[i];
-    print_line(p, "x_%s_push%s(&z%d, y%d, m);", node->index == NEST_SUM ? "cumsum" : "cumprod",
-               print_ending(node->type), i, i);
+    print_line(p, "x_%s_push%s(&z%d, y%d, y%d, m);", node->index == NEST_SUM ? "cumsum" : "cumprod",
+               print_ending(node->type), i, i, i);
 }
 
 static void print_pass(struct printer *p, struct pass *pass, bool *in)
@@ -532,21 +406,21 @@ static void print_pass(struct printer *p, struct pass *pass, bool *in)
     plan_pass(p, pass);
     for (int i = 0; i < n->n_nodes; i++) {
         if (!pass->needed[i]) continue;
-        if (n->node[i].kind == NEST_REDUCE) declare_fold(p, i);
-        if (n->node[i].kind == NEST_SCAN) declare_scan(p, i);
+        if (n->node[i].kind == NEST_REDUCE) print_fold_declare(p, i);
+        if (n->node[i].kind == NEST_SCAN) begin_scan(p, i);
     }
     open_chunks(p);
     for (int phase = 0; phase < pass->n_phases; phase++) {
         if (loop_nodes(p, pass, phase, in)) print_runs(p, pass, phase, in);
         for (int i = 0; i < n->n_nodes; i++) {
             if (!pass->needed[i] || pass->phase[i] != phase) continue;
-            if (n->node[i].kind == NEST_REDUCE) push_chunk(p, i);
+            if (n->node[i].kind == NEST_REDUCE) print_fold_push(p, i);
             if (is_scan_of_floats(&n->node[i])) push_scan(p, i);
         }
     }
     close(p);
     for (int i = 0; i < n->n_nodes; i++)
-        if (pass->needed[i] && n->node[i].kind == NEST_REDUCE) end_fold(p, i);
+        if (pass->needed[i] && n->node[i].kind == NEST_REDUCE) print_fold_end(p, i);
 }
 
 static void print_outer(struct printer *p, int pass, bool stores)
@@ -566,6 +440,7 @@ static void print_nested(struct printer *p, struct pass *pass, bool *in)
     print_line(p, "for (; row < end; row++) {");
     p->indent++;
     declare_rows(p, p->s->n_outer);
+    declare_scans(p);
     for (int k = 0; k < p->n->n_passes; k++) {
         print_outer(p, k, false);
         pass->number = k;
