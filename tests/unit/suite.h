@@ -8,6 +8,7 @@
  *                 and the ends of the range
  *   n[3, 4]       the same with ordinary values only, between -2 and 2 (integers: -9 to 9)
  *   u[3, 4]       the same between 1/4 and 2 (integers: 1 to 9)
+ *   c[3, 4]       as u; no gradient is asked for
  *   d[3, 4]       ordinary values, all different and in mixed order (for max, sort and the like)
  *   i64<7>[2]     positions: integers from 0 to 6 in that dtype; with <-7> from -7 to 6
  *   f32[2]        ordinary values of that dtype, whatever is under test; b8[2] truth values
