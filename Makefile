@@ -40,7 +40,7 @@ WEB := $(wildcard web/*.c)
 GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c $(O)/gen/python.c $(O)/gen/plumb_ops.c
 # What the C printer puts before each kernel, in this order (kernels/exact_c.h has the same).
 PRELUDE_C := $(addprefix kernels/, prelude_c.h exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h \
-  exact_half.h exact_complex.h exact_cast.h exact_move.h philox.h) $(wildcard kernels/exact_reduce.h kernels/exact_scan.h)
+  exact_half.h exact_complex.h exact_cast.h exact_move.h philox.h exact_reduce.h exact_scan.h)
 SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
@@ -236,4 +236,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(OBJECTS:.o=.d) $(O)/plumb.d
+-include $(OBJECTS:.o=.d) $(O)/plumb.d $(UNIT:=.d)

@@ -15,5 +15,7 @@
 #include "kernels/exact_cast.h"
 #include "kernels/exact_move.h"
 #include "kernels/philox.h"
+#include "kernels/exact_reduce.h"
+#include "kernels/exact_scan.h"
 
 #endif

@@ -12,6 +12,7 @@ struct kept_nest {
 };
 /* All that a nest's text depends on besides its body. */
 struct kind {
+    const struct op *op; /* names of arrays and scalars are its */
     const char *body;
     uint8_t dtype[NEST_ARRAYS], own[NEST_ARRAYS], outer[NEST_ARRAYS], n_indexed[NEST_ARRAYS];
     uint8_t param[NEST_PARAMS];
@@ -46,6 +47,7 @@ static void kind_of(const struct op_call *c, const struct op_nest *n, enum dtype
                     struct kind *k)
 {
     memset(k, 0, sizeof *k); /* padding takes part in the hash */
+    k->op = c->op;
     k->body = n->body;
     for (int i = 0; i < n->n_read + n->n_written; i++) {
         k->dtype[i] = (uint8_t)n->tensor[i]->view.dtype;

@@ -82,7 +82,8 @@ enum err shape_triangle(struct op_call *c)
 #define UPPER(r, k) "out = at(" #k ") - at(" #r ") >= diagonal ? self : 0"
     static const char *const bodies[2][7] = {
         {LOWER(0, 1), LOWER(1, 2), LOWER(2, 3), LOWER(3, 4), LOWER(4, 5), LOWER(5, 6), LOWER(6, 7)},
-        {UPPER(0, 1), UPPER(1, 2), UPPER(2, 3), UPPER(3, 4), UPPER(4, 5), UPPER(5, 6), UPPER(6, 7)}};
+        {UPPER(0, 1), UPPER(1, 2), UPPER(2, 3), UPPER(3, 4), UPPER(4, 5), UPPER(5, 6),
+         UPPER(6, 7)}};
 #undef LOWER
 #undef UPPER
     int n = self_of(c)->shape.n;
@@ -110,7 +111,8 @@ static enum err first_of(const struct op_call *c, const struct plumb_tensor **ou
     return ERR_OK;
 }
 
-static enum err check_member(const struct op_call *c, int i, const struct plumb_tensor *first, int d)
+static enum err check_member(const struct op_call *c, int i, const struct plumb_tensor *first,
+                             int d)
 {
     char a[TENSOR_TEXT], b[TENSOR_TEXT];
     const struct plumb_tensor *t = c->arg[0].ts[i];
@@ -187,8 +189,8 @@ static enum err check_index(const struct op_call *c, int arg)
 }
 
 /* index has self's dimensions and reaches in none but `dim` beyond `within`. */
-static enum err check_reach(const struct op_call *c, int arg, int dim, const struct view_shape *within,
-                            const char *of)
+static enum err check_reach(const struct op_call *c, int arg, int dim,
+                            const struct view_shape *within, const char *of)
 {
     char text[TENSOR_TEXT], want[VIEW_TEXT];
     const struct view_shape *s = &c->arg[arg].t->view.shape;
@@ -296,8 +298,9 @@ static enum err read_one(const struct op_call *c, int arg, int d, struct move_in
     char text[TENSOR_TEXT];
     const struct plumb_tensor *t = c->arg[arg].ts[d];
     if (t->view.dtype != DTYPE_I64 && t->view.dtype != DTYPE_I32)
-        OP_FAIL(c, arg, "member %d is %s; i64 and i32 are accepted (of a b8 mask take where or "
-                        "masked_fill)",
+        OP_FAIL(c, arg,
+                "member %d is %s; i64 and i32 are accepted (of a b8 mask take where or "
+                "masked_fill)",
                 d, tensor_text(t, text));
     if (x->n == NEST_INDICES)
         OP_FAIL(c, arg, "more than %d index tensors; as many are accepted", NEST_INDICES);

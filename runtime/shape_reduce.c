@@ -85,7 +85,7 @@ static enum err sum_dtype(struct op_call *c, int dtype_arg)
     enum dtype t = self_of(c)->dtype;
     const struct op_value *given = &c->arg[dtype_arg];
     TRY(op_check_dtype(c, 0, t, c->op->dtypes));
-    c->compute = given->kind == OP_DTYPE ? (enum dtype)given->i
+    c->compute = given->kind == OP_DTYPE            ? (enum dtype)given->i
                  : is_discrete(t) && t != DTYPE_U64 ? DTYPE_I64
                                                     : t;
     TRY(op_check_dtype(c, dtype_arg, c->compute, c->op->dtypes));
@@ -184,8 +184,8 @@ enum err shape_truth_dim(struct op_call *c)
 
 /* ---- moments and norms ---- */
 
-#define MOMENTS "m = sum(self) / to_compute(n); d = self - m; "
-#define SQUARES "s = sum(d * d) / max(to_compute(n) - correction, 0); "
+#define MOMENTS   "m = sum(self) / to_compute(n); d = self - m; "
+#define SQUARES   "s = sum(d * d) / max(to_compute(n) - correction, 0); "
 #define SQUARES_1 "s = sum(d * d) / max(to_compute(n) - 1, 0); "
 
 enum err shape_var(struct op_call *c)
@@ -213,7 +213,8 @@ enum err shape_vector_norm(struct op_call *c)
     bool complex = dtype_kind(c->compute) == DTYPE_COMPLEX;
     if (isinf(ord)) TRY(refuse_empty(c, dims));
     if (ord == 2)
-        c->body = complex ? "a = abs(self); out = sqrt(sum(a * a))" : "out = sqrt(sum(self * self))";
+        c->body =
+            complex ? "a = abs(self); out = sqrt(sum(a * a))" : "out = sqrt(sum(self * self))";
     else if (ord == 1) c->body = "out = sum(abs(self))";
     else if (ord == 0) c->body = "out = sum(where(self != 0, abs(self) * 0 + 1, abs(self) * 0))";
     else if (isinf(ord)) c->body = ord > 0 ? "out = amax(abs(self))" : "out = amin(abs(self))";

@@ -298,7 +298,7 @@ enum err shape_as_strided(struct op_call *c)
     for (int i = 0; i < shape.n; i++) shape.size[i] = c->arg[1].is[i];
     TRY(one(c, &v));
     enum err err = view_strided(t->view.dtype, &shape, c->arg[2].is, offset, v);
-    if (!err) err = view_check_storage(v, t->storage->size / (int64_t)dtype_size(t->view.dtype));
+    if (!err) err = view_check_storage(v, t->storage->size);
     if (!err) return ERR_OK;
     snprintf(text, sizeof text, "%s", err_text());
     OP_FAIL(c, 1, "%s", text);
@@ -362,8 +362,9 @@ enum err shape_view_as_complex(struct op_call *c)
                 x->shape.size[last] == 2 && x->stride[last] == 1 && x->offset % 2 == 0;
     for (int i = 0; i < last; i++) fits = fits && x->stride[i] % 2 == 0;
     if (!fits)
-        OP_FAIL(c, 0, "%s; f32 or f64 is accepted, its last dimension of size 2 and stride 1, all "
-                      "other strides even",
+        OP_FAIL(c, 0,
+                "%s; f32 or f64 is accepted, its last dimension of size 2 and stride 1, all "
+                "other strides even",
                 tensor_text(c->arg[0].t, have));
     TRY(one(c, &v));
     v->dtype = x->dtype == DTYPE_F32 ? DTYPE_C64 : DTYPE_C128;
