@@ -35,21 +35,21 @@ HOST_PROGRAMS := store/gen_schema.c store/embed.c runtime/gen_ops.c
 STORE := $(filter-out $(HOST_PROGRAMS), $(wildcard store/*.c store/base/*.c store/diff/*.c))
 CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
-RUNTIME := $(if $(wildcard runtime/interp.c), $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c)))
+RUNTIME := $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c))
 WEB := $(wildcard web/*.c)
-GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c \
-  $(if $(RUNTIME), $(O)/gen/plumb_ops.c)
+GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c $(O)/gen/python.c $(O)/gen/plumb_ops.c
 # What the C printer puts before each kernel, in this order (kernels/exact_c.h has the same).
 PRELUDE_C := $(addprefix kernels/, prelude_c.h exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h \
-  exact_half.h exact_complex.h exact_cast.h philox.h)
+  exact_half.h exact_complex.h exact_cast.h exact_move.h philox.h exact_reduce.h exact_scan.h)
 SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
   $(addprefix store/base/, arena.c buf.c err.c span.c)
-VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/cmd_*.c $(if $(RUNTIME), runtime/cmd_*.c) web/cmd_*.c))))
-UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(filter-out $(if $(RUNTIME),,tests/unit/test_op%), $(wildcard tests/unit/test_*.c)))
+VERBS := $(sort $(patsubst cmd_%.c,%,$(notdir $(wildcard store/cmd_*.c capture/cmd_*.c runtime/cmd_*.c web/cmd_*.c))))
+UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
+PYTHON := $(wildcard capture/*.py)
 C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capture kernels runtime web tests/*))
 PREFIX ?= /usr/local
 
@@ -81,6 +81,12 @@ $(O)/%.o: %.c | $(O)/gen/store_rows.h $(O)/gen/verb_list.h $(O)/gen/plumb_ops.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Kernels give the same bits everywhere (docs/exact.md): nothing is contracted or reordered. The loops
+# of the products, of attention and of scattering are plain C that wants vectorising.
+KERNEL_CFLAGS := -ffp-contract=off -fno-math-errno -fno-trapping-math
+$(O)/kernels/%.o: PLUMB_CFLAGS += $(KERNEL_CFLAGS)
+$(patsubst %.c,$(O)/%.o,$(wildcard kernels/gemm*.c kernels/attention*.c kernels/scatter*.c kernels/run.c)): PLUMB_CFLAGS += -O3
+
 $(O)/gen/%.o: $(O)/gen/%.c | $(O)/gen/store_rows.h $(O)/gen/plumb_ops.h
 	$(call SAY,CC,$<)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<
@@ -104,7 +110,7 @@ $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
 $(O)/gen/prelude.c: $(O)/gen/embed $(PRELUDE_C)
 	$(Q)$< prelude prelude_c_text $(PRELUDE_C) >$@.tmp && mv $@.tmp $@
-$(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h runtime/ops.def
+$(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h $(wildcard runtime/ops*.def)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O1 -std=gnu11 -D_GNU_SOURCE -I. -o $@ runtime/gen_ops.c runtime/op_schema.c store/base/err.c
 $(O)/gen/plumb_ops.h: $(O)/gen/gen_ops
@@ -112,6 +118,8 @@ $(O)/gen/plumb_ops.h: $(O)/gen/gen_ops
 	$(Q)$< h >$@.tmp && mv $@.tmp $@
 $(O)/gen/plumb_ops.c: $(O)/gen/gen_ops
 	$(Q)$< c >$@.tmp && mv $@.tmp $@
+$(O)/gen/python.c: $(O)/gen/embed $(PYTHON)
+	$(Q)$< python $(PYTHON) >$@.tmp && mv $@.tmp $@
 # Rewritten only when the set of cmd_*.c files changes.
 $(O)/gen/verb_list.h: FORCE
 	$(Q)mkdir -p $(@D)
@@ -129,7 +137,7 @@ $(O)/tests/%: tests/unit/%.c $(OBJECTS)
 ## ---- packages -------------------------------------------------------------------------------
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libsqlite3-dev libmicrohttpd-dev libzstd-dev zlib1g-dev \
-  libxxhash-dev libyajl-dev libmd-dev libpcre2-dev
+  libxxhash-dev libyajl-dev libmd-dev libpcre2-dev libopenblas0-pthread
 TEST_DEPS := libcmocka-dev sqlite3 python3 python3-pytest python3-selenium chromium chromium-driver \
   fonts-dejavu-core clang-14 libclang-rt-14-dev clang-format-14
 # The libraries are looked for when make starts, so what needs them runs in a make of its own.
@@ -228,4 +236,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(OBJECTS:.o=.d) $(O)/plumb.d
+-include $(OBJECTS:.o=.d) $(O)/plumb.d $(UNIT:=.d)

@@ -17,6 +17,13 @@ static const struct opt options[] = {
     {"port", 'p', "PORT", "with --serve: port to listen on; 0 picks a free one (default 7433)",
      false},
     {"overwrite", 0, NULL, "replace FILE if it exists, after the program has ended", false},
+    {"debug-mode", 0, "[=WHAT]",
+     "also record every operator call with PyTorch's DebugMode. WHAT lists, with commas: the "
+     "hashes "
+     "bits (plumb's digest and statistics, the default), norm, hash_tensor, or none; stacks; and "
+     "no-ids, no-modules, no-inputs to leave out tensor numbers, module scopes, hashes of "
+     "arguments",
+     false},
     {0},
 };
 
@@ -68,6 +75,55 @@ static enum err default_path(char *const *argv, struct buf *out)
         if (access(out->p, F_OK)) return ERR_OK;
     }
     FAIL(ERR_EXISTS, "%s and 9999 like it exist; give a name with -o", out->p);
+}
+
+/* ---- calls ---- */
+
+/* What may stand in --debug-mode=WHAT, and which word of plumb_debug_mode.py it adds or takes. */
+static const struct {
+    const char *said, *word;
+    enum { HASH, ADDED, TAKEN } kind;
+} debug_words[] = {
+    {"bits", "bits", HASH},
+    {"norm", "norm", HASH},
+    {"hash_tensor", "hash_tensor", HASH},
+    {"none", "", HASH},
+    {"stacks", "stacks", ADDED},
+    {"no-ids", "ids", TAKEN},
+    {"no-modules", "modules", TAKEN},
+    {"no-inputs", "inputs", TAKEN},
+};
+enum { N_DEBUG_WORDS = sizeof debug_words / sizeof *debug_words };
+
+static enum err find_debug_word(struct span said, bool *given)
+{
+    for (int i = 0; i < N_DEBUG_WORDS; i++)
+        if (span_is(said, debug_words[i].said)) {
+            given[i] = true;
+            return ERR_OK;
+        }
+    FAIL(ERR_USAGE,
+         "--debug-mode has no '%.*s': it takes bits, norm, hash_tensor, none, stacks, no-ids, "
+         "no-modules, no-inputs",
+         (int)said.n, said.p);
+}
+
+/* The words for the program: "bits,ids,modules,inputs" when nothing is said. */
+static enum err make_debug_words(const char *said, struct buf *out)
+{
+    bool given[N_DEBUG_WORDS] = {0}, hashed = false;
+    struct span rest = span_of(said ? said : "");
+    while (rest.n) {
+        size_t comma = span_find(rest, SPAN(","), 0), n = comma == SIZE_MAX ? rest.n : comma;
+        TRY(find_debug_word(span_to(rest, n), given));
+        rest = span_from(rest, n + (comma != SIZE_MAX));
+    }
+    for (int i = 0; i < N_DEBUG_WORDS; i++) hashed |= given[i] && debug_words[i].kind == HASH;
+    if (!hashed) given[0] = true;
+    for (int i = 0; i < N_DEBUG_WORDS; i++)
+        if (given[i] == (debug_words[i].kind != TAKEN) && *debug_words[i].word)
+            buf_printf(out, "%s%s", out->n ? "," : "", debug_words[i].word);
+    return buf_ok(out);
 }
 
 /* ---- serve ---- */
@@ -122,11 +178,13 @@ static enum err close_into_one_file(const char *path)
 
 /* ---- the verb ---- */
 
-static enum err record(const struct opt_call *call, const char *path, int *exit_code)
+static enum err record(const struct opt_call *call, const char *path, const char *debug_mode,
+                       int *exit_code)
 {
     const char *port = opt_value(call, "port", 0);
     struct server server = {.port = port ? port : "7433"};
-    struct record_target to = {.path = path, .overwrite = opt_has(call, "overwrite")};
+    struct record_target to = {
+        .path = path, .overwrite = opt_has(call, "overwrite"), .debug_mode = debug_mode};
     struct record_outcome outcome;
     bool serve = opt_has(call, "serve"), later = serve && access(path, F_OK) == 0;
     if (serve && !later) {
@@ -149,14 +207,20 @@ static enum err record(const struct opt_call *call, const char *path, int *exit_
 
 static enum err run(const struct opt_call *call, int *exit_code)
 {
-    struct buf path = {0};
+    struct buf path = {0}, words = {0};
     const char *given = opt_value(call, "output", 0);
-    enum err err = ERR_OK;
+    bool calls = opt_has(call, "debug-mode");
+    enum err err = calls ? make_debug_words(opt_value(call, "debug-mode", 0), &words) : ERR_OK;
+    if (err) {
+        buf_release(&words);
+        return err;
+    }
     if (given) buf_puts(&path, given);
     else err = default_path(call->argv, &path);
     if (!err) err = buf_ok(&path);
-    if (!err) err = record(call, path.p, exit_code);
+    if (!err) err = record(call, path.p, calls ? words.p ? words.p : "" : NULL, exit_code);
     buf_release(&path);
+    buf_release(&words);
     return err;
 }
 
@@ -172,10 +236,15 @@ const struct verb verb_record = {
                    "a program that was killed by signal n "
                    "gives 128 + n. Signals sent to plumb are passed on; after three requests to "
                    "end plumb stops waiting. If TORCH_TRACE is set "
-                   "already, the logs stay in that folder.",
+                   "already, the logs stay in that folder.\n\n"
+                   "With --debug-mode a Python program that imports PyTorch 2.13 runs under "
+                   "DebugMode: every operator call, with module scopes, tensors, times and hashes, "
+                   "is in the trace while the program runs. The program may mark its steps: "
+                   "from plumb_debug_mode import plumb_step; plumb_step(3).",
     .examples = "plumb record -- python train.py --steps 3\n"
                 "plumb record -o job.db -- torchrun --nproc-per-node 4 train.py\n"
-                "plumb record --serve -- python train.py",
+                "plumb record --serve -- python train.py\n"
+                "plumb record --debug-mode=bits,norm -- python train.py",
     .opts = options,
     .min_args = 1,
     .max_args = -1,

@@ -45,6 +45,13 @@ enum { DEBUG_DEPTH_MAX = 10000 };
 /* Values of tensor_use.phase. */
 enum debug_phase { DEBUG_ARGUMENT, DEBUG_RESULT, DEBUG_ARGUMENT_AFTER };
 
+/* What a running program tells of a tensor beside the text. */
+struct debug_measure {
+    struct span stride, device;                  /* absent: not told */
+    int64_t version, nans, infs;                 /* or STORE_NULL */
+    double low, high, total, magnitude, squares; /* or NaN */
+};
+
 /* A tensor in the text of a call, or a hash. */
 struct debug_use {
     enum debug_phase phase;
@@ -52,8 +59,9 @@ struct debug_use {
     int64_t tensor;   /* t$3: 3, or STORE_NULL */
     struct span form; /* t, dt, ft, lt; absent when only a hash is known */
     struct span dtype, shape, detail;
-    struct py_hash hash; /* kind 0: none */
-    int64_t part;        /* place among several hashes, or STORE_NULL */
+    struct py_hash hash;                 /* kind 0: none */
+    int64_t part;                        /* place among several hashes, or STORE_NULL */
+    const struct debug_measure *measure; /* borrowed; NULL: nothing is told */
 };
 struct debug_uses {
     struct debug_use *p;

@@ -24,13 +24,21 @@ enum { DEBUG_HEAD_SIZE = 1 << 16 };
 enum debug_format debug_recognise(struct span head, bool whole);
 
 struct debug_open {
-    int64_t depth, event;
+    int64_t depth, position, event;
+};
+/* When and on which thread a call ran. */
+struct debug_moment {
+    int64_t ts, dur; /* ns, or STORE_NULL */
+    int64_t track;   /* -> track, or 0 */
+    bool nested;     /* `inside` is told: else depth says what encloses a call */
+    int64_t inside;  /* position of the call that encloses it, or STORE_NULL */
 };
 struct debug_import {
     struct store_writer *writer; /* borrowed */
     struct store_batch *batch;   /* owned */
     struct row_source_file row;  /* spans are the caller's */
     struct row_call_log log;
+    struct debug_moment at;          /* of the next call */
     LIST_OF(struct debug_open) open; /* calls that may enclose the next one, outermost first */
     struct map stacks;               /* text of a stack -> its id */
     struct arena scratch;            /* cleared after each call */
@@ -45,6 +53,8 @@ void debug_import_release(struct debug_import *d);
  * another version. */
 enum err WARN_UNUSED debug_import_read(struct debug_import *d, struct span text,
                                        enum debug_format format);
+/* Submits what has come since the last time. */
+enum err WARN_UNUSED debug_import_submit(struct debug_import *d);
 /* Submits what is left. */
 enum err WARN_UNUSED debug_import_finish(struct debug_import *d);
 

@@ -12,6 +12,7 @@ enum err debug_import_init(struct debug_import *d)
     d->batch = store_batch_new();
     if (!d->batch) FAIL(ERR_NOMEM, "out of memory for a batch");
     d->log.source = d->row.id;
+    d->at.ts = d->at.dur = STORE_NULL;
     return ERR_OK;
 }
 
@@ -23,7 +24,7 @@ void debug_import_release(struct debug_import *d)
     arena_release(&d->scratch);
 }
 
-static enum err submit(struct debug_import *d)
+enum err debug_import_submit(struct debug_import *d)
 {
     struct store_batch *full = d->batch;
     d->batch = store_batch_new();
@@ -35,7 +36,7 @@ static enum err submit(struct debug_import *d)
 enum err debug_import_finish(struct debug_import *d)
 {
     TRY(store_call_log_add(d->batch, &d->log));
-    return submit(d);
+    return debug_import_submit(d);
 }
 
 enum err debug_lose(struct debug_import *d, enum torch_loss_kind kind, int64_t offset,
@@ -94,18 +95,25 @@ static enum err stack_of(struct debug_import *d, struct span stack, int64_t *out
 
 /* ---- calls ---- */
 
-/* The nearest earlier call of less depth; the new one may enclose later calls. Lines that are no
- * call enclose nothing. */
-static enum err enter(struct debug_import *d, const struct debug_call *c, int64_t event,
-                      int64_t *parent)
+/* Does the call end before the new one? */
+static bool is_over(const struct debug_import *d, const struct debug_open *o,
+                    const struct debug_call *c)
+{
+    return d->at.nested ? o->position != d->at.inside : o->depth >= c->depth;
+}
+
+/* What encloses the call is its parent: the nearest earlier call of less depth where nothing else
+ * is told. The new one may enclose later calls. Lines that are no call enclose nothing. */
+static enum err enter(struct debug_import *d, const struct debug_call *c,
+                      const struct row_call *row, int64_t *parent)
 {
     *parent = 0;
     if (c->kind == DEBUG_TEXT) return ERR_OK;
-    while (d->open.n && d->open.p[d->open.n - 1].depth >= c->depth) d->open.n--;
+    while (d->open.n && is_over(d, &d->open.p[d->open.n - 1], c)) d->open.n--;
     if (d->open.n) *parent = d->open.p[d->open.n - 1].event;
     struct debug_open *top = LIST_PUSH(&d->open);
     if (!top) FAIL(ERR_NOMEM, "out of memory for nested calls");
-    *top = (struct debug_open){c->depth, event};
+    *top = (struct debug_open){c->depth, row->position, row->event};
     return ERR_OK;
 }
 
@@ -114,34 +122,49 @@ static int64_t word(struct debug_import *d, struct span text)
     return store_word(d->writer, text);
 }
 
+static const struct debug_measure nothing_told = {.version = STORE_NULL,
+                                                  .nans = STORE_NULL,
+                                                  .infs = STORE_NULL,
+                                                  .low = NAN,
+                                                  .high = NAN,
+                                                  .total = NAN,
+                                                  .magnitude = NAN,
+                                                  .squares = NAN};
+
+static enum err put_use(struct debug_import *d, const struct debug_use *u, int64_t event,
+                        int64_t position)
+{
+    const struct debug_measure *m = u->measure ? u->measure : &nothing_told;
+    struct row_tensor_use row = {
+        .event = event,
+        .position = position,
+        .phase = u->phase,
+        .arg = word(d, u->arg),
+        .tensor = u->tensor,
+        .form = word(d, u->form),
+        .dtype = word(d, u->dtype),
+        .shape = word(d, u->shape),
+        .stride = word(d, m->stride),
+        .device = word(d, m->device),
+        .detail = word(d, u->detail),
+        .hash_kind = u->hash.kind ? u->hash.kind : STORE_NULL,
+        .digest = u->hash.kind ? u->hash.digest : 0,
+        .part = u->part,
+        .nans = m->nans,
+        .infs = m->infs,
+        .low = m->low,
+        .high = m->high,
+        .total = m->total,
+        .magnitude = m->magnitude,
+        .squares = m->squares,
+        .version = m->version,
+    };
+    return store_tensor_use_add(d->batch, &row);
+}
+
 static enum err put_uses(struct debug_import *d, const struct debug_call *c, int64_t event)
 {
-    for (size_t i = 0; i < c->uses.n; i++) {
-        const struct debug_use *u = &c->uses.p[i];
-        struct row_tensor_use row = {
-            .event = event,
-            .position = (int64_t)i,
-            .phase = u->phase,
-            .arg = word(d, u->arg),
-            .tensor = u->tensor,
-            .form = word(d, u->form),
-            .dtype = word(d, u->dtype),
-            .shape = word(d, u->shape),
-            .detail = word(d, u->detail),
-            .hash_kind = u->hash.kind ? u->hash.kind : STORE_NULL,
-            .digest = u->hash.kind ? u->hash.digest : 0,
-            .part = u->part,
-            .nans = STORE_NULL,
-            .infs = STORE_NULL,
-            .low = NAN,
-            .high = NAN,
-            .total = NAN,
-            .magnitude = NAN,
-            .squares = NAN,
-            .version = STORE_NULL,
-        };
-        TRY(store_tensor_use_add(d->batch, &row));
-    }
+    for (size_t i = 0; i < c->uses.n; i++) TRY(put_use(d, &c->uses.p[i], event, (int64_t)i));
     return ERR_OK;
 }
 
@@ -186,12 +209,13 @@ static enum err put_rows(struct debug_import *d, const struct debug_call *c)
     };
     struct row_event event = {
         .id = row.event,
-        .ts = STORE_NULL,
-        .dur = STORE_NULL,
+        .ts = d->at.ts,
+        .dur = d->at.dur,
+        .track = d->at.track,
         .kind = c->kind,
         .name = word(d, c->name),
     };
-    TRY(enter(d, c, row.event, &event.parent));
+    TRY(enter(d, c, &row, &event.parent));
     TRY(stack_of(d, c->stack, &row.stack));
     TRY(stack_of(d, c->fwd_stack, &row.fwd_stack));
     TRY(log_word(d, c, &row.log));
@@ -205,5 +229,5 @@ enum err debug_put_call(struct debug_import *d, const struct debug_call *c)
 {
     TRY(put_rows(d, c));
     arena_clear(&d->scratch);
-    return d->batch->n_rows >= ROWS_PER_BATCH ? submit(d) : ERR_OK;
+    return d->batch->n_rows >= ROWS_PER_BATCH ? debug_import_submit(d) : ERR_OK;
 }

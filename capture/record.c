@@ -221,7 +221,7 @@ static void recording_release(struct recording *r)
 static enum err record_into(sqlite3 *db_take, char *const *argv, const struct record_target *to,
                             const char *path, FILE *notes, struct record_outcome *out)
 {
-    struct recording r = {.session = {.argv = argv, .notes = notes}};
+    struct recording r = {.session = {.argv = argv, .notes = notes, .debug_mode = to->debug_mode}};
     char why[1024] = "";
     block_signals(&r);
     enum err err = store_writer_new(db_take, &r.session.writer);

@@ -27,6 +27,7 @@ struct record_session {
     pid_t child;                 /* 0 before it runs */
     LIST_OF(char *) environment; /* "NAME=value", owned: set for the program by providers */
     FILE *notes;                 /* where notes to the person go */
+    const char *debug_mode;      /* words for plumb_debug_mode.py; NULL: calls are not recorded */
 };
 
 /* A source of events. State is kept by the provider; all functions are called from one thread. */
@@ -40,7 +41,17 @@ struct record_provider {
     enum err (*finish)(struct record_session *s, void *state, bool *any);
     void (*free)(void *state); /* also after failures */
 };
-extern const struct record_provider record_torch_trace;
+extern const struct record_provider record_torch_trace, record_debug_mode;
+
+/* record_folder.c: a private folder for what the program writes; removed with all that is in it. */
+enum err WARN_UNUSED record_make_folder(char *path, size_t size);
+void record_remove_folder(const char *path);
+
+/* Python files of ours, compiled in; the last has no name. */
+struct record_file {
+    const char *name, *text;
+};
+extern const struct record_file record_python[];
 
 /* Adds "NAME=value" to what the program sees. */
 enum err WARN_UNUSED record_set_env(struct record_session *s, const char *name, const char *value);
@@ -48,6 +59,7 @@ enum err WARN_UNUSED record_set_env(struct record_session *s, const char *name, 
 struct record_target {
     const char *path;
     bool overwrite;
+    const char *debug_mode; /* as in record_session */
     void (*made)(void *context,
                  const char *path); /* the file is there and may be opened; may be NULL */
     void *context;

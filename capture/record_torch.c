@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture/record.h"
@@ -64,18 +63,6 @@ static enum err link_new(struct torch_trace *t, const char *name)
     return err ? err : remember(t, name);
 }
 
-static enum err make_folder(struct torch_trace *t)
-{
-    const char *place = getenv("TMPDIR");
-    snprintf(t->folder, sizeof t->folder, "%s/plumb-record-XXXXXX",
-             place && *place ? place : "/tmp");
-    if (mkdtemp(t->folder)) return ERR_OK;
-    int why = errno;
-    t->folder[0] = 0;
-    FAIL(why == ENOSPC ? ERR_FULL : ERR_IO, "no folder for logs can be made in %s: %s",
-         place && *place ? place : "/tmp", strerror(why));
-}
-
 static enum err keep_theirs(struct record_session *s, struct torch_trace *t, const char *folder)
 {
     char *cwd = folder[0] == '/' ? NULL : getcwd(NULL, 0);
@@ -96,7 +83,7 @@ static enum err prepare(struct record_session *s, void **state)
     *state = t;
     t->session = s;
     const char *set = getenv("TORCH_TRACE");
-    TRY(make_folder(t));
+    TRY(record_make_folder(t->folder, sizeof t->folder));
     if (set && *set) return keep_theirs(s, t, set);
     return record_set_env(s, "TORCH_TRACE", t->folder);
 }
@@ -159,15 +146,6 @@ static enum err finish(struct record_session *s, void *state, bool *any)
     return ERR_OK;
 }
 
-static enum err remove_log(struct torch_trace *t, const char *name)
-{
-    struct buf path = {0};
-    buf_printf(&path, "%s/%s", t->folder, name);
-    if (!path.failed) unlink(path.p);
-    buf_release(&path);
-    return ERR_OK;
-}
-
 static void release(void *state)
 {
     struct torch_trace *t = state;
@@ -176,10 +154,7 @@ static void release(void *state)
         atomic_store(&t->stop, true);
         pthread_join(t->thread, NULL);
     }
-    if (t->folder[0] && !t->err) {
-        (void)each_name(t->folder, remove_log, t);
-        rmdir(t->folder);
-    }
+    if (t->folder[0] && !t->err) record_remove_folder(t->folder);
     map_release(&t->known);
     free(t->theirs);
     free(t);

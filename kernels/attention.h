@@ -10,18 +10,22 @@
  *   o   = chain over k of p_k v_k
  *   out = o / l
  *
- * A key that takes no part has p = 0; a query without keys gives 0 (logsumexp: -inf). More than
- * 4096 keys: spans of 4096, each from zero, joined in order by the same rescaling. All in f32
- * (f64 for f64) with one rounding at the store. The largest score needs no pass of its own and no
- * rounding, so this serves every determinism level.
+ * A key takes no part where the mask is false or -inf, after the query if causal, and where z is
+ * -inf; z of +inf is NaN. A block of 64 keys of which none takes part is passed over; elsewhere
+ * such a key has p = 0 (and 0 times an infinite v is NaN). A query without keys gives 0,
+ * logsumexp -inf.
+ *
+ * More than 4096 keys: spans of 4096, each from zero, joined in order by the same rescaling. All
+ * in f32 (f64 for f64) with one rounding at the store. The largest score needs no pass of its own
+ * and no rounding, so this serves every determinism level.
  *
  * Gradients, by recomputation of M and l (nothing but `out` is kept from the forward pass):
  *   P_k = p_k / l,  D = row sum of out * dout,  dS_k = P_k * (chain of dout v_k - D)
  *   dq = scale * chain over k of dS k
  *   dk = scale * chain over q of dS q
  *   dv = chain over q of P dout
- * chains in spans of 4096 as in gemm.h; query heads that share a key head: each by itself, then
- * added in order.
+ * chains in spans of 4096 as in gemm.h, where what is hidden counts as above; query heads that
+ * share a key head: each by itself, then added in order.
  */
 #ifndef KERNELS_ATTENTION_H
 #define KERNELS_ATTENTION_H

@@ -13,6 +13,9 @@
 #include "kernels/exact_half.h"
 #include "kernels/exact_complex.h"
 #include "kernels/exact_cast.h"
+#include "kernels/exact_move.h"
 #include "kernels/philox.h"
+#include "kernels/exact_reduce.h"
+#include "kernels/exact_scan.h"
 
 #endif

@@ -58,9 +58,10 @@ struct oracle_call {
     int n_out;
     struct oracle_array *in; /* all arrays of arguments, lists spread; what arg[] points into */
     int n_in;
-    uint64_t seed;   /* random operators: key of Philox ... */
-    uint64_t stream; /* ... and number of the call; counter and words as in kernels/philox.h */
-    bool failed;     /* set when out of memory */
+    enum dtype compute; /* what the operator computes in: arguments enter in its type (nest.h) */
+    uint64_t seed;      /* random operators: key of Philox ... */
+    uint64_t stream;    /* ... and number of the call; counter and words as in kernels/philox.h */
+    bool failed;        /* set when out of memory */
 };
 
 /* One function per operator, oracle_<id>, declared where ops.def is expanded. */

@@ -40,23 +40,11 @@ WARN_UNUSED enum err nest_interpret(const struct nest_run *run);
 /* Runs it compiled: joins loops, prints C (print_c.c), builds or finds it in the cache (build.c),
  * shares the outer (or a long
  * inner) space among threads. When there is no compiler, or it fails, says so once (build_note)
- * and interprets. */
+ * and interprets. A kernel is built when interpreting it has cost about what building it will;
+ * until then it is interpreted, with the same bits. */
 WARN_UNUSED enum err nest_compiled(const struct nest_run *run);
-
-/* How C texts are built; the session sets it up from its options and the environment (PLUMB_CC,
- * PLUMB_CACHE). */
-struct build_options {
-    const char *compiler; /* "cc"; "" none: interpret */
-    const char *cache;    /* folder; NULL: $XDG_CACHE_HOME/plumb or ~/.cache/plumb */
-    const char *isa;      /* "native", "avx512", "avx2", "sse2": what to build for; NULL native */
-    int timeout_s;        /* of one compilation; 0: 60 */
-};
-/* What happened, for the trace and for errors. */
-struct build_stats {
-    int64_t built, hit_disk, hit_memory, failed, interpreted;
-    int64_t build_ns;
-};
-void build_set_options(const struct build_options *o);
-struct build_stats build_stats(void);
+/* How much that is, in nodes times points; 0: each is built at once. PLUMB_COMPILE_AFTER sets the
+ * default. */
+void nest_compile_after(int64_t work);
 
 #endif

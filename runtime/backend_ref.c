@@ -63,8 +63,7 @@ static enum err take_results(struct op_call *c, struct oracle_array *out)
     return ERR_OK;
 }
 
-/* Written by the operator and not among its results: the oracle changes the argument's own array. */
-static bool is_written_only(const struct op_call *c, int arg)
+bool ref_is_written_only(const struct op_call *c, int arg)
 {
     if (!c->op->s.param[arg].written || c->writes_nothing) return false;
     for (int r = 0; r < c->op->s.n_results; r++)
@@ -79,37 +78,49 @@ static void store_written(const struct op_value *v, const struct oracle_value *f
         oracle_store(&from->a[k], &member(v, k)->view, member(v, k)->storage->p);
 }
 
-static enum err call_oracle(struct op_call *c, struct oracle_array *a, int n_a,
-                            struct oracle_array *out)
+enum err ref_evaluate(struct op_call *c, struct ref_values *out)
 {
-    struct oracle_value value[OP_ARGS];
-    TRY(take_arguments(c, a, value));
-    TRY(take_results(c, out));
-    struct oracle_call call = {.arg = value,
+    int n_in = op_slot(c, c->op->s.n_params), n = n_in + c->n_results;
+    struct oracle_array *a = calloc((size_t)n + 1, sizeof *a);
+    *out = (struct ref_values){.array = a, .n_arrays = n, .out = a + n_in};
+    if (!a) FAIL(ERR_NOMEM, "out of memory for an oracle");
+    TRY(take_arguments(c, a, out->value));
+    TRY(take_results(c, out->out));
+    struct oracle_call call = {.arg = out->value,
                                .n_args = c->op->s.n_params,
-                               .out = out,
+                               .out = out->out,
                                .n_out = c->n_results,
                                .in = a,
-                               .n_in = n_a,
+                               .n_in = n_in,
+                               .compute = c->compute,
                                .seed = c->seed,
                                .stream = c->stream};
     c->op->oracle(&call);
     if (call.failed) FAIL(ERR_NOMEM, "%s: out of memory for the oracle", c->op->s.name);
-    for (int i = 0; i < c->n_results; i++)
-        if (c->result[i]) oracle_store(&out[i], &c->result[i]->view, c->result[i]->storage->p);
-    for (int i = 0; i < c->op->s.n_params; i++)
-        if (is_written_only(c, i)) store_written(&c->arg[i], &value[i]);
     return ERR_OK;
+}
+
+void ref_values_release(struct ref_values *v)
+{
+    for (int i = 0; v->array && i < v->n_arrays; i++) oracle_array_release(&v->array[i]);
+    free(v->array);
+    v->array = NULL;
+}
+
+static void store_all(const struct op_call *c, const struct ref_values *v)
+{
+    for (int i = 0; i < c->n_results; i++)
+        if (c->result[i]) oracle_store(&v->out[i], &c->result[i]->view, c->result[i]->storage->p);
+    for (int i = 0; i < c->op->s.n_params; i++)
+        if (ref_is_written_only(c, i)) store_written(&c->arg[i], &v->value[i]);
 }
 
 static enum err ref_run(struct op_call *c)
 {
-    int n_a = op_slot(c, c->op->s.n_params);
-    struct oracle_array *a = calloc((size_t)(n_a + c->n_results + 1), sizeof *a);
-    if (!a) FAIL(ERR_NOMEM, "out of memory for an oracle");
-    enum err err = call_oracle(c, a, n_a, a + n_a);
-    for (int i = 0; i < n_a + c->n_results; i++) oracle_array_release(&a[i]);
-    free(a);
+    struct ref_values v;
+    enum err err = ref_evaluate(c, &v);
+    if (!err) store_all(c, &v);
+    ref_values_release(&v);
     return err;
 }
 

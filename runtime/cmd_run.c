@@ -6,7 +6,7 @@
 
 #include "capture/debug_rows.h"
 #include "plumb.h"
-#include "runtime/backend.h"
+#include "runtime/build.h"
 #include "runtime/work.h"
 #include "store/db.h"
 #include "store/verbs.h"
@@ -206,7 +206,7 @@ static void say_end(const struct work *w, const char *path)
     struct build_stats b = build_stats();
     if (isfinite(w->first)) fprintf(stderr, "  loss %.6f -> %.6f\n", w->first, w->last);
     fprintf(stderr, "  kernels: %lld built in %.1f s, %lld from the cache, %lld interpreted\n",
-            (long long)b.built, (double)b.build_ns * 1e-9, (long long)b.hit_disk,
+            (long long)b.built, (double)b.build_ns * 1e-9, (long long)b.from_disk,
             (long long)b.interpreted);
     fprintf(stderr, "plumb run: %s\n", path);
 }

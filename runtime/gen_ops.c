@@ -78,8 +78,8 @@ static void print_head(const char *id, const struct op_schema *s)
         if (n++) printf(", ");
         print_parameter(&s->param[i]);
     }
-    if (!one && s->n_results) printf("%sstruct plumb_tensor **out", n++ ? ", " : "");
-    if (s->result_list) printf(", int n_out");
+    if (!one && s->n_results) printf("%sstruct plumb_tensor **results", n++ ? ", " : "");
+    if (s->result_list) printf(", int n");
     printf(n ? ")" : "void)");
 }
 
@@ -113,7 +113,7 @@ static void print_definition(const char *id, const struct op_schema *s)
     if (one) printf("    return api_one(op_at(OP_ID_%s), v, %d);\n}\n", id, s->n_params);
     else
         printf("    return api_several(op_at(OP_ID_%s), v, %d, %s, %s);\n}\n", id, s->n_params,
-               s->n_results ? "out" : "NULL", s->result_list ? "n_out" : "OP_RESULTS");
+               s->n_results ? "results" : "NULL", s->result_list ? "n" : "OP_RESULTS");
 }
 
 static void print_one(const char *id, const struct op_schema *s, bool header)

@@ -1,42 +1,44 @@
 /* nest.h - the loop-nest form: what an operator (later: a group of operators) computes, free of
  * any language.
  *
- *   for each point of the OUTER space                  rows; any order, any split
- *       pass 0 over the INNER space, pass 1, ...       reduced, scanned or merely visited, in
- * logical order
+ *   for each point of the OUTER space           rows; any order, any split
+ *       pass 0 over the INNER space, pass 1, ...    reduced, scanned or merely visited, in order
  *       stores of outer values
  *
- * A nest is a list of nodes in an order where arguments come first (SSA). A node lives at a
- * level: it varies with the
- * outer point only, or with the inner point too. A reduction takes an inner value and is an outer
- * one; what uses it at
- * the inner level runs in a later pass. Values are typed; rounding to a narrower dtype happens at
- * stores and where a node
- * ROUND says so.
+ * A nest is a list of nodes in an order where arguments come first (SSA). A node lives at a level:
+ * it varies with the outer point only, or with the inner point too. A reduction makes an outer
+ * value of an inner one; what uses it at the inner level runs in a later pass. Stores come last in
+ * the list: those of inner values in the last pass, so that a result may lie where an argument
+ * does, element on element. Values are typed; rounding to a narrower dtype happens at stores and
+ * where a node ROUND says so.
+ *
+ * NaN: a store makes it the canonical one, unless it keeps bits (nest_array.moves) or the stored
+ * value is a load, converted or not: then it is what dtype_cast makes of it.
  *
  * Body text (ops.def), statements separated by ";":
- *   name = expr            a local name, or a result: out, out1, out2 ... (as many as the
- * operator has)
- *   expr                   + - * / unary - < <= > >= == != && || ! ?: ( ) numbers
+ *   name = expr            a local name, or a result: out, out1, out2, ...
+ *   expr                   + - * / unary - < <= > >= == != && || ! ?: ( ) numbers inf nan
  *   name                   tensor argument: its element here; scalar argument: its value; local
- * name
- *   f(expr, ...)           a function of kernels/scalar.def (exp, sqrt, fma, max, min, where,
- * to_i64, ...)
- *   sum prod amax amin any all argmax argmin (expr)      reductions over the inner space,
- * canonical order
- *   cumsum cumprod (expr)                                inclusive scans along the inner space
- *   load(x, i, ...)        element of x at computed positions along its indexed dimensions
- * (nest_array.index_*); a position
- *                          outside stops the call with an error that names it
- *   store(out, i) = expr   the same for results (nests of OP_SERIAL: a later point wins)
- *   n                      points of the inner space, i64;  at(d): coordinate along loop d, i64;
- * size(d) its size
- *   linear                 logical index of the point, i64
- *   philox(i)              the four u32 of counter i as p0..p3: uniform(i) in [0,1), normal(i):
- * see kernels/philox.h
- * A comparison or any/all is of type B. Arithmetic needs one type on both sides; tensors and
- * scalars enter in the compute
- * type of the nest, except those that spec.own lists, which keep their own (indices, masks).
+ *   f(expr, ...)           a function of kernels/scalar.def (exp, sqrt, fma, max, where, ...)
+ *   sum prod amax amin any all argmax argmin (expr)      over the inner space, canonical order
+ *   cumsum cumprod (expr)                inclusive scans along the inner space
+ *   load(x, i, ...)                      element of x at computed positions along its indexed
+ *                                        dimensions (nest_lie.index_*); a position outside stops
+ *                                        the call with an error that names it
+ *   store(out, i, ...) = expr            the same for results (serial nests: a later point wins)
+ *   n                                    points of the inner space, i64
+ *   at(d) size(d)                        coordinate along loop d, size of that loop, i64
+ *   linear                               logical index of the point, i64
+ *   xsize(x), xsize(x, d)                how many places position 0 or d of x has, i64
+ *   to_f32(expr) ... to_b8(expr)         converted as a store to that dtype does
+ *   to_compute(expr)                     in the compute type
+ *   uniform(i) normal(i)                 random number of counter i: in [0,1), or normal
+ *   word(i, w)                           word w (0 to 3) of the counter's four; kernels/philox.h
+ * A comparison or any/all is of type B. Arithmetic needs one type on both sides; tensors enter in
+ * the compute type of the nest, except those that spec.own lists, which keep their own (indices,
+ * masks); scalars enter in the type that spec.param_type gives. A number takes the type of what it
+ * meets. In type B, + is or and * is and.
+ * A value assigned to a result may be read by the result's name in later statements.
  */
 #ifndef RUNTIME_NEST_H
 #define RUNTIME_NEST_H
@@ -57,10 +59,11 @@ enum nest_node_kind {
     NEST_PARAM,  /* scalar number `index` */
     NEST_COORD,  /* coordinate along loop `index`; I64 */
     NEST_SIZE,   /* size of loop `index`; I64 */
+    NEST_EXTENT, /* how many places computed position value.i of array `index` has; I64 */
     NEST_COUNT,  /* points of the inner space; I64 */
     NEST_LINEAR, /* logical index of the point over all loops; I64 */
     NEST_LOAD,   /* array `index`, converted to the node's type; arg[]: computed positions */
-    NEST_CALL,   /* function `index` of scalar.def on arg[] */
+    NEST_CALL,   /* function `index` of nest_fn.h on arg[] */
     NEST_ROUND,  /* arg[0] rounded to `dtype`, as a store and a load do */
     NEST_CAST,   /* arg[0] in the node's type */
     NEST_REDUCE, /* reduction `index` (enum nest_fold) of arg[0] over the inner space */
@@ -78,7 +81,7 @@ enum nest_fold {
     NEST_ARGMAX,
     NEST_ARGMIN
 };
-enum nest_random { NEST_UNIFORM, NEST_NORMAL, NEST_WORD };
+enum nest_random { NEST_UNIFORM, NEST_NORMAL, NEST_WORD /* to NEST_WORD + 3 */ };
 enum nest_level { NEST_OUTER, NEST_INNER };
 
 enum { NEST_NODE_ARGS = 5 };
@@ -94,8 +97,9 @@ struct nest_node {
         double r;
         int64_t i;
     } value; /* CONST; complex: the real part */
-    /* inner nodes: the first pass they are needed in; reductions and scans: the one that makes
-     * them */
+    /* Inner nodes: the first pass they can be computed in, and are again in each later one that
+     * needs them; inner stores: the last pass. A reduction: the pass that makes it. Other outer
+     * nodes: how many passes must have ended before. */
     int pass;
 };
 struct nest_array {
@@ -106,6 +110,7 @@ struct nest_array {
     int n_indexed; /* computed positions that load and store take */
 };
 struct nest {
+    uint64_t id;            /* of this process, given by nest_build: one nest, unchanged since */
     struct nest_node *node; /* in the arena given */
     int n_nodes;
     struct nest_array array[NEST_ARRAYS];
@@ -113,7 +118,7 @@ struct nest {
     int n_params;
     enum nest_type param_type[NEST_PARAMS];
     int n_outer, n_inner; /* loops; inner loops come last; n_inner 0: every node is outer */
-    int n_passes;
+    int n_passes;         /* over the inner space */
     bool serial;
 };
 
@@ -123,6 +128,7 @@ struct nest_spec {
     enum dtype compute;                   /* gives the compute type */
     struct nest_array array[NEST_ARRAYS]; /* arguments first, then results out, out1, ... */
     bool own[NEST_ARRAYS];                /* enters in the type of its own dtype */
+    bool outer[NEST_ARRAYS];              /* does not vary along the inner loops */
     int n_arrays;
     const char *param[NEST_PARAMS]; /* names of scalars */
     enum nest_type param_type[NEST_PARAMS];

@@ -128,6 +128,13 @@ struct view *op_views(struct op_call *c, int arg, int n)
     return c->view;
 }
 
+struct op_member *op_members(struct op_call *c, int n)
+{
+    c->member = arena_array(c->arena, (size_t)n + 1, sizeof *c->member);
+    c->n_results = n;
+    return c->member;
+}
+
 static enum err check_pair(const struct op_call *c, int arg, int other,
                            const struct plumb_tensor *w, const struct plumb_tensor *t)
 {
@@ -242,6 +249,7 @@ static enum err make_result(struct op_call *c, int r)
     const struct op_schema *s = &c->op->s;
     int arg = s->result_list ? -1 : s->result_arg[r];
     if (c->op->class == OP_VIEW) return make_view(c, r);
+    if (c->member) return tensor_new(c->member[r].dtype, &c->member[r].shape, &c->result[r]);
     if (arg >= 0) {
         c->result[r] = c->arg[arg].t;
         return ERR_OK;
@@ -293,13 +301,16 @@ static enum err run_nest(struct op_call *c)
     return op_nest_run(c, &n);
 }
 
+enum err op_compute(struct op_call *c)
+{
+    return c->op->class == OP_NEST ? run_nest(c) : c->op->run(c);
+}
+
 static enum err compute(struct op_call *c)
 {
-    if (c->op->class == OP_VIEW) return ERR_OK;
-    if (!thread_self.session->backend->computes) return ERR_OK;
-    if (thread_self.session->backend->run_oracle)
-        return thread_self.session->backend->run_oracle(c);
-    return c->op->class == OP_NEST ? run_nest(c) : c->op->run(c);
+    const struct backend *b = thread_self.session->backend;
+    if (c->op->class == OP_VIEW || !b->computes) return ERR_OK;
+    return b->run_oracle ? b->run_oracle(c) : op_compute(c);
 }
 
 /* Everything between the record's begin and end. */

@@ -42,7 +42,16 @@ enum op_types {
     OP_T_OWN,     /* shape(c) sets c->compute and the results' dtypes */
 };
 /* What dtypes a row takes: bits for kinds of dtypes. */
-enum op_dtypes { OP_F = 1, OP_I = 2, OP_B = 4, OP_C = 8, OP_F8 = 16, OP_U = 32 /* u16 u32 u64 */ };
+enum op_dtypes {
+    OP_F = 1,
+    OP_I = 2,
+    OP_B = 4,
+    OP_C = 8,
+    OP_F8 = 16,
+    OP_U = 32, /* u16 u32 u64 */
+    OP_FIB = OP_F | OP_I | OP_B,
+    OP_FIBC = OP_FIB | OP_C,
+};
 
 enum op_flags {
     OP_RANDOM = 1,    /* takes a stream number of the generator */
@@ -75,6 +84,11 @@ struct op {
     struct op_schema s; /* of the schema text, read once (op_table) */
 };
 
+/* What a result in a list is to be. */
+struct op_member {
+    enum dtype dtype;
+    struct view_shape shape;
+};
 struct op_call {
     const struct op *op;
     struct op_value arg[OP_ARGS]; /* as many as op->s.n_params, defaults filled in */
@@ -86,10 +100,11 @@ struct op_call {
     enum dtype compute;                  /* the dtype all is computed in */
     const char *body;                    /* op->body; a shape function may choose another */
     struct view_shape shape[OP_RESULTS]; /* of results that are to be allocated */
-    enum dtype dtype[OP_RESULTS]; /* NONE: the result is absent, NULL (op_absent) */
-    bool writes_nothing;          /* written arguments stay as they are in this call */
-    struct view *view;     /* VIEW: one per result (op_views) ... */
-    int view_of;           /* ... of this argument's storage */
+    enum dtype dtype[OP_RESULTS];        /* NONE: the result is absent, NULL (op_absent) */
+    bool writes_nothing;                 /* written arguments stay as they are in this call */
+    struct op_member *member; /* of a list of results (op_members); else NULL: dtype and shape */
+    struct view *view;        /* VIEW: one per result (op_views) ... */
+    int view_of;              /* ... of this argument's storage */
     uint64_t seed, stream; /* OP_RANDOM: the generator's key, and the number of this call in it */
     bool exact;            /* determinism exact */
     int threads;
@@ -135,10 +150,16 @@ void op_result(struct op_call *c, int r, enum dtype dtype, const struct view_sha
 void op_absent(struct op_call *c, int r);
 /* VIEW: c->view for n results of argument `arg`, to be filled; NULL when out of memory. */
 struct view *op_views(struct op_call *c, int arg, int n);
+/* c->member for n results, to be filled; NULL when out of memory. */
+struct op_member *op_members(struct op_call *c, int n);
 /* The written argument `arg` may be written through these views: no two of its indices share an
  * element, and no
  * other tensor argument overlaps it unless it is the very same elements. */
 WARN_UNUSED enum err op_check_written(const struct op_call *c, int arg);
+
+/* ---- for back ends ---- */
+/* Computes a call whose results are made: by its nest or its run function. */
+WARN_UNUSED enum err op_compute(struct op_call *c);
 
 /* ---- for run functions ---- */
 /* A loop nest on behalf of a call that takes more than one: arrays are tensors, read ones first.

@@ -12,8 +12,9 @@ struct kept_nest {
 };
 /* All that a nest's text depends on besides its body. */
 struct kind {
+    const struct op *op; /* names of arrays and scalars are its */
     const char *body;
-    uint8_t dtype[NEST_ARRAYS], own[NEST_ARRAYS], n_indexed[NEST_ARRAYS];
+    uint8_t dtype[NEST_ARRAYS], own[NEST_ARRAYS], outer[NEST_ARRAYS], n_indexed[NEST_ARRAYS];
     uint8_t param[NEST_PARAMS];
     uint8_t n_read, n_written, n_params, n_outer, n_inner, compute, flags;
 };
@@ -29,6 +30,14 @@ static enum nest_type param_type(const struct op_value *v, enum dtype compute)
     return nest_type_of(compute);
 }
 
+/* Whether an array is the same all along the inner loops. */
+static bool is_outer(const struct nest_plan *p, int array)
+{
+    for (int d = p->n_outer; d < p->n_outer + p->n_inner; d++)
+        if (p->lie[array].stride[d]) return false;
+    return true;
+}
+
 static bool moves(const struct op_call *c)
 {
     return c->op->flags & OP_MOVES;
@@ -38,10 +47,12 @@ static void kind_of(const struct op_call *c, const struct op_nest *n, enum dtype
                     struct kind *k)
 {
     memset(k, 0, sizeof *k); /* padding takes part in the hash */
+    k->op = c->op;
     k->body = n->body;
     for (int i = 0; i < n->n_read + n->n_written; i++) {
         k->dtype[i] = (uint8_t)n->tensor[i]->view.dtype;
         k->own[i] = n->plan->own[i];
+        k->outer[i] = is_outer(n->plan, i);
         k->n_indexed[i] = (uint8_t)n->plan->n_indexed[i];
     }
     for (int i = 0; i < n->n_params; i++) k->param[i] = (uint8_t)param_type(&n->value[i], compute);
@@ -72,6 +83,7 @@ static enum err build(const struct op_call *c, const struct op_nest *n, enum dty
                                             .moves = moves(c),
                                             .n_indexed = n->plan->n_indexed[i]};
         spec.own[i] = n->plan->own[i];
+        spec.outer[i] = is_outer(n->plan, i);
     }
     for (int i = 0; i < n->n_params; i++) {
         spec.param[i] = n->param[i];

@@ -1,6 +1,8 @@
 /* op_schema.c - reads schema text with one pointer and no look back. */
 #include "runtime/op_schema.h"
 
+#include "store/base/dtype.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +117,10 @@ static enum err default_number(struct reader *r, struct op_param *p)
     if (end == r->p) return bad(r, "a default is missing");
     p->value.is_int = end == end_int;
     p->value.kind = p->kind;
+    if (p->kind == OP_DTYPE) { /* "dtype=4" is PyTorch's number of int64 */
+        if (p->value.i != 4) return bad(r, "a dtype's number that is not known");
+        p->value.i = DTYPE_I64;
+    }
     if (p->kind == OP_INTS) { /* int[1] dim=0 */
         p->ints[0] = p->value.i;
         p->value.n = 1;
@@ -141,6 +147,10 @@ static enum err default_value(struct reader *r, struct op_param *p)
 {
     p->has_default = true;
     if (take(r, "None")) return ERR_OK;
+    if (p->kind == OP_NONE) { /* contiguous_format and the like: only None may be given */
+        char name[32];
+        return word(r, name, sizeof name);
+    }
     if (take(r, "[")) return default_ints(r, p);
     if (take(r, "True") || take(r, "False")) {
         p->value.i = r->p[-1] == 'e' && r->p[-2] == 'u';
@@ -153,6 +163,10 @@ static enum err default_value(struct reader *r, struct op_param *p)
         return ERR_OK;
     }
     blanks(r);
+    if (p->kind == OP_NONE) { /* contiguous_format, and the like: taken as None */
+        char name[32];
+        return word(r, name, sizeof name);
+    }
     if (*r->p == '\'' || *r->p == '"') return default_text(r, p);
     return default_number(r, p);
 }

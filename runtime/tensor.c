@@ -71,9 +71,8 @@ enum err tensor_new(enum dtype dtype, const struct view_shape *shape, struct plu
 enum err tensor_view(const struct plumb_tensor *of, const struct view *view,
                      struct plumb_tensor **out)
 {
-    int64_t size = of->storage->size / (int64_t)dtype_size(view->dtype);
     TRY(thread_check("a view"));
-    TRY(view_check_storage(view, size));
+    TRY(view_check_storage(view, of->storage->size));
     struct plumb_tensor *t = tensor_add();
     if (!t) FAIL(ERR_NOMEM, "out of memory for a view");
     t->view = *view;

@@ -3,6 +3,7 @@
  *   embed schema store/schema.sql        store_schema_recorded[], store_schema_derived[]
  *   embed queries store/sql/NAME.sql...  store_queries[]
  *   embed assets web/assets/FILE...      web_assets[]: raw and gzip bytes, ETag
+ *   embed python capture/NAME.py...      record_python[]
  *   embed prelude FUNCTION FILE...       FUNCTION(): the files' text in the order given, without
  *                                        their #include lines
  */
@@ -128,6 +129,21 @@ static void embed_assets(int n, char **paths)
     puts("    {0, 0, 0, 0, 0, 0}\n};");
 }
 
+static void embed_python(int n, char **paths)
+{
+    puts("/* generated from capture */\n#include \"capture/record.h\"\n");
+    for (int i = 0; i < n; i++) {
+        struct bytes b = slurp(paths[i]);
+        char name[32];
+        snprintf(name, sizeof name, "python_%d", i);
+        fputs("static ", stdout);
+        print_text(name, b.p, b.n);
+    }
+    puts("const struct record_file record_python[] = {");
+    for (int i = 0; i < n; i++) printf("    {\"%s\", python_%d},\n", base(paths[i]), i);
+    puts("    {0, 0}\n};");
+}
+
 /* The texts include nothing: what they need stands before them. */
 static void embed_prelude(const char *function, int n, char **paths)
 {
@@ -147,12 +163,14 @@ static void embed_prelude(const char *function, int n, char **paths)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) return fprintf(stderr, "usage: embed schema|queries|assets|prelude FILE...\n"), 2;
+    if (argc < 2)
+        return fprintf(stderr, "usage: embed schema|queries|assets|python|prelude FILE...\n"), 2;
     if (argc > 3 && !strcmp(argv[1], "prelude"))
         return embed_prelude(argv[2], argc - 3, argv + 3), fflush(stdout) || ferror(stdout) ? 2 : 0;
     qsort(argv + 2, (size_t)argc - 2, sizeof *argv, by_name);
     if (!strcmp(argv[1], "schema")) embed_schema(argv[2]);
     else if (!strcmp(argv[1], "queries")) embed_queries(argc - 2, argv + 2);
+    else if (!strcmp(argv[1], "python")) embed_python(argc - 2, argv + 2);
     else embed_assets(argc - 2, argv + 2);
     return fflush(stdout) || ferror(stdout) ? 2 : 0;
 }

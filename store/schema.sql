@@ -767,6 +767,11 @@ CREATE INDEX event_by_compile ON event(corr);
 -- Calls of a log in its order; calls of an operator.
 CREATE INDEX call_by_source ON call(source, position);
 CREATE INDEX event_by_name ON event(name) WHERE kind >= 3;
+-- What a call encloses, and where that ends.
+CREATE INDEX event_by_parent ON event(parent) WHERE kind >= 3;
+-- Errors, and spans that were not closed: there are few, in a run of millions.
+CREATE INDEX event_error ON event(parent) WHERE kind = 14;
+CREATE INDEX event_flagged ON event(flags) WHERE flags <> 0;
 -- Launches of a kernel.
 CREATE INDEX event_by_launch ON event(launch) WHERE launch IS NOT NULL;
 -- Uses with a NaN or an infinity: there are few, in a run of millions.

@@ -1,4 +1,4 @@
-/* test_op_schema - the schema texts of operators: what is read, what is refused. */
+/* test_op_schema.c - the schema texts of operators: what is read, what is refused. */
 #include "tests/unit/unit.h"
 
 #include "runtime/op_schema.h"

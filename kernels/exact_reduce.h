@@ -1,0 +1,352 @@
+/* exact_reduce.h - reductions in the canonical order, for printed C; docs/exact.md, Reduction.
+ *
+ *   A row of n terms is cut into chunks of X_CHUNK = 1024. In a chunk term i goes to lane i mod
+ *   128, lanes start as the identity (-0 of a sum, 1 of a product), and are folded:
+ *       for s = 64, 32, ..., 1:   lane[l] = lane[l] op lane[l + s]   for l < s
+ *   Lane 0 is the chunk's partial. The partials are a row of their own, reduced the same way, until
+ *   one is left. The empty sum is +0, the empty product 1.
+ *
+ * How a printed kernel uses this. Names below are those of f32; f64 has 64 at the end. `t` is any
+ * array that holds terms in logical order: the tensor itself where the term is the element as it
+ * is, else a buffer of X_CHUNK numbers that a loop over the points of the chunk fills (this loop
+ * computes every other inner value too, and vectorises).
+ *
+ *   sum, prod    n <= 1024:  v = x_sum_chunk(t, n)          n constant: straight code, no loop
+ *                any n:      x_fold f;  x_fold_begin(&f);
+ *                            each chunk: x_sum_push(&f, x_sum_chunk(t, m));   in order
+ *                            v = x_sum_end(&f);
+ *                threads:    part[c] = x_sum_chunk(t, m) for any chunk c;
+ *                            v = x_sum_row(part, n_chunks)
+ *                contiguous: v = x_sum_row(t, n)            does all of it
+ *   max, min     any pieces in any order:  v = x_max(v, x_max_row(t, m)), from x_max_first
+ *                (an empty max is refused before)
+ *   argmax,      x_arg a;  x_arg_begin(&a);  pieces in any order: x_argmax_push(&a, t, m, base),
+ *   argmin       base = index of t[0];  x_arg_join(&a, &b) of threads;  a.at is the first index
+ *   any, all, integer sums: plain loops; they have no order. A complex sum is one sum of each part.
+ *
+ * Columns (the reduced loop is an outer one in memory): `w` columns at a time, 64 to 256 of them;
+ *
+ *   float lane[128 * w];
+ *   each chunk: for i < m rows, for j < w: lane[(i % 128) * w + j] gets the term: the first 128
+ *               rows set it, later ones add (or multiply) it
+ *               x_sum_cols(lane, m < 128 ? m : 128, w, part + c * w);
+ *   x_sum_parts(part, n_chunks, w, lane);      leaves the w results in part[0 .. w)
+ *
+ * Scans are in exact_scan.h. Vectors of X_WIDE bytes are GCC's (gcc 12, clang); other languages
+ * have texts of their own for work-groups.
+ */
+#ifndef KERNELS_EXACT_REDUCE_H
+#define KERNELS_EXACT_REDUCE_H
+#ifdef X_VECTOR
+
+#pragma GCC diagnostic ignored "-Wpsabi" /* vectors are passed inline only */
+
+enum { X_LANES = 128, X_CHUNK = 1024 };
+
+#ifdef __AVX512F__
+#define X_WIDE 64
+#else
+#define X_WIDE                                                                                     \
+    32 /* gcc splits vectors that the processor has not: well if by two, badly if by four */
+#endif
+#define X_ROW_FN static __attribute__((noinline, unused))
+
+typedef float x_v __attribute__((vector_size(X_WIDE), aligned(4), may_alias));
+typedef double x_v64 __attribute__((vector_size(X_WIDE), aligned(8), may_alias));
+typedef float x_v4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef float x_v8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef double x_v4_64 __attribute__((vector_size(32), aligned(8), may_alias));
+typedef double x_v2_64 __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* The vector of numbers at p. (gcc copies 32 bytes by halves when told memcpy.) */
+#define X_GET(V, p)    (*(const V *)(p))
+#define X_PUT(V, p, v) (*(V *)(p) = (v))
+
+/* The numbers of one vector folded by halves. */
+#define X_FOLD_VECTORS(NAME, OP)                                                                   \
+    X_FN float NAME##_v8(x_v8 b)                                                                   \
+    {                                                                                              \
+        x_v4 c = __builtin_shufflevector(b, b, 0, 1, 2, 3)                                         \
+            OP __builtin_shufflevector(b, b, 4, 5, 6, 7);                                          \
+        return (c[0] OP c[2])OP(c[1] OP c[3]);                                                     \
+    }                                                                                              \
+    X_FN double NAME##_v4_64(x_v4_64 b)                                                            \
+    {                                                                                              \
+        return (b[0] OP b[2])OP(b[1] OP b[3]);                                                     \
+    }
+X_FOLD_VECTORS(x_sum, +)
+X_FOLD_VECTORS(x_prod, *)
+#if X_WIDE == 64
+#define X_FOLD_WIDE(NAME, OP)                                                                      \
+    X_FN float NAME##_v(x_v b)                                                                     \
+    {                                                                                              \
+        return NAME##_v8(__builtin_shufflevector(b, b, 0, 1, 2, 3, 4, 5, 6, 7)                     \
+                             OP __builtin_shufflevector(b, b, 8, 9, 10, 11, 12, 13, 14, 15));      \
+    }                                                                                              \
+    X_FN double NAME##_v64(x_v64 b)                                                                \
+    {                                                                                              \
+        return NAME##_v4_64(__builtin_shufflevector(b, b, 0, 1, 2, 3)                              \
+                                OP __builtin_shufflevector(b, b, 4, 5, 6, 7));                     \
+    }
+#else
+#define X_FOLD_WIDE(NAME, OP)                                                                      \
+    X_FN float NAME##_v(x_v b)                                                                     \
+    {                                                                                              \
+        return NAME##_v8(b);                                                                       \
+    }                                                                                              \
+    X_FN double NAME##_v64(x_v64 b)                                                                \
+    {                                                                                              \
+        return NAME##_v4_64(b);                                                                    \
+    }
+#endif
+X_FOLD_WIDE(x_sum, +)
+X_FOLD_WIDE(x_prod, *)
+
+/* Partials of higher levels: at most 1024 of each are kept; three levels hold rows to 2^40. */
+typedef struct {
+    float part[3][X_CHUNK];
+    i64 n[3], pushed;
+} x_fold;
+typedef struct {
+    double part[3][X_CHUNK];
+    i64 n[3], pushed;
+} x_fold64;
+X_FN void x_fold_begin(x_fold *f)
+{
+    f->n[0] = f->n[1] = f->n[2] = f->pushed = 0;
+}
+X_FN void x_fold_begin64(x_fold64 *f)
+{
+    f->n[0] = f->n[1] = f->n[2] = f->pushed = 0;
+}
+
+/* NAME: x_sum or x_prod; S: what its names end in; T, V: number and vector; OP, IDENTITY, EMPTY. */
+#define X_REDUCTION(NAME, S, T, V, OP, IDENTITY, EMPTY)                                            \
+    /* n <= 128 vectors' worth of lanes, of which all beyond n hold the identity: halves that */   \
+    /* consist of it are left out, for x op identity is x */                                       \
+    X_FN T NAME##_lanes##S(V *a, i64 n)                                                            \
+    {                                                                                              \
+        enum { K = X_WIDE / sizeof(T) };                                                           \
+        X_UNROLL for (i64 s = X_LANES / 2 / K; s; s /= 2) if (n > s * K)                           \
+            X_UNROLL for (i64 j = 0; j < s; j++) a[j] = a[j] OP a[j + s];                          \
+        return NAME##_v##S(a[0]);                                                                  \
+    }                                                                                              \
+    X_ROW_FN T NAME##_full##S(const T *t)                                                          \
+    {                                                                                              \
+        enum { K = X_WIDE / sizeof(T), N = X_LANES / K, G = N < 8 ? N : 8 };                       \
+        V a[N];                                                                                    \
+        for (i64 g = 0; g < N; g += G) {                                                           \
+            V b[G];                                                                                \
+            X_UNROLL for (i64 j = 0; j < G; j++) b[j] = X_GET(V, t + (g + j) * K);                 \
+            X_UNROLL for (i64 i = X_LANES; i < X_CHUNK; i += X_LANES)                              \
+                X_UNROLL for (i64 j = 0; j < G; j++) b[j] = b[j] OP X_GET(V, t + i + (g + j) * K); \
+            X_UNROLL for (i64 j = 0; j < G; j++) a[g + j] = b[j];                                  \
+        }                                                                                          \
+        return NAME##_lanes##S(a, X_LANES);                                                        \
+    }                                                                                              \
+    X_FN T NAME##_some##S(const T *t, i64 n)                                                       \
+    {                                                                                              \
+        enum { K = X_WIDE / sizeof(T), N = X_LANES / K };                                          \
+        V a[N];                                                                                    \
+        i64 used = n < X_LANES ? n : X_LANES, at = 0;                                              \
+        X_UNROLL for (i64 j = 0; j < N; j++) a[j] = IDENTITY(V);                                   \
+        X_UNROLL for (; at + X_LANES <= n; at += X_LANES) X_UNROLL for (i64 j = 0; j < N; j++)     \
+            a[j] = a[j] OP X_GET(V, t + at + j * K);                                               \
+        i64 j = 0;                                                                                 \
+        X_UNROLL for (; at + K <= n; at += K, j++) a[j] = a[j] OP X_GET(V, t + at);                \
+        if (at < n) {                                                                              \
+            V pad = IDENTITY(V);                                                                   \
+            __builtin_memcpy(&pad, t + at, (u64)(n - at) * sizeof(T));                             \
+            a[j] = a[j] OP pad;                                                                    \
+        }                                                                                          \
+        return NAME##_lanes##S(a, used);                                                           \
+    }                                                                                              \
+    X_ROW_FN T NAME##_any##S(const T *t, i64 n)                                                    \
+    {                                                                                              \
+        return NAME##_some##S(t, n);                                                               \
+    }                                                                                              \
+    /* 0 < n <= 1024 */                                                                            \
+    X_FN T NAME##_chunk##S(const T *t, i64 n)                                                      \
+    {                                                                                              \
+        if (n == X_CHUNK) return NAME##_full##S(t);                                                \
+        return __builtin_constant_p(n) ? NAME##_some##S(t, n) : NAME##_any##S(t, n);               \
+    }                                                                                              \
+    X_FN void NAME##_push##S(x_fold##S *f, T partial)                                              \
+    {                                                                                              \
+        f->part[0][f->n[0]++] = partial;                                                           \
+        f->pushed++;                                                                               \
+        for (i32 k = 0; k < 2 && f->n[k] == X_CHUNK; k++) {                                        \
+            f->part[k + 1][f->n[k + 1]++] = NAME##_full##S(f->part[k]);                            \
+            f->n[k] = 0;                                                                           \
+        }                                                                                          \
+    }                                                                                              \
+    /* levels are closed from below; the one with a single member holds the result */              \
+    X_ROW_FN T NAME##_end##S(x_fold##S *f)                                                         \
+    {                                                                                              \
+        i64 n = f->pushed;                                                                         \
+        if (n == 0) return (T)(EMPTY);                                                             \
+        for (i32 k = 0; k < 2; k++) {                                                              \
+            if (n == 1) return f->part[k][0];                                                      \
+            if (f->n[k]) f->part[k + 1][f->n[k + 1]++] = NAME##_any##S(f->part[k], f->n[k]);       \
+            n = (n + X_CHUNK - 1) / X_CHUNK;                                                       \
+        }                                                                                          \
+        return n == 1 ? f->part[2][0] : NAME##_any##S(f->part[2], f->n[2]);                        \
+    }                                                                                              \
+    X_ROW_FN T NAME##_row##S(const T *t, i64 n)                                                    \
+    {                                                                                              \
+        if (n == 0) return (T)(EMPTY);                                                             \
+        if (n <= X_CHUNK) return NAME##_chunk##S(t, n);                                            \
+        x_fold##S f;                                                                               \
+        x_fold_begin##S(&f);                                                                       \
+        i64 i = 0;                                                                                 \
+        for (; i + X_CHUNK <= n; i += X_CHUNK) NAME##_push##S(&f, NAME##_full##S(t + i));          \
+        if (i < n) NAME##_push##S(&f, NAME##_any##S(t + i, n - i));                                \
+        return NAME##_end##S(&f);                                                                  \
+    }                                                                                              \
+    /* lanes of w columns, lane[l * w + j], the first n of them in use, into out[0 .. w) */        \
+    X_ROW_FN void NAME##_cols##S(T *lane, i64 n, i64 w, T *out)                                    \
+    {                                                                                              \
+        for (i64 s = X_LANES / 2; s; s /= 2)                                                       \
+            for (i64 l = 0; l < s && l + s < n; l++)                                               \
+                for (i64 j = 0; j < w; j++)                                                        \
+                    lane[l * w + j] = lane[l * w + j] OP lane[(l + s) * w + j];                    \
+        for (i64 j = 0; j < w; j++) out[j] = lane[j];                                              \
+    }                                                                                              \
+    /* n >= 1 rows of partials, part[c * w + j], into part[0 .. w); lane: 128 w numbers */         \
+    X_ROW_FN void NAME##_parts##S(T *part, i64 n, i64 w, T *lane)                                  \
+    {                                                                                              \
+        for (; n > 1; n = (n + X_CHUNK - 1) / X_CHUNK)                                             \
+            for (i64 c = 0; c < n; c += X_CHUNK) {                                                 \
+                i64 m = n - c < X_CHUNK ? n - c : X_CHUNK;                                         \
+                for (i64 i = 0; i < m; i++) {                                                      \
+                    T *a = lane + (i % X_LANES) * w;                                               \
+                    const T *t = part + (c + i) * w;                                               \
+                    if (i < X_LANES)                                                               \
+                        for (i64 j = 0; j < w; j++) a[j] = t[j];                                   \
+                    else                                                                           \
+                        for (i64 j = 0; j < w; j++) a[j] = a[j] OP t[j];                           \
+                }                                                                                  \
+                NAME##_cols##S(lane, m < X_LANES ? m : X_LANES, w, part + c / X_CHUNK * w);        \
+            }                                                                                      \
+    }
+/* Of a number or vector type. (0 + -0 would be +0.) */
+#define X_MINUS_0(T) (-(T){0})
+#define X_ONE(T)     ((T){0} + 1)
+#define X_UNROLL     _Pragma("GCC unroll 16")
+X_REDUCTION(x_sum, , float, x_v, +, X_MINUS_0, 0.0)
+X_REDUCTION(x_sum, 64, double, x_v64, +, X_MINUS_0, 0.0)
+X_REDUCTION(x_prod, , float, x_v, *, X_ONE, 1.0)
+X_REDUCTION(x_prod, 64, double, x_v64, *, X_ONE, 1.0)
+
+/* max and min by the total order as signed integers, NaN outermost: folding has no order. */
+X_FN i32 x_max_key(float v)
+{
+    i32 b = (i32)x_asu(v), k = b ^ ((b >> 31) & 0x7fffffff);
+    return v == v ? k : 0x7fffffff;
+}
+X_FN float x_max_unkey(i32 k)
+{
+    return k == 0x7fffffff ? X_NAN : x_asf((u32)(k ^ ((k >> 31) & 0x7fffffff)));
+}
+X_FN i64 x_max_key64(double v)
+{
+    i64 b = (i64)x_asu64(v), k = b ^ ((b >> 63) & 0x7fffffffffffffffl);
+    return v == v ? k : 0x7fffffffffffffffl;
+}
+X_FN double x_max_unkey64(i64 k)
+{
+    return k == 0x7fffffffffffffffl ? X_NAN64
+                                    : x_asf64((u64)(k ^ ((k >> 63) & 0x7fffffffffffffffl)));
+}
+/* x_top_key is the key of the largest of n numbers, each times `sign` and plus `zero`: -0 keeps
+ * all, +0 makes -0 into +0. */
+#define X_ORDER(S, T, K, LEAST)                                                                    \
+    X_FN T x_max_first##S(void)                                                                    \
+    {                                                                                              \
+        return -X_INF##S;                                                                          \
+    }                                                                                              \
+    X_FN T x_min_first##S(void)                                                                    \
+    {                                                                                              \
+        return X_INF##S;                                                                           \
+    }                                                                                              \
+    X_FN K x_top_key##S(const T *t, i64 n, T sign, T zero)                                         \
+    {                                                                                              \
+        K r = LEAST;                                                                               \
+        for (i64 i = 0; i < n; i++) {                                                              \
+            K k = x_max_key##S(t[i] * sign + zero);                                                \
+            r = k > r ? k : r;                                                                     \
+        }                                                                                          \
+        return r;                                                                                  \
+    }                                                                                              \
+    X_ROW_FN T x_max_row##S(const T *t, i64 n)                                                     \
+    {                                                                                              \
+        return x_max_unkey##S(x_top_key##S(t, n, (T)1, (T)-0.0f));                                 \
+    }                                                                                              \
+    X_ROW_FN T x_min_row##S(const T *t, i64 n)                                                     \
+    {                                                                                              \
+        T m = x_max_unkey##S(x_top_key##S(t, n, (T)-1, (T)-0.0f));                                 \
+        return m != m ? m : -m;                                                                    \
+    }                                                                                              \
+    /* the chunk's top is found first, its place only where it is a new top */                     \
+    X_FN void x_arg_push##S(x_arg *a, const T *t, i64 n, i64 base, T sign)                         \
+    {                                                                                              \
+        for (i64 c = 0; c < n; c += X_CHUNK) {                                                     \
+            i64 m = n - c < X_CHUNK ? n - c : X_CHUNK, i = c;                                      \
+            K top = x_top_key##S(t + c, m, sign, (T)0);                                            \
+            if (top < a->key || (top == a->key && base + c > a->at)) continue;                     \
+            while (x_max_key##S(t[i] * sign + (T)0) != top) i++;                                   \
+            if (top == a->key && base + i > a->at) continue;                                       \
+            a->key = top;                                                                          \
+            a->at = base + i;                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    X_ROW_FN void x_argmax_push##S(x_arg *a, const T *t, i64 n, i64 base)                          \
+    {                                                                                              \
+        x_arg_push##S(a, t, n, base, (T)1);                                                        \
+    }                                                                                              \
+    X_ROW_FN void x_argmin_push##S(x_arg *a, const T *t, i64 n, i64 base)                          \
+    {                                                                                              \
+        x_arg_push##S(a, t, n, base, (T)-1);                                                       \
+    }
+/* The best so far: -0 equals +0, a NaN beats all, the lowest index wins ties. */
+typedef struct {
+    i64 key, at;
+} x_arg;
+X_FN void x_arg_begin(x_arg *a)
+{
+    a->key = -0x7fffffffffffffffl - 1;
+    a->at = 0x7fffffffffffffffl;
+}
+X_FN void x_arg_join(x_arg *a, const x_arg *b)
+{
+    if (b->key > a->key || (b->key == a->key && b->at < a->at)) *a = *b;
+}
+X_ORDER(, float, i32, -0x7fffffff - 1)
+X_ORDER(64, double, i64, -0x7fffffffffffffffl - 1)
+/* Integers are their own keys; argmin takes the complement. */
+X_FN void x_arg_value(x_arg *a, i64 key, i64 at)
+{
+    x_arg b;
+    b.key = key;
+    b.at = at;
+    x_arg_join(a, &b);
+}
+X_FN void x_argmax_push_i(x_arg *a, const i64 *t, i64 n, i64 base)
+{
+    for (i64 i = 0; i < n; i++) x_arg_value(a, t[i], base + i);
+}
+X_FN void x_argmin_push_i(x_arg *a, const i64 *t, i64 n, i64 base)
+{
+    for (i64 i = 0; i < n; i++) x_arg_value(a, ~t[i], base + i);
+}
+X_FN void x_argmax_push_u(x_arg *a, const u64 *t, i64 n, i64 base)
+{
+    for (i64 i = 0; i < n; i++) x_arg_value(a, (i64)(t[i] ^ 0x8000000000000000ul), base + i);
+}
+X_FN void x_argmin_push_u(x_arg *a, const u64 *t, i64 n, i64 base)
+{
+    for (i64 i = 0; i < n; i++) x_arg_value(a, (i64)(~t[i] ^ 0x8000000000000000ul), base + i);
+}
+
+#endif
+#endif

@@ -1,0 +1,52 @@
+/* nest_shape.h - the loops of a call as a kernel sees them: as few as possible, and by class.
+ *
+ * Loops of one point are left out; neighbours that continue one another in every array become one;
+ * loops of a flat nest (n_inner 0, not serial) are put in the order in which its first result lies
+ * in memory. What the nest asks of a point's place (LINEAR, COORD) takes part as "places": arrays
+ * that hold their own index, so that joining and sorting keep it right.
+ */
+#ifndef RUNTIME_NEST_SHAPE_H
+#define RUNTIME_NEST_SHAPE_H
+
+#include "runtime/nest.h"
+
+enum { SHAPE_PLACES = NEST_LOOPS + 1, SHAPE_ROWS = NEST_ARRAYS + SHAPE_PLACES };
+/* How a kernel's text says the length of the inner space. */
+enum shape_length {
+    SHAPE_NONE,  /* a flat nest */
+    SHAPE_LONG,  /* any number of chunks */
+    SHAPE_CHUNK, /* at most one chunk of 1024 */
+    SHAPE_KNOWN, /* one inner loop of at most SHAPE_SHORT points: a number in the text */
+};
+enum { SHAPE_SHORT = 256, SHAPE_CHUNK_POINTS = 1024 };
+
+/* Columns that a tiled kernel takes at once, at most SHAPE_PARTS chunks deep. */
+enum { SHAPE_TILE = 64, SHAPE_NARROW_TILE = 16, SHAPE_PARTS = 256 };
+
+struct nest_shape {
+    int n_outer, n_inner; /* loops; a flat nest has at least one outer loop */
+    int64_t size[NEST_LOOPS];
+    int n_rows;                             /* arrays, then places */
+    int64_t stride[SHAPE_ROWS][NEST_LOOPS]; /* elements */
+    int place[SHAPE_PLACES], n_places;      /* a loop's number, or -1: LINEAR */
+    /* Of the outer space, and of the inner one. A flat nest's last loop, and that of a tiled one,
+     * counts as columns (else 1), not in rows. */
+    int64_t rows, columns, points;
+    enum shape_length length;
+    int tile; /* columns of a tile where elements lie along the last outer loop; 0: not tiled */
+};
+void nest_shape(const struct nest *n, const struct nest_plan *p, struct nest_shape *out);
+/* The row of a place: loop `d`, or -1 for LINEAR. */
+int nest_shape_place(const struct nest *n, const struct nest_shape *s, int d);
+
+/* What a kernel's text depends on beside the nest: equal bytes, equal texts. */
+struct nest_class {
+    uint64_t nest; /* nest.id */
+    uint8_t n_outer, n_inner, length, tile;
+    int16_t known;                          /* points, where length is SHAPE_KNOWN */
+    uint8_t stride[SHAPE_ROWS][NEST_LOOPS]; /* 0, 1, 2: any other */
+};
+/* How many bytes of *out are in use. */
+size_t nest_class(const struct nest *n, const struct nest_shape *s, struct nest_class *out);
+
+#endif
