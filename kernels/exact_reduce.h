@@ -258,8 +258,8 @@ X_FN double x_max_unkey64(i64 k)
     return k == 0x7fffffffffffffffl ? X_NAN64
                                     : x_asf64((u64)(k ^ ((k >> 63) & 0x7fffffffffffffffl)));
 }
-/* x_top_key is the key of the largest of n numbers, each times `sign` and plus `zero`: -0 keeps all,
- * +0 makes -0 into +0. */
+/* x_top_key is the key of the largest of n numbers, each times `sign` and plus `zero`: -0 keeps
+ * all, +0 makes -0 into +0. */
 #define X_ORDER(S, T, K, LEAST)                                                                    \
     X_FN T x_max_first##S(void)                                                                    \
     {                                                                                              \

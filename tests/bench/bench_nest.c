@@ -22,6 +22,7 @@ struct bench {
     const char *name, *body, *by_hand; /* by hand: statements of a kernel over n rows of m */
     enum dtype in, out;
     int64_t rows, points; /* points 0: a flat nest over rows */
+    bool columns;         /* rows lie across memory */
 };
 
 static void must(enum err err)
@@ -80,7 +81,8 @@ enum { KB32 = 8192, MB64 = 1 << 24 };
          n,                                                                                        \
          0},                                                                                       \
     {                                                                                              \
-        "f32 to f64", "out = x", FLAT("float", "double", "x[i]"), DTYPE_F32, DTYPE_F64, n, 0       \
+        "f32 to f64", "out = x", FLAT("float", "double", "x_cast_f32_f64(x[i])"), DTYPE_F32,       \
+            DTYPE_F64, n, 0                                                                        \
     }
 #define SUM_ROWS(n, m)                                                                             \
     {                                                                                              \
@@ -98,6 +100,12 @@ static const struct bench benches[] = {
     SUM_ROWS(1024, 1024),
     SUM_ROWS(256, 4096),
     SUM_ROWS(1, MB64),
+    {"sum of columns", "out = sum(x)",
+     "const float *x = a->base[0]; float *o = a->base[2];\n"
+     "for (i64 r = 0; r < n; r++) o[r] = 0;\n"
+     "for (i64 i = 0; i < m; i++, x += n)\n"
+     "_Pragma(\"GCC ivdep\") for (i64 r = 0; r < n; r++) o[r] += x[r];",
+     DTYPE_F32, DTYPE_F32, 4096, 4096, true},
     {"max of rows", "out = amax(x)", ROWS("x[0]", "s = x[i] > s ? x[i] : s", "s"), DTYPE_F32,
      DTYPE_F32, 1024, 1024},
 };
@@ -130,6 +138,7 @@ static void make_nest(const struct bench *b, struct arena *arena, struct side *s
     for (int i = 0; i < 3; i++) {
         s->plan.lie[i].stride[0] = b->points && i < 2 ? b->points : 1;
         s->plan.lie[i].stride[1] = i < 2 && b->points;
+        if (b->columns && i < 2) s->plan.lie[i] = (struct nest_lie){.stride = {1, b->rows}};
     }
     s->run.nest = &s->nest;
     s->run.plan = &s->plan;
