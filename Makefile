@@ -239,4 +239,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(OBJECTS:.o=.d) $(O)/plumb.d
+-include $(OBJECTS:.o=.d) $(O)/plumb.d $(UNIT:=.d)

@@ -8,6 +8,7 @@ import threading
 import time
 
 COSTS = 10000  # calls between two reports of what recording cost
+HERE = os.path.dirname(os.path.abspath(__file__))
 WAITING = 4096  # calls that may wait for an earlier one to end
 
 
@@ -159,7 +160,7 @@ def without_own_frames(stack):
     kept, own = [], False
     for line in (stack or "").splitlines(True):
         if line.startswith("  File "):
-            own = __file__ in line
+            own = HERE in line
         if not own:
             kept.append(line)
     return "".join(kept) or None

@@ -60,8 +60,8 @@ TO_WHOLE(round_default, rintl)
 
 /* ---- activations ---- */
 
-REAL(relu, p->y = x[0] <= 0 ? 0 : x[0])
-INTEGER(relu, p->whole = i[0] <= 0 ? 0 : i[0])
+REAL(relu, p->y = x[0] < 0 ? 0 : x[0])
+INTEGER(relu, p->whole = i[0] < 0 ? 0 : i[0])
 ORACLE_FI(relu, relu)
 ORACLE_FI(relu_, relu)
 REAL(threshold_backward, p->y = x[1] <= x[2] ? 0 : x[0])
@@ -99,11 +99,15 @@ static long double tanh_argument(long double x)
 {
     return sqrtl(2 / PI) * (x + 0.044715L * x * x * x);
 }
+/* In f32 the tail is relative-accurate; in f64 the argument of the exponential is rounded, which
+ * its size magnifies. */
 static void gelu_real(struct point *p)
 {
     long double x = p->x[0];
     long double phi = by_tanh(p, 1) ? sigmoidl(2 * tanh_argument(x)) : normal_cdf(x);
     p->y = isinf(x) && x < 0 ? -0.0L : x * phi;
+    if (oracle_roundoff(p->compute) < 0x1p-40L && p->y != 0)
+        p->mag = fabsl(p->y) * (1 + x * x + fabsl(by_tanh(p, 1) ? 2 * tanh_argument(x) : 0));
 }
 ORACLE_F(gelu, gelu)
 

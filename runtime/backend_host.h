@@ -12,9 +12,9 @@ int64_t host_now(void);
 enum err host_digest(const struct view *v, const void *p, int threads, struct digest_stats *stats,
                      uint64_t *out);
 
-/* What the oracle gives for a call whose results are made, before any of them is computed: results
- * in `out`; what is written and no result in the arrays of value[]. Release it, after a failure too.
- */
+/* What the oracle gives for a call whose results are made, before any of them is computed:
+ * results in `out`; what is written and no result in the arrays of value[]. Release it, after a
+ * failure too. */
 struct ref_values {
     struct oracle_array *array, *out; /* owned; arguments (lists spread), then results */
     int n_arrays;

@@ -4,38 +4,13 @@
  * meets; alone it takes the compute type of the nest. Depth, nodes and names are limited: a body
  * may come from outside.
  */
-#include "runtime/nest_fn.h"
-#include "runtime/nest_make.h"
+#include "runtime/nest_words.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH = 100, NAME_SIZE = 32, LOCALS = 64 };
-
-/* A value on its way: a node, or a number that has no type yet. */
-struct value {
-    int node; /* -1: a number */
-    double r;
-    int64_t i;
-    bool whole;
-};
-struct reader {
-    struct nest_maker *m;
-    const char *p;
-    int depth;
-    struct {
-        char name[NAME_SIZE];
-        struct value value;
-    } local[LOCALS];
-    int n_locals;
-};
-
-static enum err bad(const struct reader *r, const char *what)
-{
-    const char *body = r->m->spec->body;
-    FAIL(ERR_USAGE, "%s at byte %d of the body \"%s\"", what, (int)(r->p - body), body);
-}
+enum { DEPTH = 100 };
 
 static void blanks(struct reader *r)
 {
@@ -65,89 +40,20 @@ static enum err name(struct reader *r, char out[NAME_SIZE])
     int n = 0;
     blanks(r);
     for (; is_letter(*r->p) || (n && is_digit(*r->p)); r->p++) {
-        if (n + 1 == NAME_SIZE) return bad(r, "a name is too long");
+        if (n + 1 == NAME_SIZE) return nest_bad(r, "a name is too long");
         out[n++] = *r->p;
     }
     out[n] = 0;
-    return n ? ERR_OK : bad(r, "a name or a number is missing");
-}
-
-/* ---- types ---- */
-
-static enum nest_type type_of(const struct reader *r, const struct value *v)
-{
-    return r->m->node[v->node].type;
-}
-
-static bool is_whole(enum nest_type type)
-{
-    return type == NEST_I64 || type == NEST_U64 || type == NEST_B;
-}
-
-/* The value as a node of that type; only numbers change theirs. */
-static enum err settle(struct reader *r, struct value *v, enum nest_type type)
-{
-    struct nest_node n = {.kind = NEST_CONST, .type = type};
-    bool single = type == NEST_F32 || type == NEST_C64;
-    if (v->node >= 0) return ERR_OK;
-    if (is_whole(type) && !v->whole) return bad(r, "a number with a fraction meets an integer");
-    if (type == NEST_B) n.value.i = v->i != 0;
-    else if (is_whole(type)) n.value.i = v->i;
-    else n.value.r = single ? (double)(float)v->r : v->r;
-    if (!is_whole(type) && n.value.r != n.value.r) n.value.r = __builtin_nan("");
-    return nest_add(r->m, &n, &v->node);
-}
-
-/* The value as a node of that type, or an error that says what asks for it. */
-static enum err want(struct reader *r, struct value *v, enum nest_type type, const char *who)
-{
-    TRY(settle(r, v, type));
-    if (type_of(r, v) == type) return ERR_OK;
-    FAIL(ERR_USAGE, "%s takes %s, not %s, before byte %d of the body \"%s\"", who,
-         nest_type_name(type), nest_type_name(type_of(r, v)), (int)(r->p - r->m->spec->body),
-         r->m->spec->body);
-}
-
-/* All of one type: that of the first which has one, else the compute type. */
-static enum err meet(struct reader *r, struct value *v, int n, const char *who)
-{
-    enum nest_type type = r->m->compute;
-    for (int i = n - 1; i >= 0; i--)
-        if (v[i].node >= 0) type = type_of(r, &v[i]);
-    for (int i = 0; i < n; i++) TRY(want(r, &v[i], type, who));
-    return ERR_OK;
+    return n ? ERR_OK : nest_bad(r, "a name or a number is missing");
 }
 
 /* ---- calls ---- */
-
-static enum err call(struct reader *r, const char *f, struct value *arg, int n, struct value *out)
-{
-    int fn = nest_fn_find(f), first = !strcmp(f, "where");
-    if (fn < 0) FAIL(ERR_USAGE, "there is no function \"%s\"; see kernels/scalar.def", f);
-    if (n != nest_fn_row(fn)->n_args)
-        FAIL(ERR_USAGE, "function %s takes %d arguments, not %d, in the body \"%s\"", f,
-             nest_fn_row(fn)->n_args, n, r->m->spec->body);
-    struct nest_node node = {.kind = NEST_CALL, .index = fn, .n_args = n};
-    if (first) TRY(want(r, &arg[0], NEST_B, "the condition of where"));
-    TRY(meet(r, arg + first, n - first, f));
-    for (int i = 0; i < n; i++) node.arg[i] = arg[i].node;
-    enum nest_type type = type_of(r, &arg[first]);
-    if (!nest_fn_type(fn, type, &node.type))
-        FAIL(ERR_USAGE, "function %s does not take %s, in the body \"%s\"", f, nest_type_name(type),
-             r->m->spec->body);
-    if (r->m->spec->exact && !nest_fn_is_exact(fn, type))
-        FAIL(ERR_UNSUPPORTED,
-             "%s of %s is not the same bits on every machine (docs/exact.md): "
-             "determinism \"exact\" refuses it, \"run\" takes it",
-             f, nest_type_name(type));
-    return nest_add(r->m, &node, &out->node);
-}
 
 static enum err operate(struct reader *r, const char *f, struct value a, struct value b,
                         struct value *out)
 {
     struct value arg[2] = {a, b};
-    return call(r, f, arg, 2, out);
+    return nest_call(r, f, arg, 2, out);
 }
 
 static enum err expression(struct reader *r, struct value *out);
@@ -155,13 +61,13 @@ static enum err expression(struct reader *r, struct value *out);
 static enum err arguments(struct reader *r, struct value *arg, int *n)
 {
     *n = 0;
-    if (!take(r, "(")) return bad(r, "\"(\" is missing");
+    if (!take(r, "(")) return nest_bad(r, "\"(\" is missing");
     while (!take(r, ")")) {
-        if (*n == NEST_NODE_ARGS) return bad(r, "too many arguments");
+        if (*n == NEST_NODE_ARGS) return nest_bad(r, "too many arguments");
         TRY(expression(r, &arg[(*n)++]));
         if (!take(r, ",")) {
             blanks(r);
-            if (*r->p != ')') return bad(r, "\",\" or \")\" is missing");
+            if (*r->p != ')') return nest_bad(r, "\",\" or \")\" is missing");
         }
     }
     return ERR_OK;
@@ -206,7 +112,14 @@ static enum err load(struct reader *r, int array, const struct value *at, int n,
         FAIL(ERR_USAGE, "\"%s\" is read at %d computed positions, not %d, in the body \"%s\"",
              x->name, x->n_indexed, n, r->m->spec->body);
     for (int i = 0; i < n; i++) node.arg[i] = at[i].node;
-    return nest_add(r->m, &node, &out->node);
+    TRY(nest_add(r->m, &node, &out->node));
+    if (!x->rounds) return ERR_OK;
+    struct nest_node round = {.kind = NEST_ROUND,
+                              .type = node.type,
+                              .n_args = 1,
+                              .arg = {out->node},
+                              .dtype = r->m->spec->compute};
+    return nest_add(r->m, &round, &out->node);
 }
 
 /* ", i, j )": as many positions as there are. */
@@ -214,17 +127,17 @@ static enum err positions(struct reader *r, struct value *at, int *n)
 {
     *n = 0;
     while (take(r, ",")) {
-        if (*n == NEST_INDICES) return bad(r, "too many positions");
+        if (*n == NEST_INDICES) return nest_bad(r, "too many positions");
         TRY(expression(r, &at[*n]));
-        TRY(want(r, &at[(*n)++], NEST_I64, "a position"));
+        TRY(nest_want(r, &at[(*n)++], NEST_I64, "a position"));
     }
-    return take(r, ")") ? ERR_OK : bad(r, "\")\" is missing");
+    return take(r, ")") ? ERR_OK : nest_bad(r, "\")\" is missing");
 }
 
 static enum err array_name(struct reader *r, bool written, int *out)
 {
     char x[NAME_SIZE];
-    if (!take(r, "(")) return bad(r, "\"(\" is missing");
+    if (!take(r, "(")) return nest_bad(r, "\"(\" is missing");
     TRY(name(r, x));
     *out = array_of(r, x, written);
     if (*out < 0) *out = array_of(r, x, !written);
@@ -247,7 +160,7 @@ static enum err small_number(struct reader *r, int n, const char *what, int *out
     char *end;
     blanks(r);
     long d = strtol(r->p, &end, 10);
-    if (end == r->p || d < 0 || d >= n) return bad(r, what);
+    if (end == r->p || d < 0 || d >= n) return nest_bad(r, what);
     r->p = end;
     *out = (int)d;
     return ERR_OK;
@@ -256,9 +169,9 @@ static enum err small_number(struct reader *r, int n, const char *what, int *out
 /* size(d), at(d): the loop is a plain number. */
 static enum err loop_number(struct reader *r, int n_loops, int *out)
 {
-    if (!take(r, "(")) return bad(r, "\"(\" is missing");
+    if (!take(r, "(")) return nest_bad(r, "\"(\" is missing");
     TRY(small_number(r, n_loops, "the number of a loop is missing", out));
-    return take(r, ")") ? ERR_OK : bad(r, "\")\" is missing");
+    return take(r, ")") ? ERR_OK : nest_bad(r, "\")\" is missing");
 }
 
 /* xsize(x), xsize(x, d) */
@@ -268,11 +181,11 @@ static enum err extent(struct reader *r, struct value *out)
     int d = 0;
     TRY(array_name(r, false, &n.index));
     int have = r->m->spec->array[n.index].n_indexed;
-    if (!have) return bad(r, "xsize of a tensor without computed positions");
+    if (!have) return nest_bad(r, "xsize of a tensor without computed positions");
     if (take(r, ","))
         TRY(small_number(r, have, "the number of a computed position is missing", &d));
     n.value.i = d;
-    if (!take(r, ")")) return bad(r, "\")\" is missing");
+    if (!take(r, ")")) return nest_bad(r, "\")\" is missing");
     return nest_add(r->m, &n, &out->node);
 }
 
@@ -321,126 +234,14 @@ static enum err plain_name(struct reader *r, const char *word, struct value *out
          (int)(r->p - r->m->spec->body), r->m->spec->body);
 }
 
-/* ---- reductions, scans, conversions, random numbers ---- */
-
-static const struct {
-    const char *name;
-    int fold;
-    bool scans;
-} folds[] = {{"sum", NEST_SUM, false},       {"prod", NEST_PROD, false},
-             {"amax", NEST_MAX, false},      {"amin", NEST_MIN, false},
-             {"any", NEST_ANY, false},       {"all", NEST_ALL, false},
-             {"argmax", NEST_ARGMAX, false}, {"argmin", NEST_ARGMIN, false},
-             {"cumsum", NEST_SUM, true},     {"cumprod", NEST_PROD, true}};
-
-static bool is_complex(enum nest_type type)
-{
-    return type == NEST_C64 || type == NEST_C128;
-}
-
-/* Truth values are counted as integers and complex numbers have no order. */
-static bool folds_type(int fold, enum nest_type type)
-{
-    switch (fold) {
-    case NEST_ANY:
-    case NEST_ALL: return type == NEST_B;
-    case NEST_SUM:
-    case NEST_PROD: return type != NEST_B;
-    default: return !is_complex(type);
-    }
-}
-
-static enum err fold(struct reader *r, size_t which, struct value *arg, int n, struct value *out)
-{
-    int f = folds[which].fold;
-    bool truth = f == NEST_ANY || f == NEST_ALL, place = f == NEST_ARGMAX || f == NEST_ARGMIN;
-    struct nest_node node = {.kind = folds[which].scans ? NEST_SCAN : NEST_REDUCE,
-                             .index = f,
-                             .n_args = 1,
-                             .level = NEST_INNER};
-    if (n != 1) return bad(r, "a reduction of other than one argument");
-    if (!r->m->spec->n_inner) return bad(r, "a reduction in a nest without inner loops");
-    TRY(settle(r, arg, truth ? NEST_B : r->m->compute));
-    if (!folds_type(f, type_of(r, arg)))
-        FAIL(ERR_USAGE, "%s does not take %s, in the body \"%s\"", folds[which].name,
-             nest_type_name(type_of(r, arg)), r->m->spec->body);
-    node.arg[0] = arg->node;
-    node.type = place ? NEST_I64 : type_of(r, arg);
-    return nest_add(r->m, &node, &out->node);
-}
-
-static enum err cast(struct reader *r, enum nest_type type, struct value *arg, int n,
-                     struct value *out)
-{
-    if (n != 1) return bad(r, "a conversion of other than one argument");
-    if (arg->node < 0 && !(is_whole(type) && !arg->whole)) {
-        *out = *arg;
-        return settle(r, out, type);
-    }
-    TRY(settle(r, arg, NEST_F64)); /* a number with a fraction, to be cut */
-    *out = *arg;
-    if (type_of(r, arg) == type) return ERR_OK;
-    struct nest_node node = {.kind = NEST_CAST, .type = type, .n_args = 1, .arg = {arg->node}};
-    return nest_add(r->m, &node, &out->node);
-}
-
-/* to_i64(x), to_bf16(x), to_compute(x). *found: whether the word is one of these. */
-static enum err conversion(struct reader *r, const char *word, struct value *arg, int n,
-                           struct value *out, bool *found)
-{
-    enum dtype dtype = DTYPE_NONE;
-    *found = !strncmp(word, "to_", 3);
-    if (!*found) return ERR_OK;
-    if (!strcmp(word, "to_compute")) return cast(r, r->m->compute, arg, n, out);
-    for (int t = DTYPE_NONE + 1; t < DTYPE_END; t++)
-        if (!strcmp(dtype_name((enum dtype)t), word + 3)) dtype = (enum dtype)t;
-    if (!dtype) FAIL(ERR_USAGE, "there is no conversion \"%s\"", word);
-    TRY(cast(r, nest_type_of(dtype), arg, n, out));
-    struct nest_node node = {.kind = NEST_ROUND,
-                             .type = nest_type_of(dtype),
-                             .n_args = 1,
-                             .arg = {out->node},
-                             .dtype = dtype};
-    return nest_type_dtype(node.type) == dtype ? ERR_OK : nest_add(r->m, &node, &out->node);
-}
-
-/* uniform(i), normal(i), word(i, w) */
-static enum err random_number(struct reader *r, enum nest_random kind, struct value *arg, int n,
-                              struct value *out)
-{
-    bool wide = r->m->compute == NEST_F64 || r->m->compute == NEST_C128;
-    struct nest_node node = {.kind = NEST_RANDOM, .index = kind, .n_args = 1};
-    if (n != 1 + (kind == NEST_WORD)) return bad(r, "a random number of other arguments");
-    if (kind == NEST_WORD) {
-        if (arg[1].node >= 0 || !arg[1].whole || arg[1].i < 0 || arg[1].i > 3)
-            return bad(r, "the second argument of word is a number from 0 to 3; other");
-        node.index += (int)arg[1].i;
-    }
-    TRY(want(r, arg, NEST_I64, "a counter"));
-    node.type = kind == NEST_WORD ? NEST_I64 : wide ? NEST_F64 : NEST_F32;
-    node.arg[0] = arg->node;
-    return nest_add(r->m, &node, &out->node);
-}
-
-static const struct {
-    const char *name;
-    enum nest_random kind;
-} randoms[] = {{"uniform", NEST_UNIFORM}, {"normal", NEST_NORMAL}, {"word", NEST_WORD}};
-
 static enum err function(struct reader *r, const char *word, struct value *out)
 {
     struct value arg[NEST_NODE_ARGS];
     int n;
-    bool found;
     if (!strcmp(word, "load")) return load_at(r, out);
     if (!strcmp(word, "xsize")) return extent(r, out);
     TRY(arguments(r, arg, &n));
-    for (size_t i = 0; i < sizeof folds / sizeof *folds; i++)
-        if (!strcmp(folds[i].name, word)) return fold(r, i, arg, n, out);
-    for (size_t i = 0; i < sizeof randoms / sizeof *randoms; i++)
-        if (!strcmp(randoms[i].name, word)) return random_number(r, randoms[i].kind, arg, n, out);
-    TRY(conversion(r, word, arg, n, out, &found));
-    return found ? ERR_OK : call(r, word, arg, n, out);
+    return nest_word(r, word, arg, n, out);
 }
 
 /* ---- expressions ---- */
@@ -454,7 +255,7 @@ static enum err number(struct reader *r, struct value *out)
     bool fits = !errno;
     out->r = strtod(r->p, &end);
     out->whole = end == end_int;
-    if (out->whole && !fits) return bad(r, "a number beyond 64 bits");
+    if (out->whole && !fits) return nest_bad(r, "a number beyond 64 bits");
     r->p = end;
     return ERR_OK;
 }
@@ -466,7 +267,7 @@ static enum err primary(struct reader *r, struct value *out)
     if (is_digit(*r->p)) return number(r, out);
     if (take(r, "(")) {
         TRY(expression(r, out));
-        return take(r, ")") ? ERR_OK : bad(r, "\")\" is missing");
+        return take(r, ")") ? ERR_OK : nest_bad(r, "\")\" is missing");
     }
     TRY(name(r, word));
     blanks(r);
@@ -485,7 +286,7 @@ static enum err primary(struct reader *r, struct value *out)
 
 static enum err unary(struct reader *r, struct value *out)
 {
-    if (++r->depth > DEPTH) return bad(r, "expressions are nested too deep");
+    if (++r->depth > DEPTH) return nest_bad(r, "expressions are nested too deep");
     enum err err;
     blanks(r);
     if (*r->p == '-') {
@@ -495,13 +296,13 @@ static enum err unary(struct reader *r, struct value *out)
             out->r = -out->r; /* of 0 too: what becomes a float is -0 */
             out->i = (int64_t) - (uint64_t)out->i;
         } else if (!err) {
-            err = call(r, "neg", out, 1, out);
+            err = nest_call(r, "neg", out, 1, out);
         }
     } else if (*r->p == '!' && r->p[1] != '=') {
         r->p++;
         err = unary(r, out);
-        if (!err) err = settle(r, out, NEST_B);
-        if (!err) err = call(r, "not", out, 1, out);
+        if (!err) err = nest_settle(r, out, NEST_B);
+        if (!err) err = nest_call(r, "not", out, 1, out);
     } else {
         err = primary(r, out);
     }
@@ -542,14 +343,14 @@ static enum err binary(struct reader *r, int rank, struct value *out)
 static enum err expression(struct reader *r, struct value *out)
 {
     struct value arg[3];
-    if (++r->depth > DEPTH) return bad(r, "expressions are nested too deep");
+    if (++r->depth > DEPTH) return nest_bad(r, "expressions are nested too deep");
     TRY(binary(r, 0, &arg[0]));
     *out = arg[0];
     if (take(r, "?")) {
         TRY(expression(r, &arg[1]));
-        if (!take(r, ":")) return bad(r, "\":\" is missing");
+        if (!take(r, ":")) return nest_bad(r, "\":\" is missing");
         TRY(expression(r, &arg[2]));
-        TRY(call(r, "where", arg, 3, out));
+        TRY(nest_call(r, "where", arg, 3, out));
     }
     r->depth--;
     return ERR_OK;
@@ -566,8 +367,8 @@ static enum err store(struct reader *r, int array, struct value *v, const struct
     if (n != x->n_indexed)
         FAIL(ERR_USAGE, "\"%s\" is stored at %d computed positions, not %d, in the body \"%s\"",
              x->name, x->n_indexed, n, r->m->spec->body);
-    TRY(settle(r, v, enters(r, array)));
-    node.type = type_of(r, v);
+    TRY(nest_settle(r, v, enters(r, array)));
+    node.type = nest_value_type(r, v);
     node.arg[0] = v->node;
     for (int i = 0; i < n; i++) node.arg[1 + i] = at[i].node;
     return nest_add(r->m, &node, &unused);
@@ -578,9 +379,9 @@ static enum err store_at(struct reader *r)
     struct value at[NEST_INDICES], v;
     int n, array;
     TRY(array_name(r, true, &array));
-    if (!r->m->spec->array[array].written) return bad(r, "a store into an argument");
+    if (!r->m->spec->array[array].written) return nest_bad(r, "a store into an argument");
     TRY(positions(r, at, &n));
-    if (!take(r, "=")) return bad(r, "\"=\" is missing");
+    if (!take(r, "=")) return nest_bad(r, "\"=\" is missing");
     TRY(expression(r, &v));
     return store(r, array, &v, at, n);
 }
@@ -588,7 +389,7 @@ static enum err store_at(struct reader *r)
 /* A later value of a name takes the place of an earlier one. */
 static enum err remember(struct reader *r, const char *word, struct value v)
 {
-    if (r->n_locals == LOCALS) return bad(r, "too many local names");
+    if (r->n_locals == LOCALS) return nest_bad(r, "too many local names");
     strcpy(r->local[r->n_locals].name, word);
     r->local[r->n_locals++].value = v;
     return ERR_OK;
@@ -601,7 +402,7 @@ static enum err statement(struct reader *r)
     TRY(name(r, word));
     blanks(r);
     if (!strcmp(word, "store") && *r->p == '(') return store_at(r);
-    if (!take(r, "=")) return bad(r, "\"=\" is missing");
+    if (!take(r, "=")) return nest_bad(r, "\"=\" is missing");
     TRY(expression(r, &v));
     int array = array_of(r, word, true);
     if (array >= 0) TRY(store(r, array, &v, NULL, 0));
@@ -621,7 +422,7 @@ enum err nest_parse(struct nest_maker *m)
         err = statement(r);
     } while (!err && take(r, ";"));
     blanks(r);
-    if (!err && *r->p) err = bad(r, "\";\" is missing");
+    if (!err && *r->p) err = nest_bad(r, "\";\" is missing");
     free(r);
     return err;
 }

@@ -131,25 +131,25 @@ static const char *body_of(const struct op_call *c)
 struct each {
     struct op_nest nest;
     struct nest_plan plan;
-    const struct view_shape *shape;
+    struct plan_space space;
 };
 
-static void each_begin(struct each *e, const char *body, const struct plumb_tensor *t)
+/* inner: as in plan_begin */
+static void each_begin(struct each *e, const char *body, const struct plumb_tensor *t,
+                       unsigned inner)
 {
     memset(e, 0, sizeof *e);
     e->nest = (struct op_nest){.body = body, .compute = t->view.dtype, .plan = &e->plan};
-    e->shape = &t->view.shape;
-    e->plan.n_outer = t->view.shape.n;
-    memcpy(e->plan.size, t->view.shape.size, sizeof e->plan.size);
+    plan_begin(&e->space, &e->plan, &t->view.shape, inner);
 }
 
-static enum err each_array(struct each *e, const char *name, struct plumb_tensor *t, bool written)
+static void each_array(struct each *e, const char *name, struct plumb_tensor *t, bool written)
 {
     int i = e->nest.n_read + e->nest.n_written;
     e->nest.tensor[i] = t;
     e->nest.name[i] = name;
     *(written ? &e->nest.n_written : &e->nest.n_read) += 1;
-    return plan_array(&e->plan, &t->view, e->shape);
+    plan_add(&e->space, &t->view);
 }
 
 static void each_value(struct each *e, const char *name, struct op_value v)
@@ -166,19 +166,19 @@ static enum err run_member(struct op_call *c, const char *body, int k)
 {
     struct each e;
     struct plumb_tensor *self = c->arg[0].ts[k];
-    each_begin(&e, body, self);
+    each_begin(&e, body, self, 0);
     for (int i = 0; i < c->op->s.n_params; i++) {
         const struct op_value *v = &c->arg[i];
         const char *name = c->op->s.param[i].name;
-        if (v->kind == OP_TENSORS) TRY(each_array(&e, name, v->ts[k], false));
-        if (v->kind == OP_TENSOR) TRY(each_array(&e, name, v->t, false));
+        if (v->kind == OP_TENSORS) each_array(&e, name, v->ts[k], false);
+        if (v->kind == OP_TENSOR) each_array(&e, name, v->t, false);
         if (v->kind == OP_SCALAR) each_value(&e, name, *v);
     }
     if (!strcmp(body, "out = src")) {
         e.nest.compute = c->arg[1].ts[k]->view.dtype;
         e.plan.own[0] = true;
     }
-    TRY(each_array(&e, "out", c->member ? c->result[k] : self, true));
+    each_array(&e, "out", c->member ? c->result[k] : self, true);
     return op_nest_run(c, &e.nest);
 }
 
@@ -222,15 +222,10 @@ enum err run_foreach_norm(struct op_call *c)
     for (int k = 0; k < c->n_results; k++) {
         struct each e;
         struct plumb_tensor *self = c->arg[0].ts[k];
-        each_begin(&e, norm_body(c->arg[1].r), self);
-        e.plan.n_outer = 0;
-        e.plan.n_inner = self->view.shape.n;
+        each_begin(&e, norm_body(c->arg[1].r), self, PLAN_FROM(0));
         if (c->arg[2].kind) e.nest.compute = (enum dtype)c->arg[2].i;
-        TRY(each_array(&e, "self", self, false));
-        e.nest.tensor[1] = c->result[k];
-        e.nest.name[1] = "out";
-        e.nest.n_written = 1;
-        e.plan.n_arrays = 2;
+        each_array(&e, "self", self, false);
+        each_array(&e, "out", c->result[k], true);
         TRY(op_nest_run(c, &e.nest));
     }
     return ERR_OK;
@@ -290,12 +285,10 @@ static enum err bias_corrections(struct op_call *c, int k, struct plumb_tensor *
     TRY(op_scratch(c, DTYPE_F64, &none, first));
     TRY(op_scratch(c, DTYPE_F64, &none, second));
     each_begin(&e, "out = -expm1(step * log(beta1)); out1 = sqrt(-expm1(step * log(beta2)))",
-               *first);
-    e.nest.tensor[0] = step;
-    e.nest.name[0] = "step";
-    e.nest.n_read = e.plan.n_arrays = 1;
-    TRY(each_array(&e, "out", *first, true));
-    TRY(each_array(&e, "out1", *second, true));
+               *first, 0);
+    each_array(&e, "step", step, false);
+    each_array(&e, "out", *first, true);
+    each_array(&e, "out1", *second, true);
     each_real(&e, "beta1", c->arg[op_arg(c, "beta1")].r);
     each_real(&e, "beta2", c->arg[op_arg(c, "beta2")].r);
     return op_nest_run(c, &e.nest);
@@ -336,18 +329,18 @@ static enum err adam_member(struct op_call *c, bool adamw, bool amsgrad, int k)
     struct each e;
     struct plumb_tensor *bias1, *bias2, *self = c->arg[SELF].ts[k];
     TRY(bias_corrections(c, k, &bias1, &bias2));
-    each_begin(&e, adam_bodies[adamw][amsgrad], self);
-    TRY(each_array(&e, "self", self, false));
-    TRY(each_array(&e, "grad", c->arg[GRADS].ts[k], false));
-    TRY(each_array(&e, "first", c->arg[FIRST].ts[k], false));
-    TRY(each_array(&e, "second", c->arg[SECOND].ts[k], false));
-    if (amsgrad) TRY(each_array(&e, "largest", c->arg[LARGEST].ts[k], false));
-    TRY(each_array(&e, "bias1", bias1, false));
-    TRY(each_array(&e, "bias2", bias2, false));
-    TRY(each_array(&e, "out", self, true));
-    TRY(each_array(&e, "out1", c->arg[FIRST].ts[k], true));
-    TRY(each_array(&e, "out2", c->arg[SECOND].ts[k], true));
-    if (amsgrad) TRY(each_array(&e, "out3", c->arg[LARGEST].ts[k], true));
+    each_begin(&e, adam_bodies[adamw][amsgrad], self, 0);
+    each_array(&e, "self", self, false);
+    each_array(&e, "grad", c->arg[GRADS].ts[k], false);
+    each_array(&e, "first", c->arg[FIRST].ts[k], false);
+    each_array(&e, "second", c->arg[SECOND].ts[k], false);
+    if (amsgrad) each_array(&e, "largest", c->arg[LARGEST].ts[k], false);
+    each_array(&e, "bias1", bias1, false);
+    each_array(&e, "bias2", bias2, false);
+    each_array(&e, "out", self, true);
+    each_array(&e, "out1", c->arg[FIRST].ts[k], true);
+    each_array(&e, "out2", c->arg[SECOND].ts[k], true);
+    if (amsgrad) each_array(&e, "out3", c->arg[LARGEST].ts[k], true);
     adam_numbers(c, adamw, &e);
     return op_nest_run(c, &e.nest);
 }
@@ -389,12 +382,12 @@ static enum err sgd_member(struct op_call *c, bool moves, int k)
 {
     struct each e;
     struct plumb_tensor *self = c->arg[SELF].ts[k];
-    each_begin(&e, sgd_body(c, moves), self);
-    TRY(each_array(&e, "self", self, false));
-    TRY(each_array(&e, "grad", c->arg[GRADS].ts[k], false));
-    if (moves) TRY(each_array(&e, "buffer", c->arg[BUFFERS].ts[k], false));
-    TRY(each_array(&e, "out", self, true));
-    if (moves) TRY(each_array(&e, "out1", c->arg[BUFFERS].ts[k], true));
+    each_begin(&e, sgd_body(c, moves), self, 0);
+    each_array(&e, "self", self, false);
+    each_array(&e, "grad", c->arg[GRADS].ts[k], false);
+    if (moves) each_array(&e, "buffer", c->arg[BUFFERS].ts[k], false);
+    each_array(&e, "out", self, true);
+    if (moves) each_array(&e, "out1", c->arg[BUFFERS].ts[k], true);
     each_real(&e, "sign", c->arg[op_arg(c, "maximize")].i ? -1 : 1);
     each_real(&e, "decay", number(c, "weight_decay"));
     each_real(&e, "lr", number(c, "lr"));

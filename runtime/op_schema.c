@@ -163,6 +163,10 @@ static enum err default_value(struct reader *r, struct op_param *p)
         return ERR_OK;
     }
     blanks(r);
+    if (p->kind == OP_NONE) { /* contiguous_format, and the like: taken as None */
+        char name[32];
+        return word(r, name, sizeof name);
+    }
     if (*r->p == '\'' || *r->p == '"') return default_text(r, p);
     return default_number(r, p);
 }

@@ -39,6 +39,17 @@ enum err op_promote(const struct op_call *c, unsigned args, enum dtype *out)
     return err ? err_wrap(err, "%s: ", c->op->s.name) : ERR_OK;
 }
 
+/* A factor that has a default (alpha, value) takes no part. */
+static unsigned that_promote(const struct op_call *c)
+{
+    unsigned args = 0;
+    for (int i = 0; i < c->op->s.n_params; i++) {
+        const struct op_param *p = &c->op->s.param[i];
+        if (p->kind != OP_SCALAR || p->optional || !p->has_default) args |= 1u << i;
+    }
+    return args;
+}
+
 static unsigned bit_of(enum dtype t)
 {
     switch (dtype_kind(t)) {
@@ -103,7 +114,7 @@ enum err op_types_resolve(struct op_call *c)
     enum dtype r;
     if (rule == OP_T_OWN) return ERR_OK;
     bool promotes = rule == OP_T_PROMOTE || rule == OP_T_FLOAT || rule == OP_T_COMPARE;
-    if (promotes) TRY(op_promote(c, ~0u, &c->compute));
+    if (promotes) TRY(op_promote(c, that_promote(c), &c->compute));
     else TRY(same(c));
     TRY(op_check_dtype(c, first_tensor(c), c->compute, c->op->dtypes));
     bool discrete = dtype_is_integer(c->compute) || c->compute == DTYPE_B8;

@@ -17,7 +17,8 @@
  */
 #include "runtime/print_c.h"
 
-#include "runtime/print_c_node.h"
+#include "runtime/print_c_fold.h"
+#include "runtime/print_c_loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,11 +68,6 @@ static bool is_complex(enum nest_type t)
     return t == NEST_C64 || t == NEST_C128;
 }
 
-static const struct nest_node *arg_of(const struct printer *p, int i)
-{
-    return &p->n->node[p->n->node[i].arg[0]];
-}
-
 /* ---- what the interpreter is left with ---- */
 
 static enum err check(const struct nest *n)
@@ -81,143 +77,11 @@ static enum err check(const struct nest *n)
         bool folds = node->kind == NEST_REDUCE || node->kind == NEST_SCAN;
         if (folds && is_complex(node->type) && (node->index != NEST_SUM || node->kind == NEST_SCAN))
             FAIL(ERR_UNSUPPORTED, "products and scans of complex numbers are not printed");
-        if (node->kind == NEST_SCAN && is_float(node->type))
-            FAIL(ERR_UNSUPPORTED, "scans of floats are not printed");
     }
     return ERR_OK;
 }
 
-/* ---- loops, pointers, places ---- */
-
-static int loops_of(const struct printer *p)
-{
-    return p->s->n_outer + p->s->n_inner;
-}
-
-/* How row r moves in loop d: "1", "s2_1", or NULL where it does not. */
-static const char *stride_text(const struct printer *p, int r, int d, char out[32])
-{
-    int64_t t = p->s->stride[r][d];
-    if (!t) return NULL;
-    if (t == 1) snprintf(out, 32, "1");
-    else snprintf(out, 32, "s%d_%d", r, d);
-    return out;
-}
-
-static void declare_numbers(struct printer *p)
-{
-    int loops = loops_of(p);
-    for (int d = 0; d < loops; d++) print_line(p, "const i64 n%d = a->number[%d];", d, d);
-    for (int r = 0; r < p->s->n_rows; r++)
-        for (int d = 0; d < loops; d++)
-            if (p->s->stride[r][d] != 0 && p->s->stride[r][d] != 1)
-                print_line(p, "const i64 s%d_%d = a->number[%d];", r, d, loops + r * loops + d);
-    for (int i = 0; i < p->n->n_nodes; i++)
-        if (print_is_uniform(&p->n->node[i])) print_node(p, i);
-}
-
-/* Coordinates d<first> .. of point number `from`. */
-static void declare_coordinates(struct printer *p, int first, int end, const char *from)
-{
-    if (end > first) print_line(p, "i64 d%d = %s;", first, from);
-    for (int d = end - 1; d > first; d--) {
-        print_line(p, "i64 d%d = d%d %% n%d;", d, first, d);
-        print_line(p, "d%d /= n%d;", first, d);
-    }
-}
-
-/* To the next point of loops [first, end). */
-static void advance(struct printer *p, int first, int end)
-{
-    if (end <= first) return;
-    print_line(p, "d%d++;", end - 1);
-    for (int d = end - 1; d > first; d--)
-        print_line(p, "if (d%d == n%d) d%d = 0, d%d++;", d, d, d, d - 1);
-}
-
-static void add_offsets(struct printer *p, int row, int first, int end)
-{
-    char t[32];
-    for (int d = first; d < end; d++)
-        if (stride_text(p, row, d, t)) buf_printf(p->out, " + d%d * %s", d, t);
-}
-
-/* Whether any node reads or writes the row at that level. */
-static bool row_used(const struct printer *p, int row, enum nest_level level)
-{
-    for (int i = 0; i < p->n->n_nodes; i++) {
-        const struct nest_node *node = &p->n->node[i];
-        bool place = node->kind == NEST_LINEAR || node->kind == NEST_COORD;
-        if (node->level != level) continue;
-        if ((node->kind == NEST_LOAD || node->kind == NEST_STORE) && node->index == row)
-            return true;
-        if (place &&
-            nest_shape_place(p->n, p->s, node->kind == NEST_LINEAR ? -1 : node->index) == row)
-            return true;
-    }
-    return false;
-}
-
-static const char *pointer_type(const struct printer *p, int row, char out[32])
-{
-    const struct nest_array *a = &p->n->array[row];
-    snprintf(out, 32, "%s%s *", a->written ? "" : "const ", print_stored(a->dtype));
-    return out;
-}
-
-/* p<k> and q<k>: where row k is at the outer point. */
-static void declare_rows(struct printer *p, int end)
-{
-    char type[32];
-    for (int r = 0; r < p->s->n_rows; r++) {
-        if (!row_used(p, r, NEST_OUTER) && !row_used(p, r, NEST_INNER)) continue;
-        for (int k = 0; k < p->indent; k++) buf_puts(p->out, "    ");
-        if (r < p->n->n_arrays) {
-            pointer_type(p, r, type);
-            buf_printf(p->out, "%sp%d = (%s)a->base[%d]", type, r, type, r);
-        } else buf_printf(p->out, "const i64 q%d = 0", r);
-        add_offsets(p, r, 0, end);
-        buf_puts(p->out, ";\n");
-    }
-}
-
-/* r<k> and w<k>: where it is at the first point of a run. */
-static void declare_run(struct printer *p)
-{
-    int first = p->s->n_outer, end = loops_of(p);
-    char type[32], t[32];
-    for (int r = 0; r < p->s->n_rows; r++) {
-        if (!row_used(p, r, NEST_INNER)) continue;
-        for (int k = 0; k < p->indent; k++) buf_puts(p->out, "    ");
-        if (r < p->n->n_arrays) buf_printf(p->out, "%sr%d = p%d", pointer_type(p, r, type), r, r);
-        else buf_printf(p->out, "const i64 w%d = q%d", r, r);
-        if (end - first > 1) add_offsets(p, r, first, end);
-        else if (end > first && stride_text(p, r, first, t)) buf_printf(p->out, " + c * %s", t);
-        buf_puts(p->out, ";\n");
-    }
-}
-
-/* ---- loops over points ---- */
-
-static bool stores_anywhere(const struct nest *n)
-{
-    for (int i = 0; i < n->n_nodes; i++)
-        if (n->node[i].kind == NEST_STORE && n->array[n->node[i].index].n_indexed) return true;
-    return false;
-}
-
-static void loop_head(struct printer *p, const char *from, const char *to)
-{
-    if (!p->n->serial && !stores_anywhere(p->n)) print_line(p, "X_FREE");
-    print_line(p, "for (i64 i = %s; i < %s; i++) {", from, to);
-    p->indent++;
-}
-
-static void close(struct printer *p)
-{
-    p->indent--;
-    print_line(p, "}");
-}
+/* ---- flat nests ---- */
 
 /* Loads that do not move with the innermost loop stand before it. */
 static void print_fixed_loads(struct printer *p, const bool *needed)
@@ -234,149 +98,20 @@ static void print_flat(struct printer *p)
 {
     const struct nest *n = p->n;
     int last = p->s->n_outer - 1;
-    declare_numbers(p);
-    declare_coordinates(p, 0, last, "row");
+    print_numbers(p);
+    print_coordinates(p, 0, last, "row");
     print_line(p, "for (; row < end; row++) {");
     p->indent++;
-    declare_rows(p, last);
+    print_rows(p, last, NULL);
     bool all[NEST_NODES];
     for (int i = 0; i < n->n_nodes; i++) all[i] = true;
     print_fixed_loads(p, all);
-    loop_head(p, "low", "high");
+    print_loop_head(p, "low", "high");
     for (int i = 0; i < n->n_nodes; i++)
         if (!p->printed[i]) print_node(p, i);
-    close(p);
-    advance(p, 0, last);
-    close(p);
-}
-
-/* ---- reductions ---- */
-
-/* Terms that lie in memory as floats, one after another. */
-static bool is_direct(const struct printer *p, int i)
-{
-    const struct nest_node *x = arg_of(p, i);
-    if (!is_float(x->type) || x->kind != NEST_LOAD || x->n_args || x->level != NEST_INNER)
-        return false;
-    return nest_type_dtype(x->type) == p->n->array[x->index].dtype && p->s->n_inner == 1 &&
-           p->s->stride[x->index][p->s->n_outer] == 1;
-}
-
-static bool finds_place(const struct nest_node *node)
-{
-    return node->index == NEST_ARGMAX || node->index == NEST_ARGMIN;
-}
-
-/* Reductions without an order are made in the loop itself. */
-static bool in_loop(const struct printer *p, int i)
-{
-    enum nest_type t = arg_of(p, i)->type;
-    return !finds_place(&p->n->node[i]) && !is_float(t) && !is_complex(t);
-}
-
-static const char *const fold_names[] = {"sum", "prod", "max",    "min",
-                                         "or",  "and",  "argmax", "argmin"};
-
-/* What a fold that is made in the loop starts from. */
-static const char *start_of(const struct nest_node *node)
-{
-    bool is_b = node->type == NEST_B, is_u = node->type == NEST_U64;
-    switch (node->index) {
-    case NEST_PROD:
-    case NEST_ALL: return "1";
-    case NEST_MAX: return is_b || is_u ? "0" : "-9223372036854775807l - 1";
-    case NEST_MIN: return is_b ? "1" : is_u ? "18446744073709551615ul" : "9223372036854775807l";
-    default: return "0";
-    }
-}
-
-static void declare_fold(struct printer *p, int i)
-{
-    const struct nest_node *node = &p->n->node[i];
-    enum nest_type type = arg_of(p, i)->type;
-    enum nest_type part = type == NEST_C64 ? NEST_F32 : type == NEST_C128 ? NEST_F64 : type;
-    bool ordered = node->index == NEST_SUM || node->index == NEST_PROD;
-    bool as_i64 = finds_place(node) && type == NEST_B;
-    if (in_loop(p, i)) {
-        print_line(p, "%s v%d = %s;", print_type(node->type), i, start_of(node));
-        return;
-    }
-    if (!is_direct(p, i))
-        print_line(p, "%s t%d[1024] __attribute__((aligned(64)));",
-                   print_type(as_i64 ? NEST_I64 : part), i);
-    if (is_complex(type))
-        print_line(p, "%s u%d[1024] __attribute__((aligned(64)));", print_type(part), i);
-    if (ordered && p->s->length == SHAPE_LONG) {
-        print_line(p, "x_fold%s f%d;", print_ending(part), i);
-        print_line(p, "x_fold_begin%s(&f%d);", print_ending(part), i);
-        if (is_complex(type)) {
-            print_line(p, "x_fold%s g%d;", print_ending(part), i);
-            print_line(p, "x_fold_begin%s(&g%d);", print_ending(part), i);
-        }
-    }
-    if (finds_place(node)) {
-        print_line(p, "x_arg f%d;", i);
-        print_line(p, "x_arg_begin(&f%d);", i);
-    }
-    if (node->index == NEST_MAX || node->index == NEST_MIN)
-        print_line(p, "%s v%d = x_%s_first%s();", print_type(type), i, fold_names[node->index],
-                   print_ending(type));
-    else print_line(p, "%s v%d;", print_type(node->type), i);
-}
-
-static const char *const joins[] = {"add", "mul", "max", "min", "or", "and"};
-
-/* In the loop: the term goes to its buffer or is folded at once. */
-static void print_term(struct printer *p, int i)
-{
-    const struct nest_node *node = &p->n->node[i];
-    int v = node->arg[0];
-    enum nest_type type = arg_of(p, i)->type;
-    if (in_loop(p, i))
-        print_line(p, "v%d = x_%s%s(v%d, v%d);", i, joins[node->index], print_ending(type), i, v);
-    else if (is_complex(type))
-        print_line(p, "t%d[at + i] = v%d.re, u%d[at + i] = v%d.im;", i, v, i, v);
-    else print_line(p, "t%d[at + i] = v%d;", i, v);
-}
-
-/* After a chunk's terms are there. */
-static void push_chunk(struct printer *p, int i)
-{
-    const struct nest_node *node = &p->n->node[i];
-    enum nest_type type = arg_of(p, i)->type;
-    const char *e = print_ending(type), *f = fold_names[node->index];
-    const char *part = type == NEST_C64 ? "" : type == NEST_C128 ? "64" : e;
-    char t[32];
-    if (in_loop(p, i)) return;
-    if (is_direct(p, i)) snprintf(t, sizeof t, "p%d + c", arg_of(p, i)->index);
-    else snprintf(t, sizeof t, "t%d", i);
-    if (finds_place(node))
-        print_line(p, "x_%s_push%s(&f%d, %s, m, c);", f, type == NEST_B ? "_i" : e, i, t);
-    else if (node->index == NEST_MAX || node->index == NEST_MIN)
-        print_line(p, "v%d = x_%s%s(v%d, x_%s_row%s(%s, m));", i, f, e, i, f, e, t);
-    else if (p->s->length == SHAPE_LONG) {
-        print_line(p, "x_%s_push%s(&f%d, x_%s_chunk%s(%s, m));", f, part, i, f, part, t);
-        if (is_complex(type))
-            print_line(p, "x_sum_push%s(&g%d, x_sum_chunk%s(u%d, m));", part, i, part, i);
-    } else if (is_complex(type))
-        print_line(p, "v%d = x_make%s(x_sum_chunk%s(t%d, m), x_sum_chunk%s(u%d, m));", i, e, part,
-                   i, part, i);
-    else print_line(p, "v%d = x_%s_chunk%s(%s, m);", i, f, e, t);
-}
-
-static void end_fold(struct printer *p, int i)
-{
-    const struct nest_node *node = &p->n->node[i];
-    enum nest_type type = arg_of(p, i)->type;
-    const char *e = print_ending(type), *f = fold_names[node->index];
-    const char *part = type == NEST_C64 ? "" : "64";
-    bool ordered = node->index == NEST_SUM || node->index == NEST_PROD;
-    if (finds_place(node)) print_line(p, "v%d = f%d.at;", i, i);
-    if (!ordered || in_loop(p, i) || p->s->length != SHAPE_LONG) return;
-    if (is_complex(type))
-        print_line(p, "v%d = x_make%s(x_sum_end%s(&f%d), x_sum_end%s(&g%d));", i, e, part, i, part,
-                   i);
-    else print_line(p, "v%d = x_%s_end%s(&f%d);", i, f, e, i);
+    print_close(p);
+    print_advance(p, 0, last);
+    print_close(p);
 }
 
 /* ---- passes ---- */
@@ -424,7 +159,7 @@ static bool loop_nodes(const struct printer *p, const struct pass *pass, int pha
     bool any = false;
     for (int i = 0; i < n->n_nodes; i++) {
         bool makes = is_target(&n->node[i]) || is_scan_of_floats(&n->node[i]);
-        bool direct = n->node[i].kind == NEST_REDUCE && is_direct(p, i);
+        bool direct = n->node[i].kind == NEST_REDUCE && print_fold_is_direct(p, i);
         in[i] = pass->needed[i] && makes && !direct && pass->phase[i] == phase;
         any |= in[i];
     }
@@ -441,7 +176,7 @@ static void loop_body(struct printer *p, const struct pass *pass, int phase, con
     for (int i = 0; i < p->n->n_nodes; i++) {
         const struct nest_node *node = &p->n->node[i];
         if (!in[i] || p->printed[i]) continue;
-        if (node->kind == NEST_REDUCE) print_term(p, i);
+        if (node->kind == NEST_REDUCE) print_fold_term(p, i);
         else if (is_scan_of_floats(node) && pass->phase[i] == phase)
             print_line(p, "y%d[at + i] = v%d;", i, node->arg[0]);
         else if (node->kind == NEST_SCAN && !is_float(node->type))
@@ -461,69 +196,59 @@ static void forget_inner(struct printer *p)
 /* Runs of points along the last inner loop, through one chunk. */
 static void print_runs(struct printer *p, const struct pass *pass, int phase, const bool *in)
 {
-    int first = p->s->n_outer, end = loops_of(p);
+    int first = p->s->n_outer, end = print_loops(p);
     bool many = end - first > 1;
     print_line(p, "{");
     p->indent++;
     if (many) {
-        declare_coordinates(p, first, end, "c");
+        print_coordinates(p, first, end, "c");
         print_line(p, "for (i64 at = 0; at < m;) {");
         p->indent++;
         print_line(p, "i64 run = n%d - d%d < m - at ? n%d - d%d : m - at;", end - 1, end - 1,
                    end - 1, end - 1);
     } else print_line(p, "const i64 at = 0;");
-    declare_run(p);
+    print_run(p, "c");
     print_fixed_loads(p, in);
-    loop_head(p, "0", many ? "run" : "m");
+    print_loop_head(p, "0", many ? "run" : "m");
     loop_body(p, pass, phase, in);
-    close(p);
+    print_close(p);
     if (many) {
         print_line(p, "at += run, d%d += run - 1;", end - 1);
-        advance(p, first, end);
-        close(p);
+        print_advance(p, first, end);
+        print_close(p);
     }
-    close(p);
+    print_close(p);
     forget_inner(p);
 }
 
-static void open_chunks(struct printer *p)
+/* Once for all passes: more than one may run it. */
+static void declare_scans(struct printer *p)
 {
-    int points = (1 + p->s->n_rows) * loops_of(p);
-    switch (p->s->length) {
-    case SHAPE_KNOWN:
-        print_line(p, "{");
-        print_line(p, "    const i64 c = 0, m = %lld;", (long long)p->s->points);
-        break;
-    case SHAPE_CHUNK:
-        print_line(p, "{");
-        print_line(p, "    const i64 c = 0, m = a->number[%d];", points);
-        break;
-    default:
-        print_line(p, "for (i64 c = 0; c < a->number[%d]; c += 1024) {", points);
-        print_line(p, "    const i64 left = a->number[%d] - c, m = left < 1024 ? left : 1024;",
-                   points);
+    for (int i = 0; i < p->n->n_nodes; i++) {
+        const struct nest_node *node = &p->n->node[i];
+        const char *type = print_type(node->type);
+        if (node->kind != NEST_SCAN) continue;
+        if (!is_float(node->type)) {
+            print_line(p, "%s k%d;", type, i);
+            continue;
+        }
+        print_line(p, "%s y%d[1024] __attribute__((aligned(64)));", type, i);
+        print_line(p, "x_scan%s z%d;", print_ending(node->type), i);
     }
-    p->indent++;
 }
 
-static void declare_scan(struct printer *p, int i)
+static void begin_scan(struct printer *p, int i)
 {
     const struct nest_node *node = &p->n->node[i];
-    const char *type = print_type(node->type), *e = print_ending(node->type);
-    if (!is_scan_of_floats(node)) {
-        print_line(p, "%s k%d = %d;", type, i, node->index == NEST_PROD);
-        return;
-    }
-    print_line(p, "%s y%d[1024] __attribute__((aligned(64)));", type, i);
-    print_line(p, "x_scan%s z%d;", e, i);
-    print_line(p, "x_scan_begin%s(&z%d);", e, i);
+    if (is_float(node->type)) print_line(p, "x_scan_begin%s(&z%d);", print_ending(node->type), i);
+    else print_line(p, "k%d = %d;", i, node->index == NEST_PROD);
 }
 
 static void push_scan(struct printer *p, int i)
 {
     const struct nest_node *node = &p->n->node[i];
-    print_line(p, "x_%s_push%s(&z%d, y%d, m);", node->index == NEST_SUM ? "cumsum" : "cumprod",
-               print_ending(node->type), i, i);
+    print_line(p, "x_%s_push%s(&z%d, y%d, y%d, m);", node->index == NEST_SUM ? "cumsum" : "cumprod",
+               print_ending(node->type), i, i, i);
 }
 
 static void print_pass(struct printer *p, struct pass *pass, bool *in)
@@ -532,21 +257,21 @@ static void print_pass(struct printer *p, struct pass *pass, bool *in)
     plan_pass(p, pass);
     for (int i = 0; i < n->n_nodes; i++) {
         if (!pass->needed[i]) continue;
-        if (n->node[i].kind == NEST_REDUCE) declare_fold(p, i);
-        if (n->node[i].kind == NEST_SCAN) declare_scan(p, i);
+        if (n->node[i].kind == NEST_REDUCE) print_fold_declare(p, i);
+        if (n->node[i].kind == NEST_SCAN) begin_scan(p, i);
     }
-    open_chunks(p);
+    print_open_chunks(p);
     for (int phase = 0; phase < pass->n_phases; phase++) {
         if (loop_nodes(p, pass, phase, in)) print_runs(p, pass, phase, in);
         for (int i = 0; i < n->n_nodes; i++) {
             if (!pass->needed[i] || pass->phase[i] != phase) continue;
-            if (n->node[i].kind == NEST_REDUCE) push_chunk(p, i);
+            if (n->node[i].kind == NEST_REDUCE) print_fold_push(p, i);
             if (is_scan_of_floats(&n->node[i])) push_scan(p, i);
         }
     }
-    close(p);
+    print_close(p);
     for (int i = 0; i < n->n_nodes; i++)
-        if (pass->needed[i] && n->node[i].kind == NEST_REDUCE) end_fold(p, i);
+        if (pass->needed[i] && n->node[i].kind == NEST_REDUCE) print_fold_end(p, i);
 }
 
 static void print_outer(struct printer *p, int pass, bool stores)
@@ -561,11 +286,12 @@ static void print_outer(struct printer *p, int pass, bool stores)
 
 static void print_nested(struct printer *p, struct pass *pass, bool *in)
 {
-    declare_numbers(p);
-    declare_coordinates(p, 0, p->s->n_outer, "row");
+    print_numbers(p);
+    print_coordinates(p, 0, p->s->n_outer, "row");
     print_line(p, "for (; row < end; row++) {");
     p->indent++;
-    declare_rows(p, p->s->n_outer);
+    print_rows(p, p->s->n_outer, NULL);
+    declare_scans(p);
     for (int k = 0; k < p->n->n_passes; k++) {
         print_outer(p, k, false);
         pass->number = k;
@@ -573,8 +299,8 @@ static void print_nested(struct printer *p, struct pass *pass, bool *in)
     }
     print_outer(p, p->n->n_passes, false);
     print_outer(p, p->n->n_passes, true);
-    advance(p, 0, p->s->n_outer);
-    close(p);
+    print_advance(p, 0, p->s->n_outer);
+    print_close(p);
 }
 
 /* gcc 12 vectorises a product of complex numbers with vfmaddsub, -ffp-contract=off or not: two
@@ -590,6 +316,7 @@ void print_c_pragmas(const struct nest *n, struct buf *out)
 enum err print_c(const struct nest *n, const struct nest_shape *s, struct buf *out)
 {
     size_t count = (size_t)n->n_nodes;
+    enum err err = ERR_OK;
     TRY(check(n));
     bool *flags = calloc(count, 3 * sizeof *flags);
     struct pass pass = {.phase = calloc(count, sizeof(int))};
@@ -601,15 +328,14 @@ enum err print_c(const struct nest *n, const struct nest_shape *s, struct buf *o
         print_line(&p, "void plumb_kernel(const x_call *a, i64 row, i64 end, i64 low, i64 high)");
         print_line(&p, "{");
         p.indent++;
-        if (n->n_inner) print_nested(&p, &pass, flags + 2 * count);
+        if (s->tile) err = print_tiled(&p);
+        else if (n->n_inner) print_nested(&p, &pass, flags + 2 * count);
         else print_flat(&p);
-        close(&p);
-    }
-    bool ok = flags && pass.phase;
+        print_close(&p);
+    } else err = err_set(ERR_NOMEM, "out of memory for printing a loop nest");
     free(flags);
     free(pass.phase);
-    if (!ok) FAIL(ERR_NOMEM, "out of memory for printing a loop nest");
-    return buf_ok(out);
+    return err ? err : buf_ok(out);
 }
 
 void print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,

@@ -79,6 +79,7 @@ struct tape_node {
     struct plumb_tensor **grad; /* per result, as they come in; NULL none */
     uint32_t *version;          /* of the storages of arguments (per slot), then of results */
     uint64_t number;            /* of the recorded call */
+    bool done;                  /* walked back */
 };
 bool tape_wants(const struct thread *t, const struct op_call *c);
 WARN_UNUSED enum err tape_add(struct thread *t, const struct op_call *c, uint64_t number);

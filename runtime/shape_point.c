@@ -33,16 +33,6 @@ enum err shape_of_all(const struct op_call *c, struct view_shape *out)
     return ERR_OK;
 }
 
-enum err plan_array(struct nest_plan *p, const struct view *v, const struct view_shape *shape)
-{
-    struct view wide;
-    if (p->n_arrays == NEST_ARRAYS)
-        FAIL(ERR_LIMIT, "a loop nest of more than %d tensors", NEST_ARRAYS);
-    TRY(view_expand(v, shape, &wide));
-    memcpy(p->lie[p->n_arrays++].stride, wide.stride, sizeof wide.stride);
-    return ERR_OK;
-}
-
 /* A result that is a written argument has its shape, and a dtype that takes the values. */
 static enum err check_in_place(const struct op_call *c, int r, const struct view_shape *shape)
 {
@@ -59,28 +49,33 @@ static enum err check_in_place(const struct op_call *c, int r, const struct view
     return op_check_written(c, arg);
 }
 
-static enum err plan_result(struct op_call *c, int r, const struct view_shape *shape)
+static enum err plan_result(struct op_call *c, struct plan_space *space, int r,
+                            const struct view_shape *shape)
 {
     struct view dense;
     int arg = c->op->s.result_arg[r];
     if (arg >= 0) {
         TRY(check_in_place(c, r, shape));
-        return plan_array(&c->plan, &c->arg[arg].t->view, shape);
+        plan_add(space, &c->arg[arg].t->view);
+        return ERR_OK;
     }
     enum err err = view_dense(c->dtype[r], shape, &dense);
     if (err) return err_wrap(err, "%s: ", c->op->s.name);
     op_result(c, r, c->dtype[r], shape);
-    return plan_array(&c->plan, &dense, shape);
+    plan_add(space, &dense);
+    return ERR_OK;
 }
 
 enum err shape_pointwise(struct op_call *c, const struct view_shape *shape)
 {
-    struct nest_plan *p = &c->plan;
-    p->n_outer = shape->n;
-    memcpy(p->size, shape->size, sizeof shape->size);
+    struct plan_space space;
+    bool own[NEST_ARRAYS];
+    memcpy(own, c->plan.own, sizeof own);
+    plan_begin(&space, &c->plan, shape, 0);
+    memcpy(c->plan.own, own, sizeof own);
     for (int i = 0; i < c->op->s.n_params; i++)
-        if (c->arg[i].kind == OP_TENSOR) TRY(plan_array(p, &c->arg[i].t->view, shape));
-    for (int r = 0; r < c->n_results; r++) TRY(plan_result(c, r, shape));
+        if (c->arg[i].kind == OP_TENSOR) plan_add(&space, &c->arg[i].t->view);
+    for (int r = 0; r < c->n_results; r++) TRY(plan_result(c, &space, r, shape));
     return ERR_OK;
 }
 
@@ -93,8 +88,22 @@ enum err shape_broadcast(struct op_call *c)
 
 /* ---- bodies that depend on the dtype ---- */
 
+static bool is_discrete(enum dtype t)
+{
+    return dtype_is_integer(t) || t == DTYPE_B8;
+}
+
+/* The last argument is a factor: alpha or value. */
+static enum err check_factor(const struct op_call *c)
+{
+    int i = c->op->s.n_params - 1;
+    if (c->arg[i].is_int || !is_discrete(c->compute)) return ERR_OK;
+    return op_fail(c, i, "%g was given; %s takes integers", c->arg[i].r, dtype_name(c->compute));
+}
+
 enum err shape_add(struct op_call *c)
 {
+    TRY(check_factor(c));
     if (c->compute == DTYPE_B8) c->body = "out = self || (alpha && other)";
     return shape_broadcast(c);
 }
@@ -105,16 +114,18 @@ enum err shape_mul(struct op_call *c)
     return shape_broadcast(c);
 }
 
-static bool is_discrete(enum dtype t)
-{
-    return dtype_is_integer(t) || t == DTYPE_B8;
-}
-
 /* Of integers no one is special. */
 enum err shape_question(struct op_call *c)
 {
     bool finite = strstr(c->body, "isfinite");
     if (is_discrete(c->compute)) c->body = finite ? "out = self == self" : "out = self != self";
+    return shape_broadcast(c);
+}
+
+/* A real number is its own conjugate. */
+enum err shape_conj(struct op_call *c)
+{
+    if (dtype_kind(c->compute) != DTYPE_COMPLEX) c->body = "out = self";
     return shape_broadcast(c);
 }
 

@@ -140,6 +140,12 @@ static enum err accumulate_leaf(struct plumb_tensor *leaf, struct plumb_tensor *
     return ERR_OK;
 }
 
+static enum err walked(const struct tape_node *n)
+{
+    FAIL(ERR_USAGE, "the result of %s was walked back already; a loss is walked once",
+         n->call->op->s.name);
+}
+
 static enum err give(const struct op_call *c, int slot, struct plumb_tensor *t,
                      struct plumb_tensor *g)
 {
@@ -147,6 +153,7 @@ static enum err give(const struct op_call *c, int slot, struct plumb_tensor *t,
     if (!view_same_shape(&t->view, &g->view) || t->view.dtype != g->view.dtype)
         FAIL(ERR_USAGE, "the gradient rule of %s gave %s for tensor %d, which is %s", c->op->s.name,
              tensor_text(g, got), slot, tensor_text(t, want));
+    if (t->made_by && t->made_by->done) return walked(t->made_by);
     if (t->made_by) return accumulate(&t->made_by->grad[t->result], g);
     return accumulate_leaf(t, g);
 }
@@ -189,14 +196,31 @@ static bool has_gradient(const struct tape_node *n)
     return false;
 }
 
+/* Calls that were walked leave the tape, so that another loss can be walked from what is left;
+ * after a
+ * failure nothing stays behind of the gradients on their way. */
+static enum err walk_frame(struct frame *f, enum err err)
+{
+    struct tape_node **at = &f->tape, *n;
+    while ((n = *at)) {
+        if (!has_gradient(n)) {
+            at = &n->older;
+            continue;
+        }
+        *at = n->older;
+        n->done = true;
+        if (!err) err = step_back(n);
+    }
+    return err;
+}
+
+/* From the innermost frame outwards: what was made in a frame uses no younger one's. */
 static enum err walk_back(struct plumb_tensor *loss, struct plumb_tensor *one)
 {
-    struct tape_node *n = thread_self.frame->tape;
+    enum err err = ERR_OK;
     loss->made_by->grad[loss->result] = one;
-    for (; n; n = n->older)
-        if (has_gradient(n)) TRY(step_back(n));
-    thread_self.frame->tape = NULL;
-    return ERR_OK;
+    for (struct frame *f = thread_self.frame; f; f = f->outer) err = walk_frame(f, err);
+    return err;
 }
 
 static enum err backward(struct plumb_tensor *loss)
@@ -208,6 +232,7 @@ static enum err backward(struct plumb_tensor *loss)
              tensor_text(loss, text));
     if (!loss->made_by)
         FAIL(ERR_USAGE, "plumb_backward: nothing that wants gradients led to this tensor");
+    if (loss->made_by->done) return walked(loss->made_by);
     thread_self.no_grad++;
     struct plumb_tensor *one = plumb_ones_like(loss, (enum plumb_dtype)0);
     enum err err = one ? walk_back(loss, one) : ERR_USAGE;

@@ -769,6 +769,9 @@ CREATE INDEX call_by_source ON call(source, position);
 CREATE INDEX event_by_name ON event(name) WHERE kind >= 3;
 -- What a call encloses, and where that ends.
 CREATE INDEX event_by_parent ON event(parent) WHERE kind >= 3;
+-- Errors, and spans that were not closed: there are few, in a run of millions.
+CREATE INDEX event_error ON event(parent) WHERE kind = 14;
+CREATE INDEX event_flagged ON event(flags) WHERE flags <> 0;
 -- Launches of a kernel.
 CREATE INDEX event_by_launch ON event(launch) WHERE launch IS NOT NULL;
 -- Uses with a NaN or an infinity: there are few, in a run of millions.
@@ -2015,7 +2018,7 @@ FROM stack s;
 -- One row per thing to know before trusting the file; no row when all is well.
 CREATE VIEW health (
   severity,                         -- 3 error, 2 warning, 1 note
-  subject,                          -- loss.<kind>, unknown.<key>, log, year, events, errors, overhead, meta.<key>, diag
+  subject,                          -- loss.<kind>, unknown.<key>, log, year, events, errors, meta.<key>, diag
   count,                            -- how many
   message,                          -- one sentence
   run,                              -- name of the run, NULL the whole file
@@ -2043,9 +2046,6 @@ FROM event e LEFT JOIN track t ON t.id = e.track LEFT JOIN process p ON p.id = t
 WHERE e.flags <> 0 GROUP BY r.id
 UNION ALL
 SELECT 2, 'errors', count(*), 'operators failed; the first: ' || min(message), run, NULL FROM errors GROUP BY run
-UNION ALL
-SELECT 1, 'overhead', sum(count), kind || ' (' || origin || ') took about ' || sum(cost_ns) / 1000 || ' us', NULL, NULL
-FROM overhead GROUP BY origin, kind
 UNION ALL
 SELECT CASE key WHEN 'state' THEN 2 ELSE 1 END, 'meta.' || key, 1,
   CASE WHEN key = 'state' AND value = 'live' THEN 'the file is being written; if its writer was killed, plumb doctor takes in what is left'

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "capture/debug_call.h"
 
@@ -130,8 +131,9 @@ void calls_hashes(struct html *h, struct span hashes, int n)
 
 void calls_nonfinite_mark(struct html *h, int64_t nonfinite)
 {
-    if (nonfinite == 2) web_mark(h, "bad", "N", "made a NaN or an infinity");
-    else if (nonfinite == 1) web_mark(h, "warn", "N", "read a NaN or an infinity");
+    if (nonfinite == 2) web_mark(h, "bad", "N", "a NaN or an infinity came up here");
+    else if (nonfinite == 3) web_mark(h, "warn", "N", "a NaN or an infinity came in and went on");
+    else if (nonfinite == 1) web_mark(h, "", "N", "a NaN or an infinity came in and ended here");
 }
 
 const char *calls_link(struct web_request *q, struct span log, int64_t position)
@@ -142,11 +144,13 @@ const char *calls_link(struct web_request *q, struct span log, int64_t position)
 
 void calls_number(struct html *h, double v)
 {
-    char text[40];
+    char text[40], shown[40];
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
         if (strtod(text, NULL) == v) break;
     }
+    snprintf(shown, sizeof shown, "%.6g", v);
     if (isnan(v)) html(h, "<span class=\"dim\">\xe2\x80\x93</span>");
-    else html(h, "%s", text);
+    else if (!strcmp(text, shown)) html(h, "%s", text);
+    else html(h, "<span title=\"%s\">%s</span>", text, shown);
 }

@@ -7,7 +7,8 @@
 /* A row of call_rows, call_filter or call; spans live as long as the request. */
 struct calls_row {
     int64_t position, event, parent, kind; /* kind: event.kind; parent STORE_NULL: none */
-    int64_t hashes, nonfinite;             /* uses with a hash; 0 none, 1 read, 2 made or changed */
+    int64_t hashes;                        /* uses with a hash */
+    int64_t nonfinite; /* NaN or infinity: 1 an argument has one, 2 a result, 3 both */
     int64_t stack, flags, ts, dur;
     struct span name, args, kwargs, output, rest, placements, hashes_in, hashes_out;
 };
@@ -26,7 +27,7 @@ void calls_nonfinite_mark(struct html *h, int64_t nonfinite);
 
 /* Address of a call of the log that is shown. */
 const char *calls_link(struct web_request *q, struct span log, int64_t position);
-/* A number of a tensor as it decides something: shortest that reads back as the same. */
+/* A number of a tensor in 6 digits, with all that it takes to read it back as title. */
 void calls_number(struct html *h, double v);
 
 #endif

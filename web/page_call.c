@@ -57,12 +57,14 @@ static void write_answer(struct html *h, const struct call *c)
 {
     const struct calls_row *r = &c->row;
     html(h, "<p class=\"answer\">");
-    if (r->nonfinite == 2)
-        html(h, "<b>This call gave a NaN or an infinity.</b> Whether it also read one is in the "
-                "table below.");
+    if (r->nonfinite == 3)
+        html(h, "<b>A NaN or an infinity came in, and went on.</b> This call is not where it "
+                "comes from.");
+    else if (r->nonfinite == 2)
+        html(h, "<b>A NaN or an infinity came up here:</b> no argument that was measured has one.");
     else if (r->nonfinite == 1)
         html(h, "<b>This call read a NaN or an infinity</b>, and what it gave has none.");
-    else html(h, "<b>Call %n of %n.</b>", r->position, c->last + 1);
+    else html(h, "<b>Call %n</b> of a log of %n.", r->position, c->last + 1);
     if (r->dur != STORE_NULL) html(h, " It took %t.", r->dur);
     html(h, "</p>");
 }

@@ -14,7 +14,7 @@
 #include "capture/debug_rows.h"
 #include "web/calls.h"
 
-enum { SHOWN = 50, NESTING = 64, STRETCH = 20000, STRETCHES = 5, CHIPS = 6, FLUSH_AT = 1 << 16 };
+enum { SHOWN = 50, NESTING = 64, STRETCH = 10000, STRETCHES = 10, FLUSH_AT = 1 << 16 };
 
 static const char *const FILTERS[] = {"op", "module", "dtype", "hash", "nonfinite", NULL};
 
@@ -30,9 +30,10 @@ struct walk {
     const struct log *log;
     int64_t nest[NESTING]; /* events that enclose the next call */
     int level, shown;
-    int64_t next;     /* place of the first row that is not shown; -1: none */
-    int64_t stack;    /* of the row before */
-    bool flat, times; /* no folding; there is a column of durations */
+    int64_t next;   /* place of the first row that is not shown; -1: none */
+    int64_t stack;  /* of the row before */
+    uint64_t place; /* key of the line of the program that was shown last */
+    bool flat;      /* no folding */
 };
 
 static bool is_filtered(const struct web_request *q)
@@ -249,6 +250,14 @@ static void enter(struct walk *w, const struct calls_row *c)
     while (w->level && w->nest[w->level - 1] != c->parent) w->level--;
 }
 
+static bool is_new_place(struct walk *w, sqlite3_stmt *s)
+{
+    uint64_t place = map_key(web_text(s, "file")).lo + (uint64_t)web_int(s, "line") * 31;
+    bool is_new = place != w->place;
+    w->place = place;
+    return is_new;
+}
+
 /* A line of the program above the calls that it made, when it is another one. */
 static enum err write_place(struct walk *w, const struct calls_row *c)
 {
@@ -258,7 +267,7 @@ static enum err write_place(struct walk *w, const struct calls_row *c)
     w->stack = c->stack;
     TRY(web_query(w->q, "call_place", &s));
     TRY(store_bind_int(s, ":stack", c->stack));
-    if (web_step(w->q, s, &err)) {
+    if (web_step(w->q, s, &err) && is_new_place(w, s)) {
         html(w->h, "<tr class=\"at\"><td></td><td colspan=\"6\">");
         web_place(w->h, web_text(s, "file"), web_int(s, "line"));
         html(w->h, " <span class=\"dim\">in %s</span> <code>%s</code></td></tr>\n",
@@ -272,7 +281,7 @@ static void write_name(struct walk *w, const struct calls_row *c, bool encloses,
                        int64_t n)
 {
     int deep = w->flat ? 0 : w->level < 12 ? w->level : 12;
-    html(w->h, "<td class=\"w40\"><span class=\"in in%d k\">", deep);
+    html(w->h, "<td class=\"w30\"><span class=\"in in%d k\">", deep);
     if (encloses)
         html(w->h, "<a class=\"tw_\" href=\"%s#c%d\" title=\"%s\">%s</a>",
              fold_link(w, c->position, folded), c->position, folded ? "unfold" : "fold",
@@ -314,7 +323,7 @@ static void write_row(struct walk *w, const struct calls_row *c, bool encloses, 
 static void write_head(struct walk *w)
 {
     html(w->h, "<div class=\"tw\"><table class=\"calls\"><thead><tr><th class=\"num\">#</th><th "
-               "class=\"w40\">Call</th><th class=\"w30\">Arguments</th><th "
+               "class=\"w30\">Call</th><th class=\"w30\">Arguments</th><th "
                "class=\"w15\">Result</th><th class=\"fit opt\">In <small>hash</small></th><th "
                "class=\"fit\">Out <small>hash</small></th><th class=\"num "
                "opt\">Took</th></tr></thead><tbody>\n");
@@ -379,19 +388,25 @@ static enum err write_nested(struct walk *w, int64_t from)
 
 /* ---- a filtered log ---- */
 
-static enum err next_named(struct walk *w, int64_t from, int64_t *out)
+/* The place from which on an index says that something may match: *out, -1 when nothing does. */
+static enum err next_place(struct walk *w, const char *query, int64_t from, int64_t *out)
 {
     sqlite3_stmt *s;
     enum err err;
-    *out = from;
-    if (!web_param(w->q, "op")) return ERR_OK;
-    TRY(web_query(w->q, "call_next", &s));
-    TRY(store_bind_text(s, ":log", w->log->name.p, w->log->name.n));
+    TRY(web_query(w->q, query, &s));
+    TRY(store_bind_text(s, ":log", w->log->name.p, (int64_t)w->log->name.n));
     TRY(store_bind_int(s, ":from", from));
     *out = -1;
     if (web_step(w->q, s, &err) && web_int(s, "place") != STORE_NULL) *out = web_int(s, "place");
     sqlite3_reset(s);
     return err;
+}
+
+static enum err skip_to(struct walk *w, int64_t *at)
+{
+    if (web_param(w->q, "op")) TRY(next_place(w, "call_next", *at, at));
+    if (*at >= 0 && web_param(w->q, "nonfinite")) TRY(next_place(w, "nonfinite_next", *at, at));
+    return ERR_OK;
 }
 
 static enum err filter_stretch(struct walk *w, int64_t from, int64_t until)
@@ -420,12 +435,13 @@ static enum err filter_stretch(struct walk *w, int64_t from, int64_t until)
 static enum err write_filtered(struct walk *w, int64_t from, bool *looks_on)
 {
     int64_t at = from;
+    bool slow = web_param(w->q, "dtype") || web_param(w->q, "hash"); /* all tensors are read */
     w->flat = true;
     *looks_on = false;
     for (int k = 0; at < w->log->calls && w->next < 0; k++) {
-        TRY(next_named(w, at, &at));
+        TRY(skip_to(w, &at));
         if (at < 0) return ERR_OK;
-        if (k == STRETCHES) {
+        if (k == (slow ? 1 : STRETCHES)) {
             w->next = at;
             *looks_on = true;
             return ERR_OK;
@@ -454,7 +470,7 @@ static void write_foot(struct walk *w, int64_t from, bool looks_on)
     html(h, "</span></div></div>");
     if (looks_on)
         web_state(h, WEB_TRUNCATED, "Only part of the log was looked through.",
-                  "A page looks at 100 000 calls; Look on goes on behind them.");
+                  "One page looks at some ten thousand calls; Look on goes on behind them.");
 }
 
 static enum err write_list(struct web_request *q, struct html *h, const struct log *log)
@@ -548,6 +564,7 @@ static enum err write_text(struct web_request *q, struct html *h, const struct l
     struct debug_sink sink = {send, &to};
     q->content_type = "text/plain; charset=utf-8";
     q->download = "calls.txt";
+    q->deadline_ns = 0; /* it ends when the client goes away */
     TRY(debug_log_read(q->db, log->source, &q->arena, &kept));
     TRY(debug_rows_open(&rows, q->db, log->source));
     struct debug_source from = {debug_rows_next, &rows};

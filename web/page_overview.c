@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "store/base/lists.h"
+#include "web/counters.h"
 #include "web/draw.h"
-#include "web/web.h"
 
 enum { MAX_LANES = 18, MAX_BOXES = 500, LANE_X = 150, LANE_H = 27 };
 
@@ -15,6 +15,7 @@ struct numbers {
         lost_ns, ops, guards;
     int64_t recompiles, graph_breaks, artifacts, export_findings, kernels, cache_hits, cache_misses,
         cache_bypasses, losses;
+    int64_t calls, call_logs, launches;
     struct span command, cwd, ended, torch, commit, python, cuda, triton, first_log;
 };
 
@@ -39,6 +40,8 @@ static void read_counts(sqlite3_stmt *s, struct numbers *n)
     n->losses = number(s, "losses");
     n->cache_hits = number(s, "cache_hits"), n->cache_misses = number(s, "cache_misses");
     n->cache_bypasses = number(s, "cache_bypasses");
+    n->calls = number(s, "calls"), n->call_logs = number(s, "call_logs");
+    n->launches = number(s, "launches");
 }
 
 static enum err read_numbers(struct web_request *q, struct numbers *n)
@@ -128,7 +131,10 @@ static enum err put_failed(struct web_request *q, struct html *h, const struct n
 static enum err put_answer(struct web_request *q, struct html *h, const struct numbers *n)
 {
     html(h, "<p class=\"answer\"><b>");
-    if (!n->compiles) html(h, "Nothing was compiled.");
+    if (!n->compiles && n->calls)
+        html(h, "%n operator calls in %n log%s.", n->calls, n->call_logs,
+             n->call_logs == 1 ? "" : "s");
+    else if (!n->compiles) html(h, "Nothing was compiled.");
     else {
         html(h, "%n %s of %n %s", n->compiles, n->compiles == 1 ? "compile" : "compiles",
              n->functions, n->functions == 1 ? "function" : "functions");
@@ -202,7 +208,10 @@ static void put_facts(struct web_request *q, struct html *h, const struct number
     fact(h, "Guards", n->guards, NULL, NULL);
     fact(h, "Artifacts", n->artifacts, web_link(q, "/artifacts", NULL), NULL);
     put_cache(h, n);
-    html(h, "<div class=\"none\"><dt>Kernel launches</dt><dd>not recorded</dd></div></dl>\n");
+    if (n->calls) fact(h, "Operator calls", n->calls, web_link(q, "/operators", NULL), NULL);
+    if (n->launches) fact(h, "Kernel launches", n->launches, NULL, NULL);
+    else html(h, "<div class=\"none\"><dt>Kernel launches</dt><dd>not recorded</dd></div>");
+    html(h, "</dl>\n");
 }
 
 /* ---- findings ---- */
@@ -513,6 +522,7 @@ enum err page_overview(struct web_request *q, struct html *h)
     web_section(q, h, "findings", "What needs a look", "by severity, then by time", "findings");
     TRY(web_table(q, h, &findings, NULL));
     web_section_end(h);
+    TRY(counters_write(q, h, false));
     TRY(put_in_time(q, h));
     web_section(q, h, "logs", n.logs == 1 ? "The log" : "Logs", NULL, "run_logs");
     TRY(web_table(q, h, &logs, NULL));

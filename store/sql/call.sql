@@ -17,7 +17,7 @@ SELECT c.position, c.depth, e.kind, (SELECT text FROM string WHERE id = e.name) 
   (SELECT group_concat(hash_value(hash_kind, digest), ' ') FROM (SELECT hash_kind, digest FROM tensor_use u
     WHERE u.event = c.event AND u.phase <> 0 AND u.hash_kind IS NOT NULL ORDER BY u.position LIMIT 8)) AS hashes_out,
   (SELECT count(*) FROM tensor_use u WHERE u.event = c.event AND u.hash_kind IS NOT NULL) AS hashes,
-  (SELECT max(CASE WHEN u.phase = 0 THEN 1 ELSE 2 END) FROM tensor_use u WHERE u.event = c.event AND (u.nans > 0 OR u.infs > 0 OR (u.hash_kind = 1 AND (u.digest & 0x7ff0000000000000) = 0x7ff0000000000000))) AS nonfinite,
+  (SELECT max(u.phase = 0) + 2 * max(u.phase <> 0) FROM tensor_use u WHERE u.event = c.event AND (u.nans > 0 OR u.infs > 0 OR (u.hash_kind = 1 AND (u.digest & 0x7ff0000000000000) = 0x7ff0000000000000))) AS nonfinite,
   coalesce(c.fwd_stack, c.stack) AS stack, c.flags, e.ts, e.dur, c.event AS id, e.parent,
   (SELECT text FROM string WHERE id = c.log) AS remark, stack_text(c.stack) AS stack_text, stack_text(c.fwd_stack) AS fwd_stack_text,
   (SELECT text FROM string WHERE id = (SELECT name FROM track WHERE id = e.track)) AS thread,

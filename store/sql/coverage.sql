@@ -8,8 +8,10 @@ UNION ALL SELECT 'Guards', 'guard trees', (SELECT coalesce(max(id), 0) FROM guar
 UNION ALL SELECT 'Symbols', 'create_symbol', (SELECT count(*) FROM symbol), 'only with dynamic shapes'
 UNION ALL SELECT 'Tensors described', 'describe_tensor', (SELECT count(*) FROM tensor_desc), 'written for the inputs of a compile'
 UNION ALL SELECT 'Spans of compiles', 'chromium_event', (SELECT coalesce(max(id), 0) FROM event)
-  - (SELECT count(*) FROM call), 'PyTorch 2.5 or newer'
-UNION ALL SELECT 'Calls', 'DebugMode logs', (SELECT count(*) FROM call), 'import a saved log or the text of debug_string()'
+  - (SELECT coalesce(sum(calls), 0) FROM call_log), 'PyTorch 2.5 or newer'
+UNION ALL SELECT 'Calls of operators', 'DebugMode', (SELECT coalesce(sum(calls), 0) FROM call_log), '`plumb record --debug-mode -- ...`, or import DebugMode''s own log'
+UNION ALL SELECT 'Launches', 'the runtime', (SELECT count(*) FROM event WHERE launch IS NOT NULL), '`plumb run`'
+UNION ALL SELECT 'Values over time', 'the runtime', (SELECT count(*) FROM counter), '`plumb run`'
 UNION ALL SELECT 'Kernels', 'generated code', (SELECT count(*) FROM kernel), 'only with the backend inductor'
 UNION ALL SELECT 'Lines that belong together', 'provenance tracking', (SELECT count(*) FROM provenance_map),
   'set TORCH_COMPILE_DEBUG=1 or INDUCTOR_PROVENANCE=1'

@@ -29,6 +29,13 @@ WITH log AS (
     sum(total_ns), CASE count(*) WHEN 1 THEN 'compile' ELSE 'failures' END, min(id)
   FROM failed WHERE NOT limited GROUP BY name, type, file, line
   UNION ALL
+  -- A value that is not finite; the first says where it comes from.
+  SELECT 3, 'N', 'NaN or infinity', 'first seen in call ' || c.position || ', `' || (SELECT text FROM string WHERE id = e.name) || '`.',
+    NULL, NULL, NULL, NULL, NULL, 'nonfinite', NULL
+  FROM (SELECT u.event FROM tensor_use u CROSS JOIN call c ON c.event = u.event WHERE (u.nans > 0 OR u.infs > 0 OR (u.hash_kind = 1 AND (u.digest & 0x7ff0000000000000) = 0x7ff0000000000000))
+    AND c.source IN (SELECT id FROM log) ORDER BY u.event LIMIT 1) x
+  JOIN event e ON e.id = x.event JOIN call c ON c.event = x.event
+  UNION ALL
   -- Ranks would wait for each other.
   SELECT 3, 'D', 'Ranks differ in their collectives', count(DISTINCT ops) || ' different orders among ' || count(*) || ' ranks: this can hang or time out.',
     NULL, NULL, NULL, NULL, NULL, 'sql?named=collective_divergence', NULL

@@ -29,6 +29,10 @@ SELECT r.name AS run, r.command, r.cwd, r.start_ts, r.end_ts, r.ended, r.exit_co
   (SELECT count(*) FROM kernel k WHERE k.compile IN (SELECT id FROM made)) AS kernels,
   (SELECT sum(outcome = 'hit') FROM asked) AS cache_hits, (SELECT sum(outcome = 'miss') FROM asked) AS cache_misses,
   (SELECT sum(outcome = 'bypass') FROM asked) AS cache_bypasses,
+  (SELECT sum(coalesce(nullif(l.calls, 0), (SELECT max(position) + 1 FROM call WHERE source = l.source), 0)) FROM call_log l
+    WHERE l.source IN (SELECT id FROM log)) AS calls,
+  (SELECT count(*) FROM call_log l WHERE l.source IN (SELECT id FROM log)) AS call_logs,
+  CASE (SELECT count(*) FROM run) WHEN 1 THEN (SELECT count(*) FROM event WHERE launch IS NOT NULL) END AS launches,
   (SELECT sum(l.count) FROM loss l WHERE l.source IN (SELECT id FROM log)) AS losses
 FROM run r, sums
 WHERE r.id = (SELECT id FROM shown);

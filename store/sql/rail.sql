@@ -26,6 +26,8 @@ UNION ALL
 SELECT 'operators', (SELECT coalesce(sum(coalesce(nullif(l.calls, 0), (SELECT max(position) + 1 FROM call WHERE source = l.source))), 0)
   FROM call_log l WHERE l.source IN (SELECT id FROM log)), 0
 UNION ALL
-SELECT 'nonfinite', (SELECT count(*) FROM (SELECT 1 FROM nonfinite n WHERE :run IS NULL OR n.run = :run LIMIT 51)), 2
+SELECT 'nonfinite', (SELECT count(DISTINCT event) FROM (SELECT u.event FROM tensor_use u CROSS JOIN call c ON c.event = u.event
+  WHERE (u.nans > 0 OR u.infs > 0 OR (u.hash_kind = 1 AND (u.digest & 0x7ff0000000000000) = 0x7ff0000000000000))
+    AND c.source IN (SELECT id FROM log) ORDER BY u.event LIMIT 1000)), 2
 UNION ALL
 SELECT 'health', (SELECT coalesce(sum(count), 0) FROM loss WHERE source IN (SELECT id FROM log)), 1;

@@ -2,7 +2,11 @@
  * broadcasting alone, and which have none here, get theirs from test_ops_point.c. */
 #include "tests/unit/suite.h"
 
-#define UNARY(op) {op, "x[]"}, {op, "x[9]"}, {op, "n[5, 7]t"}, {op, "x[2, 0, 3]"}, {op, "x[3, 4]e"}
+#define UNARY(op)                                                                                  \
+    {op, "x[]"}, {op, "x[9]"}, {op, "n[5, 7]t"}, {op, "x[2, 0, 3]"},                               \
+    {                                                                                              \
+        op, "x[3, 4]e"                                                                             \
+    }
 
 const struct sample samples_point[] = {
     /* ---- dtypes that meet ---- */
@@ -274,7 +278,8 @@ const struct refusal refusals_point[] = {
     {"aten::add_.Tensor", "n[1], n[3]", "argument 'self'|[1]|[3]|in place"},
     {"aten::add_.Tensor", "i64[3], n[3]", "f32|i64|cannot be stored"},
     {"aten::add_.Tensor", "n[3]e, n[3]", "share one element"},
-    {"aten::add.Tensor", "n[3], f8e5m2[3]", "f8e5m2"},
+    {"aten::add.Tensor", "n[3], f8e5m2[3]", "float8_e5m2"},
+    {"aten::add.Tensor", "i32[3], i32[3], 0.5", "alpha|0.5|i32"},
     {"aten::sub.Tensor", "b8[3], b8[3]", "b8|f64 f32 f16 bf16"},
     {"aten::div_.Tensor", "i32[3], i32[3]", "f32|i32|cannot be stored"},
     {"aten::div.Tensor_mode", "n[3], n[3], \"round\"", "rounding_mode|\"round\"|\"trunc\""},
@@ -308,8 +313,7 @@ const struct refusal refusals_point[] = {
     {"aten::_fused_adamw_",
      "{n[3]}, {n[2]}, {n[3]}, {n[3]}, {}, {f32[]}, 1, 0, 0, 0, 0, false, false", "grads|[2]|[3]"},
     {"aten::_fused_adamw_",
-     "{n[3]}, {n[3]}, {n[3]}, {n[3]}, {}, {i64[]}, 1, 0, 0, 0, 0, false, false",
-     "state_steps|i64"},
+     "{n[3]}, {n[3]}, {n[3]}, {n[3]}, {}, {i64[]}, 1, 0, 0, 0, 0, false, false", "state_steps|i64"},
     {"aten::_fused_sgd_", "{n[3]}, {n[3]}, {}, 0, 0.5, 0, 0, false, false, false",
      "momentum_buffer_list|0 tensors|1"},
 };

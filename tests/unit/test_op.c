@@ -36,6 +36,12 @@ static void assert_values(const struct plumb_tensor *t, int n, const double *wan
     assert_int_equal(plumb_read(t, got, (int64_t)sizeof *got * n), 0);
     for (int i = 0; i < n; i++) assert_true(got[i] == want[i]);
 }
+static void walk_back(struct plumb_tensor *loss)
+{
+    int rc = plumb_backward(loss);
+    if (rc) print_error("%s\n", plumb_error());
+    assert_int_equal(rc, 0);
+}
 static void assert_error(const char *part)
 {
     const char *text = plumb_error();
@@ -206,6 +212,23 @@ static void test_backward_refused(void **state)
     assert_error("leaf");
 }
 
+/* Two losses of one step are walked one after the other; none twice. */
+static void test_two_losses(void **state)
+{
+    (void)state;
+    struct plumb_tensor *x = want_grad(row(2, (double[]){1, 2}));
+    struct plumb_tensor *one = plumb_sum(plumb_mul(x, x), 0), *two = plumb_sum(x, 0);
+    walk_back(one);
+    walk_back(two);
+    assert_values(plumb_grad(x), 2, (double[]){3, 5});
+    assert_int_equal(plumb_backward(one), -1);
+    assert_error("walked back already");
+    struct plumb_tensor *y = plumb_mul(x, x);
+    walk_back(plumb_sum(y, 0));
+    assert_int_equal(plumb_backward(plumb_sum(plumb_mul(y, y), 0)), -1);
+    assert_error("walked back already");
+}
+
 /* A value that a gradient needs and that was overwritten is missed; one that none needs is not. */
 static void test_overwritten(void **state)
 {
@@ -220,7 +243,7 @@ static void test_overwritten(void **state)
     loss = plumb_sum(plumb_add(x, c), 0);
     assert_non_null(plumb_add_(c, c));
     plumb_zero_grad(x);
-    assert_int_equal(plumb_backward(loss), 0);
+    walk_back(loss);
     assert_values(plumb_grad(x), 2, (double[]){1, 1});
 }
 
@@ -230,7 +253,7 @@ static void test_in_place_on_the_way(void **state)
     struct plumb_tensor *x = want_grad(row(2, (double[]){1, 2}));
     struct plumb_tensor *y = plumb_mul_scalar(x, 3);
     assert_non_null(plumb_add_(y, x));
-    assert_int_equal(plumb_backward(plumb_sum(y, 0)), 0);
+    walk_back(plumb_sum(y, 0));
     assert_values(plumb_grad(x), 2, (double[]){4, 4});
 }
 
@@ -299,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_backward),
         cmocka_unit_test(test_backward_refused),
         cmocka_unit_test(test_overwritten),
+        cmocka_unit_test(test_two_losses),
         cmocka_unit_test(test_in_place_on_the_way),
         cmocka_unit_test(test_threads),
     };
