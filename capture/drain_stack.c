@@ -1,29 +1,51 @@
-/* drain_stack.c - return addresses become frames: function, and file as far as the program knows.
+/* drain_stack.c - return addresses become frames: function, file and line as far as they are known.
  *
- * The dynamic linker's table names functions that are exported; others are named by their object
- * and the distance from its beginning, which addr2line and debuggers take.
+ * Without debug information the dynamic linker names functions that are exported; others are named
+ * by their object and the distance from its beginning, which addr2line and debuggers take.
  */
 #include <dlfcn.h>
 #include <stdio.h>
 
+#include "capture/drain_lines.h"
 #include "capture/drain_state.h"
+
+struct frame {
+    char name[512];
+    const char *file;
+    int line;
+};
+
+/* What the dynamic linker knows. */
+static void name_by_linker(const char *at, struct frame *f)
+{
+    Dl_info info = {0};
+    bool known = dladdr(at, &info);
+    f->file = known && info.dli_fname ? info.dli_fname : "?";
+    if (known && info.dli_sname)
+        snprintf(f->name, sizeof f->name, "%s+0x%zx", info.dli_sname,
+                 (size_t)(at - (const char *)info.dli_saddr));
+    else if (known)
+        snprintf(f->name, sizeof f->name, "0x%zx", (size_t)(at - (const char *)info.dli_fbase));
+    else snprintf(f->name, sizeof f->name, "%p", (const void *)at);
+}
 
 static int64_t frame_of(struct drain *d, int64_t parent, const void *pc)
 {
-    Dl_info info = {0};
-    char name[512];
+    struct frame f = {.file = "?"};
     /* A return address is behind its call, which may be the last of its function. */
     const char *at = (const char *)pc - 1;
-    bool known = !d->db && dladdr(at, &info);
-    if (known && info.dli_sname)
-        snprintf(name, sizeof name, "%s+0x%zx", info.dli_sname,
-                 (size_t)(at - (const char *)info.dli_saddr));
-    else if (known)
-        snprintf(name, sizeof name, "0x%zx", (size_t)(at - (const char *)info.dli_fbase));
-    else snprintf(name, sizeof name, "%p", pc);
-    struct span file = known && info.dli_fname ? span_of(info.dli_fname) : SPAN("?");
-    return store_frame(d->writer, parent, store_word(d->writer, file), 0,
-                       store_word(d->writer, span_of(name)), store_word(d->writer, SPAN("")));
+    struct drain_place place = {0};
+    if (d->db) snprintf(f.name, sizeof f.name, "%p", pc); /* of a process that is no more */
+    else place = drain_place_of(at);
+    if (place.function) snprintf(f.name, sizeof f.name, "%s", place.function);
+    if (place.file) f.file = place.file, f.line = place.line;
+    if (!d->db && (!place.function || !place.file)) name_by_linker(at, &f);
+    buf_clear(&d->scratch);
+    if (f.line) drain_line_text(&d->scratch, f.file, f.line);
+    int64_t file = store_word(d->writer, span_of(f.file)),
+            name = store_word(d->writer, span_of(f.name));
+    return store_frame(d->writer, parent, file, f.line, name,
+                       store_word(d->writer, buf_text(&d->scratch)));
 }
 
 int64_t drain_stack(struct drain *d, uint32_t number)
