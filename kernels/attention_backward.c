@@ -5,8 +5,7 @@
  * the 5 that know P. The two halves keep every chain within one thread, without atomics:
  *
  *   for 64 queries   M, l and D again; over all keys  dq' = dq' + K' dS'         tiles keys x N
- *   for 64 keys      over all queries   dk' = dk' + q' dS,  dv' = dv' + do' P    tiles queries x
- *   N
+ *   for 64 keys      over all queries   dk' = dk' + q' dS,  dv' = dv' + do' P   tiles queries x N
  *
  * A tile is again the packed right operand of the products that use it.
  */

@@ -4,8 +4,8 @@
  * packing costs a few percent of the product; in return the inner loops meet one dtype, no strides
  * and no edges, and widening f16, bf16 and float8 (which is exact) happens here alone.
  *
- * The order of reading follows memory: along the lanes where these are adjacent and not too few, else
- * along k.
+ * The order of reading follows memory: along the lanes where these are adjacent and not too few,
+ * else along k.
  */
 #include "kernels/gemm_kernel.h"
 #include "kernels/run.h"

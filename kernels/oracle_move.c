@@ -157,6 +157,63 @@ void oracle_select_backward(struct oracle_call *c)
     }
 }
 
+oracle_fn oracle_diagonal_backward;
+void oracle_diagonal_backward(struct oracle_call *c)
+{
+    const struct oracle_array *g = c->arg[0].a;
+    struct oracle_array *y = &c->out[0];
+    int a = dim_of(c->arg[3].i, y->shape.n), b = dim_of(c->arg[4].i, y->shape.n);
+    int64_t offset = c->arg[2].i;
+    for (int64_t i = 0; i < g->n; i++) {
+        int64_t at[VIEW_DIMS], to[VIEW_DIMS];
+        coordinates(&g->shape, i, at);
+        int64_t k = at[g->shape.n - 1];
+        for (int d = 0, next = 0; d < y->shape.n; d++)
+            to[d] = d == a   ? k + (offset < 0 ? -offset : 0)
+                    : d == b ? k + (offset > 0 ? offset : 0)
+                             : at[next++];
+        move(y, index_of(&y->shape, to), g, i);
+    }
+}
+
+oracle_fn oracle_roll, oracle_constant_pad_nd;
+void oracle_roll(struct oracle_call *c)
+{
+    const struct oracle_array *x = c->arg[0].a;
+    for (int64_t i = 0; i < x->n; i++) {
+        int64_t at[VIEW_DIMS] = {0}, to = i;
+        coordinates(&x->shape, i, at);
+        for (int k = 0; k < c->arg[2].n; k++) {
+            int d = dim_of(c->arg[2].is[k], x->shape.n);
+            int64_t size = x->shape.size[d];
+            at[d] = ((at[d] + c->arg[1].is[k] % size) % size + size) % size;
+        }
+        if (c->arg[2].n) to = index_of(&x->shape, at);
+        else to = ((i + c->arg[1].is[0] % x->n) % x->n + x->n) % x->n;
+        move(&c->out[0], to, x, i);
+    }
+}
+
+void oracle_constant_pad_nd(struct oracle_call *c)
+{
+    const struct oracle_array *x = c->arg[0].a;
+    struct oracle_array *y = &c->out[0];
+    long double value =
+        y->dtype == DTYPE_B8 ? c->arg[2].r != 0 : oracle_round(y->dtype, c->arg[2].r);
+    for (int64_t i = 0; i < y->n; i++) {
+        int64_t at[VIEW_DIMS] = {0};
+        bool inside = true;
+        coordinates(&y->shape, i, at);
+        for (int k = 0; k < c->arg[1].n / 2; k++) {
+            int d = y->shape.n - 1 - k;
+            at[d] -= c->arg[1].is[2 * k];
+            inside = inside && at[d] >= 0 && at[d] < x->shape.size[d];
+        }
+        if (inside) move(y, i, x, index_of(&x->shape, at));
+        else y->v[i * parts_of(y)] = value;
+    }
+}
+
 /* ---- by index ---- */
 
 /* Where element `i` of an index along `dim` points to in x. */
@@ -200,7 +257,7 @@ static void add(struct oracle_array *y, int64_t to, const long double *term, lon
         if (*mag < 0) *mag = fabsl(*v);
         if (y->dtype == DTYPE_B8) *v = *v != 0 || term[p] != 0;
         else if (whole) {
-            uint64_t sum = (*v < 0 ? -(uint64_t)-*v : (uint64_t)*v) +
+            uint64_t sum = (*v < 0 ? -(uint64_t) - *v : (uint64_t)*v) +
                            (term[p] < 0 ? -(uint64_t)-term[p] : (uint64_t)term[p]) *
                                (by < 0 ? -(uint64_t)-by : (uint64_t)by);
             int64_t back = 0;
@@ -208,9 +265,10 @@ static void add(struct oracle_array *y, int64_t to, const long double *term, lon
             dtype_cast(DTYPE_U64, &sum, y->dtype, bytes, 1);
             dtype_load_i64(y->dtype, bytes, 1, &back);
             *v = y->dtype == DTYPE_U64 ? (long double)(uint64_t)back : (long double)back;
-        } else {
-            *v += term[p] * by;
-            *mag += 2 * fabsl(term[p] * by);
+        } else { /* a term that is scaled is rounded before it is added */
+            long double t = by == 1 ? term[p] : oracle_round(y->dtype, term[p] * by);
+            *v += t;
+            *mag += 2 * fabsl(t);
         }
     }
 }
@@ -323,7 +381,8 @@ void oracle_index_Tensor(struct oracle_call *c)
 }
 
 /* The shape that the index tensors and the rest of x make together. */
-static void space_of(const struct oracle_call *c, const struct view_shape *x, struct view_shape *out)
+static void space_of(const struct oracle_call *c, const struct view_shape *x,
+                     struct view_shape *out)
 {
     struct view_shape wide = {.n = 0};
     const struct oracle_value *list = &c->arg[1];
