@@ -188,12 +188,12 @@ size_t nest_class(const struct nest *n, const struct nest_shape *s, struct nest_
     out->length = (uint8_t)s->length;
     out->tile = (uint8_t)s->tile;
     out->known = s->length == SHAPE_KNOWN ? (int16_t)s->points : 0;
-    for (int r = 0; r < s->n_rows; r++) {
-        memset(out->stride[r], 0, NEST_LOOPS);
-        for (int d = 0; d < s->n_outer + s->n_inner; d++) {
+    int loops = s->n_outer + s->n_inner;
+    uint8_t *to = out->stride;
+    for (int r = 0; r < s->n_rows; r++)
+        for (int d = 0; d < loops; d++) {
             int64_t t = s->stride[r][d];
-            out->stride[r][d] = t == 0 || t == 1 ? (uint8_t)t : 2;
+            *to++ = t == 0 || t == 1 ? (uint8_t)t : 2;
         }
-    }
-    return offsetof(struct nest_class, stride) + (size_t)s->n_rows * NEST_LOOPS;
+    return (size_t)(to - (uint8_t *)out);
 }

@@ -43,8 +43,8 @@ int nest_shape_place(const struct nest *n, const struct nest_shape *s, int d);
 struct nest_class {
     uint64_t nest; /* nest.id */
     uint8_t n_outer, n_inner, length, tile;
-    int16_t known;                          /* points, where length is SHAPE_KNOWN */
-    uint8_t stride[SHAPE_ROWS][NEST_LOOPS]; /* 0, 1, 2: any other */
+    int16_t known;                           /* points, where length is SHAPE_KNOWN */
+    uint8_t stride[SHAPE_ROWS * NEST_LOOPS]; /* row by row, of the loops: 0, 1, 2: any other */
 };
 /* How many bytes of *out are in use. */
 size_t nest_class(const struct nest *n, const struct nest_shape *s, struct nest_class *out);
