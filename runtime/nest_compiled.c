@@ -143,8 +143,8 @@ static int64_t cut(const struct nest *n, const struct nest_shape *s, struct job 
     if (n->serial || (of_a_row <= PIECE_POINTS && s->rows == 1)) return 1;
     if (s->columns > 1 && of_a_row >= 2 * PIECE_POINTS) {
         j->piece_rows = 1;
-        int64_t fit = PIECE_POINTS / s->points + 1;
-        j->piece_columns = (fit + SHAPE_TILE - 1) / SHAPE_TILE * SHAPE_TILE;
+        int64_t fit = PIECE_POINTS / s->points + 1, tile = s->tile ? s->tile : SHAPE_TILE;
+        j->piece_columns = (fit + tile - 1) / tile * tile;
         j->pieces_of_a_row = (j->columns + j->piece_columns - 1) / j->piece_columns;
         return j->rows * j->pieces_of_a_row;
     }
