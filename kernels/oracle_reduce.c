@@ -135,7 +135,7 @@ static void add_up(const struct oracle_call *c, const long double *x, int64_t n,
         *v += x[k];
         size += fabsl(x[k]);
     }
-    *mag = size * sum_depth(n);
+    *mag = isfinite(size) ? size * sum_depth(n) : size;
 }
 
 /* Complex rows: the parts apart. */
@@ -210,6 +210,12 @@ void oracle_count_nonzero(struct oracle_call *c)
         c->out[0].v[i] = (long double)many;
     }
     free(r.v);
+}
+
+oracle_fn oracle_count_nonzero_dim_IntList;
+void oracle_count_nonzero_dim_IntList(struct oracle_call *c)
+{
+    oracle_count_nonzero(c);
 }
 
 /* ---- extremes ---- */
@@ -295,8 +301,10 @@ static void truths(struct oracle_call *c, int dim_arg, bool all)
     }
 TRUTHS(any, -1, false)
 TRUTHS(any_dim, 1, false)
+TRUTHS(any_dims, 1, false)
 TRUTHS(all, -1, true)
 TRUTHS(all_dim, 1, true)
+TRUTHS(all_dims, 1, true)
 
 /* ---- moments and norms ---- */
 
@@ -324,7 +332,8 @@ static struct moments moments_of(const struct oracle_call *c, const long double 
     }
     m.var = squares / by;
     off = m.mean_mag * oracle_roundoff(c->arg[0].a->dtype);
-    m.var_mag = (squares * (sum_depth(n) + 6) + 2 * spread * m.mean_mag + count * off * m.mean_mag) / by;
+    m.var_mag =
+        (squares * (sum_depth(n) + 6) + 2 * spread * m.mean_mag + count * off * m.mean_mag) / by;
     return m;
 }
 
@@ -348,8 +357,7 @@ static long double norm_of(const long double *x, int64_t n, int parts, long doub
     for (int64_t k = 0; k < n; k++) {
         long double a = parts == 2 ? hypotl(x[2 * k], x[2 * k + 1]) : fabsl(x[k]);
         if (isinf(ord)) s = isnan(a) || isnan(s) ? NAN : ord > 0 ? fmaxl(s, a) : fminl(s, a);
-        else s += ord == 0 ? x[k * parts] != 0 || (parts == 2 && x[2 * k + 1] != 0)
-                           : powl(a, ord);
+        else s += ord == 0 ? x[k * parts] != 0 || (parts == 2 && x[2 * k + 1] != 0) : powl(a, ord);
     }
     return isinf(ord) || ord == 0 ? s : powl(s, 1 / ord);
 }
@@ -374,9 +382,11 @@ ROW_FN(log_sum_exp, long double m = -INFINITY; long double s = 0; long double of
        for (int64_t k = 0; k < n; k++) m = isnan(x[k]) || x[k] > m ? x[k] : m;
        long double shift = isfinite(m) ? m : 0;
        for (int64_t k = 0; k < n; k++) s += expl(x[k] - shift);
-       for (int64_t k = 0; k < n; k++) off += expl(x[k] - shift) * fabsl(x[k] - shift);
+       for (int64_t k = 0; k < n; k++) if (x[k] > -INFINITY) off +=
+       expl(x[k] - shift) * fabsl(x[k] - shift);
        *v = logl(s) + shift;
-       *mag = (sum_depth(n) + 4) + (s > 0 ? off / s : 0) + 2 * fabsl(*v) + 2 * fabsl(shift))
+       *mag = (sum_depth(n) + 4) + (s > 0 ? off / s : 0) + 2 * fabsl(*v) + 2 * fabsl(shift);
+       if (!isfinite(*v)) *mag = 0)
 ROWS(logsumexp, 1, log_sum_exp)
 
 /* ---- scans ---- */
@@ -394,7 +404,8 @@ static void scan(struct oracle_call *c, bool product)
             long double t = x->v[at];
             v = product ? v * t : v + t;
             size += fabsl(t);
-            if (is_whole(y->dtype)) whole = product ? whole * bits_of(truncl(t)) : whole + bits_of(truncl(t));
+            if (is_whole(y->dtype))
+                whole = product ? whole * bits_of(truncl(t)) : whole + bits_of(truncl(t));
             y->v[at] = is_whole(y->dtype) ? wrap(y->dtype, whole) : v;
             y->mag[at] = product ? fabsl(v) * (long double)(k + 1)
                                  : size * (long double)level_depth(k + 2, 70);
