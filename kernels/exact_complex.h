@@ -92,13 +92,13 @@ X_FN i64 x_scale_of64(double a, double b)
     {                                                                                              \
         return x_make##C(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re);                    \
     }                                                                                              \
-    /* the divisor in [1/4, 1/2): no product overflows */                                          \
+    /* the divisor in [1/4, 1/2): no product overflows, nor the quotient before it is scaled */    \
     X_FN Z x_div##C(Z a, Z b)                                                                      \
     {                                                                                              \
-        I k = x_scale_of##S(b.re, b.im) - 2;                                                       \
+        I k = x_scale_of##S(b.re, b.im) - 2, less = k < 0 ? k : 0;                                 \
         T c = x_scale##S(b.re, k), d = x_scale##S(b.im, k), m = c * c + d * d;                     \
-        return x_make##C(x_scale##S((a.re * c + a.im * d) / m, k),                                 \
-                         x_scale##S((a.im * c - a.re * d) / m, k));                                \
+        T re = x_scale##S(a.re * c + a.im * d, less), im = x_scale##S(a.im * c - a.re * d, less);  \
+        return x_make##C(x_scale##S(re / m, k - less), x_scale##S(im / m, k - less));              \
     }                                                                                              \
     /* sqrt(a^2 + b^2) of magnitudes below 2^7 */                                                  \
     X_FN T x_length##C(T a, T b)                                                                   \

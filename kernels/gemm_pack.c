@@ -4,7 +4,8 @@
  * packing costs a few percent of the product; in return the inner loops meet one dtype, no strides
  * and no edges, and widening f16, bf16 and float8 (which is exact) happens here alone.
  *
- * The order of reading follows memory: along the lanes where these are adjacent, else along k.
+ * The order of reading follows memory: along the lanes where these are adjacent and not too few,
+ * else along k.
  */
 #include "kernels/gemm_kernel.h"
 #include "kernels/run.h"
@@ -173,6 +174,6 @@ static void pack_along_k(const struct gemm_lanes *x, enum gemm_acc acc, int64_t 
 void gemm_pack(const struct gemm_lanes *x, enum gemm_acc acc, int64_t n, int64_t n_k, int group,
                void *out)
 {
-    bool along_k = x->k_stride == 1 && x->lane_stride != 1;
+    bool along_k = n < 4 || (x->k_stride == 1 && x->lane_stride != 1);
     (along_k ? pack_along_k : pack_along_lanes)(x, acc, n, n_k, group, out);
 }

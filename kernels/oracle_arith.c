@@ -88,7 +88,8 @@ static long double floor_quotient(long double a, long double b)
 {
     long double m = fmodl(a, b), q = rintl((a - m) / b);
     if (b == 0) return a / b;
-    return m != 0 && (m < 0) != (b < 0) ? q - 1 : q;
+    if (m != 0 && (m < 0) != (b < 0)) q--;
+    return q == 0 ? copysignl(0, a / b) : q;
 }
 REAL(floor_divide, p->y = floor_quotient(x[0], x[1]))
 INTEGER(floor_divide, p->whole = quotient(p) - rounds_down(p))
@@ -160,8 +161,10 @@ INTEGER(sign, p->whole = (i[0] > 0) - (i[0] < 0))
 ORACLE_FI(sign, sign)
 REAL(copysign, p->y = copysignl(x[0], x[1]))
 ORACLE_F(copysign_Tensor, copysign)
+REAL(conj_physical, p->y = x[0])
+INTEGER(conj_physical, p->whole = i[0])
 COMPLEX(conj_physical, p->w = conjl(z[0]))
-ORACLE_C(conj_physical, conj_physical)
+ORACLE_FIC(conj_physical, conj_physical)
 
 static bool below(const struct point *p, int a, int b)
 {

@@ -43,6 +43,17 @@ static bool moves(const struct op_call *c)
     return c->op->flags & OP_MOVES;
 }
 
+/* PyTorch casts what is promoted to the common dtype first, but for tensors without dimensions,
+ * which count as numbers. */
+static bool rounds(const struct op_call *c, const struct op_nest *n, int i, enum dtype compute)
+{
+    enum op_types rule = c->op->types;
+    bool promotes = rule == OP_T_PROMOTE || rule == OP_T_FLOAT || rule == OP_T_COMPARE;
+    const struct view *v = &n->tensor[i]->view;
+    return promotes && i < n->n_read && v->shape.n && v->dtype != compute && !n->plan->own[i] &&
+           (compute == DTYPE_F16 || compute == DTYPE_BF16);
+}
+
 static void kind_of(const struct op_call *c, const struct op_nest *n, enum dtype compute,
                     struct kind *k)
 {
@@ -51,7 +62,7 @@ static void kind_of(const struct op_call *c, const struct op_nest *n, enum dtype
     k->body = n->body;
     for (int i = 0; i < n->n_read + n->n_written; i++) {
         k->dtype[i] = (uint8_t)n->tensor[i]->view.dtype;
-        k->own[i] = n->plan->own[i];
+        k->own[i] = (uint8_t)(n->plan->own[i] | rounds(c, n, i, compute) << 1);
         k->outer[i] = is_outer(n->plan, i);
         k->n_indexed[i] = (uint8_t)n->plan->n_indexed[i];
     }
@@ -81,6 +92,7 @@ static enum err build(const struct op_call *c, const struct op_nest *n, enum dty
                                             .dtype = n->tensor[i]->view.dtype,
                                             .written = i >= n->n_read,
                                             .moves = moves(c),
+                                            .rounds = rounds(c, n, i, compute),
                                             .n_indexed = n->plan->n_indexed[i]};
         spec.own[i] = n->plan->own[i];
         spec.outer[i] = is_outer(n->plan, i);
@@ -126,13 +138,27 @@ static enum err find(const struct op_call *c, const struct op_nest *n, enum dtyp
     return ERR_OK;
 }
 
-static void set_param(const struct nest *nest, int i, const struct op_value *v,
+/* A number as the integer that the compute dtype makes of it: modulo 2^bits, as PyTorch does. */
+static int64_t whole_number(const struct op_value *v, enum dtype compute)
+{
+    int64_t i = v->i, back = 0;
+    unsigned char bytes[8];
+    if (v->kind == OP_INT || v->kind == OP_BOOL) return i;
+    if (!v->is_int && compute == DTYPE_B8) return v->r != 0;
+    if (!v->is_int) dtype_cast(DTYPE_F64, &v->r, DTYPE_I64, &i, 1);
+    if (!dtype_is_integer(compute) && compute != DTYPE_B8) return i;
+    dtype_cast(DTYPE_I64, &i, compute, bytes, 1);
+    dtype_load_i64(compute, bytes, 1, &back);
+    return back;
+}
+
+static void set_param(const struct nest *nest, int i, const struct op_value *v, enum dtype compute,
                       struct nest_run *run)
 {
     bool whole = nest->param_type[i] == NEST_I64 || nest->param_type[i] == NEST_U64 ||
                  nest->param_type[i] == NEST_B;
     bool is_int = v->kind == OP_INT || v->kind == OP_BOOL || (v->kind == OP_SCALAR && v->is_int);
-    if (whole) run->param[i].i = is_int ? v->i : (int64_t)v->r;
+    if (whole) run->param[i].i = whole_number(v, compute);
     else run->param[i].r = is_int ? (double)v->i : v->r;
 }
 
@@ -157,10 +183,11 @@ enum err op_nest_run(struct op_call *c, const struct op_nest *n)
 {
     struct thread *t = &thread_self;
     struct nest_run run = {.plan = n->plan, .seed = c->seed, .stream = c->stream};
+    enum dtype compute = n->compute ? n->compute : c->compute;
     run.threads = c->threads;
-    TRY(find(c, n, n->compute ? n->compute : c->compute, &run.nest));
+    TRY(find(c, n, compute, &run.nest));
     for (int i = 0; i < n->n_read + n->n_written; i++) run.base[i] = op_data(n->tensor[i]);
-    for (int i = 0; i < n->n_params; i++) set_param(run.nest, i, &n->value[i], &run);
+    for (int i = 0; i < n->n_params; i++) set_param(run.nest, i, &n->value[i], compute, &run);
     bool recorded = t->ring && !t->quiet;
     if (recorded) record_launch(t, c, &run);
     enum err err = t->session->backend->run_nest(&run);

@@ -1,4 +1,4 @@
-/* print_c_loop.h - printing loops, coordinates (d0, d1, ...), sizes (n0), strides (s2_1) and pointers.
+/* print_c_loop.h - printing loops, coordinates (d0), sizes (n0), strides (s2_1) and pointers.
  */
 #ifndef RUNTIME_PRINT_C_LOOP_H
 #define RUNTIME_PRINT_C_LOOP_H

@@ -1,9 +1,11 @@
 """plumb run: models that learn, digests that repeat, logs as DebugMode prints them, traces that survive a kill."""
+import math
 import os
 import random
 import re
 import signal
 import sqlite3
+import struct
 import subprocess
 import time
 
@@ -90,6 +92,27 @@ def test_ref_and_cpu_agree(tmp_path):
     assert abs(ends["cpu"] - ends["ref"]) < 1e-4 * abs(ends["ref"])
 
 
+@pytest.mark.parametrize("model", ["gpt", "mlp", "optimizer"])
+def test_every_tensor_is_the_oracles(tmp_path, model):
+    """Two steps in f64: the norm of each activation, gradient and update is what the oracles compute.
+
+    A call's terms are at most some thousands, each off by a few 2^-53, and a step is some hundred calls deep: 1e-9 leaves
+    a factor of about a thousand to cancellation. What is wrong by a formula is off by far more."""
+    norms = []
+    for backend in ("cpu", "ref"):
+        path, _ = run(tmp_path, backend, model, "--steps", 2, "--batch", 2, "--dtype", "f64", "--hash", "norm", "--backend", backend)
+        with sqlite3.connect(path) as db:
+            norms.append(
+                db.execute(
+                    "SELECT c.position, u.position, u.digest FROM tensor_use u JOIN call c ON c.event = u.event "
+                    "WHERE u.hash_kind = 1 AND u.digest IS NOT NULL ORDER BY c.source, 1, 2"
+                ).fetchall()
+            )
+    cpu, ref = ([struct.unpack("<d", struct.pack("<q", digest))[0] for _, _, digest in rows] for rows in norms)
+    assert [row[:2] for row in norms[0]] == [row[:2] for row in norms[1]] and len(cpu) > 100
+    assert all(math.isfinite(a) and abs(a - b) <= 1e-9 * abs(b) + 1e-12 for a, b in zip(cpu, ref))
+
+
 def test_null_computes_nothing_and_logs_all(tmp_path):
     cpu, _ = run(tmp_path, "cpu", "mlp", "--steps", 0, "--log", "ops")
     null, _ = run(tmp_path, "null", "mlp", "--steps", 0, "--backend", "null")
@@ -156,10 +179,11 @@ def test_killed_at_any_moment(tmp_path, moment):
         return  # killed before the trace was made: nothing is left behind
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
         committed = db.execute("SELECT count(*) FROM call").fetchone()[0]
-    run_plumb("doctor", path, "--repair", expect=None)
+    run_plumb("doctor", path)
     assert not list(tmp_path.glob("killed.db-ring*"))
     assert values(path, "SELECT count(*) FROM call")[0] >= committed
-    assert values(path, "PRAGMA integrity_check") == ["ok"]
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     gaps = "SELECT count(*) FROM (SELECT position - lag(position) OVER (PARTITION BY source ORDER BY position) AS d FROM call) WHERE d <> 1"
     assert values(path, gaps) == [0]
     run_plumb("doctor", path)
@@ -181,5 +205,5 @@ def test_readme_program(tmp_path):
     done = subprocess.run(["./xor"], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, **CACHE}, timeout=120)
     assert done.returncode == 0, done.stderr
     losses = [float(x) for x in re.findall(r"loss (\S+)", done.stdout)]
-    assert losses[-1] < 0.05 < losses[0]
+    assert losses[-1] < 0.01 and losses[-1] < losses[0]
     assert values(tmp_path / "xor.db", "SELECT count(*) FROM calls WHERE name = 'aten::tanh'")[0] >= 200

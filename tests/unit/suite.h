@@ -13,8 +13,8 @@
  *   i64<7>[2]     positions: integers from 0 to 6 in that dtype; with <-7> from -7 to 6
  *   f32[2]        ordinary values of that dtype, whatever is under test; b8[2] truth values
  *   {n[2], n[3]}  a list of tensors          [1, -2]   a list of integers
- *   3  0.5  true  None  "tanh"  f16  dtype     numbers, truth values, texts, dtypes; "dtype" is that
- *                 under test
+ *   3  0.5  true  None  "tanh"  f16  dtype     numbers, truth values, texts, dtypes; the word dtype
+ *                 is that under test
  *
  * Behind a shape, how the tensor lies in its storage: t the last two dimensions swapped, s every
  * second element of each row, o behind an offset of 3, e expanded from size 1 along the first

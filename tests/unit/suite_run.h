@@ -3,8 +3,8 @@
  *   null          shapes, dtypes and errors only
  *   ref           oracles, one rounding
  *   interpreted   nests by the interpreter, run functions; compared with the oracles
- *   compiled      nests built by the compiler; compared. Building takes long, so each sample runs in
- *                 one dtype, the operator's first; PLUMB_SUITE=all: in all
+ *   compiled      nests built by the compiler; compared. Building takes long, so each sample runs
+ *                 in one dtype, the operator's first; PLUMB_SUITE=all: in all
  */
 #ifndef TESTS_SUITE_RUN_H
 #define TESTS_SUITE_RUN_H
