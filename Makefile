@@ -37,7 +37,8 @@ CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
 RUNTIME := $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c))
 WEB := $(wildcard web/*.c)
-GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c $(O)/gen/python.c $(O)/gen/plumb_ops.c
+GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c \
+  $(O)/gen/selftest_text.c $(O)/gen/python.c $(O)/gen/plumb_ops.c
 # What the C printer puts before each kernel, in this order (kernels/exact_c.h has the same).
 PRELUDE_C := $(addprefix kernels/, prelude_c.h exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h \
   exact_half.h exact_complex.h exact_cast.h exact_move.h philox.h exact_reduce.h exact_scan.h)
@@ -110,6 +111,8 @@ $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
 $(O)/gen/prelude.c: $(O)/gen/embed $(PRELUDE_C)
 	$(Q)$< prelude prelude_c_text $(PRELUDE_C) >$@.tmp && mv $@.tmp $@
+$(O)/gen/selftest_text.c: $(O)/gen/embed kernels/selftest_c.h
+	$(Q)$< prelude selftest_c_text kernels/selftest_c.h >$@.tmp && mv $@.tmp $@
 $(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h $(wildcard runtime/ops*.def)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O1 -std=gnu11 -D_GNU_SOURCE -I. -o $@ runtime/gen_ops.c runtime/op_schema.c store/base/err.c
@@ -236,4 +239,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(OBJECTS:.o=.d) $(O)/plumb.d
+-include $(OBJECTS:.o=.d) $(O)/plumb.d $(UNIT:=.d)

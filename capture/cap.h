@@ -61,9 +61,19 @@ enum cap_kind { CAP_OP, CAP_MODULE, CAP_ANNOTATE, CAP_SPAN, CAP_LAUNCH, CAP_N_KI
  * name: the tag), a plain span (compile, ...; named "step" or headed so: a step), or a launch of a
  * kernel. Returns the call's number in this process, from 1, which is its event's id; 0 when it was
  * dropped. stack 0: none. */
-uint64_t cap_begin(struct cap_thread *t, enum cap_kind kind, uint32_t name, uint32_t header,
-                   uint32_t stack);
-void cap_end(struct cap_thread *t);
+uint64_t cap_begin_call(struct cap_thread *t, enum cap_kind kind, uint32_t name, uint32_t header,
+                        uint32_t stack);
+void cap_end_call(struct cap_thread *t);
+/* Not to record costs a look at the pointer. */
+static inline uint64_t cap_begin(struct cap_thread *t, enum cap_kind kind, uint32_t name,
+                                 uint32_t header, uint32_t stack)
+{
+    return t ? cap_begin_call(t, kind, name, header, stack) : 0;
+}
+static inline void cap_end(struct cap_thread *t)
+{
+    if (t) cap_end_call(t);
+}
 /* The work of the newest open call is done: its time ends here; digests may follow before
  * cap_end. */
 void cap_done(struct cap_thread *t);

@@ -158,15 +158,15 @@ static inline uint64_t begin(struct cap_thread *t, enum cap_kind kind, uint32_t 
     return number;
 }
 
-uint64_t cap_begin(struct cap_thread *t, enum cap_kind kind, uint32_t name, uint32_t header,
-                   uint32_t stack)
+uint64_t cap_begin_call(struct cap_thread *t, enum cap_kind kind, uint32_t name, uint32_t header,
+                        uint32_t stack)
 {
     uint64_t number = begin(t, kind, name, header, stack);
     if (number) publish(t);
     return number;
 }
 
-void cap_end(struct cap_thread *t)
+void cap_end_call(struct cap_thread *t)
 {
     if (UNLIKELY(!t || t->muted || !t->depth)) return;
     int level = --t->depth;

@@ -34,6 +34,8 @@ static void in_child(void)
 {
     for (struct cap *c = registry; c; c = c->next) {
         c->child = true;
+        close(c->ring.fd);
+        c->ring.fd = -1;
         for (struct cap_thread *t = c->threads; t; t = t->next) t->muted = true;
     }
     pthread_mutex_unlock(&registry_lock);

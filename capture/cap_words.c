@@ -5,7 +5,7 @@ enum { RECENT = 256, LONGEST_STACK = 64, LONGEST_WORD = 1 << 16 };
 
 uint32_t cap_word(struct cap *c, struct span text)
 {
-    if (!c || !text.p) return 0;
+    if (!c || c->child || !text.p) return 0;
     return ring_define(&c->ring, RING_WORD, text.p, text.n < LONGEST_WORD ? text.n : LONGEST_WORD);
 }
 
@@ -18,7 +18,7 @@ static _Thread_local struct recent {
 
 uint32_t cap_form(struct cap *c, const struct view *v)
 {
-    if (!c) return 0;
+    if (!c || c->child) return 0;
     int64_t payload[1 + 2 * VIEW_DIMS];
     struct ring_form *f = (struct ring_form *)payload;
     uint32_t n = f->n = (uint32_t)v->shape.n;
@@ -37,7 +37,7 @@ uint32_t cap_form(struct cap *c, const struct view *v)
 
 uint32_t cap_stack(struct cap *c, void *const *pc, int n)
 {
-    if (!c || n <= 0) return 0;
+    if (!c || c->child || n <= 0) return 0;
     if (n > LONGEST_STACK) n = LONGEST_STACK;
     return ring_define(&c->ring, RING_STACK, pc, (size_t)n * sizeof *pc);
 }

@@ -125,7 +125,8 @@ struct drain {
     LIST_OF(struct ring_knot) knots;
     int64_t real_offset, clock_row; /* CLOCK_REALTIME - CLOCK_MONOTONIC at the start */
 
-    int64_t seen, n_records, lost_threads, names_taken;
+    int64_t seen, n_records, lost_threads;
+    int64_t cpu_ns; /* processor time of the thread, once it has ended */
     struct map thread_names;
     enum err err; /* first failure: from then on records are counted only */
     char why[1024];

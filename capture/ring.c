@@ -18,8 +18,8 @@ static size_t whole_pages(size_t n)
 
 /* ---- the file ---- */
 
-/* Locks are a process's and not inherited: a child that lives on does not keep its parent's rings
- * locked. */
+/* The lock is that of the open file, so that it holds against this process too. A child has it
+ * closed (cap_thread.c), lest it keeps its parent's rings locked. */
 static bool lock_file(int fd, short type, int command, struct flock *out)
 {
     *out = (struct flock){.l_type = type, .l_whence = SEEK_SET};
@@ -39,9 +39,10 @@ static enum err open_file(struct ring *r, int flags)
     r->fd = open(r->path, flags | O_RDWR | O_CLOEXEC, 0644);
     if (r->fd < 0 && errno == ENOENT) FAIL(ERR_NOT_FOUND, "%s: there is no such file", r->path);
     if (r->fd < 0) FAIL(ERR_IO, "%s: %s", r->path, strerror(errno));
-    if (lock_file(r->fd, F_WRLCK, F_SETLK, &lock)) return ERR_OK;
-    (void)lock_file(r->fd, F_WRLCK, F_GETLK, &lock);
-    FAIL(ERR_REFUSED, "%s: process %d is writing it", r->path, (int)lock.l_pid);
+    if (lock_file(r->fd, F_WRLCK, F_OFD_SETLK, &lock)) return ERR_OK;
+    uint32_t pid = 0;
+    if (pread(r->fd, &pid, sizeof pid, offsetof(struct ring_file, pid)) < 0) pid = 0;
+    FAIL(ERR_REFUSED, "%s: process %u is writing it", r->path, pid);
 }
 
 bool ring_is_held(const char *trace)
@@ -49,7 +50,7 @@ bool ring_is_held(const char *trace)
     struct flock lock;
     char *path = ring_path(trace);
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    bool held = fd >= 0 && lock_file(fd, F_WRLCK, F_GETLK, &lock) && lock.l_type != F_UNLCK;
+    bool held = fd >= 0 && lock_file(fd, F_WRLCK, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
     if (fd >= 0) close(fd);
     free(path);
     return held;

@@ -194,16 +194,25 @@ X_FN double x_pow64(double x, double y)
 {
     return X_LIBM64(pow)(x, y);
 }
+/* x erfc(a) / 2, a = -x / sqrt 2; what a loses by rounding counts a^2 times as much in the tail */
 X_FN double x_gelu64(double x)
 {
-    double y = 0.5 * x * x_erfc64(x * -0x1.6a09e667f3bcdp-1);
-    return x == -X_INF64 ? -0.0 : y;
+    double a = x * -0x1.6a09e667f3bcdp-1, lo = x_fma64(x, -0x1.6a09e667f3bcdp-1, -a);
+    lo = x_fma64(x, 0x1.bdd3413b26456p-55, lo);
+    double t = x_erfc64(a) - 0x1.20dd750429b6dp+0 * lo * x_exp64(-a * a);
+    return x == -X_INF64 ? -0.0 : x == X_INF64 ? x : 0.5 * x * t;
 }
-/* x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) */
+/* x sigmoid(z), z = 2 sqrt(2/pi) (x + 0.044715 x^3) in two numbers */
 X_FN double x_gelu_tanh64(double x)
 {
-    double z = x * x_fma64(x * x, 0x1.2444f2a4d8b4bp-4, 0x1.9884533d43651p+0);
-    return x == -X_INF64 ? -0.0 : x * x_sigmoid64(z);
+    double c = x < -40.0 ? -40.0 : x > 40.0 ? 40.0 : x, u = c * c, ul = x_fma64(c, c, -u);
+    double p = u * GELU_BD_0,
+           pl = x_fma64(u, GELU_BD_0, -p) + x_fma64(ul, GELU_BD_0, u * GELU_BD_1);
+    double s = GELU_AD_0 + p, b = s - GELU_AD_0, sl = (GELU_AD_0 - (s - b)) + (p - b);
+    double z = c * s, zl = x_fma64(c, s, -z) + c * (sl + (pl + GELU_AD_1));
+    double e = x_exp64(-x_abs64(z)), y = (z < 0.0 ? e : 1.0) / (1.0 + e);
+    y = x_fma64(y, zl * (z < 0.0 ? 1.0 / (1.0 + e) : e / (1.0 + e)), y);
+    return x == -X_INF64 ? -0.0 : x * y;
 }
 
 #endif

@@ -118,6 +118,11 @@
     0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu
 #define LN2D_0 0x1.62e42ffp-1
 #define LN2D_1 -0x1.718432a1b0e26p-35
+/* 2 sqrt(2/pi), and 0.044715 times that */
+#define GELU_AD_0 0x1.9884533d43651p+0
+#define GELU_AD_1 -0x1.cbc0d30ebfd15p-54
+#define GELU_BD_0 0x1.2444f2a4d8b4bp-4
+#define GELU_BD_1 -0x1.6c843a29d1c70p-61
 /* ln 2 in one number */
 #define LN2D_F 0x1.62e42fefa39efp-1
 #define L2ED_0 0x1.71547652b82fep+0

@@ -39,7 +39,9 @@
 #define KERNELS_EXACT_REDUCE_H
 #ifdef X_VECTOR
 
-#pragma GCC diagnostic ignored "-Wpsabi" /* vectors are passed inline only */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"        /* vectors are passed inline only */
+#pragma GCC diagnostic ignored "-Warray-bounds" /* seen in copies of loops that do not run */
 
 enum { X_LANES = 128, X_CHUNK = 1024 };
 
@@ -53,6 +55,8 @@ enum { X_LANES = 128, X_CHUNK = 1024 };
 
 typedef float x_v __attribute__((vector_size(X_WIDE), aligned(4), may_alias));
 typedef double x_v64 __attribute__((vector_size(X_WIDE), aligned(8), may_alias));
+typedef i32 x_vi __attribute__((vector_size(X_WIDE), aligned(4), may_alias));
+typedef i64 x_vi64 __attribute__((vector_size(X_WIDE), aligned(8), may_alias));
 typedef float x_v4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float x_v8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef double x_v4_64 __attribute__((vector_size(32), aligned(8), may_alias));
@@ -258,9 +262,9 @@ X_FN double x_max_unkey64(i64 k)
     return k == 0x7fffffffffffffffl ? X_NAN64
                                     : x_asf64((u64)(k ^ ((k >> 63) & 0x7fffffffffffffffl)));
 }
-/* x_top_key is the key of the largest of n numbers, each times `sign` and plus `zero`: -0 keeps all,
- * +0 makes -0 into +0. */
-#define X_ORDER(S, T, K, LEAST)                                                                    \
+/* x_top_key is the key of the largest of n numbers, each times `sign` and plus `zero`: -0 keeps
+ * all, +0 makes -0 into +0. */
+#define X_ORDER(S, T, K, V, I, LEAST, GREATEST)                                                    \
     X_FN T x_max_first##S(void)                                                                    \
     {                                                                                              \
         return -X_INF##S;                                                                          \
@@ -271,11 +275,26 @@ X_FN double x_max_unkey64(i64 k)
     }                                                                                              \
     X_FN K x_top_key##S(const T *t, i64 n, T sign, T zero)                                         \
     {                                                                                              \
+        enum { W = X_WIDE / sizeof(T), J = 4 };                                                    \
         K r = LEAST;                                                                               \
-        for (i64 i = 0; i < n; i++) {                                                              \
-            K k = x_max_key##S(t[i] * sign + zero);                                                \
+        I m[J];                                                                                    \
+        i64 i = 0;                                                                                 \
+        X_UNROLL for (i64 j = 0; j < J; j++) m[j] = (I){0} + r;                                    \
+        for (; i + J * W <= n; i += J * W) X_UNROLL for (i64 j = 0; j < J; j++)                    \
+            {                                                                                      \
+                V v = X_GET(V, t + i + j * W) * sign + zero;                                       \
+                I b = (I)v, k = b ^ ((b >> (8 * (i32)sizeof(T) - 1)) & GREATEST),                  \
+                  bad = (I)(v != v);                                                               \
+                k = (k & ~bad) | (bad & GREATEST);                                                 \
+                I more = k > m[j];                                                                 \
+                m[j] = (k & more) | (m[j] & ~more);                                                \
+            }                                                                                      \
+        for (i64 l = 0; l < n % (J * W); l++) {                                                    \
+            K k = x_max_key##S(t[i + l] * sign + zero);                                            \
             r = k > r ? k : r;                                                                     \
         }                                                                                          \
+        for (i64 j = 0; n >= J * W && j < J; j++)                                                  \
+            for (i64 l = 0; l < W; l++) r = m[j][l] > r ? m[j][l] : r;                             \
         return r;                                                                                  \
     }                                                                                              \
     X_ROW_FN T x_max_row##S(const T *t, i64 n)                                                     \
@@ -321,8 +340,8 @@ X_FN void x_arg_join(x_arg *a, const x_arg *b)
 {
     if (b->key > a->key || (b->key == a->key && b->at < a->at)) *a = *b;
 }
-X_ORDER(, float, i32, -0x7fffffff - 1)
-X_ORDER(64, double, i64, -0x7fffffffffffffffl - 1)
+X_ORDER(, float, i32, x_v, x_vi, -0x7fffffff - 1, 0x7fffffff)
+X_ORDER(64, double, i64, x_v64, x_vi64, -0x7fffffffffffffffl - 1, 0x7fffffffffffffffl)
 /* Integers are their own keys; argmin takes the complement. */
 X_FN void x_arg_value(x_arg *a, i64 key, i64 at)
 {
@@ -348,5 +367,6 @@ X_FN void x_argmin_push_u(x_arg *a, const u64 *t, i64 n, i64 base)
     for (i64 i = 0; i < n; i++) x_arg_value(a, (i64)(~t[i] ^ 0x8000000000000000ul), base + i);
 }
 
+#pragma GCC diagnostic pop
 #endif
 #endif

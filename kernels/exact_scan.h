@@ -21,6 +21,9 @@
 #define KERNELS_EXACT_SCAN_H
 #ifdef X_VECTOR
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 /* A block is two vectors of f32 or four of f64: 32 bytes each on every processor. The numbers of
  * (a, b) from place n - d on, n being those of a vector: b moved up by d, filled from a. */
 #define X_MOVE1(a, b)    __builtin_shufflevector(a, b, 7, 8, 9, 10, 11, 12, 13, 14)
@@ -159,5 +162,6 @@ X_SCAN(x_cumsum, 64, double, x_v4_64, +, X_MINUS_0)
 X_SCAN(x_cumprod, , float, x_v8, *, X_ONE)
 X_SCAN(x_cumprod, 64, double, x_v4_64, *, X_ONE)
 
+#pragma GCC diagnostic pop
 #endif
 #endif

@@ -165,8 +165,8 @@ static void add_block(const struct product *p, const struct gemm_part *part, str
         char *at = (char *)c + i * p->acc_row * real;
         gemm_pack(&a, p->acc, rows, k, kernel->rows, w->a);
         if (direct)
-            kernel->few_rows(&(struct gemm_few){w->a, b.p, p->g->b.row, at, p->acc_row, (int)rows,
-                                                direct, k, go_on});
+            kernel->few_rows(
+                &(struct gemm_few){w->a, b.p, p->g->b.row, at, p->acc_row, rows, direct, k, go_on});
         if (packed)
             kernel->block(&(struct gemm_block){w->a, w->b, at + direct * real, p->acc_row,
                                                gemm_ceil(rows, kernel->rows),
@@ -198,7 +198,7 @@ static void join_span(const struct product *p, void *c, const void *span)
 
 static bool work_init(const struct product *p, struct work *w)
 {
-    size_t size = p->a_size + p->b_size + 2 * p->c_size;
+    size_t size = p->a_size + p->b_size + (p->n_spans > 1 ? 2 : 1) * p->c_size;
     w->a = aligned_alloc(64, size);
     w->b = w->a + p->a_size;
     w->c = w->b + p->b_size;

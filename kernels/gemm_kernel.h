@@ -27,16 +27,16 @@ struct gemm_block {
     bool go_on; /* false: c is not read, the chains start at +0 */
 };
 /* The same for at most GEMM_FEW rows, with b where it lies: reading it twice, to pack it, would
- * cost more than all the arithmetic. */
-enum { GEMM_FEW = 4 };
+ * cost more than the arithmetic. */
+enum { GEMM_FEW = 16 };
 struct gemm_few {
-    const void *a; /* one group */
+    const void *a; /* groups */
     const void *b;
     int64_t b_row; /* from k to k + 1; columns are adjacent */
     void *c;
     int64_t c_row;
-    int rows;  /* 1 .. GEMM_FEW */
-    int64_t n; /* columns, whole groups */
+    int64_t rows; /* of A and c */
+    int64_t n;    /* columns, whole groups */
     int64_t k;
     bool go_on;
 };

@@ -91,47 +91,50 @@ TARGET static void NAME(complex_block)(const struct gemm_block *x)
         }
 }
 
-/* `n_k` rows of B, read along memory, join the accumulators of `rows` rows, which stay in the first
- * cache. What the next rows hold is asked for early. */
-TARGET GEMM_INLINE void NAME(few_k)(int rows, int n_k, const REAL *a, const REAL *b,
+/* `n_k` rows of B, read where they lie, join the accumulators of one group of A: `rows` rows, two
+ * vectors at a time. What the next rows of B hold is asked for early. */
+TARGET GEMM_INLINE void NAME(few_k)(int rows, int n_k, const REAL *a, const REAL *b, REAL *c,
                                     const struct gemm_few *x)
 {
-    for (int64_t j = 0; j < x->n; j += WIDTH) {
-        VECTOR bv[FEW_K];
+    for (int64_t j = 0; j < x->n; j += 2 * WIDTH) {
+        VECTOR b0[FEW_K], b1[FEW_K];
         GEMM_UNROLL for (int k = 0; k < n_k; k++)
         {
-            bv[k] = LOAD(b + k * x->b_row + j);
+            b0[k] = LOAD(b + k * x->b_row + j);
+            b1[k] = LOAD(b + k * x->b_row + j + WIDTH);
             __builtin_prefetch(b + (k + n_k) * x->b_row + j);
         }
-        GEMM_UNROLL for (int i = 0; i < rows; i++)
-        {
-            REAL *c = (REAL *)x->c + i * x->c_row + j;
-            VECTOR acc = LOAD(c);
-            GEMM_UNROLL for (int k = 0; k < n_k; k++) acc = FMA(SET(a[k * ROWS + i]), bv[k], acc);
-            STORE(c, acc);
+        for (int i = 0; i < rows; i++) {
+            REAL *at = c + i * x->c_row + j;
+            VECTOR acc0 = LOAD(at), acc1 = LOAD(at + WIDTH);
+            GEMM_UNROLL for (int k = 0; k < n_k; k++)
+            {
+                VECTOR av = SET(a[k * ROWS + i]);
+                acc0 = FMA(av, b0[k], acc0);
+                acc1 = FMA(av, b1[k], acc1);
+            }
+            STORE(at, acc0);
+            STORE(at + WIDTH, acc1);
         }
     }
 }
 
-TARGET GEMM_INLINE void NAME(few_of)(int rows, const struct gemm_few *x)
-{
-    const REAL *a = x->a, *b = x->b;
-    int64_t k = 0;
-    for (; k + FEW_K <= x->k; k += FEW_K)
-        NAME(few_k)(rows, FEW_K, a + k * ROWS, b + k * x->b_row, x);
-    for (; k < x->k; k++) NAME(few_k)(rows, 1, a + k * ROWS, b + k * x->b_row, x);
-}
-
+/* All groups of A pass by the same rows of B, which stay in the first cache. */
 TARGET static void NAME(few_rows)(const struct gemm_few *x)
 {
-    for (int i = 0; i < x->rows && !x->go_on; i++)
+    for (int64_t i = 0; i < x->rows && !x->go_on; i++)
         for (int64_t j = 0; j < x->n; j++) ((REAL *)x->c)[i * x->c_row + j] = 0;
-    switch (x->rows) {
-    case 1: NAME(few_of)(1, x); return;
-    case 2: NAME(few_of)(2, x); return;
-    case 3: NAME(few_of)(3, x); return;
-    default: NAME(few_of)(4, x);
-    }
+    for (int64_t k = 0; k < x->k; k += k + FEW_K <= x->k ? FEW_K : 1)
+        for (int64_t i = 0; i < x->rows; i += ROWS) {
+            int rows = x->rows - i < ROWS ? (int)(x->rows - i) : ROWS;
+            const REAL *a = (const REAL *)x->a + i * x->k + k * ROWS;
+            const REAL *b = (const REAL *)x->b + k * x->b_row;
+            REAL *c = (REAL *)x->c + i * x->c_row;
+            if (k + FEW_K > x->k) NAME(few_k)(rows, 1, a, b, c, x);
+            else if (rows == 1) NAME(few_k)(1, FEW_K, a, b, c, x);
+            else if (rows == ROWS) NAME(few_k)(ROWS, FEW_K, a, b, c, x);
+            else NAME(few_k)(rows, FEW_K, a, b, c, x);
+        }
 }
 
 enum {

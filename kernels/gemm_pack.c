@@ -37,19 +37,18 @@ int gemm_acc_parts(enum gemm_acc acc)
     return ACCS[acc].parts;
 }
 
-/* One k of lanes [0, n): whole groups are copied. */
-#define SPREAD_LANES(type)                                                                         \
+/* ---- one k of many lanes ---- */
+
+/* Whole groups are copied, four numbers at a time: groups are small, a call would cost more. */
+#define SPREAD(type)                                                                               \
     static void spread_lanes_##type(const type *v, int64_t n, int64_t n_k, int group, type *out)   \
     {                                                                                              \
         for (int64_t i = 0; i < n; i += group, out += n_k * group) {                               \
-            int64_t w = n - i < group ? n - i : group;                                             \
-            memcpy(out, v + i, (size_t)w * sizeof *v);                                             \
+            int64_t w = 0, end = n - i < group ? n - i : group;                                    \
+            for (; w + 4 <= end; w += 4) memcpy(out + w, v + i + w, 4 * sizeof *v);                \
+            for (; w < end; w++) out[w] = v[i + w];                                                \
             for (; w < group; w++) out[w] = 0;                                                     \
         }                                                                                          \
-    }                                                                                              \
-    static void spread_k_##type(const type *v, int64_t n_k, int group, type *out)                  \
-    {                                                                                              \
-        for (int64_t k = 0; k < n_k; k++) out[k * group] = v[k];                                   \
     }                                                                                              \
     static void split_lanes_##type(const type *v, type sign, int64_t n, int64_t n_k, int group,    \
                                    type *out)                                                      \
@@ -59,7 +58,13 @@ int gemm_acc_parts(enum gemm_acc acc)
                 out[w] = i + w < n ? v[2 * (i + w)] : 0;                                           \
                 out[group + w] = i + w < n ? sign * v[2 * (i + w) + 1] : 0;                        \
             }                                                                                      \
-    }                                                                                              \
+    }
+SPREAD(float)
+SPREAD(double)
+
+/* ---- many k of four lanes ---- */
+
+#define SPLIT_K(type)                                                                              \
     static void split_k_##type(const type *v, type sign, int64_t n_k, int group, type *out)        \
     {                                                                                              \
         for (int64_t k = 0; k < n_k; k++, out += 2 * group) {                                      \
@@ -67,8 +72,42 @@ int gemm_acc_parts(enum gemm_acc acc)
             out[group] = sign * v[2 * k + 1];                                                      \
         }                                                                                          \
     }
-SPREAD_LANES(float)
-SPREAD_LANES(double)
+SPLIT_K(float)
+SPLIT_K(double)
+
+typedef float float4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef double double4 __attribute__((vector_size(32), aligned(8), may_alias));
+
+/* Four lanes become adjacent: 4 x 4 numbers are turned in registers. */
+#define TURN(type, integer)                                                                        \
+    static void turn_##type(const type *const v[4], int64_t n_k, int group, type *out)             \
+    {                                                                                              \
+        typedef type##4 four;                                                                      \
+        typedef integer mask __attribute__((vector_size(4 * sizeof(type))));                       \
+        const mask low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, even = {0, 1, 4, 5},                   \
+                   odd = {2, 3, 6, 7};                                                             \
+        int64_t k = 0;                                                                             \
+        for (; k + 4 <= n_k; k += 4, out += 4 * group) {                                           \
+            four a = *(const four *)(v[0] + k), b = *(const four *)(v[1] + k);                     \
+            four c = *(const four *)(v[2] + k), d = *(const four *)(v[3] + k);                     \
+            four ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);             \
+            *(four *)out = __builtin_shuffle(ab, cd, even);                                        \
+            *(four *)(out + group) = __builtin_shuffle(ab, cd, odd);                               \
+            ab = __builtin_shuffle(a, b, high), cd = __builtin_shuffle(c, d, high);                \
+            *(four *)(out + 2 * group) = __builtin_shuffle(ab, cd, even);                          \
+            *(four *)(out + 3 * group) = __builtin_shuffle(ab, cd, odd);                           \
+        }                                                                                          \
+        for (; k < n_k; k++, out += group)                                                         \
+            for (int i = 0; i < 4; i++) out[i] = v[i][k];                                          \
+    }                                                                                              \
+    static void spread_k_##type(const type *v, int64_t n_k, int group, type *out)                  \
+    {                                                                                              \
+        for (int64_t k = 0; k < n_k; k++) out[k * group] = v[k];                                   \
+    }
+TURN(float, int32_t)
+TURN(double, int64_t)
+
+/* ---- the two directions ---- */
 
 static void pack_along_lanes(const struct gemm_lanes *x, enum gemm_acc acc, int64_t n, int64_t n_k,
                              int group, char *out)
@@ -88,26 +127,46 @@ static void pack_along_lanes(const struct gemm_lanes *x, enum gemm_acc acc, int6
     }
 }
 
-/* The lanes of a group lie next to each other in `out`, so its lines are written `group` times,
- * but soon after each other. */
+static const char *lane(const struct gemm_lanes *x, int64_t i)
+{
+    return (const char *)x->p + i * x->lane_stride * (int64_t)dtype_size(x->dtype);
+}
+static void pack_lane(const struct gemm_lanes *x, enum gemm_acc acc, int64_t i, int64_t n_k,
+                      int group, char *at)
+{
+    union run room;
+    int64_t sign = x->conj ? -1 : 1;
+    const void *v = run_load(x->dtype, lane(x, i), x->k_stride, n_k, gemm_acc_dtype(acc), &room);
+    switch (acc) {
+    case GEMM_F32: spread_k_float(v, n_k, group, (float *)at); break;
+    case GEMM_F64: spread_k_double(v, n_k, group, (double *)at); break;
+    case GEMM_C64: split_k_float(v, (float)sign, n_k, group, (float *)at); break;
+    default: split_k_double(v, (double)sign, n_k, group, (double *)at);
+    }
+}
+static void pack_four_lanes(const struct gemm_lanes *x, enum gemm_acc acc, int64_t i, int64_t n_k,
+                            int group, char *at)
+{
+    union run room[4];
+    const void *v[4];
+    for (int j = 0; j < 4; j++)
+        v[j] = run_load(x->dtype, lane(x, i + j), 1, n_k, gemm_acc_dtype(acc), &room[j]);
+    if (acc == GEMM_F32)
+        turn_float((const float *const[]){v[0], v[1], v[2], v[3]}, n_k, group, (float *)at);
+    else turn_double((const double *const[]){v[0], v[1], v[2], v[3]}, n_k, group, (double *)at);
+}
+
 static void pack_along_k(const struct gemm_lanes *x, enum gemm_acc acc, int64_t n, int64_t n_k,
                          int group, char *out)
 {
-    union run room;
-    enum dtype to = gemm_acc_dtype(acc);
-    int64_t step = x->lane_stride * (int64_t)dtype_size(x->dtype), sign = x->conj ? -1 : 1;
-    int64_t size = (int64_t)dtype_size(to), real = size / gemm_acc_parts(acc);
-    if (n % group) memset(out + n / group * group * n_k * size, 0, (size_t)(group * n_k * size));
-    for (int64_t i = 0; i < n; i++) {
-        const void *v =
-            run_load(x->dtype, (const char *)x->p + i * step, x->k_stride, n_k, to, &room);
-        char *at = out + i / group * group * n_k * size + i % group * real;
-        switch (acc) {
-        case GEMM_F32: spread_k_float(v, n_k, group, (float *)at); break;
-        case GEMM_F64: spread_k_double(v, n_k, group, (double *)at); break;
-        case GEMM_C64: split_k_float(v, (float)sign, n_k, group, (float *)at); break;
-        default: split_k_double(v, (double)sign, n_k, group, (double *)at);
-        }
+    int64_t size = (int64_t)dtype_size(gemm_acc_dtype(acc)), real = size / gemm_acc_parts(acc);
+    int64_t step = group * n_k * size;
+    if (n % group) memset(out + n / group * step, 0, (size_t)step);
+    for (int64_t i = 0; i < n;) {
+        char *at = out + i / group * step + i % group * real;
+        bool four = real == size && i % group + 4 <= group && i + 4 <= n;
+        (four ? pack_four_lanes : pack_lane)(x, acc, i, n_k, group, at);
+        i += four ? 4 : 1;
     }
 }
 

@@ -160,8 +160,10 @@ INTEGER(sign, p->whole = (i[0] > 0) - (i[0] < 0))
 ORACLE_FI(sign, sign)
 REAL(copysign, p->y = copysignl(x[0], x[1]))
 ORACLE_F(copysign_Tensor, copysign)
+REAL(conj_physical, p->y = x[0])
+INTEGER(conj_physical, p->whole = i[0])
 COMPLEX(conj_physical, p->w = conjl(z[0]))
-ORACLE_C(conj_physical, conj_physical)
+ORACLE_FIC(conj_physical, conj_physical)
 
 static bool below(const struct point *p, int a, int b)
 {

@@ -67,9 +67,11 @@ static void enter_argument(struct point *p, int k, const struct view_shape *shap
     if (v->kind == ORACLE_REAL) enter(p, k, v->r, 0);
     if (v->kind == ORACLE_INT) enter(p, k, (long double)v->i, 0), p->i[k] = v->i;
     if (v->kind != ORACLE_TENSOR) return;
-    bool two = is_complex(v->a->dtype);
+    bool two = is_complex(v->a->dtype), casts = v->a->shape.n && v->a->dtype != p->compute;
     int64_t at = oracle_broadcast(v->a, shape, p->at) * (two ? 2 : 1);
     enter(p, k, v->a->v[at], two ? v->a->v[at + 1] : 0);
+    /* promoted to a 16-bit dtype through f32; without dimensions a tensor counts as a number */
+    if (casts && !is_discrete(p->compute)) p->x[k] = oracle_round(p->compute, p->x[k]);
 }
 
 static void leave(const struct point *p, bool whole, bool complex, struct oracle_array *out)

@@ -60,8 +60,8 @@ TO_WHOLE(round_default, rintl)
 
 /* ---- activations ---- */
 
-REAL(relu, p->y = x[0] <= 0 ? 0 : x[0])
-INTEGER(relu, p->whole = i[0] <= 0 ? 0 : i[0])
+REAL(relu, p->y = x[0] < 0 ? 0 : x[0])
+INTEGER(relu, p->whole = i[0] < 0 ? 0 : i[0])
 ORACLE_FI(relu, relu)
 ORACLE_FI(relu_, relu)
 REAL(threshold_backward, p->y = x[1] <= x[2] ? 0 : x[0])

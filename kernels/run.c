@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "store/base/half.h"
+
 static void gather(const char *p, size_t size, int64_t stride, int64_t n, char *out)
 {
     int64_t step = stride * (int64_t)size;
@@ -24,6 +26,18 @@ static void gather(const char *p, size_t size, int64_t stride, int64_t n, char *
     }
 }
 
+/* dtype_cast; what whole matrices go through is spelt out here, where loops become vectors. */
+static void widen(enum dtype from, const void *p, enum dtype to, void *out, int64_t n)
+{
+    const uint16_t *h = p;
+    float *v = out;
+    if (to == DTYPE_F32 && from == DTYPE_BF16 && (uintptr_t)p % 2 == 0)
+        for (int64_t i = 0; i < n; i++) v[i] = half_f32_of_bf16(h[i]);
+    else if (to == DTYPE_F32 && from == DTYPE_F16 && (uintptr_t)p % 2 == 0)
+        for (int64_t i = 0; i < n; i++) v[i] = half_f32_of_f16(h[i]);
+    else dtype_cast(from, p, to, out, (size_t)n);
+}
+
 const void *run_load(enum dtype from, const void *p, int64_t stride, int64_t n, enum dtype to,
                      union run *room)
 {
@@ -37,7 +51,7 @@ const void *run_load(enum dtype from, const void *p, int64_t stride, int64_t n, 
         gather(p, dtype_size(from), stride, n, raw.bytes);
         p = raw.bytes;
     }
-    dtype_cast(from, p, to, room->bytes, (size_t)n);
+    widen(from, p, to, room->bytes, n);
     return room->bytes;
 }
 

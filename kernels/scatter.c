@@ -9,8 +9,8 @@
  *                   results lie apart until all are there and are then joined in order
  *
  * Napkin math for rows of 128 f32: a source is 512 bytes to read and 16 bytes to sort, so the sort
- * is a few percent of a loop that memory bounds. For single elements it is most of the work: where
- * no list is longer than 1024 the plain loop gives the same bits and is taken.
+ * is a few percent of a loop that memory bounds. For single elements it would be most of the work:
+ * these are added in one pass that keeps each destination's open span beside it.
  */
 #include "kernels/scatter.h"
 
@@ -63,6 +63,15 @@ ADD(uint8_t)
 ADD(uint16_t)
 ADD(uint32_t)
 ADD(uint64_t)
+/* Four sources at a time: the sums go to memory and back once. */
+#define ADD_FOUR(type)                                                                             \
+    static void add_four_##type(type *acc, const type *const v[4], int64_t n)                      \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            acc[i] = (((acc[i] + v[0][i]) + v[1][i]) + v[2][i]) + v[3][i];                         \
+    }
+ADD_FOUR(float)
+ADD_FOUR(double)
 static void or_bool(uint8_t *acc, const uint8_t *v, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) acc[i] = acc[i] || v[i];
@@ -128,6 +137,31 @@ static void store(const struct job *j, int64_t row, int64_t batch, int64_t colum
 
 /* ---- chains ---- */
 
+/* Adds a source or four of them; returns how many. */
+static int64_t add_next(const struct job *j, const struct unit *u, int64_t i, int64_t batch,
+                        int64_t column, int64_t n, void *acc)
+{
+    const struct scatter *s = j->s;
+    const struct entry *e = j->entries + u->first + i;
+    const void *v[4];
+    bool dense = s->from.column == 1 && (s->dtype == DTYPE_F32 || s->dtype == DTYPE_F64);
+    if (!dense || i + 4 > u->n) {
+        union run room;
+        const char *from = at(s, s->source, &s->from, batch, e->source, column);
+        add(j->acc, acc, run_load(s->dtype, from, s->from.column, n, j->acc, &room), n);
+        return 1;
+    }
+    for (int k = 0; k < 4; k++) {
+        v[k] = at(s, s->source, &s->from, batch, e[k].source, column);
+        if (i + 4 + k < u->n)
+            __builtin_prefetch(at(s, s->source, &s->from, batch, e[4 + k].source, column));
+    }
+    if (s->dtype == DTYPE_F32)
+        add_four_float(acc, (const float *const[]){v[0], v[1], v[2], v[3]}, n);
+    else add_four_double(acc, (const double *const[]){v[0], v[1], v[2], v[3]}, n);
+    return 4;
+}
+
 /* The chain of a unit, columns [column, column + n) of one batch. */
 static void chain(const struct job *j, const struct unit *u, int64_t batch, int64_t column,
                   int64_t n)
@@ -141,13 +175,7 @@ static void chain(const struct job *j, const struct unit *u, int64_t batch, int6
     int64_t stride = first ? s->to.column : s->from.column;
     const void *v = run_load(s->dtype, from, stride, n, j->acc, &room);
     memcpy(acc.bytes, v, (size_t)n * dtype_size(j->acc));
-    for (int64_t i = !first; i < u->n; i++) {
-        from = at(s, s->source, &s->from, batch, e[i].source, column);
-        if (i + 4 < u->n)
-            __builtin_prefetch(at(s, s->source, &s->from, batch, e[i + 4].source, column));
-        v = run_load(s->dtype, from, s->from.column, n, j->acc, &room);
-        add(j->acc, acc.bytes, v, n);
-    }
+    for (int64_t i = !first; i < u->n;) i += add_next(j, u, i, batch, column, n, acc.bytes);
     if (u->slot < 0) store(j, e->row, batch, column, n, acc.bytes);
     else memcpy(slot(j, u->slot, batch, column), acc.bytes, (size_t)n * dtype_size(j->acc));
 }
@@ -254,21 +282,26 @@ static void make_units(struct job *j)
     }
 }
 
-/* ---- the plain loop ---- */
+/* ---- without sorting: few sources, integers, narrow rows ---- */
 
-/* No destination can have more than 1024 sources. */
-static bool lists_are_short(const struct scatter *s)
-{
-    if (s->n <= SCATTER_SPAN) return true;
-    if (s->n_rows > 4 * s->n || s->width * s->n_batch > NARROW) return false;
-    uint32_t *counts = calloc((size_t)s->n_rows, sizeof *counts);
-    bool fits = counts;
-    for (int64_t i = 0; fits && i < s->n; i++)
-        if (s->index[i] >= 0 && ++counts[s->index[i]] > SCATTER_SPAN) fits = false;
-    free(counts);
-    return fits;
-}
-static void plain(const struct scatter *s)
+/* Valid where order does not matter or no list can be longer than a span. */
+#define PLAIN(type)                                                                                \
+    static void plain_##type(const struct scatter *s)                                              \
+    {                                                                                              \
+        for (int64_t i = 0; i < s->n; i++)                                                         \
+            for (int64_t b = 0; b < s->n_batch && s->index[i] >= 0; b++) {                         \
+                const type *v = (const type *)s->source + b * s->from.batch + i * s->from.row;     \
+                type *to = (type *)s->out + b * s->to.batch + s->index[i] * s->to.row;             \
+                for (int64_t c = 0; c < s->width; c++, v += s->from.column, to += s->to.column) {  \
+                    type sum = (type)(*to + *v);                                                   \
+                    *to = sum == sum ? sum : (type)__builtin_nan("");                              \
+                }                                                                                  \
+            }                                                                                      \
+    }
+PLAIN(float)
+PLAIN(double)
+
+static void plain_any(const struct scatter *s)
 {
     union run acc, room;
     for (int64_t i = 0; i < s->n; i++)
@@ -284,6 +317,63 @@ static void plain(const struct scatter *s)
                 make_nan_canonical(s->dtype, acc.bytes, n);
                 run_store(s->dtype, acc.bytes, n, s->dtype, to, s->to.column);
             }
+}
+
+/* One pass over the sources that keeps each destination's open span beside it. `counts` says where
+ * a destination is: below 1024 in its first span, which is added to what it holds; from there on,
+ * 1024 more than the sources that its open span has. */
+#define STREAM(type)                                                                               \
+    static void stream_##type(const struct scatter *s, uint16_t *counts, type *spans)              \
+    {                                                                                              \
+        const struct scatter_rows *from = &s->from, *to = &s->to;                                  \
+        int64_t size = s->n_batch * s->width;                                                      \
+        for (int64_t i = 0; i < s->n; i++) {                                                       \
+            int64_t r = s->index[i], ahead = i + 24 < s->n ? s->index[i + 24] : -1;                \
+            if (ahead >= 0) {                                                                      \
+                __builtin_prefetch(counts + ahead, 1);                                             \
+                __builtin_prefetch((type *)s->out + ahead * to->row, 1);                           \
+            }                                                                                      \
+            if (r < 0) continue;                                                                   \
+            bool first = counts[r] < SCATTER_SPAN, fresh = counts[r] == SCATTER_SPAN;              \
+            bool last = ++counts[r] == 2 * SCATTER_SPAN;                                           \
+            if (last) counts[r] = SCATTER_SPAN;                                                    \
+            type *span = spans + r * size;                                                         \
+            for (int64_t b = 0; b < s->n_batch; b++) {                                             \
+                const type *v = (const type *)s->source + b * from->batch + i * from->row;         \
+                type *out = (type *)s->out + b * to->batch + r * to->row;                          \
+                for (int64_t c = 0; c < s->width; c++, span++, v += from->column) {                \
+                    if (!first) *span = fresh ? *v : *span + *v;                                   \
+                    if (first || last) *out = *out + (first ? *v : *span);                         \
+                    out += to->column;                                                             \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+        for (int64_t r = 0; r < s->n_rows; r++) {                                                  \
+            type *span = spans + r * size;                                                         \
+            for (int64_t b = 0; b < s->n_batch && counts[r]; b++) {                                \
+                type *out = (type *)s->out + b * to->batch + r * to->row;                          \
+                for (int64_t c = 0; c < s->width; c++, span++, out += to->column) {                \
+                    if (counts[r] > SCATTER_SPAN) *out = *out + *span;                             \
+                    *out = *out == *out ? *out : (type)__builtin_nan("");                          \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+STREAM(float)
+STREAM(double)
+static enum err streamed(const struct scatter *s)
+{
+    size_t spans = (size_t)(s->n_rows * s->n_batch * s->width) * dtype_size(s->dtype);
+    uint16_t *counts = calloc((size_t)s->n_rows, sizeof *counts);
+    void *room = malloc(spans);
+    enum err err = ERR_OK;
+    if (!counts || !room)
+        err = err_set(ERR_NOMEM, "no memory to add into %lld rows", (long long)s->n_rows);
+    else if (s->dtype == DTYPE_F32) stream_float(s, counts, room);
+    else stream_double(s, counts, room);
+    free(counts);
+    free(room);
+    return err;
 }
 
 /* ---- the whole ---- */
@@ -327,9 +417,13 @@ enum err scatter_add(const struct scatter *s, const struct gemm_how *how)
         turned.width = s->n_batch, turned.n_batch = 1;
         turned.from.column = s->from.batch, turned.to.column = s->to.batch;
     }
-    if (acc_of(s->dtype) == s->dtype && lists_are_short(&turned)) {
-        plain(&turned);
-        return ERR_OK;
-    }
-    return sorted(&turned, how);
+    bool is_real = s->dtype == DTYPE_F32 || s->dtype == DTYPE_F64;
+    bool is_exact = dtype_is_integer(s->dtype) || s->dtype == DTYPE_B8; /* any order will do */
+    bool narrow = turned.width * turned.n_batch <= NARROW && s->n_rows <= 4 * s->n;
+    if (s->n <= SCATTER_SPAN && s->dtype == DTYPE_F32) plain_float(&turned);
+    else if (s->n <= SCATTER_SPAN && s->dtype == DTYPE_F64) plain_double(&turned);
+    else if (acc_of(s->dtype) == s->dtype && (s->n <= SCATTER_SPAN || (narrow && is_exact)))
+        plain_any(&turned);
+    else return narrow && is_real ? streamed(&turned) : sorted(&turned, how);
+    return ERR_OK;
 }

@@ -107,6 +107,7 @@ struct nest_array {
     enum dtype dtype;
     bool written;
     bool moves;    /* elements keep their bits (movement): loads and stores copy */
+    bool rounds;   /* of another dtype: elements enter rounded to the compute dtype */
     int n_indexed; /* computed positions that load and store take */
 };
 struct nest {

@@ -101,7 +101,7 @@ static void *function_of(const struct nest *n, const struct nest_shape *s)
     if (!c) return NULL;
     void *run = c->run;
     if (run || c->failed) return run;
-    c->work += (s->rows * s->points + CALL_COST) * n->n_nodes;
+    c->work += (s->rows * s->columns * s->points + CALL_COST) * n->n_nodes;
     if (c->work < work_before_building() || atomic_flag_test_and_set(&c->building)) return NULL;
     if (!c->run && build(n, s, &run)) {
         c->failed = true; /* build_note says why */
@@ -116,9 +116,8 @@ static void *function_of(const struct nest *n, const struct nest_shape *s)
 struct job {
     struct print_call call;
     struct print_kernel kernel;
-    int64_t rows, points; /* of the shape */
-    int64_t piece_rows;   /* rows of a piece, or 1 */
-    int64_t piece_points; /* of a flat nest: points of each row in a piece */
+    int64_t rows, columns;             /* of the shape */
+    int64_t piece_rows, piece_columns; /* of a piece; one of them is all, or the rows are 1 */
     int64_t pieces_of_a_row;
 };
 
@@ -126,28 +125,29 @@ static void run_piece(void *context, int64_t i)
 {
     const struct job *j = context;
     int64_t row = i / j->pieces_of_a_row * j->piece_rows;
-    int64_t low = i % j->pieces_of_a_row * j->piece_points;
-    int64_t end = row + j->piece_rows, high = low + j->piece_points;
+    int64_t low = i % j->pieces_of_a_row * j->piece_columns;
+    int64_t end = row + j->piece_rows, high = low + j->piece_columns;
     struct nest_float f = nest_float_begin();
     j->kernel.run(&j->call, row, end < j->rows ? end : j->rows, low,
-                  high < j->points ? high : j->points);
+                  high < j->columns ? high : j->columns);
     nest_float_end(f);
 }
 
 /* Cuts the work; returns how many pieces. */
-static int64_t cut(const struct nest *n, struct job *j)
+static int64_t cut(const struct nest *n, const struct nest_shape *s, struct job *j)
 {
+    int64_t of_a_row = s->points * s->columns, fit = PIECE_POINTS / s->points + 1;
     j->piece_rows = j->rows;
-    j->piece_points = j->points;
+    j->piece_columns = j->columns;
     j->pieces_of_a_row = 1;
     if (n->serial) return 1;
-    if (!n->n_inner && j->points >= 2 * PIECE_POINTS) {
+    if (s->columns > 1 && of_a_row >= 2 * PIECE_POINTS) {
         j->piece_rows = 1;
-        j->piece_points = PIECE_POINTS;
-        j->pieces_of_a_row = (j->points + PIECE_POINTS - 1) / PIECE_POINTS;
+        j->piece_columns = (fit + SHAPE_TILE - 1) / SHAPE_TILE * SHAPE_TILE;
+        j->pieces_of_a_row = (j->columns + j->piece_columns - 1) / j->piece_columns;
         return j->rows * j->pieces_of_a_row;
     }
-    j->piece_rows = PIECE_POINTS / (j->points + 1) + 1;
+    j->piece_rows = PIECE_POINTS / (of_a_row + 1) + 1;
     return (j->rows + j->piece_rows - 1) / j->piece_rows;
 }
 
@@ -155,7 +155,7 @@ static enum err run_kernel(const struct nest_run *run, const struct nest_shape *
 {
     const struct nest *n = run->nest;
     int64_t number[PRINT_NUMBERS], fault[5] = {0};
-    struct job j = {.rows = s->rows, .points = s->points};
+    struct job j = {.rows = s->rows, .columns = s->columns};
     j.call = (struct print_call){.number = number,
                                  .param = run->param,
                                  .seed = run->seed,
@@ -166,7 +166,7 @@ static enum err run_kernel(const struct nest_run *run, const struct nest_shape *
     for (int i = 0; i < n->n_arrays; i++)
         j.call.base[i] = (char *)run->base[i] +
                          run->plan->lie[i].offset * (int64_t)dtype_size(n->array[i].dtype);
-    int64_t pieces = cut(n, &j);
+    int64_t pieces = cut(n, s, &j);
     if (pieces > 1 && run->threads > 1) pool_run(run->threads, run_piece, &j, pieces);
     else
         for (int64_t i = 0; i < pieces && !fault[0]; i++) run_piece(&j, i);
@@ -179,7 +179,7 @@ enum err nest_compiled(const struct nest_run *run)
 {
     struct nest_shape s;
     nest_shape(run->nest, run->plan, &s);
-    if (!s.rows || (!s.points && !run->nest->n_inner)) return ERR_OK;
+    if (!s.rows || !s.columns) return ERR_OK;
     void *function = s.points ? function_of(run->nest, &s) : NULL;
     if (function) return run_kernel(run, &s, function);
     build_count_interpreted();

@@ -112,7 +112,14 @@ static enum err load(struct reader *r, int array, const struct value *at, int n,
         FAIL(ERR_USAGE, "\"%s\" is read at %d computed positions, not %d, in the body \"%s\"",
              x->name, x->n_indexed, n, r->m->spec->body);
     for (int i = 0; i < n; i++) node.arg[i] = at[i].node;
-    return nest_add(r->m, &node, &out->node);
+    TRY(nest_add(r->m, &node, &out->node));
+    if (!x->rounds) return ERR_OK;
+    struct nest_node round = {.kind = NEST_ROUND,
+                              .type = node.type,
+                              .n_args = 1,
+                              .arg = {out->node},
+                              .dtype = r->m->spec->compute};
+    return nest_add(r->m, &round, &out->node);
 }
 
 /* ", i, j )": as many positions as there are. */

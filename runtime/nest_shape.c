@@ -115,11 +115,44 @@ static void one_loop(struct nest_shape *s)
 
 static void set_length(struct nest_shape *s)
 {
-    s->rows = s->points = 1;
-    for (int d = 0; d < s->n_outer + s->n_inner; d++)
-        *(d < s->n_outer ? &s->rows : &s->points) *= s->size[d];
+    s->points = s->rows = s->columns = 1;
+    for (int d = 0; d < s->n_outer; d++) s->rows *= s->size[d];
+    for (int d = s->n_outer; d < s->n_outer + s->n_inner; d++) s->points *= s->size[d];
     if (s->points > SHAPE_CHUNK_POINTS) s->length = SHAPE_LONG;
     else s->length = s->n_inner <= 1 && s->points <= SHAPE_SHORT ? SHAPE_KNOWN : SHAPE_CHUNK;
+}
+
+/* Folds that are made column by column. */
+static bool folds_by_column(const struct nest *n)
+{
+    for (int i = 0; i < n->n_nodes; i++) {
+        const struct nest_node *node = &n->node[i];
+        bool place = node->index == NEST_ARGMAX || node->index == NEST_ARGMIN;
+        if (node->kind == NEST_SCAN || (node->kind == NEST_REDUCE && place)) return false;
+        if (node->type == NEST_C64 || node->type == NEST_C128) return false;
+        if (node->kind == NEST_STORE && n->array[node->index].n_indexed) return false;
+    }
+    return true;
+}
+
+/* Whether what the inner level reads lies along the last outer loop rather than along the row. */
+static void set_tile(const struct nest *n, struct nest_shape *s)
+{
+    int along = 0, across = 0, d = s->n_outer - 1;
+    s->tile = 0;
+    if (n->serial || s->n_inner != 1 || d < 0 || s->size[d] < 4 || !folds_by_column(n)) return;
+    if (s->points > (int64_t)SHAPE_PARTS * SHAPE_CHUNK_POINTS) return;
+    for (int i = 0; i < n->n_nodes; i++) {
+        const struct nest_node *node = &n->node[i];
+        if (node->kind != NEST_LOAD || node->level != NEST_INNER) continue;
+        along += s->stride[node->index][s->n_outer] == 1;
+        across += s->stride[node->index][d] == 1;
+    }
+    if (across <= along) return;
+    s->tile = s->size[d] < SHAPE_TILE ? SHAPE_NARROW_TILE : SHAPE_TILE;
+    s->columns = s->size[d];
+    s->rows /= s->columns ? s->columns : 1;
+    if (s->length == SHAPE_KNOWN) s->length = SHAPE_CHUNK;
 }
 
 void nest_shape(const struct nest *n, const struct nest_plan *p, struct nest_shape *s)
@@ -131,6 +164,7 @@ void nest_shape(const struct nest *n, const struct nest_plan *p, struct nest_sha
     s->n_inner = add_loops(n, p, p->n_outer, loops, s, s->n_outer) - s->n_outer;
     if (n->n_inner) {
         set_length(s);
+        set_tile(n, s);
         return;
     }
     if (!s->n_outer) one_loop(s);
@@ -139,8 +173,9 @@ void nest_shape(const struct nest *n, const struct nest_plan *p, struct nest_sha
         join_again(s);
     }
     s->length = SHAPE_NONE;
-    s->rows = 1;
-    s->points = s->size[s->n_outer - 1];
+    s->rows = s->points = 1;
+    s->tile = 0;
+    s->columns = s->size[s->n_outer - 1];
     for (int d = 0; d < s->n_outer - 1; d++) s->rows *= s->size[d];
 }
 
@@ -151,6 +186,7 @@ size_t nest_class(const struct nest *n, const struct nest_shape *s, struct nest_
     out->n_outer = (uint8_t)s->n_outer;
     out->n_inner = (uint8_t)s->n_inner;
     out->length = (uint8_t)s->length;
+    out->tile = (uint8_t)s->tile;
     out->known = s->length == SHAPE_KNOWN ? (int16_t)s->points : 0;
     for (int r = 0; r < s->n_rows; r++) {
         memset(out->stride[r], 0, NEST_LOOPS);

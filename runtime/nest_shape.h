@@ -20,15 +20,20 @@ enum shape_length {
 };
 enum { SHAPE_SHORT = 256, SHAPE_CHUNK_POINTS = 1024 };
 
+/* Columns that a tiled kernel takes at once, at most SHAPE_PARTS chunks deep. */
+enum { SHAPE_TILE = 64, SHAPE_NARROW_TILE = 16, SHAPE_PARTS = 256 };
+
 struct nest_shape {
     int n_outer, n_inner; /* loops; a flat nest has at least one outer loop */
     int64_t size[NEST_LOOPS];
     int n_rows;                             /* arrays, then places */
     int64_t stride[SHAPE_ROWS][NEST_LOOPS]; /* elements */
     int place[SHAPE_PLACES], n_places;      /* a loop's number, or -1: LINEAR */
-    int64_t rows, points;                   /* of the outer space but for a flat nest's last
-                                              * loop; of the inner space, or of that loop */
+    /* Of the outer space, and of the inner one. A flat nest's last loop, and that of a tiled one,
+     * counts as columns (else 1), not in rows. */
+    int64_t rows, columns, points;
     enum shape_length length;
+    int tile; /* columns of a tile where elements lie along the last outer loop; 0: not tiled */
 };
 void nest_shape(const struct nest *n, const struct nest_plan *p, struct nest_shape *out);
 /* The row of a place: loop `d`, or -1 for LINEAR. */
@@ -37,7 +42,7 @@ int nest_shape_place(const struct nest *n, const struct nest_shape *s, int d);
 /* What a kernel's text depends on beside the nest: equal bytes, equal texts. */
 struct nest_class {
     uint64_t nest; /* nest.id */
-    uint8_t n_outer, n_inner, length;
+    uint8_t n_outer, n_inner, length, tile;
     int16_t known;                          /* points, where length is SHAPE_KNOWN */
     uint8_t stride[SHAPE_ROWS][NEST_LOOPS]; /* 0, 1, 2: any other */
 };

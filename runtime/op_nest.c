@@ -43,6 +43,17 @@ static bool moves(const struct op_call *c)
     return c->op->flags & OP_MOVES;
 }
 
+/* PyTorch casts what is promoted to the common dtype first, but for tensors without dimensions,
+ * which count as numbers. */
+static bool rounds(const struct op_call *c, const struct op_nest *n, int i, enum dtype compute)
+{
+    enum op_types rule = c->op->types;
+    bool promotes = rule == OP_T_PROMOTE || rule == OP_T_FLOAT || rule == OP_T_COMPARE;
+    const struct view *v = &n->tensor[i]->view;
+    return promotes && i < n->n_read && v->shape.n && v->dtype != compute && !n->plan->own[i] &&
+           (compute == DTYPE_F16 || compute == DTYPE_BF16);
+}
+
 static void kind_of(const struct op_call *c, const struct op_nest *n, enum dtype compute,
                     struct kind *k)
 {
@@ -51,7 +62,7 @@ static void kind_of(const struct op_call *c, const struct op_nest *n, enum dtype
     k->body = n->body;
     for (int i = 0; i < n->n_read + n->n_written; i++) {
         k->dtype[i] = (uint8_t)n->tensor[i]->view.dtype;
-        k->own[i] = n->plan->own[i];
+        k->own[i] = (uint8_t)(n->plan->own[i] | rounds(c, n, i, compute) << 1);
         k->outer[i] = is_outer(n->plan, i);
         k->n_indexed[i] = (uint8_t)n->plan->n_indexed[i];
     }
@@ -81,6 +92,7 @@ static enum err build(const struct op_call *c, const struct op_nest *n, enum dty
                                             .dtype = n->tensor[i]->view.dtype,
                                             .written = i >= n->n_read,
                                             .moves = moves(c),
+                                            .rounds = rounds(c, n, i, compute),
                                             .n_indexed = n->plan->n_indexed[i]};
         spec.own[i] = n->plan->own[i];
         spec.outer[i] = is_outer(n->plan, i);

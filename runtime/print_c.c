@@ -18,6 +18,7 @@
 #include "runtime/print_c.h"
 
 #include "runtime/print_c_fold.h"
+#include "runtime/print_c_loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,137 +81,7 @@ static enum err check(const struct nest *n)
     return ERR_OK;
 }
 
-/* ---- loops, pointers, places ---- */
-
-static int loops_of(const struct printer *p)
-{
-    return p->s->n_outer + p->s->n_inner;
-}
-
-/* How row r moves in loop d: "1", "s2_1", or NULL where it does not. */
-static const char *stride_text(const struct printer *p, int r, int d, char out[32])
-{
-    int64_t t = p->s->stride[r][d];
-    if (!t) return NULL;
-    if (t == 1) snprintf(out, 32, "1");
-    else snprintf(out, 32, "s%d_%d", r, d);
-    return out;
-}
-
-static void declare_numbers(struct printer *p)
-{
-    int loops = loops_of(p);
-    for (int d = 0; d < loops; d++) print_line(p, "const i64 n%d = a->number[%d];", d, d);
-    for (int r = 0; r < p->s->n_rows; r++)
-        for (int d = 0; d < loops; d++)
-            if (p->s->stride[r][d] != 0 && p->s->stride[r][d] != 1)
-                print_line(p, "const i64 s%d_%d = a->number[%d];", r, d, loops + r * loops + d);
-    for (int i = 0; i < p->n->n_nodes; i++)
-        if (print_is_uniform(&p->n->node[i])) print_node(p, i);
-}
-
-/* Coordinates d<first> .. of point number `from`. */
-static void declare_coordinates(struct printer *p, int first, int end, const char *from)
-{
-    if (end > first) print_line(p, "i64 d%d = %s;", first, from);
-    for (int d = end - 1; d > first; d--) {
-        print_line(p, "i64 d%d = d%d %% n%d;", d, first, d);
-        print_line(p, "d%d /= n%d;", first, d);
-    }
-}
-
-/* To the next point of loops [first, end). */
-static void advance(struct printer *p, int first, int end)
-{
-    if (end <= first) return;
-    print_line(p, "d%d++;", end - 1);
-    for (int d = end - 1; d > first; d--)
-        print_line(p, "if (d%d == n%d) d%d = 0, d%d++;", d, d, d, d - 1);
-}
-
-static void add_offsets(struct printer *p, int row, int first, int end)
-{
-    char t[32];
-    for (int d = first; d < end; d++)
-        if (stride_text(p, row, d, t)) buf_printf(p->out, " + d%d * %s", d, t);
-}
-
-/* Whether any node reads or writes the row at that level. */
-static bool row_used(const struct printer *p, int row, enum nest_level level)
-{
-    for (int i = 0; i < p->n->n_nodes; i++) {
-        const struct nest_node *node = &p->n->node[i];
-        bool place = node->kind == NEST_LINEAR || node->kind == NEST_COORD;
-        if (node->level != level) continue;
-        if ((node->kind == NEST_LOAD || node->kind == NEST_STORE) && node->index == row)
-            return true;
-        if (place &&
-            nest_shape_place(p->n, p->s, node->kind == NEST_LINEAR ? -1 : node->index) == row)
-            return true;
-    }
-    return false;
-}
-
-static const char *pointer_type(const struct printer *p, int row, char out[32])
-{
-    const struct nest_array *a = &p->n->array[row];
-    snprintf(out, 32, "%s%s *", a->written ? "" : "const ", print_stored(a->dtype));
-    return out;
-}
-
-/* p<k> and q<k>: where row k is at the outer point. */
-static void declare_rows(struct printer *p, int end)
-{
-    char type[32];
-    for (int r = 0; r < p->s->n_rows; r++) {
-        if (!row_used(p, r, NEST_OUTER) && !row_used(p, r, NEST_INNER)) continue;
-        for (int k = 0; k < p->indent; k++) buf_puts(p->out, "    ");
-        if (r < p->n->n_arrays) {
-            pointer_type(p, r, type);
-            buf_printf(p->out, "%sp%d = (%s)a->base[%d]", type, r, type, r);
-        } else buf_printf(p->out, "const i64 q%d = 0", r);
-        add_offsets(p, r, 0, end);
-        buf_puts(p->out, ";\n");
-    }
-}
-
-/* r<k> and w<k>: where it is at the first point of a run. */
-static void declare_run(struct printer *p)
-{
-    int first = p->s->n_outer, end = loops_of(p);
-    char type[32], t[32];
-    for (int r = 0; r < p->s->n_rows; r++) {
-        if (!row_used(p, r, NEST_INNER)) continue;
-        for (int k = 0; k < p->indent; k++) buf_puts(p->out, "    ");
-        if (r < p->n->n_arrays) buf_printf(p->out, "%sr%d = p%d", pointer_type(p, r, type), r, r);
-        else buf_printf(p->out, "const i64 w%d = q%d", r, r);
-        if (end - first > 1) add_offsets(p, r, first, end);
-        else if (end > first && stride_text(p, r, first, t)) buf_printf(p->out, " + c * %s", t);
-        buf_puts(p->out, ";\n");
-    }
-}
-
-/* ---- loops over points ---- */
-
-static bool stores_anywhere(const struct nest *n)
-{
-    for (int i = 0; i < n->n_nodes; i++)
-        if (n->node[i].kind == NEST_STORE && n->array[n->node[i].index].n_indexed) return true;
-    return false;
-}
-
-static void loop_head(struct printer *p, const char *from, const char *to)
-{
-    if (!p->n->serial && !stores_anywhere(p->n)) print_line(p, "X_FREE");
-    print_line(p, "for (i64 i = %s; i < %s; i++) {", from, to);
-    p->indent++;
-}
-
-static void close(struct printer *p)
-{
-    p->indent--;
-    print_line(p, "}");
-}
+/* ---- flat nests ---- */
 
 /* Loads that do not move with the innermost loop stand before it. */
 static void print_fixed_loads(struct printer *p, const bool *needed)
@@ -227,20 +98,20 @@ static void print_flat(struct printer *p)
 {
     const struct nest *n = p->n;
     int last = p->s->n_outer - 1;
-    declare_numbers(p);
-    declare_coordinates(p, 0, last, "row");
+    print_numbers(p);
+    print_coordinates(p, 0, last, "row");
     print_line(p, "for (; row < end; row++) {");
     p->indent++;
-    declare_rows(p, last);
+    print_rows(p, last, NULL);
     bool all[NEST_NODES];
     for (int i = 0; i < n->n_nodes; i++) all[i] = true;
     print_fixed_loads(p, all);
-    loop_head(p, "low", "high");
+    print_loop_head(p, "low", "high");
     for (int i = 0; i < n->n_nodes; i++)
         if (!p->printed[i]) print_node(p, i);
-    close(p);
-    advance(p, 0, last);
-    close(p);
+    print_close(p);
+    print_advance(p, 0, last);
+    print_close(p);
 }
 
 /* ---- passes ---- */
@@ -325,49 +196,29 @@ static void forget_inner(struct printer *p)
 /* Runs of points along the last inner loop, through one chunk. */
 static void print_runs(struct printer *p, const struct pass *pass, int phase, const bool *in)
 {
-    int first = p->s->n_outer, end = loops_of(p);
+    int first = p->s->n_outer, end = print_loops(p);
     bool many = end - first > 1;
     print_line(p, "{");
     p->indent++;
     if (many) {
-        declare_coordinates(p, first, end, "c");
+        print_coordinates(p, first, end, "c");
         print_line(p, "for (i64 at = 0; at < m;) {");
         p->indent++;
         print_line(p, "i64 run = n%d - d%d < m - at ? n%d - d%d : m - at;", end - 1, end - 1,
                    end - 1, end - 1);
     } else print_line(p, "const i64 at = 0;");
-    declare_run(p);
+    print_run(p, "c");
     print_fixed_loads(p, in);
-    loop_head(p, "0", many ? "run" : "m");
+    print_loop_head(p, "0", many ? "run" : "m");
     loop_body(p, pass, phase, in);
-    close(p);
+    print_close(p);
     if (many) {
         print_line(p, "at += run, d%d += run - 1;", end - 1);
-        advance(p, first, end);
-        close(p);
+        print_advance(p, first, end);
+        print_close(p);
     }
-    close(p);
+    print_close(p);
     forget_inner(p);
-}
-
-static void open_chunks(struct printer *p)
-{
-    int points = (1 + p->s->n_rows) * loops_of(p);
-    switch (p->s->length) {
-    case SHAPE_KNOWN:
-        print_line(p, "{");
-        print_line(p, "    const i64 c = 0, m = %lld;", (long long)p->s->points);
-        break;
-    case SHAPE_CHUNK:
-        print_line(p, "{");
-        print_line(p, "    const i64 c = 0, m = a->number[%d];", points);
-        break;
-    default:
-        print_line(p, "for (i64 c = 0; c < a->number[%d]; c += 1024) {", points);
-        print_line(p, "    const i64 left = a->number[%d] - c, m = left < 1024 ? left : 1024;",
-                   points);
-    }
-    p->indent++;
 }
 
 /* Once for all passes: more than one may run it. */
@@ -409,7 +260,7 @@ static void print_pass(struct printer *p, struct pass *pass, bool *in)
         if (n->node[i].kind == NEST_REDUCE) print_fold_declare(p, i);
         if (n->node[i].kind == NEST_SCAN) begin_scan(p, i);
     }
-    open_chunks(p);
+    print_open_chunks(p);
     for (int phase = 0; phase < pass->n_phases; phase++) {
         if (loop_nodes(p, pass, phase, in)) print_runs(p, pass, phase, in);
         for (int i = 0; i < n->n_nodes; i++) {
@@ -418,7 +269,7 @@ static void print_pass(struct printer *p, struct pass *pass, bool *in)
             if (is_scan_of_floats(&n->node[i])) push_scan(p, i);
         }
     }
-    close(p);
+    print_close(p);
     for (int i = 0; i < n->n_nodes; i++)
         if (pass->needed[i] && n->node[i].kind == NEST_REDUCE) print_fold_end(p, i);
 }
@@ -435,11 +286,11 @@ static void print_outer(struct printer *p, int pass, bool stores)
 
 static void print_nested(struct printer *p, struct pass *pass, bool *in)
 {
-    declare_numbers(p);
-    declare_coordinates(p, 0, p->s->n_outer, "row");
+    print_numbers(p);
+    print_coordinates(p, 0, p->s->n_outer, "row");
     print_line(p, "for (; row < end; row++) {");
     p->indent++;
-    declare_rows(p, p->s->n_outer);
+    print_rows(p, p->s->n_outer, NULL);
     declare_scans(p);
     for (int k = 0; k < p->n->n_passes; k++) {
         print_outer(p, k, false);
@@ -448,8 +299,8 @@ static void print_nested(struct printer *p, struct pass *pass, bool *in)
     }
     print_outer(p, p->n->n_passes, false);
     print_outer(p, p->n->n_passes, true);
-    advance(p, 0, p->s->n_outer);
-    close(p);
+    print_advance(p, 0, p->s->n_outer);
+    print_close(p);
 }
 
 /* gcc 12 vectorises a product of complex numbers with vfmaddsub, -ffp-contract=off or not: two
@@ -465,6 +316,7 @@ void print_c_pragmas(const struct nest *n, struct buf *out)
 enum err print_c(const struct nest *n, const struct nest_shape *s, struct buf *out)
 {
     size_t count = (size_t)n->n_nodes;
+    enum err err = ERR_OK;
     TRY(check(n));
     bool *flags = calloc(count, 3 * sizeof *flags);
     struct pass pass = {.phase = calloc(count, sizeof(int))};
@@ -476,15 +328,14 @@ enum err print_c(const struct nest *n, const struct nest_shape *s, struct buf *o
         print_line(&p, "void plumb_kernel(const x_call *a, i64 row, i64 end, i64 low, i64 high)");
         print_line(&p, "{");
         p.indent++;
-        if (n->n_inner) print_nested(&p, &pass, flags + 2 * count);
+        if (s->tile) err = print_tiled(&p);
+        else if (n->n_inner) print_nested(&p, &pass, flags + 2 * count);
         else print_flat(&p);
-        close(&p);
-    }
-    bool ok = flags && pass.phase;
+        print_close(&p);
+    } else err = err_set(ERR_NOMEM, "out of memory for printing a loop nest");
     free(flags);
     free(pass.phase);
-    if (!ok) FAIL(ERR_NOMEM, "out of memory for printing a loop nest");
-    return buf_ok(out);
+    return err ? err : buf_ok(out);
 }
 
 void print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,

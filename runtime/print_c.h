@@ -22,8 +22,7 @@ struct print_call {
     uint64_t seed, stream;
     int64_t *fault; /* 5: set, array, position, index, size; the first fault wins */
 };
-/* Rows [row, end) of the outer space; of a flat nest, points [low, high) of its last loop in each
- * of them. */
+/* Rows [row, end) of the shape, in each of them columns [low, high). */
 struct print_kernel {
     void (*run)(const struct print_call *call, int64_t row, int64_t end, int64_t low, int64_t high);
 };

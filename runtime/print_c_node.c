@@ -62,7 +62,7 @@ bool print_is_uniform(const struct nest_node *node)
 
 int print_last_loop(const struct printer *p, const struct nest_node *node)
 {
-    if (!p->n->n_inner) return p->s->n_outer - 1;
+    if (!p->n->n_inner || p->s->tile) return p->s->n_outer - 1;
     return node->level == NEST_INNER && p->s->n_inner ? p->s->n_outer + p->s->n_inner - 1 : -1;
 }
 

@@ -210,7 +210,10 @@ void record_results(struct thread *t, const struct op_call *c, struct call_recor
     if (list) cap_list_begin(t->ring, 0);
     for (int i = 0; i < c->n_results; i++) {
         const struct plumb_tensor *y = c->result[i];
-        if (!y) continue;
+        if (!y) {
+            cap_result_number(t->ring, &(struct cap_value){.kind = CAP_NONE});
+            continue;
+        }
         uint32_t slot = use(t, y, CAP_RESULT, 0);
         digest_use(t, y, slot);
         if (kept && slot && y->storage->p && cap_keep(t->ring, slot, &y->view, y->storage->p))

@@ -8,6 +8,7 @@
  * the position whose tap k meets input element q; +0 where there is none, so padding takes part.
  * Each is written once and read once by the product's packing: 2 (taps) times the input's bytes.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/gemm.h"
@@ -16,11 +17,25 @@
 #include "runtime/kernel.h"
 #include "runtime/ops.h"
 
-static enum err room(struct op_call *c, int64_t n, void **out)
+/* Unfolded elements are large: freed at the end of the call, not of the frame. */
+struct room {
+    void *p[2];
+};
+
+static enum err room_init(const struct op_call *c, struct room *r, int64_t first, int64_t second)
 {
-    *out = arena_array(c->arena, (size_t)n + 1, dtype_size(c->compute));
-    if (!*out) FAIL(ERR_NOMEM, "%s: out of memory for unfolded elements", c->op->s.name);
-    return ERR_OK;
+    size_t size = dtype_size(c->compute);
+    r->p[0] = malloc((size_t)(first + 1) * size);
+    r->p[1] = malloc((size_t)(second + 1) * size);
+    if (r->p[0] && r->p[1]) return ERR_OK;
+    FAIL(ERR_NOMEM, "%s: out of memory for %lld unfolded elements", c->op->s.name,
+         (long long)first);
+}
+
+static void room_release(struct room *r)
+{
+    free(r->p[0]);
+    free(r->p[1]);
 }
 
 /* Row-major index to coordinates. */
@@ -122,30 +137,28 @@ static const char *channels(const void *p, int64_t batch, int64_t n_groups, int6
     return (const char *)p + (size_t)((batch * n_groups + group) * elements) * size;
 }
 
-enum err run_convolution(struct op_call *c)
+/* One batch, one group after the other; columns: room for what is unfolded. */
+static enum err forward(struct op_call *c, const struct conv *v, void *columns)
 {
-    struct conv v;
     const void *x, *w;
-    void *columns;
     size_t size = dtype_size(c->compute);
-    TRY(conv_of(c, &conv_forward, &v));
     TRY(kernel_packed(c, c->arg[0].t, &x));
     TRY(kernel_packed(c, c->arg[1].t, &w));
-    int64_t n = conv_count(&v, v.out), k = v.in_channels * conv_count(&v, v.taps);
-    TRY(room(c, k * n, &columns));
-    struct gather u = {&v, NULL, v.in_channels, false, columns, n, size};
-    struct gemm g = product(c, v.out_channels, n, k);
+    int64_t n = conv_count(v, v->out), k = v->in_channels * conv_count(v, v->taps);
+    struct gather u = {v, NULL, v->in_channels, false, columns, n, size};
+    struct gemm g = product(c, v->out_channels, n, k);
     const struct plumb_tensor *bias = c->arg[2].kind == OP_TENSOR ? c->arg[2].t : NULL;
-    for (int64_t i = 0; i < v.n_batch * v.n_groups; i++) {
-        int64_t batch = i / v.n_groups, group = i % v.n_groups;
-        u.from = channels(x, batch, v.n_groups, group, v.in_channels * conv_count(&v, v.in), size);
+    for (int64_t i = 0; i < v->n_batch * v->n_groups; i++) {
+        int64_t batch = i / v->n_groups, group = i % v->n_groups;
+        u.from =
+            channels(x, batch, v->n_groups, group, v->in_channels * conv_count(v, v->in), size);
         gather(&u);
-        g.a.p = (const char *)w + (size_t)(group * v.out_channels * k) * size;
+        g.a.p = (const char *)w + (size_t)(group * v->out_channels * k) * size;
         g.b.p = columns;
-        g.result = (void *)channels(op_data(c->result[0]), batch, v.n_groups, group,
-                                    v.out_channels * n, size);
+        g.result = (void *)channels(op_data(c->result[0]), batch, v->n_groups, group,
+                                    v->out_channels * n, size);
         if (bias) {
-            int64_t step = bias->view.stride[0], first = group * v.out_channels * step;
+            int64_t step = bias->view.stride[0], first = group * v->out_channels * step;
             g.beta = 1;
             g.c = (struct gemm_matrix){.p = (char *)op_data(bias) + (size_t)first * size,
                                        .row = step};
@@ -153,6 +166,19 @@ enum err run_convolution(struct op_call *c)
         TRY(multiply(c, &g));
     }
     return ERR_OK;
+}
+
+enum err run_convolution(struct op_call *c)
+{
+    struct room r = {{0}};
+    struct conv v;
+    TRY(conv_of(c, &conv_forward, &v));
+    if (!view_count(&c->result[0]->view)) return ERR_OK;
+    int64_t columns = v.in_channels * conv_count(&v, v.taps) * conv_count(&v, v.out);
+    enum err err = room_init(c, &r, columns, 0);
+    if (!err) err = forward(c, &v, r.p[0]);
+    room_release(&r);
+    return err;
 }
 
 /* ---- gradients ---- */
@@ -167,14 +193,12 @@ static void turn_weight(const struct conv *v, const char *w, char *to, size_t si
                    w + (size_t)((o * v->in_channels + c) * taps) * size, (size_t)taps * size);
 }
 
-static enum err grad_input(struct op_call *c, const struct conv *v, const void *grad, const void *w)
+static enum err grad_input(struct op_call *c, const struct conv *v, const struct room *r,
+                           const void *grad, const void *w)
 {
     size_t size = dtype_size(c->compute);
     int64_t n = conv_count(v, v->in), k = v->out_channels * conv_count(v, v->taps);
-    void *columns, *turned;
-    if (!c->result[0]) return ERR_OK;
-    TRY(room(c, k * n, &columns));
-    TRY(room(c, v->in_channels * k, &turned));
+    void *columns = r->p[0], *turned = r->p[1];
     struct gather u = {v, NULL, v->out_channels, true, columns, n, size};
     struct gemm g = product(c, v->in_channels, n, k);
     for (int64_t group = 0; group < v->n_groups; group++) {
@@ -193,16 +217,13 @@ static enum err grad_input(struct op_call *c, const struct conv *v, const void *
     return ERR_OK;
 }
 
-static enum err grad_weight(struct op_call *c, const struct conv *v, const void *grad,
-                            const void *x)
+static enum err grad_weight(struct op_call *c, const struct conv *v, const struct room *r,
+                            const void *grad, const void *x)
 {
     size_t size = dtype_size(c->compute);
     int64_t p = conv_count(v, v->out), n = v->in_channels * conv_count(v, v->taps);
     int64_t k = v->n_batch * p;
-    void *columns, *rows;
-    if (!c->result[1]) return ERR_OK;
-    TRY(room(c, n * k, &columns));
-    TRY(room(c, v->out_channels * k, &rows));
+    void *columns = r->p[0], *rows = r->p[1];
     struct gather u = {v, NULL, v->in_channels, false, NULL, k, size};
     struct gemm g = product(c, v->out_channels, n, k);
     g.b.row = 1;
@@ -236,15 +257,38 @@ static enum err grad_bias(struct op_call *c)
     return call_nest_run(&n);
 }
 
+static enum err to_input(struct op_call *c, const struct conv *v, const void *grad)
+{
+    struct room r = {{0}};
+    const void *w;
+    int64_t k = v->out_channels * conv_count(v, v->taps);
+    TRY(kernel_packed(c, c->arg[2].t, &w));
+    enum err err = room_init(c, &r, k * conv_count(v, v->in), k * v->in_channels);
+    if (!err) err = grad_input(c, v, &r, grad, w);
+    room_release(&r);
+    return err;
+}
+
+static enum err to_weight(struct op_call *c, const struct conv *v, const void *grad)
+{
+    struct room r = {{0}};
+    const void *x;
+    int64_t k = v->n_batch * conv_count(v, v->out);
+    TRY(kernel_packed(c, c->arg[1].t, &x));
+    enum err err =
+        room_init(c, &r, k * v->in_channels * conv_count(v, v->taps), k * v->out_channels);
+    if (!err) err = grad_weight(c, v, &r, grad, x);
+    room_release(&r);
+    return err;
+}
+
 enum err run_convolution_backward(struct op_call *c)
 {
     struct conv v;
-    const void *grad, *x, *w;
+    const void *grad;
     TRY(conv_of(c, &conv_backward, &v));
     TRY(kernel_packed(c, c->arg[0].t, &grad));
-    TRY(kernel_packed(c, c->arg[1].t, &x));
-    TRY(kernel_packed(c, c->arg[2].t, &w));
-    TRY(grad_input(c, &v, grad, w));
-    TRY(grad_weight(c, &v, grad, x));
+    if (c->result[0]) TRY(to_input(c, &v, grad));
+    if (c->result[1]) TRY(to_weight(c, &v, grad));
     return grad_bias(c);
 }

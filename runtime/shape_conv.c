@@ -59,6 +59,20 @@ static enum err check_channels(const struct op_call *c, const struct conv_places
     return ERR_OK;
 }
 
+/* What is unfolded, an element for each tap of each position, can be counted in bytes. */
+static enum err check_size(const struct op_call *c, int weight, const struct conv *v)
+{
+    int64_t n = 16 * (v->n_batch + 1), most[] = {v->in_channels + 1, v->out_channels + 1};
+    bool over = false;
+    for (int i = 0; i < 2; i++) over = over || __builtin_mul_overflow(n, most[i], &n);
+    for (int d = 0; d < v->n_dims; d++) {
+        over = over || __builtin_mul_overflow(n, v->taps[d], &n);
+        over = over || __builtin_mul_overflow(n, v->in[d] > v->out[d] ? v->in[d] : v->out[d], &n);
+    }
+    if (!over) return ERR_OK;
+    return op_fail(c, weight, "its taps times all positions are more than can be counted");
+}
+
 enum err conv_of(const struct op_call *c, const struct conv_places *at, struct conv *out)
 {
     const int64_t *x = c->arg[at->input].t->view.shape.size;
@@ -86,7 +100,7 @@ enum err conv_of(const struct op_call *c, const struct conv_places *at, struct c
                 (long long)out->taps[d], (long long)span, (long long)out->in[d], d + 2);
         out->out[d] = room / out->stride[d] + 1;
     }
-    return ERR_OK;
+    return check_size(c, at->weight, out);
 }
 
 static struct view_shape result_shape(const struct conv *v)

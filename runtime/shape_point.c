@@ -122,6 +122,13 @@ enum err shape_question(struct op_call *c)
     return shape_broadcast(c);
 }
 
+/* A real number is its own conjugate. */
+enum err shape_conj(struct op_call *c)
+{
+    if (dtype_kind(c->compute) != DTYPE_COMPLEX) c->body = "out = self";
+    return shape_broadcast(c);
+}
+
 enum err shape_abs(struct op_call *c)
 {
     enum dtype t = c->compute = c->arg[0].t->view.dtype;

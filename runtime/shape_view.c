@@ -298,7 +298,7 @@ enum err shape_as_strided(struct op_call *c)
     for (int i = 0; i < shape.n; i++) shape.size[i] = c->arg[1].is[i];
     TRY(one(c, &v));
     enum err err = view_strided(t->view.dtype, &shape, c->arg[2].is, offset, v);
-    if (!err) err = view_check_storage(v, t->storage->size / (int64_t)dtype_size(t->view.dtype));
+    if (!err) err = view_check_storage(v, t->storage->size);
     if (!err) return ERR_OK;
     snprintf(text, sizeof text, "%s", err_text());
     OP_FAIL(c, 1, "%s", text);

@@ -82,6 +82,21 @@ nomem:
     FAIL(ERR_NOMEM, "out of memory for a row of %s", layout->name);
 }
 
+bool store_batch_next(const struct store_batch *batch, int table, struct store_batch_place *at)
+{
+    const struct block *b = at->block;
+    if (b && ++at->i == b->n) {
+        b = b->next;
+        at->i = 0;
+    } else if (!b) {
+        b = batch->lists ? batch->lists[table].first : NULL;
+        at->i = 0;
+    }
+    at->block = b;
+    at->row = b ? b->rows + (size_t)at->i * store_layouts[table].size : NULL;
+    return b;
+}
+
 enum err store_batch_each(const struct store_batch *batch, int table,
                           enum err (*visit)(void *context, const void *row), void *context)
 {

@@ -59,6 +59,13 @@ void store_batch_free(struct store_batch *batch);
 void store_batch_clear(struct store_batch *batch);
 /* Appends a copy of a row of the given table; used by the generated functions. */
 enum err WARN_UNUSED store_batch_add(struct store_batch *batch, int table, const void *row);
+/* The rows of a table one after another; begin with a place of zeros. False at the end. */
+struct store_batch_place {
+    const void *block;
+    int i;
+    const char *row;
+};
+bool store_batch_next(const struct store_batch *batch, int table, struct store_batch_place *at);
 /* The rows of a table in order of adding: calls visit for each. */
 enum err WARN_UNUSED store_batch_each(const struct store_batch *batch, int table,
                                       enum err (*visit)(void *context, const void *row),

@@ -2018,7 +2018,7 @@ FROM stack s;
 -- One row per thing to know before trusting the file; no row when all is well.
 CREATE VIEW health (
   severity,                         -- 3 error, 2 warning, 1 note
-  subject,                          -- loss.<kind>, unknown.<key>, log, year, events, errors, overhead, meta.<key>, diag
+  subject,                          -- loss.<kind>, unknown.<key>, log, year, events, errors, meta.<key>, diag
   count,                            -- how many
   message,                          -- one sentence
   run,                              -- name of the run, NULL the whole file
@@ -2046,9 +2046,6 @@ FROM event e LEFT JOIN track t ON t.id = e.track LEFT JOIN process p ON p.id = t
 WHERE e.flags <> 0 GROUP BY r.id
 UNION ALL
 SELECT 2, 'errors', count(*), 'operators failed; the first: ' || min(message), run, NULL FROM errors GROUP BY run
-UNION ALL
-SELECT 1, 'overhead', sum(count), kind || ' (' || origin || ') took about ' || (sum(cost_ns) / 1000) || ' us', NULL, NULL
-FROM overhead GROUP BY origin, kind
 UNION ALL
 SELECT CASE key WHEN 'state' THEN 2 ELSE 1 END, 'meta.' || key, 1,
   CASE WHEN key = 'state' AND value = 'live' THEN 'the file is being written; if its writer was killed, plumb doctor takes in what is left'

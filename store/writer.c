@@ -14,11 +14,11 @@
 #include "store/base/clock.h"
 #include "store/base/map.h"
 #include "store/db.h"
+#include "store/row_table.h"
 
 enum {
     WORDS_PER_GENERATION = 390000, /* fits 2^19 slots, 12 MiB a generation */
     COMMIT_ROWS = 16384,
-    MANY_ROWS = 16,
     COMMIT_NS = 200 * 1000 * 1000, /* leaves 50 ms of the promised 250 for the commit itself */
 };
 
@@ -45,10 +45,8 @@ struct store_writer {
     uint64_t
         /* counts writers of this program, so that a thread's memory of words is of this one */
         instance;
-    sqlite3_stmt *insert[STORE_N_TABLES]; /* one row */
-    sqlite3_stmt *insert_many
-        /* MANY_ROWS rows: a statement costs as much to begin and end as a row or two */
-        [STORE_N_TABLES];
+    sqlite3_stmt *insert[STORE_N_TABLES]; /* of the rows of `source` */
+    struct row_source source;
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work, done;
@@ -69,122 +67,39 @@ struct store_writer {
 
 /* ---- inserting ---- */
 
-static int bind_cell(sqlite3_stmt *s, int i, const struct store_cell *c)
-{
-    switch (c->kind) {
-    case STORE_CELL_INT: return sqlite3_bind_int64(s, i, c->i);
-    case STORE_CELL_REAL: return sqlite3_bind_double(s, i, c->r);
-    case STORE_CELL_TEXT:
-        return sqlite3_bind_text64(s, i, c->s.p, c->s.n, SQLITE_STATIC, SQLITE_UTF8);
-    default: return sqlite3_bind_null(s, i);
-    }
-}
-
-static int bind_column(sqlite3_stmt *s, int i, char kind, const char *at)
-{
-    const struct span *span = (const void *)at;
-    int64_t v;
-    double d;
-    switch (kind) {
-    case 'i':
-    case 'r':
-        memcpy(&v, at, sizeof v);
-        return v == (kind == 'i' ? STORE_NULL : 0) ? sqlite3_bind_null(s, i)
-                                                   : sqlite3_bind_int64(s, i, v);
-    case 'w': memcpy(&v, at, sizeof v); return sqlite3_bind_int64(s, i, v);
-    case 'd':
-        memcpy(&d, at, sizeof d);
-        return sqlite3_bind_double(s, i, d); /* SQLite stores NaN as NULL */
-    case 'a': return bind_cell(s, i, (const void *)at);
-    case 't':
-        return span->p ? sqlite3_bind_text64(s, i, span->p, span->n, SQLITE_STATIC, SQLITE_UTF8)
-                       : sqlite3_bind_null(s, i);
-    default:
-        return span->p ? sqlite3_bind_blob64(s, i, span->p, span->n, SQLITE_STATIC)
-                       : sqlite3_bind_null(s, i);
-    }
-}
-
-/* Rows of one table on their way into statements. */
-struct insertion {
-    struct store_writer *w;
-    const struct store_layout *layout;
-    int table;
-    const char *rows[MANY_ROWS]; /* waiting */
-    int n;
-};
-
-static enum err step_statement(struct insertion *in, sqlite3_stmt *s)
-{
-    int rc = sqlite3_step(s);
-    sqlite3_reset(s);
-    if (rc == SQLITE_DONE) return ERR_OK;
-    char doing[96];
-    snprintf(doing, sizeof doing, "writing a row of %s", in->layout->name);
-    return store_sql_error(in->w->db, rc, doing);
-}
-
-static enum err bind_row(struct insertion *in, sqlite3_stmt *s, int first, const char *row)
-{
-    for (int i = 0; i < in->layout->n_columns; i++) {
-        const struct store_column *c = &in->layout->columns[i];
-        int rc = bind_column(s, first + i, c->kind, row + c->offset);
-        if (rc) return store_sql_error(in->w->db, rc, "binding a value");
-    }
-    return ERR_OK;
-}
-
-/* "INSERT ... VALUES (?1, ?2)" with MANY_ROWS groups of values. */
-static enum err prepare_many(struct insertion *in, sqlite3_stmt **out)
+/* "INSERT ... SELECT * FROM temp.rows_event" from "INSERT ... VALUES (?1, ...)". */
+static enum err prepare_insert(struct store_writer *w, int table)
 {
     struct buf sql = {0};
-    const char *values = strstr(in->layout->insert, "VALUES");
+    const struct store_layout *layout = &store_layouts[table];
+    const char *values = strstr(layout->insert, "VALUES");
     REQUIRE("writer:insert-text", values != NULL);
-    buf_put(&sql, in->layout->insert, (size_t)(values - in->layout->insert));
-    for (int row = 0, n = 1; row < MANY_ROWS; row++) {
-        buf_puts(&sql, row ? ", (" : "VALUES (");
-        for (int i = 0; i < in->layout->n_columns; i++, n++)
-            buf_printf(&sql, "%s?%d", i ? ", " : "", n);
-        buf_putc(&sql, ')');
-    }
+    TRY(row_table_make(w->db, table));
+    buf_put(&sql, layout->insert, (size_t)(values - layout->insert));
+    buf_printf(&sql, "SELECT * FROM temp.rows_%s", layout->name);
     enum err err = buf_ok(&sql);
-    if (!err) err = store_prepare(in->w->db, sql.p, out);
+    if (!err) err = store_prepare(w->db, sql.p, &w->insert[table]);
     buf_release(&sql);
     return err;
 }
 
-static enum err insert_waiting(struct insertion *in)
+static enum err insert_rows(struct store_writer *w, int table)
 {
-    sqlite3_stmt **one = &in->w->insert[in->table], **many = &in->w->insert_many[in->table];
-    int n = in->n;
-    in->n = 0;
-    if (n == MANY_ROWS) {
-        if (!*many) TRY(prepare_many(in, many));
-        for (int k = 0; k < n; k++)
-            TRY(bind_row(in, *many, 1 + k * in->layout->n_columns, in->rows[k]));
-        return step_statement(in, *many);
-    }
-    if (n && !*one) TRY(store_prepare(in->w->db, in->layout->insert, one));
-    for (int k = 0; k < n; k++) {
-        TRY(bind_row(in, *one, 1, in->rows[k]));
-        TRY(step_statement(in, *one));
-    }
-    return ERR_OK;
-}
-
-static enum err insert_row(void *context, const void *row)
-{
-    struct insertion *in = context;
-    in->rows[in->n++] = row;
-    return in->n == MANY_ROWS ? insert_waiting(in) : ERR_OK;
+    if (!w->insert[table]) TRY(prepare_insert(w, table));
+    int rc = sqlite3_step(w->insert[table]);
+    sqlite3_reset(w->insert[table]);
+    if (rc == SQLITE_DONE) return ERR_OK;
+    char doing[96];
+    snprintf(doing, sizeof doing, "writing rows of %s", store_layouts[table].name);
+    return store_sql_error(w->db, rc, doing);
 }
 
 static enum err insert_batch(struct store_writer *w, const struct store_batch *batch)
 {
+    w->source.batch = batch;
     for (int t = 0; t < STORE_N_TABLES && batch->n_rows; t++) {
-        struct insertion in = {.w = w, .layout = &store_layouts[t], .table = t};
-        TRY(store_batch_each(batch, t, insert_row, &in));
-        TRY(insert_waiting(&in));
+        struct store_batch_place first = {0};
+        if (store_batch_next(batch, t, &first)) TRY(insert_rows(w, t));
     }
     w->uncommitted_rows += (int64_t)batch->n_rows;
     return ERR_OK;
@@ -209,7 +124,7 @@ static enum err run_statement(struct store_writer *w, const struct job *job)
 {
     sqlite3_stmt *s;
     TRY(store_prepare(w->db, job->sql, &s));
-    for (int i = 0; i < job->n_values; i++) bind_cell(s, i + 1, &job->values[i]);
+    for (int i = 0; i < job->n_values; i++) row_bind(s, i + 1, &job->values[i]);
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     }
@@ -338,6 +253,7 @@ enum err store_writer_new(sqlite3 *db_take, struct store_writer **out)
     *out = NULL;
     if (!w || !pending) goto nomem;
     w->db = db_take;
+    if (row_tables_init(w->db, &w->source)) goto nomem;
     static _Atomic uint64_t instances;
     w->instance = atomic_fetch_add(&instances, 1) + 1;
     w->words.pending = pending;
@@ -461,10 +377,7 @@ enum err store_writer_close(struct store_writer *w, const char *state)
         if (!err) err = insert_words(w);
         if (!err) err = commit(w);
     }
-    for (int t = 0; t < STORE_N_TABLES; t++) {
-        sqlite3_finalize(w->insert[t]);
-        sqlite3_finalize(w->insert_many[t]);
-    }
+    for (int t = 0; t < STORE_N_TABLES; t++) sqlite3_finalize(w->insert[t]);
     if (!err && state) err = store_finish(w->db, state);
     else store_close(w->db);
     for (int k = 0; k < 2; k++) {

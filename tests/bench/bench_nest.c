@@ -22,6 +22,7 @@ struct bench {
     const char *name, *body, *by_hand; /* by hand: statements of a kernel over n rows of m */
     enum dtype in, out;
     int64_t rows, points; /* points 0: a flat nest over rows */
+    bool columns;         /* rows lie across memory */
 };
 
 static void must(enum err err)
@@ -41,50 +42,58 @@ static void must(enum err err)
 
 enum { KB32 = 8192, MB64 = 1 << 24 };
 #define FLATS(n)                                                                                   \
-    {"add f32", "out = x + y", FLAT("float", "float", "x[i] + y[i]"), DTYPE_F32, DTYPE_F32, n, 0}, \
+    {"add f32", "out = x + y", FLAT("float", "float", "x[i] + y[i]"), DTYPE_F32, DTYPE_F32, n,     \
+     0,         false},                                                                            \
         {"mul f32", "out = x * y", FLAT("float", "float", "x[i] * y[i]"), DTYPE_F32, DTYPE_F32, n, \
-         0},                                                                                       \
+         0,         false},                                                                        \
         {"relu f32",                                                                               \
          "out = where(isnan(x), x, where(x > 0, x, 0))",                                           \
          FLAT("float", "float", "x[i] != x[i] ? x_asf(0x7fc00000) : x[i] > 0 ? x[i] : 0"),         \
          DTYPE_F32,                                                                                \
          DTYPE_F32,                                                                                \
          n,                                                                                        \
-         0},                                                                                       \
+         0,                                                                                        \
+         false},                                                                                   \
         {"f32 to bf16",                                                                            \
          "out = x",                                                                                \
          FLAT("float", "u16", "x_to_bf16(x[i])"),                                                  \
          DTYPE_F32,                                                                                \
          DTYPE_BF16,                                                                               \
          n,                                                                                        \
-         0},                                                                                       \
+         0,                                                                                        \
+         false},                                                                                   \
         {"bf16 to f32",                                                                            \
          "out = x",                                                                                \
          FLAT("u16", "float", "x_from_bf16(x[i])"),                                                \
          DTYPE_BF16,                                                                               \
          DTYPE_F32,                                                                                \
          n,                                                                                        \
-         0},                                                                                       \
+         0,                                                                                        \
+         false},                                                                                   \
         {"f32 to f16",                                                                             \
          "out = x",                                                                                \
          FLAT("float", "u16", "x_to_f16(x[i])"),                                                   \
          DTYPE_F32,                                                                                \
          DTYPE_F16,                                                                                \
          n,                                                                                        \
-         0},                                                                                       \
+         0,                                                                                        \
+         false},                                                                                   \
         {"f32 to i32",                                                                             \
          "out = x",                                                                                \
          FLAT("float", "i32", "x_cast_f32_i32(x[i])"),                                             \
          DTYPE_F32,                                                                                \
          DTYPE_I32,                                                                                \
          n,                                                                                        \
-         0},                                                                                       \
+         0,                                                                                        \
+         false},                                                                                   \
     {                                                                                              \
-        "f32 to f64", "out = x", FLAT("float", "double", "x[i]"), DTYPE_F32, DTYPE_F64, n, 0       \
+        "f32 to f64", "out = x", FLAT("float", "double", "x_cast_f32_f64(x[i])"), DTYPE_F32,       \
+            DTYPE_F64, n, 0, false                                                                 \
     }
 #define SUM_ROWS(n, m)                                                                             \
     {                                                                                              \
-        "sum of rows", "out = sum(x)", ROWS("0", "s += x[i]", "s"), DTYPE_F32, DTYPE_F32, n, m     \
+        "sum of rows", "out = sum(x)", ROWS("0", "s += x[i]", "s"), DTYPE_F32, DTYPE_F32, n, m,    \
+            false                                                                                  \
     }
 
 static const struct bench benches[] = {
@@ -98,8 +107,14 @@ static const struct bench benches[] = {
     SUM_ROWS(1024, 1024),
     SUM_ROWS(256, 4096),
     SUM_ROWS(1, MB64),
+    {"sum of columns", "out = sum(x)",
+     "const float *x = a->base[0]; float *o = a->base[2];\n"
+     "for (i64 r = 0; r < n; r++) o[r] = 0;\n"
+     "for (i64 i = 0; i < m; i++, x += n)\n"
+     "_Pragma(\"GCC ivdep\") for (i64 r = 0; r < n; r++) o[r] += x[r];",
+     DTYPE_F32, DTYPE_F32, 4096, 4096, true},
     {"max of rows", "out = amax(x)", ROWS("x[0]", "s = x[i] > s ? x[i] : s", "s"), DTYPE_F32,
-     DTYPE_F32, 1024, 1024},
+     DTYPE_F32, 1024, 1024, false},
 };
 
 /* ---- a nest and its kernels ---- */
@@ -130,6 +145,7 @@ static void make_nest(const struct bench *b, struct arena *arena, struct side *s
     for (int i = 0; i < 3; i++) {
         s->plan.lie[i].stride[0] = b->points && i < 2 ? b->points : 1;
         s->plan.lie[i].stride[1] = i < 2 && b->points;
+        if (b->columns && i < 2) s->plan.lie[i] = (struct nest_lie){.stride = {1, b->rows}};
     }
     s->run.nest = &s->nest;
     s->run.plan = &s->plan;
@@ -191,7 +207,8 @@ static void measure(const struct bench *b, void *const *array, int rounds)
 static void measure_call(void *const *array, int rounds)
 {
     static const struct bench tiny = {
-        "call", "out = x + y", FLAT("float", "float", "x[i] + y[i]"), DTYPE_F32, DTYPE_F32, 16, 0};
+        "call", "out = x + y", FLAT("float", "float", "x[i] + y[i]"), DTYPE_F32, DTYPE_F32, 16,
+        0,      false};
     struct arena arena = {0};
     struct side s = {0};
     double best = 1e18;
@@ -203,6 +220,7 @@ static void measure_call(void *const *array, int rounds)
     }
     struct build_stats b = build_stats();
     printf("a call of 16 elements: %.0f ns\n", best);
+    if (b.failed) printf("%s\n", build_note());
     if (b.built)
         printf("a kernel to build: %.0f ms (%lld built)\n",
                (double)b.build_ns / 1e6 / (double)b.built, (long long)b.built);

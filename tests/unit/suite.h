@@ -8,11 +8,13 @@
  *                 and the ends of the range
  *   n[3, 4]       the same with ordinary values only, between -2 and 2 (integers: -9 to 9)
  *   u[3, 4]       the same between 1/4 and 2 (integers: 1 to 9)
+ *   c[3, 4]       as u; no gradient is asked for
  *   d[3, 4]       ordinary values, all different and in mixed order (for max, sort and the like)
  *   i64<7>[2]     positions: integers from 0 to 6 in that dtype; with <-7> from -7 to 6
  *   f32[2]        ordinary values of that dtype, whatever is under test; b8[2] truth values
  *   {n[2], n[3]}  a list of tensors          [1, -2]   a list of integers
- *   3  0.5  true  false  None  "tanh"  f16     numbers, truth values, texts, dtypes
+ *   3  0.5  true  None  "tanh"  f16  dtype     numbers, truth values, texts, dtypes; the word dtype
+ *                 is that under test
  *
  * Behind a shape, how the tensor lies in its storage: t the last two dimensions swapped, s every
  * second element of each row, o behind an offset of 3, e expanded from size 1 along the first
@@ -25,6 +27,9 @@
 #define TESTS_SUITE_H
 
 #include "runtime/op.h"
+
+/* Samples leave out what is 0. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 struct sample {
     const char *op;   /* "aten::sum.dim_IntList" */

@@ -80,6 +80,7 @@ static bool suite_fits(const struct op_call *c, enum dtype t, long double got, l
         v = oracle_round(t, v);
         return got == v && signbit(got) == signbit(v);
     }
+    if (got == v) return true;
     if (mag < 0) mag = fabsl(v);
     if (!isfinite(got) && mag * 2 > suite_end(wide ? DTYPE_F64 : DTYPE_F32, false)) return true;
     if (isnan(got)) return false;

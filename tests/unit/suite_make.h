@@ -83,7 +83,7 @@ static long double suite_hostile(struct suite_case *k, enum dtype t)
     }
 }
 
-/* Of kind x n u d. */
+/* Of kind x n u c d. */
 static long double suite_value(struct suite_case *k, char kind, enum dtype t, int64_t at)
 {
     uint64_t r = suite_random(k);
@@ -91,6 +91,7 @@ static long double suite_value(struct suite_case *k, char kind, enum dtype t, in
     long double unit = (long double)(r >> 11) * 0x1p-53L;
     if (t == DTYPE_B8) return r & 1;
     if (kind == 'x' && r % 2 && !complex) return suite_hostile(k, t);
+    if (kind == 'c') kind = 'u';
     if (dtype_is_integer(t)) {
         int64_t low = dtype_kind(t) == DTYPE_UNSIGNED ? 0 : -9;
         return kind == 'u'   ? (long double)(1 + r % 9)
@@ -192,7 +193,7 @@ static struct plumb_tensor *suite_tensor(struct suite_case *k, char kind, enum d
     suite_fill(k, kind, low, high, &v, parent);
     if (tensor_view(parent, &v, &t)) fail_msg("%s", err_text());
     if (kind == 'x') k->hostile = true;
-    k->varied[k->n_tensors] = kind && kind != 'x';
+    k->varied[k->n_tensors] = kind && kind != 'x' && kind != 'c';
     k->tensor[k->n_tensors++] = t;
     return t;
 }
@@ -208,9 +209,10 @@ static void suite_word(struct suite_case *k, struct op_value *out)
     if (!strcmp(word, "None")) *out = (struct op_value){0};
     else if (!strcmp(word, "true") || !strcmp(word, "false"))
         *out = (struct op_value){.kind = OP_BOOL, .i = word[0] == 't'};
+    else if (!strcmp(word, "dtype")) *out = (struct op_value){.kind = OP_DTYPE, .i = k->dtype};
     else if (!strcmp(word, "inf") || !strcmp(word, "nan"))
         *out = (struct op_value){.kind = OP_SCALAR, .r = word[0] == 'i' ? INFINITY : NAN};
-    else if (!word[1] && strchr("xnud", word[0]) && tensor)
+    else if (!word[1] && strchr("xnucd", word[0]) && tensor)
         *out = (struct op_value){.kind = OP_TENSOR, .t = suite_tensor(k, word[0], k->dtype)};
     else if (dtype_find((struct span){word, strlen(word)}, &dtype))
         suite_bad(k, "an unknown word stands before");

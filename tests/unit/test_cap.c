@@ -6,6 +6,8 @@
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -501,6 +503,75 @@ static void recovers_what_was_left(void **state)
                    "      aten::late(t$0: f32[3])\n");
 }
 
+/* A disk without room: here a limit on the size of files. Recording goes on and counts. */
+static void survives_a_full_disk(void **state)
+{
+    (void)state;
+    enum { N = 40000 };
+    struct rlimit old, low = {3 << 20, RLIM_INFINITY};
+    struct cap *c = record((struct cap_options){.ring_size = 65536, .wait = true, .ids = true});
+    struct cap_thread *t = cap_thread(c, "main");
+    uint32_t name = word(c, "aten::add"), f = form(c, DTYPE_F32, 1, 2, 0);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    low.rlim_max = old.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &low);
+    for (int i = 0; i < N; i++) {
+        cap_begin(t, CAP_OP, name, 0, 0);
+        use(t, (uint64_t)i + 1, f, CAP_RESULT);
+        cap_end(t);
+    }
+    assert_int_not_equal(cap_flush(c), ERR_OK);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_not_equal(cap_close(c, 0), ERR_OK);
+    int64_t there = ask("SELECT count(*) FROM event");
+    assert_in_range(there, 1, N - 1);
+    assert_int_equal(ask("SELECT count FROM loss WHERE kind = 'disk'"), N - there);
+    assert_int_equal(ask("SELECT count(*) FROM meta WHERE key = 'state' AND value = 'closed'"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM source_file WHERE state = 'interrupted'"), 1);
+    assert_false(ring_is_held(path));
+    unlink(path);
+}
+
+static void refuses_what_it_cannot_write(void **state)
+{
+    (void)state;
+    struct cap *c = record((struct cap_options){0}), *other;
+    struct cap_options o = {.path = "/nonexistent/folder/t.db"};
+    assert_int_not_equal(cap_open(&o, &other), ERR_OK);
+    assert_non_null(strstr(err_text(), "/nonexistent/folder/t.db"));
+    o.path = path;
+    assert_int_equal(cap_open(&o, &other), ERR_EXISTS);
+    o.overwrite = true;
+    assert_int_equal(cap_open(&o, &other), ERR_REFUSED);
+    mlp(c, cap_thread(c, "main"));
+    finish(c);
+    assert_int_equal(ask("SELECT count(*) FROM event"), 4);
+    unlink(path);
+}
+
+/* Calls deeper than there are levels are dropped, and the others still nest. */
+static void bears_any_nesting(void **state)
+{
+    (void)state;
+    struct cap *c = record((struct cap_options){.wait = true});
+    struct cap_thread *t = cap_thread(c, "main");
+    uint32_t mod = word(c, "nn.Mod");
+    cap_end(t);
+    for (int i = 0; i < 2 * CAP_LEVELS; i++) cap_begin(t, CAP_MODULE, mod, mod, 0);
+    for (int i = 0; i < 2 * CAP_LEVELS + 5; i++) cap_end(t);
+    mlp(c, t);
+    cap_begin(NULL, CAP_OP, mod, 0, 0);
+    cap_end(NULL);
+    cap_counter(NULL, mod, 1);
+    finish(c);
+    assert_int_equal(ask("SELECT count(*) FROM event WHERE flags = 0"), CAP_LEVELS + 4);
+    assert_int_equal(ask("SELECT sum(count) FROM loss"), CAP_LEVELS);
+    assert_int_equal(ask("SELECT max(depth) FROM call"), CAP_LEVELS);
+    assert_int_equal(ask("SELECT count(*) FROM event WHERE parent IS NULL"), 2);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +587,9 @@ int main(void)
         cmocka_unit_test(has_a_log_per_thread),
         cmocka_unit_test(leaves_a_child_alone),
         cmocka_unit_test(recovers_what_was_left),
+        cmocka_unit_test(survives_a_full_disk),
+        cmocka_unit_test(refuses_what_it_cannot_write),
+        cmocka_unit_test(bears_any_nesting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,7 +140,7 @@ static void test_refusals(void **state)
     int n;
     (void)state;
     assert_int_equal(op_table(&table, &n), 0);
-    suite_open(SUITE_NULL);
+    suite_open(SUITE_PLAIN);
     for (int i = 0; i < n; i++)
         if (is_broadcast(&table[i])) refuse_row(&table[i]);
     assert_int_equal(plumb_close(), 0);
