@@ -28,6 +28,7 @@ struct walk {
     int level, shown;
     int64_t next;   /* place of the first row that is not shown; -1: none */
     int64_t stack;  /* of the row before */
+    int64_t step;   /* event of the step of the row before */
     uint64_t place; /* key of the line of the program that was shown last */
     bool flat;      /* no folding */
 };
@@ -69,7 +70,8 @@ static enum err write_answer(struct web_request *q, struct html *h, const struct
 {
     html(h, "<p class=\"answer\"><b>%n call%s in <code>%s</code></b>", log->calls,
          log->calls == 1 ? "" : "s", log->name);
-    if (log->thread.p) html(h, " of the thread %s", log->thread);
+    if (log->thread.p && !span_eq(log->thread, log->name))
+        html(h, " of the thread %s", log->thread);
     if (log->rank != STORE_NULL) html(h, ", rank %d", log->rank);
     html(h, "%s", log->hashed ? ", tensors hashed." : "; no tensor was hashed.");
     if (log->n_logs > 1)
@@ -210,8 +212,9 @@ static enum err read_nest(struct walk *w, int64_t place)
     TRY(store_bind_text(s, ":log", w->log->name.p, w->log->name.n));
     TRY(store_bind_int(s, ":call", place));
     w->level = 0;
-    while (web_step(w->q, s, &err))
-        if (w->level < NESTING) w->nest[w->level++] = web_int(s, "id");
+    while (web_step(w->q, s, &err)) /* a step is no call: it is written above its calls */
+        if (w->level < NESTING && web_int(s, "position") != STORE_NULL)
+            w->nest[w->level++] = web_int(s, "id");
     return err;
 }
 
@@ -245,6 +248,13 @@ static enum err write_place(struct walk *w, const struct calls_row *c)
     }
     sqlite3_reset(s);
     return err;
+}
+
+static void write_step(struct walk *w, const struct calls_row *c)
+{
+    if (!c->step.p || c->parent == w->step) return;
+    w->step = c->parent;
+    html(w->h, "<tr class=\"sub\"><td></td><td colspan=\"6\">%s</td></tr>\n", c->step);
 }
 
 static void write_name(struct walk *w, const struct calls_row *c, bool encloses, bool folded,
@@ -312,6 +322,7 @@ static enum err write_call(struct walk *w, const struct calls_row *c, const stru
         TRY(find_end(w, c->position, jump));
         n = *jump - c->position - 1;
     }
+    write_step(w, c);
     TRY(write_place(w, c));
     write_row(w, c, encloses, folded, n);
     if (w->level < NESTING) w->nest[w->level++] = c->event;
