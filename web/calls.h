@@ -14,6 +14,8 @@ struct calls_row {
 };
 void calls_read(struct web_request *q, sqlite3_stmt *s, struct calls_row *out);
 
+/* At most n bytes, cut between characters. */
+struct span calls_head(struct span s, size_t n);
 /* The name as DebugMode shows it: aten::mm, [nn.Mod] Net.a, redistribute_input; at most what a
  * table needs of a long one. */
 void calls_name(struct html *h, const struct calls_row *c);
