@@ -290,6 +290,8 @@ static const struct test_case nested[] = {
      .n_outer = 2, .n_inner = 1, .size = {3, 100, 40}, .transposed = true},
     {"m = sum(x) / to_compute(n); d = x - m; out = d * rsqrt(sum(d * d) + s); out1 = prod(x)",
      DTYPE_BF16, .n_outer = 1, .n_inner = 1, .size = {33, 700}, .transposed = true, .gaps = true},
+    {"out1 = sum(x)", DTYPE_F32, .n_outer = 1, .n_inner = 1, .size = {520, 200},
+     .transposed = true},
     {"out1 = sum(x) - prod(y) + amin(x)", DTYPE_I32, .n_outer = 1, .n_inner = 1, .size = {20, 100},
      .transposed = true},
     {"out1 = where(any(x > y), to_compute(at(0)), sum(to_compute(linear)))", DTYPE_F32,
