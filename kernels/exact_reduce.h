@@ -168,13 +168,17 @@ X_FN void x_fold_begin64(x_fold64 *f)
     }                                                                                              \
     X_ROW_FN T NAME##_full##S(const T *t)                                                          \
     {                                                                                              \
-        enum { K = X_WIDE / sizeof(T), N = X_LANES / K, G = N < 8 ? N : 8 };                       \
+        enum { K = X_WIDE / sizeof(T), N = X_LANES / K, G = N < 16 ? N : 16 };                     \
         V a[N];                                                                                    \
         for (i64 g = 0; g < N; g += G) {                                                           \
             V b[G];                                                                                \
             X_UNROLL for (i64 j = 0; j < G; j++) b[j] = X_GET(V, t + (g + j) * K);                 \
             X_UNROLL for (i64 i = X_LANES; i < X_CHUNK; i += X_LANES)                              \
+            {                                                                                      \
+                X_UNROLL for (i64 j = 0; j < G * X_WIDE / 64; j++)                                 \
+                    __builtin_prefetch(t + i + X_CHUNK + j * (i64)(64 / sizeof(T)));               \
                 X_UNROLL for (i64 j = 0; j < G; j++) b[j] = b[j] OP X_GET(V, t + i + (g + j) * K); \
+            }                                                                                      \
             X_UNROLL for (i64 j = 0; j < G; j++) a[g + j] = b[j];                                  \
         }                                                                                          \
         return NAME##_lanes##S(a, X_LANES);                                                        \

@@ -2,8 +2,8 @@
  *
  *     bench_exact [ROUNDS]
  *
- * This file is compiled with the flags of printed kernels for AVX2 (Makefile). A plain loop does its
- * operations in the order written; a free one may be reordered (-ffast-math for that function).
+ * This file is compiled with the flags of printed kernels for AVX2 (Makefile). A plain loop does
+ * its operations in the order written; a free one may be reordered (-ffast-math for that function).
  * Rounds alternate between the competitors and the best counts, so that other work on the machine
  * strikes all alike. 64 KiB of f32 in cache, unless it says memory.
  */
