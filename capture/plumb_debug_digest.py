@@ -74,7 +74,11 @@ class Digester:
             t = t.detach()
         if t.is_conj() or t.is_neg():
             t = t.resolve_conj().resolve_neg()
-        return t.reshape(-1) if t.is_contiguous() else t.contiguous().reshape(-1)
+        if t.dtype not in self.codes:
+            raise ValueError("no code of its dtype enters a digest")
+        flat = t.reshape(-1) if t.is_contiguous() else t.contiguous().reshape(-1)
+        # A single element counts as contiguous with any stride; views as bytes want 1.
+        return flat if flat.numel() != 1 else flat.as_strided((1,), (1,))
 
     def sum(self, flat):
         total, size = None, flat.element_size()

@@ -41,11 +41,11 @@ void calls_read(struct web_request *q, sqlite3_stmt *s, struct calls_row *out)
                               .rest = text(q, s, "rest"),
                               .placements = text(q, s, "placements"),
                               .hashes_in = text(q, s, "hashes_in"),
-                              .hashes_out = text(q, s, "hashes_out")};
+                              .hashes_out = text(q, s, "hashes_out"),
+                              .step = text(q, s, "step")};
 }
 
-/* At most n bytes, cut between characters. */
-static struct span head(struct span s, size_t n)
+struct span calls_head(struct span s, size_t n)
 {
     if (s.n <= n) return s;
     while (n && (s.p[n] & 0xc0) == 0x80) n--;
@@ -54,7 +54,7 @@ static struct span head(struct span s, size_t n)
 
 static void put_cut(struct html *h, struct span s)
 {
-    struct span shown = head(s, SHOWN);
+    struct span shown = calls_head(s, SHOWN);
     html(h, "%s", shown);
     if (shown.n < s.n) html(h, "\xe2\x80\xa6");
 }
@@ -71,7 +71,9 @@ void calls_name(struct html *h, const struct calls_row *c)
     case DEBUG_OUTPUT: html(h, "-> output"); break;
     case DEBUG_TRITON: html(h, "<span class=\"dim\">[triton]</span> "); break;
     case DEBUG_ANNOTATE:
-    case DEBUG_MODULE: html(h, "<span class=\"dim\">[%s]</span> ", head(c->args, SHOWN)); break;
+    case DEBUG_MODULE:
+        html(h, "<span class=\"dim\">[%s]</span> ", calls_head(c->args, SHOWN));
+        break;
     case DEBUG_TEXT: put_cut(h, c->rest); break;
     default: break;
     }
@@ -83,7 +85,7 @@ void calls_arguments(struct html *h, const struct calls_row *c)
     bool scope = c->kind == DEBUG_ANNOTATE || c->kind == DEBUG_MODULE;
     struct span args = scope ? SPAN_NONE : c->args;
     struct span kwargs = args.n ? c->kwargs : without(c->kwargs, SPAN(", "));
-    html(h, "<code title=\"%s%s\">", head(args, TITLE), head(kwargs, TITLE));
+    html(h, "<code title=\"%s%s\">", calls_head(args, TITLE), calls_head(kwargs, TITLE));
     put_cut(h, args);
     if (args.n < SHOWN) put_cut(h, kwargs);
     if (c->placements.p) html(h, " <span class=\"dim\">%s</span>", c->placements);
@@ -94,7 +96,7 @@ void calls_result(struct html *h, const struct calls_row *c)
 {
     struct span output = without(c->output, SPAN("  ->  "));
     if (!output.n) return;
-    html(h, "<code title=\"%s\">", head(output, TITLE));
+    html(h, "<code title=\"%s\">", calls_head(output, TITLE));
     put_cut(h, output);
     html(h, "</code>");
 }

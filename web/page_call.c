@@ -8,6 +8,8 @@
 #include "web/calls.h"
 #include "web/say.h"
 
+enum { SHOWN = 16000, TITLE = 160 }; /* bytes of a text; the log as text has all of it */
+
 struct call {
     struct calls_row row;
     struct span log, remark, thread, stack, fwd_stack;
@@ -85,22 +87,33 @@ static enum err write_scopes(struct web_request *q, struct html *h, const struct
     return err;
 }
 
+static void put_text(struct html *h, const char *label, struct span s)
+{
+    struct span shown = calls_head(s, SHOWN);
+    html(h, "<dt>%s</dt><dd><code>%s</code>", label, shown);
+    if (shown.n < s.n)
+        html(h, " <span class=\"dim\">and %b more, in the log as text</span>",
+             (int64_t)(s.n - shown.n));
+    html(h, "</dd>");
+}
+
 static enum err write_facts(struct web_request *q, struct html *h, const struct call *c)
 {
     const struct calls_row *r = &c->row;
     html(h, "<dl class=\"kv\">");
-    if (r->args.n + r->kwargs.n) {
-        html(h, "<dt>arguments</dt><dd><code>%s%s</code></dd>", r->args, r->kwargs);
-    }
-    if (r->output.n) html(h, "<dt>result</dt><dd><code>%s</code></dd>", span_trim(r->output));
-    if (r->placements.n) html(h, "<dt>placements</dt><dd><code>%s</code></dd>", r->placements);
+    if (r->args.n) put_text(h, "arguments", r->args);
+    if (r->kwargs.n)
+        put_text(h, r->args.n ? "and" : "arguments",
+                 span_starts(r->kwargs, ", ") ? span_from(r->kwargs, 2) : r->kwargs);
+    if (r->output.n) put_text(h, "result", span_trim(r->output));
+    if (r->placements.n) put_text(h, "placements", r->placements);
     html(h, "<dt>inside</dt><dd>");
     TRY(write_scopes(q, h, c));
     html(h, "</dd><dt>log</dt><dd><code>%s</code>", c->log);
-    if (c->thread.p) html(h, ", thread %s", c->thread);
+    if (c->thread.p && !span_eq(c->thread, c->log)) html(h, ", thread %s", c->thread);
     html(h, "</dd>");
     if (r->ts != STORE_NULL) html(h, "<dt>began</dt><dd>%C UTC</dd>", r->ts);
-    if (r->rest.n) html(h, "<dt>as it was read</dt><dd><code>%s</code></dd>", r->rest);
+    if (r->rest.n) put_text(h, "as it was read", r->rest);
     html(h, "</dl>");
     return ERR_OK;
 }
@@ -268,6 +281,11 @@ static void cell_child(struct web_cell *c)
              web_text(c->row, "name"));
 }
 
+static void cell_took(struct web_cell *c)
+{
+    if (web_int(c->row, "dur") != STORE_NULL) html(c->h, "%t", web_int(c->row, "dur"));
+}
+
 static void cell_kind(struct web_cell *c)
 {
     static const char *const names[] = {[DEBUG_OP] = "operator",
@@ -293,10 +311,10 @@ static const struct web_column CHILDREN[] = {
     {.name = "args", .head = "Arguments", .class_ = "grow opt", .kind = WEB_CODE},
     {.name = "variant", .head = "Ran as", .class_ = "fit", .kind = WEB_CODE},
     {.name = "items", .head = "Items", .kind = WEB_COUNT},
-    {.name = "threads", .head = "Threads", .class_ = "opt", .kind = WEB_COUNT},
-    {.name = "bytes_read", .head = "Read", .class_ = "opt", .kind = WEB_BYTES},
-    {.name = "bytes_written", .head = "Written", .class_ = "opt", .kind = WEB_BYTES},
-    {.name = "dur", .head = "Took", .unit = "ms", .kind = WEB_MS},
+    {.name = "threads", .head = "Threads", .class_ = "num opt", .kind = WEB_COUNT},
+    {.name = "bytes_read", .head = "Read", .class_ = "num opt", .kind = WEB_BYTES},
+    {.name = "bytes_written", .head = "Written", .class_ = "num opt", .kind = WEB_BYTES},
+    {.name = "dur", .head = "Took", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_took},
     {0}};
 
 static enum err write_children(struct web_request *q, struct html *h)
@@ -333,7 +351,7 @@ enum err page_call(struct web_request *q, struct html *h)
 {
     struct call c = {0};
     TRY(read_call(q, &c));
-    q->title = c.row.name.n ? c.row.name : SPAN("Call");
+    q->title = c.row.name.n ? calls_head(c.row.name, TITLE) : SPAN("Call");
     web_crumb(q, h, "Operators", web_link(q, "/operators", "log", c.log.p, NULL));
     web_crumb(q, h, arena_printf(&q->arena, "Call %lld", (long long)c.row.position), NULL);
     write_actions(q, &c);

@@ -42,7 +42,8 @@ PAGE = re.compile(r'^PAGE\("([^"]+)", (?:NULL|"[^"]*"), (NULL|"[^"]*"), (NULL|"[
 ROUTES = PAGE.findall((ROOT / "web/routes.def").read_text())
 RAIL = [(path, label.strip('"'), key.strip("'")) for path, section, label, key in ROUTES if section != "NULL"]
 
-GIVEN = {"/search": "/search?q=relu", "/help": "/help"}  # of those that the rail has not: where they are without a link
+# Of those that the rail has not: where they are without a link.
+GIVEN = {"/search": "/search?q=relu", "/help": "/help", "/call": "/call?run=calls&call=138"}
 
 # Path: words that its text must contain on the demo trace, with the run named.
 SAYS = {
@@ -52,6 +53,8 @@ SAYS = {
     "/recompiles": ("recompiles", ["size at index 0", "requires_grad", "recompile limit"]),
     "/breaks": ("graph_breaks", ["graph_breaks.py", "Data-dependent branching"]),
     "/graph-breaks": ("graph_breaks", ["graph_breaks.py", "Data-dependent branching"]),
+    "/operators": ("calls", ["221 calls", "aten::addmm", "Sequential.0.norm", "train.py"]),
+    "/nonfinite": ("calls", ["aten::native_layer_norm", "is the first that makes one"]),
     "/search": ("recompiles", []),
     "/sql": ("recompiles", ["SELECT"]),
     "/health": ("recompiles", []),
@@ -281,9 +284,9 @@ def test_compiles_sort_and_filter_without_a_script(plain, server):
 
 
 def press(driver, label):
-    """Presses a button of a form and waits until its answer has taken the place of the page."""
+    """Presses a button of a form, or a link, and waits until its answer has taken the place of the page."""
     page = driver.find_element(By.TAG_NAME, "main")
-    next(b for b in driver.find_elements(By.CSS_SELECTOR, "main button") if b.text == label).click()
+    next(b for b in driver.find_elements(By.CSS_SELECTOR, "main button, main a") if b.text == label).click()
     WebDriverWait(driver, 20).until(staleness_of(page))
     WebDriverWait(driver, 20).until(presence_of_element_located((By.TAG_NAME, "main")))
 
@@ -300,6 +303,37 @@ def test_sql_console_works_without_a_script(plain, server):
     area.send_keys("DELETE FROM compile")
     press(plain, "Run")
     assert re.search("not|only|refused|denied", text(plain)), "a query cannot write"
+
+
+def test_operator_log_folds_filters_and_pages_without_a_script(plain, server):
+    go(plain, server, "/operators", "calls")
+    press(plain, "all scopes")
+    assert plain.find_elements(By.CSS_SELECTOR, "a.tw_[title=unfold]")
+    assert "level=0" in plain.current_url
+    press(plain, "+")
+    assert "open=" in plain.current_url and plain.find_elements(By.CSS_SELECTOR, "a.tw_[title=fold]")
+    go(plain, server, "/operators", "calls")
+    press(plain, "Next 50")
+    assert plain.find_elements(By.ID, "c50") and not plain.find_elements(By.ID, "c49")
+    plain.find_element(By.NAME, "op").send_keys("layer_norm")
+    press(plain, "Filter")
+    names = [e.text for e in plain.find_elements(By.CSS_SELECTOR, "a.name")]
+    assert len(names) > 4 and all("layer_norm" in n for n in names)
+    press(plain, "with NaN or infinity")
+    assert 0 < len(plain.find_elements(By.CSS_SELECTOR, "a.name")) < len(names)
+    press(plain, plain.find_element(By.CSS_SELECTOR, "a.name").text)
+    assert "native_layer_norm" in text(plain) and re.search(r"Sequential\.\d\.norm", text(plain))
+
+
+@pytest.mark.parametrize("address", ["/operators?run=calls", "/operators?run=calls&level=1", "/call?run=calls&call=138", "/nonfinite?run=calls"])
+def test_pages_of_calls_look_well(chrome, dark, phone, server, address):
+    for driver, end in ((chrome, ""), (dark, "-dark"), (phone, "-phone")):
+        console(driver)
+        driver.get(server.url + address)
+        assert console(driver) == [], end
+        wide = driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 1, end
+        shot(driver, "calls" + re.sub(r"\W+", "-", address) + end)
 
 
 def test_artifact_lines_have_anchors(chrome, server):

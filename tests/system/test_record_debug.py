@@ -5,13 +5,14 @@ With PLUMB_TORCH_PYTHON (a Python that has torch 2.13) real programs run; the re
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 
 import pytest
-from conftest import PLUMB, ROOT, query, run_plumb, values
+from conftest import GIVEN, PLUMB, ROOT, query, run_plumb, values
 from test_record import environment, left_folders, record, wait_for
 
 TORCH = os.environ.get("PLUMB_TORCH_PYTHON")
@@ -210,6 +211,7 @@ DIGESTS = """
 
     def plain(t):
         flat = t.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        flat = flat.as_strided((flat.numel(),), (1,))
         data = bytes(flat.view(torch.uint8).tolist()) if t.numel() else b""
         total = 0
         for i in range(0, len(data), 8):
@@ -223,7 +225,8 @@ DIGESTS = """
         raw = torch.arange(3 * 5 * 7 * 16, dtype=torch.int64).mul(2654435761).to(torch.uint8)
         t = (raw & 1).to(torch.bool)[:105] if name == "bool" else raw.view(dtype)[:105]
         t = t.reshape(3, 5, 7)
-        for v in (t, t[1], t[:, 1:, ::2], t.transpose(0, 2), t[2:2], t[1, 2, 3], t.reshape(-1)[1:], t.reshape(-1)[3:10], t.unsqueeze(0).expand(2, 3, 5, 7)):
+        for v in (t, t[1], t[:, 1:, ::2], t.transpose(0, 2), t[2:2], t[1, 2, 3], t.reshape(-1)[1:], t.reshape(-1)[3:10], t.unsqueeze(0).expand(2, 3, 5, 7),
+                  t[:1, :1, :1].expand(1, 1, 1).as_strided((1, 1), (0, 0))):
             assert d.digest(v) == plain(v) == d.measure(v)[0], (name, v.shape, v.stride())
             count += 1
     z = torch.randn(9, dtype=torch.complex64)
@@ -250,7 +253,7 @@ KNOWN = """[([[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]], torch.float32, 0x6b1df7d3ea0f79
 def test_digest_is_that_of_the_kernels(tmp_path):
     done = subprocess.run([TORCH, program(tmp_path, DIGESTS), ROOT / "capture", KNOWN], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [str(17 * 9), "6"]
+    assert done.stdout.split() == [str(17 * 10), "6"]
 
 
 ODD = """
@@ -323,6 +326,33 @@ def test_program_runs_as_if_alone(tmp_path):
     compiles, calls = values(db, "SELECT min(start_ts), max(end_ts) FROM compile")[0], values(db, "SELECT min(ts), max(ts) FROM calls")[0]
     assert calls[0] < compiles[0] < compiles[1] < calls[1], "one clock"
     assert values(db, "SELECT count(DISTINCT p.pid) FROM source_file f JOIN process p ON p.id = f.process WHERE p.pid IS NOT NULL") == [2]
+
+
+SAMPLES = GIVEN / "debug_mode/programs" if GIVEN else pathlib.Path("absent")
+NOT_SET = re.compile(r"0x7f\w+|'input_hash': \(\([^)]*\), \{[^}]*\}\)")  # addresses, and hashes of memory that nobody has set
+
+
+@with_torch
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="PLUMB_TEST_DATA names no folder with debug_mode/programs")
+def test_programs_that_use_debug_mode_themselves(tmp_path):
+    """They write what they write alone, although they run under a second DebugMode."""
+    (tmp_path / "programs").mkdir()
+    for name in ("dmlib.py", "models.py", "dumps_basic.py"):
+        (tmp_path / "programs" / name).write_bytes((SAMPLES / name).read_bytes())
+    done = record("--debug-mode", "-o", "r.db", "--", TORCH, "programs/dumps_basic.py", cwd=tmp_path, env=environment(PLUMB_OUT="out"), timeout=600)
+    assert done.returncode == 0, done.stderr
+    subprocess.run([TORCH, "programs/dumps_basic.py"], cwd=tmp_path, env=environment(PLUMB_OUT="alone"), check=True, capture_output=True)
+    written = sorted((tmp_path / "out/dumps").glob("*.txt"))
+    assert len(written) > 50
+    for path in written:
+        if path.name.endswith(".hashes.txt"):
+            continue
+        want = (tmp_path / "alone/dumps" / path.name).read_text()
+        assert NOT_SET.sub("?", path.read_text()) == NOT_SET.sub("?", want), path.name
+    db = tmp_path / "r.db"
+    assert values(db, "SELECT count(*) FROM calls")[0] > 5000
+    lost = values(db, "SELECT message FROM loss")
+    assert lost and all("float8_e" in m and "no code of its dtype" in m for m in lost), lost
 
 
 @with_torch

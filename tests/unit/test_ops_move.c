@@ -37,12 +37,40 @@ static void test_reduce_gradients(void **state)
     suite_gradients(samples_reduce, COUNT(samples_reduce));
 }
 
+/* Positions outside are met where values are: on each back end that computes, in place of a wild
+ * access. */
+static const struct refusal outside[] = {
+    {"aten::gather", "n[3, 4], 1, i64<-9>[2, 2]", "index|out of range"},
+    {"aten::gather", "n[], 0, i64<-9>[4]", "index|out of range"},
+    {"aten::index_select", "n[3, 4], 0, i32<-9>[4]", "index|out of range"},
+    {"aten::index_select", "n[0, 4], 0, i64<1>[1]", "index 0|out of range"},
+    {"aten::scatter.src", "n[3], 0, i64<-9>[5], n[5]", "index|out of range"},
+    {"aten::scatter.value", "n[3], 0, i64<-9>[5], 1", "index|out of range"},
+    {"aten::scatter_add", "n[3], 0, i64<-9>[5], n[5]", "index|out of range"},
+    {"aten::index_add", "n[3], 0, i64<-9>[5], n[5]", "index|out of range"},
+    {"aten::index.Tensor", "n[3, 4], {None, i64<-90>[5]}", "out of range"},
+    {"aten::index_put", "n[3, 4], {i64<-90>[5]}, n[]", "out of range"},
+    {"aten::index_put_", "n[3, 4], {i64<-90>[5]}, n[], true", "indices|out of range"},
+};
+static void test_outside(void **state)
+{
+    (void)state;
+    for (int how = SUITE_REF; how < SUITE_HOWS; how++) {
+        suite_open((enum suite_how)how);
+        for (size_t i = 0; i < COUNT(outside); i++)
+            suite_refuse(outside[i].op, outside[i].args, DTYPE_F32, outside[i].says);
+        assert_int_equal(plumb_close(), 0);
+    }
+    assert_int_equal(suite.failures, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_move),
         cmocka_unit_test(test_move_refusals),
         cmocka_unit_test(test_move_gradients),
+        cmocka_unit_test(test_outside),
         cmocka_unit_test(test_reduce),
         cmocka_unit_test(test_reduce_refusals),
         cmocka_unit_test(test_reduce_gradients),
