@@ -43,6 +43,8 @@ WARN_UNUSED enum err nest_interpret(const struct nest_run *run);
  * and interprets. A kernel is built when interpreting it has cost about what building it will;
  * until then it is interpreted, with the same bits. */
 WARN_UNUSED enum err nest_compiled(const struct nest_run *run);
+/* Forgets which kernels the calling thread has met; for one that ends. */
+void nest_thread_end(void);
 /* How much that is, in nodes times points; 0: each is built at once. PLUMB_COMPILE_AFTER sets the
  * default. */
 void nest_compile_after(int64_t work);

@@ -188,3 +188,9 @@ enum err nest_compiled(const struct nest_run *run)
     build_count_interpreted();
     return nest_interpret(run);
 }
+
+void nest_thread_end(void)
+{
+    map_release(&own);
+    own = (struct map){0};
+}

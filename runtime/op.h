@@ -178,6 +178,8 @@ struct op_nest {
     bool serial;
 };
 WARN_UNUSED enum err op_nest_run(struct op_call *c, const struct op_nest *n);
+/* Forgets which nests the calling thread has met; for one that ends. */
+void op_nest_thread_end(void);
 /* A tensor for use within the call, freed with the frame. */
 WARN_UNUSED enum err op_scratch(struct op_call *c, enum dtype dtype, const struct view_shape *shape,
                                 struct plumb_tensor **out);

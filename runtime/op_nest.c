@@ -194,3 +194,9 @@ enum err op_nest_run(struct op_call *c, const struct op_nest *n)
     if (recorded) cap_end(t->ring);
     return err ? err_wrap(err, "%s: ", c->op->s.name) : ERR_OK;
 }
+
+void op_nest_thread_end(void)
+{
+    map_release(&own);
+    own = (struct map){0};
+}

@@ -103,6 +103,8 @@ void plumb_leave(void)
     struct thread *t = &thread_self;
     while (t->frame) frame_end();
     if (t->ring) cap_thread_end(t->ring);
+    op_nest_thread_end();
+    nest_thread_end();
     map_release(&t->words);
     free(t->counts);
     *t = (struct thread){0};
