@@ -37,11 +37,12 @@ CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
 RUNTIME := $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c))
 WEB := $(wildcard web/*.c)
-GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude.c \
+GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude_c.c \
+  $(O)/gen/prelude_opencl.c $(O)/gen/prelude_cuda.c \
   $(O)/gen/selftest_text.c $(O)/gen/python.c $(O)/gen/plumb_ops.c
-# What the C printer puts before each kernel, in this order (kernels/exact_c.h has the same).
-PRELUDE_C := $(addprefix kernels/, prelude_c.h exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h \
-  exact_half.h exact_complex.h exact_cast.h exact_move.h philox.h exact_reduce.h exact_scan.h)
+# What a printer puts before each kernel, in this order (kernels/exact_c.h has the same).
+PRELUDE := $(addprefix kernels/, exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h exact_half.h \
+  exact_complex.h exact_cast.h exact_move.h philox.h exact_reduce.h exact_scan.h)
 SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
@@ -109,8 +110,8 @@ $(O)/gen/queries.c: $(O)/gen/embed $(QUERIES) store/sql
 	$(Q)$< queries $(QUERIES) >$@.tmp && mv $@.tmp $@
 $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
-$(O)/gen/prelude.c: $(O)/gen/embed $(PRELUDE_C)
-	$(Q)$< prelude prelude_c_text $(PRELUDE_C) >$@.tmp && mv $@.tmp $@
+$(O)/gen/prelude_%.c: kernels/prelude_%.h $(O)/gen/embed $(PRELUDE)
+	$(Q)$(O)/gen/embed prelude prelude_$*_text $< $(PRELUDE) >$@.tmp && mv $@.tmp $@
 $(O)/gen/selftest_text.c: $(O)/gen/embed kernels/selftest_c.h
 	$(Q)$< prelude selftest_c_text kernels/selftest_c.h >$@.tmp && mv $@.tmp $@
 $(O)/gen/gen_ops: runtime/gen_ops.c runtime/op_schema.c runtime/op_schema.h $(wildcard runtime/ops*.def)

@@ -7,6 +7,8 @@
 #define KERNELS_PRELUDE_H
 
 const char *prelude_c_text(void); /* static */
+const char *prelude_opencl_text(void);
+const char *prelude_cuda_text(void);
 /* Behind it: defines x_test(float *scratch, u64 *out) of 2^19 numbers and SELFTEST_DIGESTS results;
  * static. */
 const char *selftest_c_text(void);

@@ -51,6 +51,7 @@ bool nest_fn_is_exact(int fn, enum nest_type type)
     case 1: return true;
     case 2: return type != NEST_F64 && type != NEST_C128;
     case 3: return type != NEST_C128;
+    case 4: return type != NEST_C64 && type != NEST_C128;
     default: return false;
     }
 }

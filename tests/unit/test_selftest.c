@@ -117,11 +117,52 @@ static void test_fast_arithmetic_is_refused(void **state)
     unlink(source);
 }
 
+/* What NVRTC knows by itself. */
+static const char cuda_names[] =
+    "#define __device__ __attribute__((device))\n"
+    "#define __forceinline__ inline __attribute__((always_inline))\n"
+    "#define D extern \"C\" __device__\n"
+    "#define F(n) D float n##f(float); D double n(double);\n"
+    "F(floor)F(ceil)F(trunc)F(rint)F(log10)F(tan)F(asin)F(acos)F(atan)F(erfc)F(erf)F(log2)F(sin)\n"
+    "F(cos) D float fmodf(float, float); D double fmod(double, double);\n"
+    "D float atan2f(float, float); D double atan2(double, double); D double pow(double, double);\n"
+    "D float __fmaf_rn(float, float, float); D double __fma_rn(double, double, double);\n"
+    "D float __fsqrt_rn(float); D double __dsqrt_rn(double); D unsigned __float_as_uint(float);\n"
+    "D float __uint_as_float(unsigned); D long long __double_as_longlong(double);\n"
+    "D double __longlong_as_double(long long);\n";
+
+static void front_end_takes(const char *before, const char *text, const char *options)
+{
+    char source[128], command[512];
+    snprintf(source, sizeof source, "%s/text", unit_folder());
+    FILE *f = fopen(source, "w");
+    assert_non_null(f);
+    fprintf(f, "%s%s", before, text);
+    assert_int_equal(fclose(f), 0);
+    snprintf(command, sizeof command, "clang-14 -w -fsyntax-only %s %s", options, source);
+    if (system(command)) fail_msg("not accepted: %s", command);
+    unlink(source);
+}
+static void test_other_languages_compile(void **state)
+{
+    (void)state;
+    if (!compiler_is_here("clang-14")) {
+        print_message("not run: OpenCL C and CUDA C (clang-14 is absent)\n");
+        skip();
+    }
+    const char *cl = "-x cl -cl-std=CL1.2 -Xclang -finclude-default-header";
+    front_end_takes("", prelude_opencl_text(), cl);
+    front_end_takes("#define X_F64 1\n", prelude_opencl_text(), cl);
+    front_end_takes(cuda_names, prelude_cuda_text(),
+                    "-x cuda -nocudainc -nocudalib --cuda-device-only -std=c++17");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_this_program),
         cmocka_unit_test(test_fast_arithmetic_is_refused),
+        cmocka_unit_test(test_other_languages_compile),
         cmocka_unit_test(test_every_compiler_and_processor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
