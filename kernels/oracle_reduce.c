@@ -143,11 +143,12 @@ static void sum_rows(struct oracle_call *c, int dim_arg, bool mean)
 {
     struct rows r;
     struct oracle_array *y = &c->out[0];
+    int parts = dtype_kind(y->dtype) == DTYPE_COMPLEX ? 2 : 1; /* of a real row the second is 0 */
     if (!rows_open(c, dim_arg, &r)) return;
     for (int64_t i = 0; i < r.n_rows; i++) {
         const long double *x = row(&r, i);
         for (int p = 0; p < r.parts; p++) {
-            long double *v = &y->v[i * r.parts + p], *mag = &y->mag[i * r.parts + p];
+            long double *v = &y->v[i * parts + p], *mag = &y->mag[i * parts + p];
             long double part[1024];
             *v = 0;
             *mag = 0;
@@ -194,8 +195,44 @@ static void multiply(const struct oracle_call *c, const long double *x, int64_t 
     for (int64_t k = 0; k < n; k++) *v *= x[k];
     *mag = fabsl(*v) * (long double)n;
 }
-ROWS(prod, -1, multiply)
-ROWS(prod_dim_int, 1, multiply)
+/* v = v t; a part of a product of complex numbers is off by less than 3 units of its size. */
+static void complex_multiply(long double v[2], const long double t[2])
+{
+    long double re = v[0] * t[0] - v[1] * t[1];
+    v[1] = v[0] * t[1] + v[1] * t[0];
+    v[0] = re;
+}
+
+static void multiply_rows(struct oracle_call *c, int dim_arg)
+{
+    struct rows r;
+    struct oracle_array *y = &c->out[0];
+    if (dtype_kind(y->dtype) != DTYPE_COMPLEX) {
+        each_row(c, dim_arg, 0, multiply);
+        return;
+    }
+    if (!rows_open(c, dim_arg, &r)) return;
+    for (int64_t i = 0; i < r.n_rows; i++) {
+        const long double *x = row(&r, i);
+        long double *v = &y->v[2 * i], size;
+        v[0] = 1;
+        v[1] = 0;
+        for (int64_t k = 0; k < r.n; k++)
+            complex_multiply(v, r.parts == 2 ? &x[2 * k] : (long double[]){x[k], 0});
+        size = hypotl(v[0], v[1]) * 3 * (long double)r.n;
+        y->mag[2 * i] = y->mag[2 * i + 1] = size;
+    }
+    free(r.v);
+}
+oracle_fn oracle_prod, oracle_prod_dim_int;
+void oracle_prod(struct oracle_call *c)
+{
+    multiply_rows(c, -1);
+}
+void oracle_prod_dim_int(struct oracle_call *c)
+{
+    multiply_rows(c, 1);
+}
 
 oracle_fn oracle_count_nonzero;
 void oracle_count_nonzero(struct oracle_call *c)
@@ -301,10 +338,29 @@ static void truths(struct oracle_call *c, int dim_arg, bool all)
     }
 TRUTHS(any, -1, false)
 TRUTHS(any_dim, 1, false)
-TRUTHS(any_dims, 1, false)
+/* Of these two, and no other operator, an empty list folds nothing. */
+static void truths_of(struct oracle_call *c, bool all)
+{
+    const struct oracle_array *x = c->arg[0].a;
+    int parts = dtype_kind(x->dtype) == DTYPE_COMPLEX ? 2 : 1;
+    if (c->arg[1].kind != ORACLE_INTS || c->arg[1].n) {
+        truths(c, 1, all);
+        return;
+    }
+    for (int64_t i = 0; i < x->n; i++)
+        c->out[0].v[i] = x->v[i * parts] != 0 || (parts == 2 && x->v[i * 2 + 1] != 0);
+}
+oracle_fn oracle_any_dims, oracle_all_dims;
+void oracle_any_dims(struct oracle_call *c)
+{
+    truths_of(c, false);
+}
+void oracle_all_dims(struct oracle_call *c)
+{
+    truths_of(c, true);
+}
 TRUTHS(all, -1, true)
 TRUTHS(all_dim, 1, true)
-TRUTHS(all_dims, 1, true)
 
 /* ---- moments and norms ---- */
 
@@ -391,10 +447,38 @@ ROWS(logsumexp, 1, log_sum_exp)
 
 /* ---- scans ---- */
 
+/* The parts of sums apart; the size of a product is that of both. */
+static void complex_scan(struct oracle_call *c, bool product)
+{
+    struct oracle_array *x = c->arg[0].a, *y = &c->out[0];
+    int parts = dtype_kind(x->dtype) == DTYPE_COMPLEX ? 2 : 1;
+    struct oracle_rows r = oracle_rows(&x->shape, x->shape.n ? (int)c->arg[1].i : 0);
+    for (int64_t i = 0; i < r.n_outer * r.n_inner; i++) {
+        int64_t base = i / r.n_inner * r.size * r.n_inner + i % r.n_inner;
+        long double v[2] = {product, 0}, size[2] = {0};
+        for (int64_t k = 0; k < r.size; k++) {
+            int64_t at = base + k * r.n_inner;
+            long double t[2] = {x->v[at * parts], parts == 2 ? x->v[at * 2 + 1] : 0};
+            if (product) complex_multiply(v, t);
+            for (int p = 0; p < 2; p++) {
+                if (!product) v[p] += t[p];
+                size[p] += fabsl(t[p]);
+                y->v[2 * at + p] = v[p];
+                y->mag[2 * at + p] = product ? hypotl(v[0], v[1]) * 3 * (long double)(k + 1)
+                                             : size[p] * (long double)level_depth(k + 2, 70);
+            }
+        }
+    }
+}
+
 static void scan(struct oracle_call *c, bool product)
 {
     struct oracle_array *x = c->arg[0].a, *y = &c->out[0];
     struct oracle_rows r = oracle_rows(&x->shape, x->shape.n ? (int)c->arg[1].i : 0);
+    if (dtype_kind(y->dtype) == DTYPE_COMPLEX) {
+        complex_scan(c, product);
+        return;
+    }
     for (int64_t i = 0; i < r.n_outer * r.n_inner; i++) {
         int64_t base = i / r.n_inner * r.size * r.n_inner + i % r.n_inner;
         long double v = product, size = 0;

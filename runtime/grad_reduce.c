@@ -77,7 +77,7 @@ static struct plumb_tensor *others(struct plumb_tensor *x, int64_t d)
 static struct plumb_tensor *prod_slope(const struct op_call *c, struct plumb_tensor *g)
 {
     const int64_t all = -1;
-    struct plumb_tensor *x = plumb_reshape(GRAD_T(0), &all, 1);
+    struct plumb_tensor *x = plumb_reshape(grad_conjugate(GRAD_T(0)), &all, 1);
     return plumb_reshape(plumb_mul(g, others(x, 0)), self_shape(c)->size, self_shape(c)->n);
 }
 GRAD_RULE(grad_prod_all, GRAD_GIVE(0, prod_slope(c, g)))
@@ -88,14 +88,14 @@ static struct plumb_tensor *prod_dim_slope(const struct op_call *c, struct plumb
     int n = self_shape(c)->n;
     if (!n) return g;
     g = unfold(c, g, 1, c->arg[2].i);
-    return plumb_mul(g, others(GRAD_T(0), d < 0 ? d + n : d));
+    return plumb_mul(g, others(grad_conjugate(GRAD_T(0)), d < 0 ? d + n : d));
 }
 GRAD_RULE(grad_prod_dim, GRAD_GIVE(0, prod_dim_slope(c, g)))
 
 /* y_j = x_0 ... x_j: what x_k gets is the product before it times s_k, s_k = g_k + x_k+1 s_k+1. */
 static struct plumb_tensor *cumprod_slope(const struct op_call *c, struct plumb_tensor *g)
 {
-    struct plumb_tensor *x = GRAD_T(0);
+    struct plumb_tensor *x = grad_conjugate(GRAD_T(0));
     int64_t d = c->arg[1].i;
     if (!self_shape(c)->n) return g;
     if (d < 0) d += self_shape(c)->n;

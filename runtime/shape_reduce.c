@@ -88,6 +88,10 @@ static enum err sum_dtype(struct op_call *c, int dtype_arg)
     TRY(op_check_dtype(c, 0, t, asked ? OP_FIBC | OP_U : c->op->dtypes));
     c->compute = asked ? (enum dtype)given->i : is_discrete(t) ? DTYPE_I64 : t;
     TRY(op_check_dtype(c, dtype_arg, c->compute, c->op->dtypes & ~(unsigned)OP_B));
+    if (!dtype_can_cast(t, c->compute) && dtype_kind(t) == DTYPE_COMPLEX)
+        return op_fail(c, dtype_arg,
+                       "%s would lose the imaginary parts of %s; c64 and c128 keep them",
+                       dtype_name(c->compute), dtype_name(t));
     c->dtype[0] = c->compute;
     return ERR_OK;
 }
@@ -180,6 +184,10 @@ enum err shape_truth_dims(struct op_call *c)
 {
     unsigned dims;
     truth_dtype(c);
+    if (c->arg[1].kind == OP_INTS && !c->arg[1].n) { /* folds nothing, here only */
+        c->body = "out = self != 0";
+        return fold(c, 0, true, 1);
+    }
     TRY(dims_of(c, 1, &dims));
     return fold(c, dims, c->arg[2].i, 1);
 }
@@ -229,6 +237,9 @@ enum err shape_vector_norm(struct op_call *c)
     if (dtype_promote(self_of(c)->dtype, c->compute, &wide) || wide != c->compute)
         OP_FAIL(c, 4, "%s holds less than %s, self's", dtype_name(c->compute),
                 dtype_name(self_of(c)->dtype));
+    if (dtype_kind(c->compute) != dtype_kind(self_of(c)->dtype))
+        OP_FAIL(c, 4, "%s of self, which is %s; both are real or both complex",
+                dtype_name(c->compute), dtype_name(self_of(c)->dtype));
     if (c->compute == DTYPE_C64) c->dtype[0] = DTYPE_F32;
     if (c->compute == DTYPE_C128) c->dtype[0] = DTYPE_F64;
     bool complex = dtype_kind(c->compute) == DTYPE_COMPLEX;
@@ -237,7 +248,7 @@ enum err shape_vector_norm(struct op_call *c)
         c->body =
             complex ? "a = abs(self); out = sqrt(sum(a * a))" : "out = sqrt(sum(self * self))";
     else if (ord == 1) c->body = "out = sum(abs(self))";
-    else if (ord == 0) c->body = "out = sum(where(self != 0, abs(self) * 0 + 1, abs(self) * 0))";
+    else if (ord == 0) c->body = "out = sum(to_compute(self != 0))";
     else if (isinf(ord)) c->body = ord > 0 ? "out = amax(abs(self))" : "out = amin(abs(self))";
     else if (complex) OP_FAIL(c, 1, "%g; 0, 1, 2, inf and -inf are accepted for complex", ord);
     else c->body = "out = pow(sum(pow(abs(self), ord)), 1 / ord)";

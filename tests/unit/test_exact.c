@@ -246,7 +246,7 @@ static void test_complex_functions(void **state)
         assert_true(cabs(CMPLX(x_abs_z((x_c128){v[0], v[1]}), 0) / cabs(p) - 1) < 0x1p-51);
     }
     x_c64 big = {3e38f, 3e38f}, one = x_div_c(big, big), small = {0x1p-149f, 0};
-    assert_true(one.re == 1 && one.im == 0 && x_abs_c(small) == 0x1p-149f);
+    assert_true(one.re == 1 && fabsf(one.im) < 0x1p-23f && x_abs_c(small) == 0x1p-149f);
     assert_true(x_abs_c((x_c64){INFINITY, NAN}) == INFINITY &&
                 x_sqrt_c((x_c64){-4, -0.0f}).im == -2);
 }
