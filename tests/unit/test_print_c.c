@@ -2,6 +2,7 @@
  * hostile values and layouts, random nests, 1, 2, 3 and 8 threads. */
 #include "unit.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -441,6 +442,20 @@ static void test_flushing_thread(void **state)
 }
 #endif
 
+/* The kernels of this run, and their folder. */
+static void remove_cache(const char *path)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+    char file[600];
+    while (d && (e = readdir(d))) {
+        snprintf(file, sizeof file, "%s/%s", path, e->d_name);
+        if (e->d_name[0] != '.') unlink(file);
+    }
+    if (d) closedir(d);
+    rmdir(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,5 +477,7 @@ int main(void)
     print_message("%lld kernels built in %lld ms\n", (long long)b.built,
                   (long long)b.build_ns / 1000000);
     arena_release(&arena);
+    remove_cache(cache);
+    rmdir(unit_folder());
     return failed;
 }
