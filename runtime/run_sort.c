@@ -132,9 +132,7 @@ static enum err sort_rows(struct op_call *c, int d, bool descending, struct item
                                .index = (int64_t *)op_data(c->result[1]) + to,
                                .next = out->shape.n ? out->stride[d] : 1,
                                .n = v.shape.size[0],
-                               .k = out->shape.n                 ? out->shape.size[d]
-                                    : c->op == op_at(OP_ID_topk) ? c->arg[1].i
-                                                                 : 1};
+                               .k = out->shape.n ? out->shape.size[d] : 1}; /* whatever k is */
         sort_row(&r, item, keys.v, descending, size);
         oracle_array_release(&keys);
     }

@@ -159,6 +159,7 @@ static const struct sample samples_move[] = {
     {"aten::topk", "x[20], 20, 0, true, false", 0, false},
     {"aten::topk", "x[4, 3], 0", 0, false},
     {"aten::topk", "x[], 1", 0, false},
+    {"aten::topk", "x[], 0", 0, false},
     {"aten::one_hot", "i64<5>[0], 5", 0, true},
     /* ---- other sizes, strides and values ---- */
     {"aten::clone", "x[]", 0, false},
