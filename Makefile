@@ -227,6 +227,9 @@ $(O)/bench/bench_%: tests/bench/bench_%.c $(OBJECTS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(OBJECTS) $(LDLIBS)
 
+# As kernels are printed for AVX2.
+$(O)/bench/bench_exact: private CFLAGS := -O3 -mavx2 -mfma -fno-math-errno -fno-trapping-math
+
 bench: all $(BENCHES) ## figures of speed, memory and size (needs a few minutes and 5 GB in the build folder)
 	$(Q)for b in $(BENCHES); do $$b || exit 1; done
 	$(Q)tests/bench/bench -o $(O)/bench $(BENCH)

@@ -26,6 +26,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -164,6 +165,17 @@ struct plumb_hook {
 PLUMB_API int plumb_hook_push(const struct plumb_hook *hook); /* borrowed until popped. 0, or -1 */
 PLUMB_API void plumb_hook_pop(void);
 PLUMB_API void plumb_remark(const char *key, double value);
+
+/* ---- calls as PyTorch's DebugMode shows them ---- */
+
+/* What lines of text show beside the operators; stacks and hashes only where they were recorded. */
+enum plumb_debug { PLUMB_DEBUG_MODULES = 1, PLUMB_DEBUG_STACKS = 2, PLUMB_DEBUG_HASHES = 4 };
+/* The calls of a closed trace, all threads one after the other, as debug_string() prints them. 0,
+ * or -1. */
+PLUMB_API int plumb_debug_print(const char *trace, unsigned what, FILE *out);
+/* The calls of one thread (its name; NULL: the first) in the layout of PyTorch's save_logs,
+ * version 1. 0, or -1. */
+PLUMB_API int plumb_debug_save(const char *trace, const char *thread, FILE *out);
 
 /* Any operator by its name ("aten::add.Tensor"), arguments in the order of its schema. */
 struct plumb_value {

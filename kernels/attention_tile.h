@@ -81,28 +81,39 @@ TARGET static void NAME(forward)(const struct attention_tile *x,
     NAME(fold)(s, sum);
 }
 
-TARGET ATTENTION_INLINE void NAME(grad_row)(const struct attention_tile *x, int64_t r, int step,
-                                            const REAL *top, const REAL *sum, const REAL *dot)
+/* What may overlap for all the compiler knows would keep it from making vectors: rows are promised
+ * to be apart, the columns' numbers are copied. */
+struct NAME(columns) {
+    REAL top[N], sum[N], dot[N], seen[N];
+};
+TARGET ATTENTION_INLINE void NAME(grad_row)(REAL *restrict s, REAL *restrict g,
+                                            const REAL *restrict shift, REAL scale,
+                                            struct NAME(columns) *restrict c)
 {
-    REAL *s = (REAL *)x->scores + r * N, *g = (REAL *)x->grads + r * N, *seen = x->seen;
-    const REAL *shift = x->shift ? (const REAL *)x->shift + r * N : NULL;
     for (int q = 0; q < N; q++) {
-        REAL z = NAME(score)(s[q], (REAL)x->scale, shift ? shift + q : NULL);
-        REAL p = NAME(power)(z, top[q * step]) / sum[q * step];
-        REAL d = p * (g[q] - dot[q * step]);
-        bool none = z == -(REAL)INFINITY;
-        s[q] = none ? 0 : p;
-        g[q] = none ? 0 : d;
-        seen[q] = none ? seen[q] : 1;
+        REAL z = NAME(score)(s[q], scale, shift ? shift + q : NULL);
+        REAL p = NAME(power)(z, c->top[q]) / c->sum[q];
+        REAL d = p * (g[q] - c->dot[q]);
+        s[q] = z == -(REAL)INFINITY ? 0 : p;
+        g[q] = z == -(REAL)INFINITY ? 0 : d;
+        c->seen[q] = z == -(REAL)INFINITY ? c->seen[q] : 1;
     }
 }
 TARGET static void NAME(backward)(const struct attention_tile *x)
 {
-    const REAL *top = x->top, *sum = x->sum, *dot = x->dot;
-    for (int q = 0; q < N; q++) ((REAL *)x->seen)[q] = 0;
-    for (int64_t r = 0; r < x->n_rows; r++)
-        if (x->by_rows) NAME(grad_row)(x, r, 0, top + r, sum + r, dot + r);
-        else NAME(grad_row)(x, r, 1, top, sum, dot);
+    struct NAME(columns) c;
+    REAL *s = x->scores, *g = x->grads;
+    const REAL *shift = x->shift, *top = x->top, *sum = x->sum, *dot = x->dot;
+    for (int q = 0; q < N; q++) c.seen[q] = 0;
+    for (int64_t r = 0; r < x->n_rows; r++, s += N, g += N) {
+        for (int q = 0; q < N && (x->by_rows || r == 0); q++) {
+            int64_t i = x->by_rows ? r : q;
+            c.top[q] = top[i], c.sum[q] = sum[i], c.dot[q] = dot[i];
+        }
+        if (shift) NAME(grad_row)(s, g, shift + r * N, (REAL)x->scale, &c);
+        else NAME(grad_row)(s, g, NULL, (REAL)x->scale, &c);
+    }
+    for (int q = 0; q < N; q++) ((REAL *)x->seen)[q] = c.seen[q];
 }
 
 TARGET static void NAME(rescale)(void *o, int64_t n_rows, const void *factor)

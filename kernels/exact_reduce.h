@@ -66,6 +66,37 @@ typedef double x_v2_64 __attribute__((vector_size(16), aligned(8), may_alias));
 #define X_GET(V, p)    (*(const V *)(p))
 #define X_PUT(V, p, v) (*(V *)(p) = (v))
 
+/* The first n < K numbers at p replace those of `v`. Memory beyond the n is not touched. */
+#if defined __AVX__ && X_WIDE == 32
+X_CONST i32 x_first[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+X_CONST i64 x_first64[8] = {-1, -1, -1, -1};
+typedef float x_hard __attribute__((vector_size(32)));
+typedef double x_hard64 __attribute__((vector_size(32)));
+typedef i32 x_hardi __attribute__((vector_size(32)));
+typedef long long x_hardi64 __attribute__((vector_size(32)));
+X_FN void x_tail(const float *p, i64 n, x_v *v)
+{
+    x_vi in = X_GET(x_vi, x_first + 8 - n);
+    x_hard got = __builtin_ia32_maskloadps256((const x_hard *)p, (x_hardi)in);
+    *v = (x_v)((x_vi)got | ((x_vi)*v & ~in));
+}
+X_FN void x_tail64(const double *p, i64 n, x_v64 *v)
+{
+    x_vi64 in = X_GET(x_vi64, x_first64 + 4 - n);
+    x_hard64 got = __builtin_ia32_maskloadpd256((const x_hard64 *)p, (x_hardi64)in);
+    *v = (x_v64)((x_vi64)got | ((x_vi64)*v & ~in));
+}
+#else
+X_FN void x_tail(const float *p, i64 n, x_v *v)
+{
+    __builtin_memcpy(v, p, (u64)n * sizeof(float));
+}
+X_FN void x_tail64(const double *p, i64 n, x_v64 *v)
+{
+    __builtin_memcpy(v, p, (u64)n * sizeof(double));
+}
+#endif
+
 /* The numbers of one vector folded by halves. */
 #define X_FOLD_VECTORS(NAME, OP)                                                                   \
     X_FN float NAME##_v8(x_v8 b)                                                                   \
@@ -137,13 +168,17 @@ X_FN void x_fold_begin64(x_fold64 *f)
     }                                                                                              \
     X_ROW_FN T NAME##_full##S(const T *t)                                                          \
     {                                                                                              \
-        enum { K = X_WIDE / sizeof(T), N = X_LANES / K, G = N < 8 ? N : 8 };                       \
+        enum { K = X_WIDE / sizeof(T), N = X_LANES / K, G = N < 16 ? N : 16 };                     \
         V a[N];                                                                                    \
         for (i64 g = 0; g < N; g += G) {                                                           \
             V b[G];                                                                                \
             X_UNROLL for (i64 j = 0; j < G; j++) b[j] = X_GET(V, t + (g + j) * K);                 \
             X_UNROLL for (i64 i = X_LANES; i < X_CHUNK; i += X_LANES)                              \
+            {                                                                                      \
+                X_UNROLL for (i64 j = 0; j < G * X_WIDE / 64; j++)                                 \
+                    __builtin_prefetch(t + i + X_CHUNK + j * (i64)(64 / sizeof(T)));               \
                 X_UNROLL for (i64 j = 0; j < G; j++) b[j] = b[j] OP X_GET(V, t + i + (g + j) * K); \
+            }                                                                                      \
             X_UNROLL for (i64 j = 0; j < G; j++) a[g + j] = b[j];                                  \
         }                                                                                          \
         return NAME##_lanes##S(a, X_LANES);                                                        \
@@ -160,7 +195,7 @@ X_FN void x_fold_begin64(x_fold64 *f)
         X_UNROLL for (; at + K <= n; at += K, j++) a[j] = a[j] OP X_GET(V, t + at);                \
         if (at < n) {                                                                              \
             V pad = IDENTITY(V);                                                                   \
-            __builtin_memcpy(&pad, t + at, (u64)(n - at) * sizeof(T));                             \
+            x_tail##S(t + at, n - at, &pad);                                                       \
             a[j] = a[j] OP pad;                                                                    \
         }                                                                                          \
         return NAME##_lanes##S(a, used);                                                           \

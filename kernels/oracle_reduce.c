@@ -143,11 +143,12 @@ static void sum_rows(struct oracle_call *c, int dim_arg, bool mean)
 {
     struct rows r;
     struct oracle_array *y = &c->out[0];
+    int parts = dtype_kind(y->dtype) == DTYPE_COMPLEX ? 2 : 1; /* of a real row the second is 0 */
     if (!rows_open(c, dim_arg, &r)) return;
     for (int64_t i = 0; i < r.n_rows; i++) {
         const long double *x = row(&r, i);
         for (int p = 0; p < r.parts; p++) {
-            long double *v = &y->v[i * r.parts + p], *mag = &y->mag[i * r.parts + p];
+            long double *v = &y->v[i * parts + p], *mag = &y->mag[i * parts + p];
             long double part[1024];
             *v = 0;
             *mag = 0;

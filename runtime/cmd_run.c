@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "capture/debug_rows.h"
 #include "plumb.h"
 #include "runtime/build.h"
 #include "runtime/work.h"
-#include "store/db.h"
 #include "store/verbs.h"
 
 static const struct opt options[] = {
@@ -48,10 +46,10 @@ struct word {
     const char *name;
     unsigned bit;
 };
-enum { LOG_OPS = 1, LOG_MODULES = 2, LOG_STACKS = 4, LOG_IDS = 8, LOG_HASHES = 16 };
-static const struct word log_words[] = {{"ops", LOG_OPS},       {"modules", LOG_MODULES},
-                                        {"stacks", LOG_STACKS}, {"ids", LOG_IDS},
-                                        {"hashes", LOG_HASHES}, {NULL, 0}};
+enum { LOG_OPS = 16, LOG_IDS = 32 }; /* beside the bits of enum plumb_debug */
+static const struct word log_words[] = {
+    {"ops", LOG_OPS}, {"modules", PLUMB_DEBUG_MODULES}, {"stacks", PLUMB_DEBUG_STACKS},
+    {"ids", LOG_IDS}, {"hashes", PLUMB_DEBUG_HASHES},   {NULL, 0}};
 static const struct word hash_words[] = {{"bits", PLUMB_HASH_BITS},
                                          {"norm", PLUMB_HASH_NORM},
                                          {"hash_tensor", PLUMB_HASH_TENSOR},
@@ -120,66 +118,9 @@ static enum err take_options(const struct opt_call *call, struct plumb_options *
     o->backend = opt_value(call, "backend", 0);
     o->overwrite = opt_has(call, "overwrite");
     o->hash_inputs = opt_has(call, "hash-inputs");
-    o->stacks = *log & LOG_STACKS;
+    o->stacks = *log & PLUMB_DEBUG_STACKS;
     o->ids = *log & LOG_IDS;
     return ERR_OK;
-}
-
-/* ---- the log ---- */
-
-/* Calls without what was not asked for. Hidden module lines take their indentation with them. */
-struct filter {
-    struct debug_rows rows;
-    unsigned log;
-    int64_t hidden[256]; /* depths of the module lines that are open */
-    int n_hidden;
-};
-
-static enum err next_shown(void *context, struct debug_call *out, bool *more)
-{
-    struct filter *f = context;
-    for (;;) {
-        TRY(debug_rows_next(&f->rows, out, more));
-        if (!*more) return ERR_OK;
-        while (f->n_hidden && f->hidden[f->n_hidden - 1] >= out->depth) f->n_hidden--;
-        bool module = out->kind == DEBUG_MODULE && !(f->log & LOG_MODULES);
-        if (module && f->n_hidden < 256) f->hidden[f->n_hidden++] = out->depth;
-        if (module) continue;
-        out->depth -= f->n_hidden;
-        if (!(f->log & LOG_HASHES)) out->log = NULL;
-        return ERR_OK;
-    }
-}
-
-static enum err put_text(void *context, struct span text)
-{
-    fwrite(text.p, 1, text.n, context);
-    return ERR_OK;
-}
-
-static enum err print_log(sqlite3 *db, int64_t source, unsigned log)
-{
-    struct filter f = {.log = log};
-    struct debug_source from = {next_shown, &f};
-    struct debug_sink to = {put_text, stdout};
-    struct debug_text_style style = {.hide_stacks = !(log & LOG_STACKS)};
-    TRY(debug_rows_open(&f.rows, db, source));
-    enum err err = debug_write_text(&from, style, &to);
-    debug_rows_close(&f.rows);
-    return err;
-}
-
-static enum err print_logs(const char *path, unsigned log)
-{
-    sqlite3 *db;
-    sqlite3_stmt *s;
-    TRY(store_open_read(path, 0, &db));
-    enum err err = store_prepare(db, "SELECT source FROM call_log ORDER BY source", &s);
-    while (!err && sqlite3_step(s) == SQLITE_ROW)
-        err = print_log(db, sqlite3_column_int64(s, 0), log);
-    if (!err) sqlite3_finalize(s);
-    store_close(db);
-    return err;
 }
 
 /* ---- the verb ---- */
@@ -231,7 +172,7 @@ static enum err run(const struct opt_call *call, int *exit_code)
     TRY(train(model, &o, &w));
     say_end(&w, path);
     *exit_code = 0;
-    return log ? print_logs(path, log) : ERR_OK;
+    return log && plumb_debug_print(path, log, stdout) ? failed() : ERR_OK;
 }
 
 const struct verb verb_run = {

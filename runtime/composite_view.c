@@ -1,6 +1,7 @@
 /* composite_view.c - operators on views that are made of others. */
 #include "runtime/api.h"
 #include "runtime/move.h"
+#include "runtime/move.h"
 
 /* A view where strides allow it, else of a copy; PyTorch logs the same operators. */
 enum err run_reshape(struct op_call *c)

@@ -125,3 +125,13 @@ static struct plumb_tensor *unput(const struct op_call *c, struct plumb_tensor *
 }
 GRAD_RULE(grad_index_put, GRAD_GIVE(0, unput(c, g));
           GRAD_GIVE(2, plumb_index(g, c->arg[1].ts, c->arg[1].n)))
+
+/* ---- order ---- */
+
+static struct plumb_tensor *to_places(const struct op_call *c, struct plumb_tensor *g, int64_t dim)
+{
+    return plumb_scatter_src(zeros_of(c), dim, c->result[1], g);
+}
+GRAD_RULE(grad_sort, GRAD_GIVE(0, to_places(c, g, c->arg[1].i)))
+/* The dimension is argument 2, as of topk. */
+GRAD_RULE(grad_sort_stable, GRAD_GIVE(0, to_places(c, g, c->arg[2].i)))

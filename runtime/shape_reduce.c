@@ -88,6 +88,10 @@ static enum err sum_dtype(struct op_call *c, int dtype_arg)
     TRY(op_check_dtype(c, 0, t, asked ? OP_FIBC | OP_U : c->op->dtypes));
     c->compute = asked ? (enum dtype)given->i : is_discrete(t) ? DTYPE_I64 : t;
     TRY(op_check_dtype(c, dtype_arg, c->compute, c->op->dtypes & ~(unsigned)OP_B));
+    if (!dtype_can_cast(t, c->compute) && dtype_kind(t) == DTYPE_COMPLEX)
+        return op_fail(c, dtype_arg,
+                       "%s would lose the imaginary parts of %s; c64 and c128 keep them",
+                       dtype_name(c->compute), dtype_name(t));
     c->dtype[0] = c->compute;
     return ERR_OK;
 }

@@ -38,7 +38,6 @@ static char *ints_text(const struct op_value *v, char out[VIEW_TEXT])
     return view_shape_text(&s, out);
 }
 
-/* Sizes with at most one -1, which is what is left. */
 enum err shape_sizes(const struct op_call *c, int arg, int64_t count, struct view_shape *out)
 {
     const struct op_value *v = &c->arg[arg];

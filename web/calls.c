@@ -41,7 +41,8 @@ void calls_read(struct web_request *q, sqlite3_stmt *s, struct calls_row *out)
                               .rest = text(q, s, "rest"),
                               .placements = text(q, s, "placements"),
                               .hashes_in = text(q, s, "hashes_in"),
-                              .hashes_out = text(q, s, "hashes_out")};
+                              .hashes_out = text(q, s, "hashes_out"),
+                              .step = text(q, s, "step")};
 }
 
 struct span calls_head(struct span s, size_t n)

@@ -11,6 +11,7 @@ struct calls_row {
     int64_t nonfinite; /* NaN or infinity: 1 an argument has one, 2 a result, 3 both */
     int64_t stack, flags, ts, dur;
     struct span name, args, kwargs, output, rest, placements, hashes_in, hashes_out;
+    struct span step; /* that it stands in directly, absent none */
 };
 void calls_read(struct web_request *q, sqlite3_stmt *s, struct calls_row *out);
 

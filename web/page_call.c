@@ -110,7 +110,7 @@ static enum err write_facts(struct web_request *q, struct html *h, const struct 
     html(h, "<dt>inside</dt><dd>");
     TRY(write_scopes(q, h, c));
     html(h, "</dd><dt>log</dt><dd><code>%s</code>", c->log);
-    if (c->thread.p) html(h, ", thread %s", c->thread);
+    if (c->thread.p && !span_eq(c->thread, c->log)) html(h, ", thread %s", c->thread);
     html(h, "</dd>");
     if (r->ts != STORE_NULL) html(h, "<dt>began</dt><dd>%C UTC</dd>", r->ts);
     if (r->rest.n) put_text(h, "as it was read", r->rest);
@@ -281,6 +281,11 @@ static void cell_child(struct web_cell *c)
              web_text(c->row, "name"));
 }
 
+static void cell_took(struct web_cell *c)
+{
+    if (web_int(c->row, "dur") != STORE_NULL) html(c->h, "%t", web_int(c->row, "dur"));
+}
+
 static void cell_kind(struct web_cell *c)
 {
     static const char *const names[] = {[DEBUG_OP] = "operator",
@@ -306,10 +311,10 @@ static const struct web_column CHILDREN[] = {
     {.name = "args", .head = "Arguments", .class_ = "grow opt", .kind = WEB_CODE},
     {.name = "variant", .head = "Ran as", .class_ = "fit", .kind = WEB_CODE},
     {.name = "items", .head = "Items", .kind = WEB_COUNT},
-    {.name = "threads", .head = "Threads", .class_ = "opt", .kind = WEB_COUNT},
-    {.name = "bytes_read", .head = "Read", .class_ = "opt", .kind = WEB_BYTES},
-    {.name = "bytes_written", .head = "Written", .class_ = "opt", .kind = WEB_BYTES},
-    {.name = "dur", .head = "Took", .unit = "ms", .kind = WEB_MS},
+    {.name = "threads", .head = "Threads", .class_ = "num opt", .kind = WEB_COUNT},
+    {.name = "bytes_read", .head = "Read", .class_ = "num opt", .kind = WEB_BYTES},
+    {.name = "bytes_written", .head = "Written", .class_ = "num opt", .kind = WEB_BYTES},
+    {.name = "dur", .head = "Took", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_took},
     {0}};
 
 static enum err write_children(struct web_request *q, struct html *h)

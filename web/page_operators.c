@@ -11,27 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/debug_rows.h"
+#include "capture/debug_call.h"
+#include "store/base/map.h"
+#include "web/call_log.h"
 #include "web/calls.h"
 
-enum { SHOWN = 50, NESTING = 64, STRETCH = 10000, STRETCHES = 10, FLUSH_AT = 1 << 16 };
+enum { SHOWN = 50, NESTING = 64, STRETCH = 10000, STRETCHES = 10 };
 
 static const char *const FILTERS[] = {"op", "module", "dtype", "hash", "nonfinite", NULL};
 
-/* The log that is shown. */
-struct log {
-    struct span name, thread, state, format;
-    int64_t source, rank, calls, lost, n_logs, all_calls;
-    bool hashed;
-};
 struct walk {
     struct web_request *q;
     struct html *h;
-    const struct log *log;
+    const struct call_log *log;
     int64_t nest[NESTING]; /* events that enclose the next call */
     int level, shown;
     int64_t next;   /* place of the first row that is not shown; -1: none */
     int64_t stack;  /* of the row before */
+    int64_t step;   /* event of the step of the row before */
     uint64_t place; /* key of the line of the program that was shown last */
     bool flat;      /* no folding */
 };
@@ -49,36 +46,10 @@ static const char *place_text(struct web_request *q, int64_t place)
     return text ? text : "0";
 }
 
-/* ---- which log ---- */
-
-static enum err read_logs(struct web_request *q, struct log *log)
-{
-    const char *wanted = web_param(q, "log");
-    sqlite3_stmt *s;
-    enum err err;
-    *log = (struct log){0};
-    TRY(web_query(q, "call_logs", &s));
-    while (web_step(q, s, &err)) {
-        struct span name = web_text(s, "log");
-        log->n_logs++;
-        log->all_calls += web_int(s, "calls");
-        if (log->name.p || (wanted && !span_is(name, wanted))) continue;
-        log->name = web_keep(q, name);
-        log->thread = web_keep(q, web_text(s, "thread"));
-        log->state = web_keep(q, web_text(s, "state"));
-        log->format = web_keep(q, web_text(s, "format"));
-        log->rank = web_int(s, "rank");
-        log->calls = web_int(s, "calls");
-        log->lost = web_int(s, "lost");
-        log->source = web_int(s, "source");
-        log->hashed = web_int(s, "hashed") > 0;
-    }
-    return err;
-}
-
 /* ---- the answer ---- */
 
-static enum err write_first_nonfinite(struct web_request *q, struct html *h, const struct log *log)
+static enum err write_first_nonfinite(struct web_request *q, struct html *h,
+                                      const struct call_log *log)
 {
     sqlite3_stmt *s;
     enum err err;
@@ -95,11 +66,12 @@ static enum err write_first_nonfinite(struct web_request *q, struct html *h, con
     return err;
 }
 
-static enum err write_answer(struct web_request *q, struct html *h, const struct log *log)
+static enum err write_answer(struct web_request *q, struct html *h, const struct call_log *log)
 {
     html(h, "<p class=\"answer\"><b>%n call%s in <code>%s</code></b>", log->calls,
          log->calls == 1 ? "" : "s", log->name);
-    if (log->thread.p) html(h, " of the thread %s", log->thread);
+    if (log->thread.p && !span_eq(log->thread, log->name))
+        html(h, " of the thread %s", log->thread);
     if (log->rank != STORE_NULL) html(h, ", rank %d", log->rank);
     html(h, "%s", log->hashed ? ", tensors hashed." : "; no tensor was hashed.");
     if (log->n_logs > 1)
@@ -240,8 +212,9 @@ static enum err read_nest(struct walk *w, int64_t place)
     TRY(store_bind_text(s, ":log", w->log->name.p, w->log->name.n));
     TRY(store_bind_int(s, ":call", place));
     w->level = 0;
-    while (web_step(w->q, s, &err))
-        if (w->level < NESTING) w->nest[w->level++] = web_int(s, "id");
+    while (web_step(w->q, s, &err)) /* a step is no call: it is written above its calls */
+        if (w->level < NESTING && web_int(s, "position") != STORE_NULL)
+            w->nest[w->level++] = web_int(s, "id");
     return err;
 }
 
@@ -275,6 +248,13 @@ static enum err write_place(struct walk *w, const struct calls_row *c)
     }
     sqlite3_reset(s);
     return err;
+}
+
+static void write_step(struct walk *w, const struct calls_row *c)
+{
+    if (!c->step.p || c->parent == w->step) return;
+    w->step = c->parent;
+    html(w->h, "<tr class=\"sub\"><td></td><td colspan=\"6\">%s</td></tr>\n", c->step);
 }
 
 static void write_name(struct walk *w, const struct calls_row *c, bool encloses, bool folded,
@@ -342,6 +322,7 @@ static enum err write_call(struct walk *w, const struct calls_row *c, const stru
         TRY(find_end(w, c->position, jump));
         n = *jump - c->position - 1;
     }
+    write_step(w, c);
     TRY(write_place(w, c));
     write_row(w, c, encloses, folded, n);
     if (w->level < NESTING) w->nest[w->level++] = c->event;
@@ -473,7 +454,7 @@ static void write_foot(struct walk *w, int64_t from, bool looks_on)
                   "One page looks at some ten thousand calls; Look on goes on behind them.");
 }
 
-static enum err write_list(struct web_request *q, struct html *h, const struct log *log)
+static enum err write_list(struct web_request *q, struct html *h, const struct call_log *log)
 {
     int64_t from = web_param_int(q, "from", 0);
     struct html rows = {0};
@@ -496,85 +477,6 @@ static enum err write_list(struct web_request *q, struct html *h, const struct l
     return err;
 }
 
-/* ---- all logs ---- */
-
-static void cell_log(struct web_cell *c)
-{
-    html(c->h, "<a class=\"k\" href=\"%s\">%l</a>",
-         web_link(c->q, "/operators", "log", web_keep(c->q, web_text(c->row, "log")).p, NULL),
-         web_text(c->row, "log"));
-}
-
-static void cell_hashed(struct web_cell *c)
-{
-    html(c->h, "%s", web_int(c->row, "hashed") > 0 ? "yes" : "no");
-}
-
-static const struct web_column LOGS[] = {
-    {.name = "log",
-     .head = "Log",
-     .class_ = "w40",
-     .kind = WEB_CUSTOM,
-     .cell = cell_log,
-     .filter = true},
-    {.name = "calls", .head = "Calls", .kind = WEB_COUNT},
-    {.name = "thread", .head = "Thread", .class_ = "opt", .kind = WEB_TEXT},
-    {.name = "rank", .head = "Rank", .class_ = "num opt", .kind = WEB_TEXT},
-    {.name = "hashed", .head = "Hashed", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_hashed},
-    {.name = "lost", .head = "Losses", .kind = WEB_COUNT},
-    {.name = "state", .head = "State", .class_ = "fit opt", .kind = WEB_TEXT},
-    {0}};
-
-static enum err write_logs(struct web_request *q, struct html *h)
-{
-    web_section(q, h, "logs", "Logs", "one per thread, or per file that was imported", "call_logs");
-    TRY(web_table(q, h,
-                  &(struct web_table){.id = "log-list",
-                                      .query = "call_logs",
-                                      .columns = LOGS,
-                                      .own = true,
-                                      .filter = true,
-                                      .limit = 20,
-                                      .unit = "logs"},
-                  NULL));
-    web_section_end(h);
-    return ERR_OK;
-}
-
-/* ---- the text ---- */
-
-struct sending {
-    struct web_request *q;
-    struct html *h;
-};
-
-static enum err send(void *context, struct span text)
-{
-    struct sending *to = context;
-    buf_span(&to->h->out, text);
-    return to->h->out.n < FLUSH_AT ? ERR_OK : web_flush(to->q, to->h);
-}
-
-/* What `plumb export --debug-text` writes. */
-static enum err write_text(struct web_request *q, struct html *h, const struct log *log)
-{
-    struct debug_rows rows;
-    struct debug_log kept;
-    struct sending to = {q, h};
-    struct debug_sink sink = {send, &to};
-    q->content_type = "text/plain; charset=utf-8";
-    q->download = "calls.txt";
-    q->deadline_ns = 0; /* it ends when the client goes away */
-    TRY(debug_log_read(q->db, log->source, &q->arena, &kept));
-    TRY(debug_rows_open(&rows, q->db, log->source));
-    struct debug_source from = {debug_rows_next, &rows};
-    struct debug_text_style style = {.hide_stacks = web_param(q, "hide_stacks") != NULL,
-                                     .without_newline = kept.without_newline};
-    enum err err = debug_write_text(&from, style, &sink);
-    debug_rows_close(&rows);
-    return err;
-}
-
 static void write_nothing(struct web_request *q, struct html *h)
 {
     web_crumb(q, h, "Operators", NULL);
@@ -586,15 +488,15 @@ static void write_nothing(struct web_request *q, struct html *h)
 
 enum err page_operators(struct web_request *q, struct html *h)
 {
-    struct log log;
-    TRY(read_logs(q, &log));
+    struct call_log log;
+    TRY(call_log_read(q, &log));
     if (!log.n_logs) {
         write_nothing(q, h);
         return ERR_OK;
     }
     if (!log.name.p)
         FAIL(ERR_NOT_FOUND, "no log of calls is called '%s' in this run", web_param(q, "log"));
-    if (web_param(q, "raw")) return write_text(q, h, &log);
+    if (web_param(q, "raw")) return call_log_send(q, h, &log);
     web_crumb(q, h, "Operators", NULL);
     html(&q->actions, "<a href=\"%s\">As DebugMode text</a>",
          web_link(q, "/operators", "log", log.name.p, "raw", "1", NULL));
@@ -605,5 +507,5 @@ enum err page_operators(struct web_request *q, struct html *h)
     if (!is_filtered(q)) write_levels(q, h);
     TRY(write_list(q, h, &log));
     web_section_end(h);
-    return log.n_logs > 1 ? write_logs(q, h) : ERR_OK;
+    return log.n_logs > 1 ? call_log_write_all(q, h) : ERR_OK;
 }

@@ -19,6 +19,7 @@ SELECT c.position, c.depth, e.kind, (SELECT text FROM string WHERE id = e.name) 
   (SELECT count(*) FROM tensor_use u WHERE u.event = c.event AND u.hash_kind IS NOT NULL) AS hashes,
   (SELECT max(u.phase = 0) + 2 * max(u.phase <> 0) FROM tensor_use u WHERE u.event = c.event AND (u.nans > 0 OR u.infs > 0 OR (u.hash_kind = 1 AND (u.digest & 0x7ff0000000000000) = 0x7ff0000000000000))) AS nonfinite,
   coalesce(c.fwd_stack, c.stack) AS stack, c.flags, e.ts, e.dur, c.event AS id, e.parent,
+  (SELECT (SELECT text FROM string WHERE id = p.name) FROM event p WHERE p.id = e.parent AND p.kind = 13) AS step,
   (SELECT text FROM string WHERE id = c.log) AS remark, stack_text(c.stack) AS stack_text, stack_text(c.fwd_stack) AS fwd_stack_text,
   (SELECT text FROM string WHERE id = (SELECT name FROM track WHERE id = e.track)) AS thread,
   (SELECT max(position) FROM call WHERE source = c.source) AS last,

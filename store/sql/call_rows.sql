@@ -19,7 +19,8 @@ SELECT c.position, c.depth, e.kind, (SELECT text FROM string WHERE id = e.name) 
     WHERE u.event = c.event AND u.phase <> 0 AND u.hash_kind IS NOT NULL ORDER BY u.position LIMIT 8)) AS hashes_out,
   (SELECT count(*) FROM tensor_use u WHERE u.event = c.event AND u.hash_kind IS NOT NULL) AS hashes,
   (SELECT max(u.phase = 0) + 2 * max(u.phase <> 0) FROM tensor_use u WHERE u.event = c.event AND (u.nans > 0 OR u.infs > 0 OR (u.hash_kind = 1 AND (u.digest & 0x7ff0000000000000) = 0x7ff0000000000000))) AS nonfinite,
-  coalesce(c.fwd_stack, c.stack) AS stack, c.flags, e.ts, e.dur, c.event AS id, e.parent
+  coalesce(c.fwd_stack, c.stack) AS stack, c.flags, e.ts, e.dur, c.event AS id, e.parent,
+  (SELECT (SELECT text FROM string WHERE id = p.name) FROM event p WHERE p.id = e.parent AND p.kind = 13) AS step
 FROM call c
 JOIN event e ON e.id = c.event
 WHERE c.source = (SELECT id FROM log) AND c.position >= coalesce(:from, 0)

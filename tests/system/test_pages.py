@@ -433,7 +433,7 @@ def test_schema_is_beside_the_query(server):
 
 def test_a_sound_file_is_trusted(server, demo):
     page = plain(server.text("/health"))
-    records, payloads = values(demo, "SELECT sum(records), sum(payloads) FROM envelope_counts")[0]
+    records, payloads = values(demo, "SELECT sum(n_records), sum(n_payloads) FROM source_file")[0]
     assert "This file can be trusted:" in page
     assert f"{records:,}".replace(",", "\u202f") in page and f"{payloads:,}".replace(",", "\u202f") in page
 

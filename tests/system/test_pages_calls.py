@@ -174,6 +174,21 @@ def test_every_dump_of_pytorch_has_its_page(traces):
     s.close()
 
 
+def test_steps_of_a_run_of_our_own(tmp_path):
+    run_plumb("run", "mlp", "--steps", 3, "-o", tmp_path / "mlp.db")
+    s = Server(tmp_path / "mlp.db")
+    known = values(tmp_path / "mlp.db", "SELECT c.position FROM calls c WHERE NOT EXISTS (SELECT 1 FROM calls p WHERE p.id = c.parent) ORDER BY 1")
+    assert list(walked(s, "/operators?level=0")) == known, "what stands in a step directly"
+    assert len(walked(s, "/operators")) == values(tmp_path / "mlp.db", "SELECT count(*) FROM calls")[0]
+    page = s.text("/operators?level=0")
+    assert [plain(step) for step in re.findall(r'<tr class="sub">(.*?)</tr>', page)] == ["step 0", "step 1"][:len(re.findall('class="sub"', page))]
+    op = values(tmp_path / "mlp.db", "SELECT c.position FROM calls c JOIN launches l ON l.parent = c.id LIMIT 1")[0]
+    one = s.text(f"/call?call={op}")
+    assert "launch" in plain(one) and "step 0" in plain(one)
+    assert "loss over time" in s.text("/overview")
+    s.close()
+
+
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e"
 
 

@@ -54,6 +54,19 @@ def test_threads_change_no_bit(tmp_path, model, determinism):
     assert seen[0] == seen[1] == seen[2] == seen[3]
 
 
+def test_instruction_sets_change_no_bit(tmp_path):
+    """At determinism exact the digests are those of any instruction set that kernels are built for."""
+    flags = next(line for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("flags")).split()
+    sets = ["sse2"] + ["avx2"] * ("avx2" in flags and "fma" in flags) + ["avx512"] * ("avx512vl" in flags) + ["native"]
+    env = {"PLUMB_COMPILE_AFTER": "0"}
+    seen = {}
+    for isa in sets:
+        path, _ = run(tmp_path, isa, "mlp", "--steps", 2, "--determinism", "exact", env={**env, "PLUMB_ISA": isa})
+        seen[isa] = digests(path)
+    assert len(seen["sse2"]) > 50
+    assert all(found == seen["sse2"] for found in seen.values())
+
+
 def test_seed_changes_digests(tmp_path):
     one, _ = run(tmp_path, "1", "mlp", "--steps", 1, "--seed", 1)
     two, _ = run(tmp_path, "2", "mlp", "--steps", 1, "--seed", 2)

@@ -279,7 +279,7 @@ static void suite_argument(struct suite_case *k, struct op_value *out)
 }
 
 /* Makes all arguments, in the frame of the thread. */
-static void suite_arguments(struct suite_case *k)
+static inline void suite_arguments(struct suite_case *k)
 {
     k->p = k->args;
     while (*k->p) {

@@ -257,6 +257,83 @@ static void test_in_place_on_the_way(void **state)
     assert_values(plumb_grad(x), 2, (double[]){4, 4});
 }
 
+/* ---- out of memory, and more elements than 32 bits count ---- */
+
+static void test_too_large(void **state)
+{
+    (void)state;
+    const int64_t huge[] = {INT64_C(1) << 40, 1 << 10}, beyond[] = {INT64_MAX, 2};
+    assert_null(plumb_zeros(huge, 2, PLUMB_F32));
+    assert_error("memory");
+    assert_null(plumb_zeros(beyond, 2, PLUMB_F32));
+    assert_error("more than 2^63 - 1 bytes");
+    assert_non_null(plumb_zeros((int64_t[]){0, INT64_MAX}, 2, PLUMB_U8));
+}
+
+/* 2^31 + 5 elements, when the machine has the memory for them. */
+static void test_many_elements(void **state)
+{
+    (void)state;
+    const int64_t n = (INT64_C(1) << 31) + 5;
+    if (!getenv("PLUMB_TEST_LARGE")) {
+        print_message("tensors of 2^31 elements: not run, PLUMB_TEST_LARGE is not set\n");
+        skip();
+    }
+    assert_int_equal(plumb_frame_begin(), 0);
+    struct plumb_tensor *x = plumb_zeros(&n, 1, PLUMB_U8);
+    int64_t last = n - 1, end = n;
+    assert_non_null(plumb_fill__scalar(plumb_slice(x, 0, &last, &end, 1), 7));
+    assert_true(plumb_item(plumb_sum(x, 0)) == 7);
+    assert_true(plumb_item(plumb_argmax(x, NULL, false)) == (double)last);
+    struct plumb_tensor *y = plumb_add(x, x);
+    assert_true(plumb_item(plumb_select_int(y, 0, -1)) == 14);
+    assert_true(plumb_item(plumb_count_nonzero(y, NULL)) == 1);
+    plumb_frame_end();
+}
+
+/* ---- the log ---- */
+
+static void read_all(FILE *f, char *out, size_t size)
+{
+    rewind(f);
+    size_t n = fread(out, 1, size - 1, f);
+    out[n] = 0;
+    fclose(f);
+}
+
+static void test_log(void **state)
+{
+    (void)state;
+    char path[96], text[8192];
+    snprintf(path, sizeof path, "%s/log.db", unit_folder());
+    assert_int_equal(plumb_close(), 0);
+    const struct plumb_options o = {.trace = path, .overwrite = true, .hashes = PLUMB_HASH_TENSOR};
+    assert_non_null(plumb_open(&o));
+    struct plumb_tensor *a = row(2, (double[]){1, 2});
+    plumb_module_begin("Net.fc");
+    assert_non_null(plumb_add_full(a, a, 2));
+    plumb_module_end();
+    assert_int_equal(plumb_close(), 0);
+    FILE *f = tmpfile();
+    assert_int_equal(plumb_debug_print(path, 0, f), 0);
+    read_all(f, text, sizeof text);
+    assert_string_equal(text,
+                        "    aten::add.Tensor(t: f64[2], t: f64[2], alpha=2)  ->  t: f64[2]\n");
+    f = tmpfile();
+    assert_int_equal(plumb_debug_print(path, PLUMB_DEBUG_MODULES | PLUMB_DEBUG_HASHES, f), 0);
+    read_all(f, text, sizeof text);
+    assert_non_null(strstr(text, "    [nn.Mod] Net.fc\n      aten::add.Tensor("));
+    assert_non_null(strstr(text, "# {'hash': "));
+    f = tmpfile();
+    assert_int_equal(plumb_debug_save(path, "main", f), 0);
+    read_all(f, text, sizeof text);
+    assert_non_null(strstr(text, "\"torch.utils._debug_mode.DebugMode.logs\""));
+    assert_int_equal(plumb_debug_save(path, "nobody", stdout), -1);
+    assert_error("nobody");
+    unlink(path);
+    assert_int_equal(open_session(NULL), 0);
+}
+
 /* ---- threads ---- */
 
 enum { THREADS = 8, ROUNDS = 200 };
@@ -285,10 +362,10 @@ static void *work(void *context)
 static void test_threads(void **state)
 {
     (void)state;
-    char path[64];
+    char path[96];
     pthread_t thread[THREADS];
     struct job job[THREADS];
-    snprintf(path, sizeof path, "/tmp/plumb_test_op_%d.db", (int)getpid());
+    snprintf(path, sizeof path, "%s/threads.db", unit_folder());
     assert_int_equal(plumb_close(), 0);
     struct plumb *s = plumb_open(&(struct plumb_options){.trace = path, .overwrite = true});
     if (!s) print_error("%s\n", plumb_error());
@@ -324,6 +401,9 @@ int main(void)
         cmocka_unit_test(test_overwritten),
         cmocka_unit_test(test_two_losses),
         cmocka_unit_test(test_in_place_on_the_way),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_many_elements),
+        cmocka_unit_test(test_log),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, open_session, close_session);
