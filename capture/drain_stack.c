@@ -59,6 +59,8 @@ static int64_t store(struct drain *d, int64_t parent, const struct frame *f)
 {
     buf_clear(&d->scratch);
     if (f->line) drain_line_text(&d->scratch, f->file, f->line);
+    /* A frame without a line of text is not printed. */
+    if (!d->scratch.n) buf_putc(&d->scratch, '?');
     int64_t file = store_word(d->writer, span_of(f->file)),
             name = store_word(d->writer, span_of(f->name));
     return store_frame(d->writer, parent, file, f->line, name,
