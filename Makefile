@@ -140,7 +140,7 @@ $(O)/tests/%: tests/unit/%.c $(OBJECTS)
 ## ---- packages -------------------------------------------------------------------------------
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libsqlite3-dev libmicrohttpd-dev libzstd-dev zlib1g-dev \
-  libxxhash-dev libyajl-dev libmd-dev libpcre2-dev libopenblas0-pthread
+  libxxhash-dev libyajl-dev libmd-dev libpcre2-dev libdw-dev libopenblas0-pthread
 TEST_DEPS := libcmocka-dev sqlite3 python3 python3-pytest python3-selenium chromium chromium-driver \
   fonts-dejavu-core clang-14 libclang-rt-14-dev clang-format-14
 # The libraries are looked for when make starts, so what needs them runs in a make of its own.

@@ -25,6 +25,7 @@ enum {
     CAP_INDEX_BITS = 24, /* of a slot: index of the use in its call */
     CAP_PAGE_BITS = 14,  /* tensors of a page of numbers */
     CAP_PAGES = 1 << 18, /* tensors up to 2^32 have numbers */
+    CAP_STACK = 64,      /* frames of a stack */
     CAP_NO_LEVEL = -1,
 };
 

@@ -1,7 +1,7 @@
 /* cap_words.c - words, forms and stacks on their way to numbers. */
 #include "capture/cap_state.h"
 
-enum { RECENT = 256, LONGEST_STACK = 64, LONGEST_WORD = 1 << 16 };
+enum { RECENT = 256, LONGEST_WORD = 1 << 16 };
 
 uint32_t cap_word(struct cap *c, struct span text)
 {
@@ -38,6 +38,6 @@ uint32_t cap_form(struct cap *c, const struct view *v)
 uint32_t cap_stack(struct cap *c, void *const *pc, int n)
 {
     if (!c || c->child || n <= 0) return 0;
-    if (n > LONGEST_STACK) n = LONGEST_STACK;
+    if (n > CAP_STACK) n = CAP_STACK;
     return ring_define(&c->ring, RING_STACK, pc, (size_t)n * sizeof *pc);
 }

@@ -1,11 +1,11 @@
 /* attention_backward.c - the gradients of attention, by making the tiles of scores again.
  *
- * Napkin math. Keeping P would take n n numbers for each head; making it again costs two products
- * more (one here for M and l, one in each half), so 9 products of a tile instead of the 5 that
- * know P. The two halves keep every chain within one thread, without atomics:
+ * Napkin math. Keeping P would take n n numbers for each head; making it again costs three
+ * products of a tile more (S for M and l, S and dP once more in the second half), so 8 instead of
+ * the 5 that know P. The two halves keep every chain within one thread, without atomics:
  *
  *   for 64 queries   M, l and D again; over all keys  dq' = dq' + K' dS'         tiles keys x N
- *   for 64 keys      over all queries   dk' = dk' + q' dS,  dv' = dv' + do' P    tiles queries x N
+ *   for 64 keys      over all queries   dk' = dk' + q' dS,  dv' = dv' + do' P   tiles queries x N
  *
  * A tile is again the packed right operand of the products that use it.
  */

@@ -29,6 +29,7 @@ enum {
     BLOCK_K = 256, /* at most RUN */
     BLOCK_ROWS = 192,
     FEW_TILES = 16,                  /* below, spans are shared among threads */
+    NARROW = 4,                      /* columns of a result that is made transposed */
     MOST_PARTIAL = 64 * 1024 * 1024, /* bytes of partial results */
     PART_OPERATIONS = 512 * 1024,    /* fma that are worth a thread's waking */
 };
@@ -274,9 +275,27 @@ static bool splits_k(const struct product *p)
            (size_t)(p->tiles.n * p->n_spans) * p->c_size <= MOST_PARTIAL;
 }
 
-enum err gemm_exact(const struct gemm *g, const struct gemm_how *how)
+/* A narrow result is made transposed: a group of columns is wider than one of rows, and what it
+ * lacks is padded and computed. Complex chains take their four products in an order of a and b. */
+static struct gemm_matrix transposed(struct gemm_matrix x)
+{
+    return (struct gemm_matrix){x.p, x.column, x.row, x.batch, x.conj};
+}
+static struct gemm wide(const struct gemm *g)
+{
+    struct gemm t = *g;
+    bool is_complex = gemm_acc_parts(gemm_acc_of(g->in)) > 1;
+    if (is_complex || g->n > NARROW || g->n >= g->m) return t;
+    t.m = g->n, t.n = g->m;
+    t.a = transposed(g->b), t.b = transposed(g->a), t.c = transposed(g->c);
+    t.row = g->column, t.column = g->row;
+    return t;
+}
+
+enum err gemm_exact(const struct gemm *given, const struct gemm_how *how)
 {
     struct product p;
+    struct gemm turned = wide(given), *g = &turned;
     if (g->m == 0 || g->n == 0 || g->n_batch == 0) return ERR_OK;
     product_init(&p, g, how);
     if (splits_k(&p)) {

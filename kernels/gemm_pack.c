@@ -4,7 +4,8 @@
  * packing costs a few percent of the product; in return the inner loops meet one dtype, no strides
  * and no edges, and widening f16, bf16 and float8 (which is exact) happens here alone.
  *
- * The order of reading follows memory: along the lanes where these are adjacent, else along k.
+ * The order of reading follows memory: along the lanes where these are adjacent and not too few,
+ * else along k.
  */
 #include "kernels/gemm_kernel.h"
 #include "kernels/run.h"
@@ -79,23 +80,22 @@ typedef float float4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef double double4 __attribute__((vector_size(32), aligned(8), may_alias));
 
 /* Four lanes become adjacent: 4 x 4 numbers are turned in registers. */
-#define TURN(type, integer)                                                                        \
+#define TURN(type)                                                                                 \
     static void turn_##type(const type *const v[4], int64_t n_k, int group, type *out)             \
     {                                                                                              \
         typedef type##4 four;                                                                      \
-        typedef integer mask __attribute__((vector_size(4 * sizeof(type))));                       \
-        const mask low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, even = {0, 1, 4, 5},                   \
-                   odd = {2, 3, 6, 7};                                                             \
         int64_t k = 0;                                                                             \
         for (; k + 4 <= n_k; k += 4, out += 4 * group) {                                           \
             four a = *(const four *)(v[0] + k), b = *(const four *)(v[1] + k);                     \
             four c = *(const four *)(v[2] + k), d = *(const four *)(v[3] + k);                     \
-            four ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);             \
-            *(four *)out = __builtin_shuffle(ab, cd, even);                                        \
-            *(four *)(out + group) = __builtin_shuffle(ab, cd, odd);                               \
-            ab = __builtin_shuffle(a, b, high), cd = __builtin_shuffle(c, d, high);                \
-            *(four *)(out + 2 * group) = __builtin_shuffle(ab, cd, even);                          \
-            *(four *)(out + 3 * group) = __builtin_shuffle(ab, cd, odd);                           \
+            four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5),                                   \
+                 cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);                                   \
+            *(four *)out = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);                            \
+            *(four *)(out + group) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);                  \
+            ab = __builtin_shufflevector(a, b, 2, 6, 3, 7),                                        \
+            cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);                                        \
+            *(four *)(out + 2 * group) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);              \
+            *(four *)(out + 3 * group) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);              \
         }                                                                                          \
         for (; k < n_k; k++, out += group)                                                         \
             for (int i = 0; i < 4; i++) out[i] = v[i][k];                                          \
@@ -104,8 +104,8 @@ typedef double double4 __attribute__((vector_size(32), aligned(8), may_alias));
     {                                                                                              \
         for (int64_t k = 0; k < n_k; k++) out[k * group] = v[k];                                   \
     }
-TURN(float, int32_t)
-TURN(double, int64_t)
+TURN(float)
+TURN(double)
 
 /* ---- the two directions ---- */
 
@@ -173,6 +173,6 @@ static void pack_along_k(const struct gemm_lanes *x, enum gemm_acc acc, int64_t 
 void gemm_pack(const struct gemm_lanes *x, enum gemm_acc acc, int64_t n, int64_t n_k, int group,
                void *out)
 {
-    bool along_k = x->k_stride == 1 && x->lane_stride != 1;
+    bool along_k = n < 4 || (x->k_stride == 1 && x->lane_stride != 1);
     (along_k ? pack_along_k : pack_along_lanes)(x, acc, n, n_k, group, out);
 }

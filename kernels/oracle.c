@@ -145,6 +145,17 @@ static const struct form {
              {DTYPE_F8E4M3FN, 4, -6, 448, true},
              {DTYPE_F8E5M2, 3, -14, 57344, false}};
 
+int64_t oracle_position(struct oracle_call *c, int arg, long double at, int64_t size)
+{
+    if (at >= 0 && at < (long double)size) return (int64_t)at;
+    if (!c->outside_arg) {
+        c->outside_arg = arg + 1;
+        c->outside = (int64_t)at;
+        c->outside_size = size;
+    }
+    return -1;
+}
+
 long double oracle_round(enum dtype dtype, long double v)
 {
     if (is_whole(dtype)) return v;

@@ -61,7 +61,11 @@ struct oracle_call {
     enum dtype compute; /* what the operator computes in: arguments enter in its type (nest.h) */
     uint64_t seed;      /* random operators: key of Philox ... */
     uint64_t stream;    /* ... and number of the call; counter and words as in kernels/philox.h */
-    bool failed;        /* set when out of memory */
+    bool failed; /* set when out of memory */
+    /* An index that points outside, which oracle_position met first: of argument outside_arg - 1;
+     * 0 none. */
+    int outside_arg;
+    int64_t outside, outside_size;
 };
 
 /* One function per operator, oracle_<id>, declared where ops.def is expanded. */
@@ -84,6 +88,9 @@ struct oracle_rows {
 };
 /* dim may count from the end */
 struct oracle_rows oracle_rows(const struct view_shape *s, int dim);
+/* Position `at`, which argument `arg` names, in a dimension of that size; -1 when it is outside,
+ * which makes the call fail. */
+int64_t oracle_position(struct oracle_call *c, int arg, long double at, int64_t size);
 /* Rounds to the values a dtype has (what a store and a load do). */
 long double oracle_round(enum dtype dtype, long double v);
 /* Unit roundoff of the dtype an operator on `dtype` computes in: 2^-24 for all of f32 and below,

@@ -88,7 +88,8 @@ static long double floor_quotient(long double a, long double b)
 {
     long double m = fmodl(a, b), q = rintl((a - m) / b);
     if (b == 0) return a / b;
-    return m != 0 && (m < 0) != (b < 0) ? q - 1 : q;
+    if (m != 0 && (m < 0) != (b < 0)) q--;
+    return q == 0 ? copysignl(0, a / b) : q;
 }
 REAL(floor_divide, p->y = floor_quotient(x[0], x[1]))
 INTEGER(floor_divide, p->whole = quotient(p) - rounds_down(p))

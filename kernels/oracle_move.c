@@ -157,16 +157,84 @@ void oracle_select_backward(struct oracle_call *c)
     }
 }
 
+oracle_fn oracle_diagonal_backward;
+void oracle_diagonal_backward(struct oracle_call *c)
+{
+    const struct oracle_array *g = c->arg[0].a;
+    struct oracle_array *y = &c->out[0];
+    int a = dim_of(c->arg[3].i, y->shape.n), b = dim_of(c->arg[4].i, y->shape.n);
+    int64_t offset = c->arg[2].i;
+    for (int64_t i = 0; i < g->n; i++) {
+        int64_t at[VIEW_DIMS], to[VIEW_DIMS];
+        coordinates(&g->shape, i, at);
+        int64_t k = at[g->shape.n - 1];
+        for (int d = 0, next = 0; d < y->shape.n; d++)
+            to[d] = d == a   ? k + (offset < 0 ? -offset : 0)
+                    : d == b ? k + (offset > 0 ? offset : 0)
+                             : at[next++];
+        move(y, index_of(&y->shape, to), g, i);
+    }
+}
+
+oracle_fn oracle_roll, oracle_constant_pad_nd;
+void oracle_roll(struct oracle_call *c)
+{
+    const struct oracle_array *x = c->arg[0].a;
+    for (int64_t i = 0; i < x->n; i++) {
+        int64_t at[VIEW_DIMS] = {0}, to = i;
+        coordinates(&x->shape, i, at);
+        for (int k = 0; k < c->arg[2].n; k++) {
+            int d = dim_of(c->arg[2].is[k], x->shape.n);
+            int64_t size = x->shape.size[d];
+            at[d] = ((at[d] + c->arg[1].is[k] % size) % size + size) % size;
+        }
+        if (c->arg[2].n) to = index_of(&x->shape, at);
+        else to = ((i + c->arg[1].is[0] % x->n) % x->n + x->n) % x->n;
+        move(&c->out[0], to, x, i);
+    }
+}
+
+void oracle_constant_pad_nd(struct oracle_call *c)
+{
+    const struct oracle_array *x = c->arg[0].a;
+    struct oracle_array *y = &c->out[0];
+    long double value =
+        y->dtype == DTYPE_B8 ? c->arg[2].r != 0 : oracle_round(y->dtype, c->arg[2].r);
+    for (int64_t i = 0; i < y->n; i++) {
+        int64_t at[VIEW_DIMS] = {0};
+        bool inside = true;
+        coordinates(&y->shape, i, at);
+        for (int k = 0; k < c->arg[1].n / 2; k++) {
+            int d = y->shape.n - 1 - k;
+            at[d] -= c->arg[1].is[2 * k];
+            inside = inside && at[d] >= 0 && at[d] < x->shape.size[d];
+        }
+        if (inside) move(y, i, x, index_of(&x->shape, at));
+        else y->v[i * parts_of(y)] = value;
+    }
+}
+
 /* ---- by index ---- */
 
-/* Where element `i` of an index along `dim` points to in x. */
-static int64_t pointed(const struct oracle_array *x, int dim, const struct oracle_array *index,
-                       int64_t i)
+/* Where element `i` of the index, argument 2, along `dim` points to in x; -1 outside. */
+static int64_t pointed(struct oracle_call *c, const struct oracle_array *x, int dim, int64_t i)
 {
+    const struct oracle_array *index = c->arg[2].a;
     int64_t at[VIEW_DIMS] = {0};
+    int64_t to = oracle_position(c, 2, index->v[i], x->shape.n ? x->shape.size[dim] : 1);
+    if (to < 0) return -1;
     coordinates(&index->shape, i, at);
-    if (x->shape.n) at[dim] = (int64_t)index->v[i];
+    if (x->shape.n) at[dim] = to;
     return index_of(&x->shape, at);
+}
+
+/* Row at[dim] of the index, argument 2, in place of at[dim] itself; false outside. */
+static bool point_row(struct oracle_call *c, const struct view_shape *s, int dim,
+                      int64_t at[VIEW_DIMS])
+{
+    int64_t to = oracle_position(c, 2, c->arg[2].a->v[at[dim]], s->n ? s->size[dim] : 1);
+    at[dim] = to;
+    return to >= 0;
 }
 
 oracle_fn oracle_gather, oracle_index_select;
@@ -174,19 +242,21 @@ void oracle_gather(struct oracle_call *c)
 {
     const struct oracle_array *x = c->arg[0].a, *index = c->arg[2].a;
     int d = dim_of(c->arg[1].i, x->shape.n);
-    for (int64_t i = 0; i < index->n; i++) move(&c->out[0], i, x, pointed(x, d, index, i));
+    for (int64_t i = 0; i < index->n; i++) {
+        int64_t from = pointed(c, x, d, i);
+        if (from >= 0) move(&c->out[0], i, x, from);
+    }
 }
 
 void oracle_index_select(struct oracle_call *c)
 {
-    const struct oracle_array *x = c->arg[0].a, *index = c->arg[2].a;
+    const struct oracle_array *x = c->arg[0].a;
     struct oracle_array *y = &c->out[0];
     int d = dim_of(c->arg[1].i, x->shape.n);
     for (int64_t i = 0; i < y->n; i++) {
         int64_t at[VIEW_DIMS] = {0};
         coordinates(&y->shape, i, at);
-        if (x->shape.n) at[d] = (int64_t)index->v[at[d]];
-        move(y, i, x, index_of(&x->shape, at));
+        if (point_row(c, &x->shape, d, at)) move(y, i, x, index_of(&x->shape, at));
     }
 }
 
@@ -200,7 +270,7 @@ static void add(struct oracle_array *y, int64_t to, const long double *term, lon
         if (*mag < 0) *mag = fabsl(*v);
         if (y->dtype == DTYPE_B8) *v = *v != 0 || term[p] != 0;
         else if (whole) {
-            uint64_t sum = (*v < 0 ? -(uint64_t)-*v : (uint64_t)*v) +
+            uint64_t sum = (*v < 0 ? -(uint64_t) - *v : (uint64_t)*v) +
                            (term[p] < 0 ? -(uint64_t)-term[p] : (uint64_t)term[p]) *
                                (by < 0 ? -(uint64_t)-by : (uint64_t)by);
             int64_t back = 0;
@@ -208,9 +278,10 @@ static void add(struct oracle_array *y, int64_t to, const long double *term, lon
             dtype_cast(DTYPE_U64, &sum, y->dtype, bytes, 1);
             dtype_load_i64(y->dtype, bytes, 1, &back);
             *v = y->dtype == DTYPE_U64 ? (long double)(uint64_t)back : (long double)back;
-        } else {
-            *v += term[p] * by;
-            *mag += 2 * fabsl(term[p] * by);
+        } else { /* a term that is scaled is rounded before it is added */
+            long double t = by == 1 ? term[p] : oracle_round(y->dtype, term[p] * by);
+            *v += t;
+            *mag += 2 * fabsl(t);
         }
     }
 }
@@ -232,7 +303,8 @@ void oracle_scatter_src(struct oracle_call *c)
     for (int64_t i = 0; i < index->n; i++) {
         int64_t at[VIEW_DIMS];
         coordinates(&index->shape, i, at);
-        move(y, pointed(y, d, index, i), src, index_of(&src->shape, at));
+        int64_t to = pointed(c, y, d, i);
+        if (to >= 0) move(y, to, src, index_of(&src->shape, at));
     }
 }
 
@@ -243,7 +315,8 @@ void oracle_scatter_value(struct oracle_call *c)
     int d = dim_of(c->arg[1].i, y->shape.n);
     oracle_clone(c);
     for (int64_t i = 0; i < index->n; i++) {
-        int64_t at = pointed(y, d, index, i) * parts_of(y);
+        int64_t at = pointed(c, y, d, i) * parts_of(y);
+        if (at < 0) continue;
         y->v[at] = y->dtype == DTYPE_B8 ? c->arg[3].r != 0 : oracle_round(y->dtype, c->arg[3].r);
         if (parts_of(y) == 2) y->v[at + 1] = 0;
     }
@@ -258,7 +331,8 @@ void oracle_scatter_add(struct oracle_call *c)
     for (int64_t i = 0; i < index->n; i++) {
         int64_t at[VIEW_DIMS];
         coordinates(&index->shape, i, at);
-        add(y, pointed(y, d, index, i), src->v + index_of(&src->shape, at) * parts_of(src), 1);
+        int64_t to = pointed(c, y, d, i);
+        if (to >= 0) add(y, to, src->v + index_of(&src->shape, at) * parts_of(src), 1);
     }
     finish(y, index->n);
 }
@@ -272,7 +346,7 @@ void oracle_index_add(struct oracle_call *c)
     for (int64_t i = 0; i < source->n; i++) {
         int64_t at[VIEW_DIMS] = {0};
         coordinates(&source->shape, i, at);
-        if (y->shape.n) at[d] = (int64_t)index->v[at[d]];
+        if (!point_row(c, &y->shape, d, at)) continue;
         add(y, index_of(&y->shape, at), source->v + i * parts_of(source), c->arg[4].r);
     }
     finish(y, index->n);
@@ -280,8 +354,8 @@ void oracle_index_add(struct oracle_call *c)
 
 /* ---- advanced indices ---- */
 
-/* Which element of x the point `at` of the result's space is, x[i0, :, i1, ...]. */
-static int64_t chosen(const struct oracle_call *c, const struct view_shape *x,
+/* Which element of x the point `at` of the result's space is, x[i0, :, i1, ...]; -1 outside. */
+static int64_t chosen(struct oracle_call *c, const struct view_shape *x,
                       const struct view_shape *space, const int64_t at[VIEW_DIMS])
 {
     int64_t from[VIEW_DIMS] = {0};
@@ -304,8 +378,10 @@ static int64_t chosen(const struct oracle_call *c, const struct view_shape *x,
         int64_t place[VIEW_DIMS] = {0};
         for (int e = 0; e < index->shape.n; e++)
             place[e] = index->shape.size[e] == 1 ? 0 : at[begin + wide - index->shape.n + e];
-        from[d] = (int64_t)index->v[index_of(&index->shape, place)];
-        if (from[d] < 0) from[d] += x->size[d];
+        long double v = index->v[index_of(&index->shape, place)];
+        if (v < 0 && v >= (long double)-x->size[d]) v += (long double)x->size[d];
+        from[d] = oracle_position(c, 1, v, x->size[d]);
+        if (from[d] < 0) return -1;
     }
     return index_of(x, from);
 }
@@ -318,12 +394,14 @@ void oracle_index_Tensor(struct oracle_call *c)
     for (int64_t i = 0; i < y->n; i++) {
         int64_t at[VIEW_DIMS] = {0};
         coordinates(&y->shape, i, at);
-        move(y, i, x, chosen(c, &x->shape, &y->shape, at));
+        int64_t from = chosen(c, &x->shape, &y->shape, at);
+        if (from >= 0) move(y, i, x, from);
     }
 }
 
 /* The shape that the index tensors and the rest of x make together. */
-static void space_of(const struct oracle_call *c, const struct view_shape *x, struct view_shape *out)
+static void space_of(const struct oracle_call *c, const struct view_shape *x,
+                     struct view_shape *out)
 {
     struct view_shape wide = {.n = 0};
     const struct oracle_value *list = &c->arg[1];
@@ -365,6 +443,7 @@ void oracle_index_put(struct oracle_call *c)
         int64_t at[VIEW_DIMS] = {0};
         coordinates(&space, i, at);
         int64_t to = chosen(c, &y->shape, &space, at), from = oracle_broadcast(values, &space, i);
+        if (to < 0) continue;
         if (c->arg[3].i) add(y, to, values->v + from * parts_of(values), 1);
         else move(y, to, values, from);
     }

@@ -46,14 +46,22 @@ long double oracle_smaller(long double a, long double b)
     return a < b ? a : b;
 }
 
+/* Towards zero and to the nearest end; NaN is 0. */
+static int64_t whole_of(enum dtype entry, long double v)
+{
+    if (v != v) return 0;
+    if (entry == DTYPE_B8) return v != 0;
+    if (v >= 0x1p63L) return entry == DTYPE_U64 ? (int64_t)(uint64_t)v : INT64_MAX;
+    return v < -0x1p63L ? INT64_MIN : (int64_t)v;
+}
+
 /* A value of some dtype (or a number) enters in the type of the compute dtype. */
 static void enter(struct point *p, int k, long double re, long double im)
 {
     enum dtype entry = oracle_entry(p->compute);
     enum dtype part = entry == DTYPE_C64 ? DTYPE_F32 : entry == DTYPE_C128 ? DTYPE_F64 : entry;
     if (is_discrete(entry)) {
-        bool big = re >= 0x1p63L;
-        p->i[k] = entry == DTYPE_B8 ? re != 0 : big ? (int64_t)(uint64_t)re : (int64_t)re;
+        p->i[k] = whole_of(entry, re);
         p->x[k] = re;
         return;
     }
@@ -61,10 +69,18 @@ static void enter(struct point *p, int k, long double re, long double im)
     p->z[k] = CMPLXL(p->x[k], oracle_round(part, im));
 }
 
+/* Modulo 2^bits of an integer compute dtype. */
+static void enter_number(struct point *p, int k, long double v)
+{
+    enter(p, k, v, 0);
+    if (dtype_is_integer(p->compute) && p->compute != DTYPE_U64)
+        p->i[k] = (int64_t)oracle_cut(p->compute, p->i[k]);
+}
+
 static void enter_argument(struct point *p, int k, const struct view_shape *shape)
 {
     const struct oracle_value *v = &p->c->arg[k];
-    if (v->kind == ORACLE_REAL) enter(p, k, v->r, 0);
+    if (v->kind == ORACLE_REAL) enter_number(p, k, v->r);
     if (v->kind == ORACLE_INT) enter(p, k, (long double)v->i, 0), p->i[k] = v->i;
     if (v->kind != ORACLE_TENSOR) return;
     bool two = is_complex(v->a->dtype), casts = v->a->shape.n && v->a->dtype != p->compute;

@@ -135,7 +135,7 @@ static void add_up(const struct oracle_call *c, const long double *x, int64_t n,
         *v += x[k];
         size += fabsl(x[k]);
     }
-    *mag = size * sum_depth(n);
+    *mag = isfinite(size) ? size * sum_depth(n) : size;
 }
 
 /* Complex rows: the parts apart. */
@@ -194,8 +194,44 @@ static void multiply(const struct oracle_call *c, const long double *x, int64_t 
     for (int64_t k = 0; k < n; k++) *v *= x[k];
     *mag = fabsl(*v) * (long double)n;
 }
-ROWS(prod, -1, multiply)
-ROWS(prod_dim_int, 1, multiply)
+/* v = v t; a part of a product of complex numbers is off by less than 3 units of its size. */
+static void complex_multiply(long double v[2], const long double t[2])
+{
+    long double re = v[0] * t[0] - v[1] * t[1];
+    v[1] = v[0] * t[1] + v[1] * t[0];
+    v[0] = re;
+}
+
+static void multiply_rows(struct oracle_call *c, int dim_arg)
+{
+    struct rows r;
+    struct oracle_array *y = &c->out[0];
+    if (dtype_kind(y->dtype) != DTYPE_COMPLEX) {
+        each_row(c, dim_arg, 0, multiply);
+        return;
+    }
+    if (!rows_open(c, dim_arg, &r)) return;
+    for (int64_t i = 0; i < r.n_rows; i++) {
+        const long double *x = row(&r, i);
+        long double *v = &y->v[2 * i], size;
+        v[0] = 1;
+        v[1] = 0;
+        for (int64_t k = 0; k < r.n; k++)
+            complex_multiply(v, r.parts == 2 ? &x[2 * k] : (long double[]){x[k], 0});
+        size = hypotl(v[0], v[1]) * 3 * (long double)r.n;
+        y->mag[2 * i] = y->mag[2 * i + 1] = size;
+    }
+    free(r.v);
+}
+oracle_fn oracle_prod, oracle_prod_dim_int;
+void oracle_prod(struct oracle_call *c)
+{
+    multiply_rows(c, -1);
+}
+void oracle_prod_dim_int(struct oracle_call *c)
+{
+    multiply_rows(c, 1);
+}
 
 oracle_fn oracle_count_nonzero;
 void oracle_count_nonzero(struct oracle_call *c)
@@ -210,6 +246,12 @@ void oracle_count_nonzero(struct oracle_call *c)
         c->out[0].v[i] = (long double)many;
     }
     free(r.v);
+}
+
+oracle_fn oracle_count_nonzero_dim_IntList;
+void oracle_count_nonzero_dim_IntList(struct oracle_call *c)
+{
+    oracle_count_nonzero(c);
 }
 
 /* ---- extremes ---- */
@@ -295,6 +337,27 @@ static void truths(struct oracle_call *c, int dim_arg, bool all)
     }
 TRUTHS(any, -1, false)
 TRUTHS(any_dim, 1, false)
+/* Of these two, and no other operator, an empty list folds nothing. */
+static void truths_of(struct oracle_call *c, bool all)
+{
+    const struct oracle_array *x = c->arg[0].a;
+    int parts = dtype_kind(x->dtype) == DTYPE_COMPLEX ? 2 : 1;
+    if (c->arg[1].kind != ORACLE_INTS || c->arg[1].n) {
+        truths(c, 1, all);
+        return;
+    }
+    for (int64_t i = 0; i < x->n; i++)
+        c->out[0].v[i] = x->v[i * parts] != 0 || (parts == 2 && x->v[i * 2 + 1] != 0);
+}
+oracle_fn oracle_any_dims, oracle_all_dims;
+void oracle_any_dims(struct oracle_call *c)
+{
+    truths_of(c, false);
+}
+void oracle_all_dims(struct oracle_call *c)
+{
+    truths_of(c, true);
+}
 TRUTHS(all, -1, true)
 TRUTHS(all_dim, 1, true)
 
@@ -324,7 +387,8 @@ static struct moments moments_of(const struct oracle_call *c, const long double 
     }
     m.var = squares / by;
     off = m.mean_mag * oracle_roundoff(c->arg[0].a->dtype);
-    m.var_mag = (squares * (sum_depth(n) + 6) + 2 * spread * m.mean_mag + count * off * m.mean_mag) / by;
+    m.var_mag =
+        (squares * (sum_depth(n) + 6) + 2 * spread * m.mean_mag + count * off * m.mean_mag) / by;
     return m;
 }
 
@@ -348,8 +412,7 @@ static long double norm_of(const long double *x, int64_t n, int parts, long doub
     for (int64_t k = 0; k < n; k++) {
         long double a = parts == 2 ? hypotl(x[2 * k], x[2 * k + 1]) : fabsl(x[k]);
         if (isinf(ord)) s = isnan(a) || isnan(s) ? NAN : ord > 0 ? fmaxl(s, a) : fminl(s, a);
-        else s += ord == 0 ? x[k * parts] != 0 || (parts == 2 && x[2 * k + 1] != 0)
-                           : powl(a, ord);
+        else s += ord == 0 ? x[k * parts] != 0 || (parts == 2 && x[2 * k + 1] != 0) : powl(a, ord);
     }
     return isinf(ord) || ord == 0 ? s : powl(s, 1 / ord);
 }
@@ -374,17 +437,47 @@ ROW_FN(log_sum_exp, long double m = -INFINITY; long double s = 0; long double of
        for (int64_t k = 0; k < n; k++) m = isnan(x[k]) || x[k] > m ? x[k] : m;
        long double shift = isfinite(m) ? m : 0;
        for (int64_t k = 0; k < n; k++) s += expl(x[k] - shift);
-       for (int64_t k = 0; k < n; k++) off += expl(x[k] - shift) * fabsl(x[k] - shift);
+       for (int64_t k = 0; k < n; k++) if (x[k] > -INFINITY) off +=
+       expl(x[k] - shift) * fabsl(x[k] - shift);
        *v = logl(s) + shift;
-       *mag = (sum_depth(n) + 4) + (s > 0 ? off / s : 0) + 2 * fabsl(*v) + 2 * fabsl(shift))
+       *mag = (sum_depth(n) + 4) + (s > 0 ? off / s : 0) + 2 * fabsl(*v) + 2 * fabsl(shift);
+       if (!isfinite(*v)) *mag = 0)
 ROWS(logsumexp, 1, log_sum_exp)
 
 /* ---- scans ---- */
+
+/* The parts of sums apart; the size of a product is that of both. */
+static void complex_scan(struct oracle_call *c, bool product)
+{
+    struct oracle_array *x = c->arg[0].a, *y = &c->out[0];
+    int parts = dtype_kind(x->dtype) == DTYPE_COMPLEX ? 2 : 1;
+    struct oracle_rows r = oracle_rows(&x->shape, x->shape.n ? (int)c->arg[1].i : 0);
+    for (int64_t i = 0; i < r.n_outer * r.n_inner; i++) {
+        int64_t base = i / r.n_inner * r.size * r.n_inner + i % r.n_inner;
+        long double v[2] = {product, 0}, size[2] = {0};
+        for (int64_t k = 0; k < r.size; k++) {
+            int64_t at = base + k * r.n_inner;
+            long double t[2] = {x->v[at * parts], parts == 2 ? x->v[at * 2 + 1] : 0};
+            if (product) complex_multiply(v, t);
+            for (int p = 0; p < 2; p++) {
+                if (!product) v[p] += t[p];
+                size[p] += fabsl(t[p]);
+                y->v[2 * at + p] = v[p];
+                y->mag[2 * at + p] = product ? hypotl(v[0], v[1]) * 3 * (long double)(k + 1)
+                                             : size[p] * (long double)level_depth(k + 2, 70);
+            }
+        }
+    }
+}
 
 static void scan(struct oracle_call *c, bool product)
 {
     struct oracle_array *x = c->arg[0].a, *y = &c->out[0];
     struct oracle_rows r = oracle_rows(&x->shape, x->shape.n ? (int)c->arg[1].i : 0);
+    if (dtype_kind(y->dtype) == DTYPE_COMPLEX) {
+        complex_scan(c, product);
+        return;
+    }
     for (int64_t i = 0; i < r.n_outer * r.n_inner; i++) {
         int64_t base = i / r.n_inner * r.size * r.n_inner + i % r.n_inner;
         long double v = product, size = 0;
@@ -394,7 +487,8 @@ static void scan(struct oracle_call *c, bool product)
             long double t = x->v[at];
             v = product ? v * t : v + t;
             size += fabsl(t);
-            if (is_whole(y->dtype)) whole = product ? whole * bits_of(truncl(t)) : whole + bits_of(truncl(t));
+            if (is_whole(y->dtype))
+                whole = product ? whole * bits_of(truncl(t)) : whole + bits_of(truncl(t));
             y->v[at] = is_whole(y->dtype) ? wrap(y->dtype, whole) : v;
             y->mag[at] = product ? fabsl(v) * (long double)(k + 1)
                                  : size * (long double)level_depth(k + 2, 70);

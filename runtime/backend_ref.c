@@ -97,6 +97,10 @@ enum err ref_evaluate(struct op_call *c, struct ref_values *out)
                                .stream = c->stream};
     c->op->oracle(&call);
     if (call.failed) FAIL(ERR_NOMEM, "%s: out of memory for the oracle", c->op->s.name);
+    if (call.outside_arg)
+        return op_fail(c, call.outside_arg - 1,
+                       "index %lld is out of range; 0 to %lld are accepted",
+                       (long long)call.outside, (long long)call.outside_size - 1);
     return ERR_OK;
 }
 

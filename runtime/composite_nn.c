@@ -1,5 +1,7 @@
 /* composite_nn.c - softmax, losses, norms and attention as programs call them: each calls the
  * operators that PyTorch 2.13 logs for it on the CPU. */
+#include <math.h>
+
 #include "plumb.h"
 #include "runtime/ops.h"
 
@@ -74,7 +76,8 @@ static enum err nll_positions(const struct op_call *c, struct plumb_tensor *logs
     return out[0] ? ERR_OK : ERR_USAGE;
 }
 
-/* Every class counts a little: loss (1 - smoothing) - sum over classes (weighted) smoothing / n. */
+/* Every class counts a little: loss (1 - smoothing) - sum over classes (weighted) smoothing / n.
+ * */
 static struct plumb_tensor *smoothed(const struct op_call *c, struct plumb_tensor *logs,
                                      int class_dim, struct plumb_tensor *const nll_out[2])
 {
@@ -148,10 +151,20 @@ enum err run_rms_norm(struct op_call *c)
     return op_give(c, 0, n < 0 ? NULL : out[0]);
 }
 
+/* Without elements there is nothing to normalize; weight and bias still get gradients. */
+static struct plumb_tensor *batch_norm_of_nothing(const struct op_value *a)
+{
+    struct plumb_tensor *y = plumb_clone(a[0].t), *w = a[1].t, *b = a[2].t;
+    if (w && view_count(&w->view)) y = plumb_mul(y, plumb_select_int(w, 0, 0));
+    if (b && view_count(&b->view)) y = plumb_add(y, plumb_select_int(b, 0, 0));
+    return y;
+}
+
 enum err run_batch_norm(struct op_call *c)
 {
     struct plumb_tensor *out[3];
     const struct op_value *a = c->arg;
+    if (!view_count(&a[0].t->view)) return op_give(c, 0, batch_norm_of_nothing(a));
     int n = plumb_native_batch_norm(a[0].t, a[1].t, a[2].t, a[3].t, a[4].t, a[5].i, a[6].r, a[7].r,
                                     out);
     return op_give(c, 0, n < 0 ? NULL : out[0]);
@@ -161,33 +174,62 @@ enum err run_batch_norm(struct op_call *c)
 
 enum { SDPA_Q, SDPA_K, SDPA_V, SDPA_MASK, SDPA_DROPOUT, SDPA_CAUSAL, SDPA_SCALE, SDPA_GQA };
 
-/* [batch, heads, rows, columns], the batch repeated where it is 1. */
-static struct plumb_tensor *four_dims(struct plumb_tensor *t, int64_t batch)
+/* [batch, heads, rows, columns], batch and heads repeated where they are 1; heads 0: as they
+ * are. */
+static struct plumb_tensor *four_dims(struct plumb_tensor *t, int64_t batch, int64_t heads)
 {
     while (t && t->view.shape.n < 4) t = plumb_unsqueeze(t, 0);
-    if (!t || t->view.shape.size[0] == batch || t->view.shape.size[0] != 1) return t;
+    if (!t) return NULL;
     struct view_shape s = t->view.shape;
-    s.size[0] = batch;
-    return plumb_expand(t, s.size, s.n);
+    if (s.size[0] == 1) s.size[0] = batch;
+    if (s.size[1] == 1 && heads) s.size[1] = heads;
+    struct view v = {.shape = s};
+    return view_same_shape(&v, &t->view) ? t : plumb_expand(t, s.size, s.n);
+}
+
+/* What is not 1 in any of query, key and value, `from_end` dimensions before the end. */
+static int64_t common(const struct op_call *c, int from_end)
+{
+    for (int i = SDPA_Q; i <= SDPA_V; i++) {
+        const struct view_shape *s = &c->arg[i].t->view.shape;
+        if (s->n >= from_end && s->size[s->n - from_end] != 1) return s->size[s->n - from_end];
+    }
+    return 1;
 }
 
 static enum err check_heads(const struct op_call *c)
 {
     for (int i = SDPA_Q; i <= SDPA_V; i++) {
-        int n = c->arg[i].t->view.shape.n;
-        if (n < 2 || n > 4)
-            OP_FAIL(c, i, "%d dimensions were given; [[batch,] heads,] rows, columns are accepted",
-                    n);
-    }
-    if (c->arg[SDPA_GQA].i) return ERR_OK;
-    const struct view_shape *q = &c->arg[SDPA_Q].t->view.shape;
-    for (int i = SDPA_K; i <= SDPA_V; i++) {
         const struct view_shape *s = &c->arg[i].t->view.shape;
-        bool same = s->n == q->n && (s->n < 3 || s->size[s->n - 3] == q->size[s->n - 3]);
-        if (!same)
-            OP_FAIL(c, i, "its heads differ from those of 'query'; enable_gqa accepts fewer");
+        if (s->n < 2 || s->n > 4)
+            OP_FAIL(c, i, "%d dimensions were given; [[batch,] heads,] rows, columns are accepted",
+                    s->n);
+        if (c->arg[SDPA_GQA].i || s->n < 3) continue;
+        if (s->size[s->n - 3] != 1 && s->size[s->n - 3] != common(c, 3))
+            OP_FAIL(c, i,
+                    "its heads differ from those of the others; enable_gqa accepts fewer "
+                    "for key and value");
     }
     return ERR_OK;
+}
+
+/* Step by step, for the gradient of a mask that is added. */
+static struct plumb_tensor *by_steps(const struct op_call *c, struct plumb_tensor *const t[3])
+{
+    const struct op_value *a = c->arg;
+    double size = (double)t[0]->view.shape.size[3];
+    double scale = a[SDPA_SCALE].kind == OP_NONE ? 1 / sqrt(size) : a[SDPA_SCALE].r;
+    struct plumb_tensor *q = plumb_mul_scalar(t[0], sqrt(scale));
+    struct plumb_tensor *k = plumb_mul_scalar(plumb_transpose_int(t[1], -2, -1), sqrt(scale));
+    struct plumb_tensor *scores = plumb_add(plumb_matmul(q, k), a[SDPA_MASK].t);
+    return plumb_matmul(plumb__softmax(scores, -1, false), t[2]);
+}
+
+static bool by_steps_only(const struct op_call *c)
+{
+    const struct plumb_tensor *mask = c->arg[SDPA_MASK].t;
+    bool same_heads = common(c, 3) == 1 || !c->arg[SDPA_GQA].i;
+    return mask && mask->requires_grad && same_heads && !c->arg[SDPA_CAUSAL].i;
 }
 
 enum err run_scaled_dot_product_attention(struct op_call *c)
@@ -195,17 +237,21 @@ enum err run_scaled_dot_product_attention(struct op_call *c)
     const struct op_value *a = c->arg;
     struct plumb_tensor *out[2], *t[3];
     const double *scale = a[SDPA_SCALE].kind == OP_NONE ? NULL : &a[SDPA_SCALE].r;
-    int dims = a[SDPA_Q].t->view.shape.n;
-    int64_t batch = 1;
+    int dims = 2;
     TRY(check_heads(c));
     for (int i = 0; i < 3; i++) {
-        const struct view_shape *s = &a[i].t->view.shape;
-        if (s->n == 4 && s->size[0] != 1) batch = s->size[0];
+        int n = a[i].t->view.shape.n;
+        dims = n > dims ? n : dims;
+        t[i] = four_dims(a[i].t, common(c, 4), a[SDPA_GQA].i ? 0 : common(c, 3));
+        if (!t[i]) return ERR_USAGE;
     }
-    for (int i = 0; i < 3; i++) t[i] = four_dims(a[i].t, batch);
-    int n = plumb__scaled_dot_product_flash_attention_for_cpu_full(
-        t[0], t[1], t[2], a[SDPA_DROPOUT].r, a[SDPA_CAUSAL].i, a[SDPA_MASK].t, scale, out);
-    if (n < 0) return ERR_USAGE;
+    if (by_steps_only(c)) {
+        out[0] = by_steps(c, t);
+    } else if (plumb__scaled_dot_product_flash_attention_for_cpu_full(
+                   t[0], t[1], t[2], a[SDPA_DROPOUT].r, a[SDPA_CAUSAL].i, a[SDPA_MASK].t, scale,
+                   out) < 0) {
+        return ERR_USAGE;
+    }
     for (; dims < 4; dims++) out[0] = plumb_squeeze_dim(out[0], 0);
     return op_give(c, 0, out[0]);
 }

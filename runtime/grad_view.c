@@ -27,20 +27,36 @@ enum err grad_permute(struct op_call *c, struct plumb_tensor *const *result_grad
     return ERR_OK;
 }
 
-GRAD_RULE(grad_slice,
-          int64_t start = c->arg[2].kind ? c->arg[2].i : 0;
+GRAD_RULE(grad_slice, int64_t start = c->arg[2].kind ? c->arg[2].i : 0;
           int64_t end = c->arg[3].kind ? c->arg[3].i : INT64_MAX;
           GRAD_GIVE(0, plumb_slice_backward(g, self_shape(c)->size, self_shape(c)->n, c->arg[1].i,
                                             start, end, c->arg[4].i)))
 GRAD_RULE(grad_select, GRAD_GIVE(0, plumb_select_backward(g, self_shape(c)->size, self_shape(c)->n,
                                                           c->arg[1].i, c->arg[2].i)))
 
+GRAD_RULE(grad_diagonal,
+          GRAD_GIVE(0, plumb_diagonal_backward(g, self_shape(c)->size, self_shape(c)->n,
+                                               c->arg[1].i, c->arg[2].i, c->arg[3].i)))
+
+enum err grad_as_strided(struct op_call *c, struct plumb_tensor *const *result_grad,
+                         struct plumb_tensor **grad)
+{
+    (void)result_grad, (void)grad;
+    OP_FAIL(c, 0, "a view by strides has no gradient; take view, permute, slice or expand");
+}
+
+/* Only the shape of t is looked at: its values may be gone. */
+static struct plumb_tensor *zeros_as(const struct plumb_tensor *t)
+{
+    return plumb_zeros(t->view.shape.size, t->view.shape.n, (enum plumb_dtype)t->view.dtype);
+}
+
 /* Gradients of all parts, zeros for those that none came for. */
 static enum err parts(struct op_call *c, struct plumb_tensor *const *result_grad,
                       struct plumb_tensor **out)
 {
     for (int i = 0; i < c->n_results; i++) {
-        out[i] = result_grad[i] ? result_grad[i] : plumb_zeros_like(c->result[i], 0);
+        out[i] = result_grad[i] ? result_grad[i] : zeros_as(c->result[i]);
         if (!out[i]) return ERR_USAGE;
     }
     return ERR_OK;

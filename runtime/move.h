@@ -5,11 +5,11 @@
 #include "runtime/ops.h"
 #include "runtime/plan.h"
 
-/* Integer tensors in the place of dimensions, as in x[i, :, j]. They repeat to one shape, which stands
- * where the first of them does, or in front when they are not neighbours. */
+/* Integer tensors in the place of dimensions, as in x[i, :, j]. They repeat to one shape, which
+ * stands where the first of them does, or in front when they are not neighbours. */
 struct move_index {
-    int n;                                    /* index tensors */
-    int dim[NEST_INDICES];                    /* of self, which each takes the place of */
+    int n;                 /* index tensors */
+    int dim[NEST_INDICES]; /* of self, which each takes the place of */
     const struct plumb_tensor *t[NEST_INDICES];
     struct view_shape shape; /* of all of them together */
     int first;               /* where that shape stands in the result */
@@ -24,6 +24,11 @@ WARN_UNUSED enum err shape_sizes(const struct op_call *c, int arg, int64_t count
                                  struct view_shape *out);
 /* Strides by which v is seen with other sizes; false when that takes a copy. */
 bool shape_restride(const struct view *v, const struct view_shape *to, int64_t *stride);
+
+/* Of x, the elements whose index b exceeds index a by offset, as a last dimension. */
+void move_diagonal(const struct view *x, int64_t offset, int a, int b, struct view *out);
+/* The part of `whole` that a ..._backward operator puts its first argument into. */
+WARN_UNUSED enum err move_part(const struct op_call *c, const struct view *whole, struct view *out);
 
 /* to = from, element by element; from repeats to the shape of to. */
 WARN_UNUSED enum err move_copy(struct op_call *c, struct plumb_tensor *from,

@@ -136,14 +136,15 @@ static void run_piece(void *context, int64_t i)
 /* Cuts the work; returns how many pieces. */
 static int64_t cut(const struct nest *n, const struct nest_shape *s, struct job *j)
 {
-    int64_t of_a_row = s->points * s->columns, fit = PIECE_POINTS / s->points + 1;
+    int64_t of_a_row = s->points * s->columns;
     j->piece_rows = j->rows;
     j->piece_columns = j->columns;
     j->pieces_of_a_row = 1;
-    if (n->serial) return 1;
+    if (n->serial || (of_a_row <= PIECE_POINTS && s->rows == 1)) return 1;
     if (s->columns > 1 && of_a_row >= 2 * PIECE_POINTS) {
         j->piece_rows = 1;
-        j->piece_columns = (fit + SHAPE_TILE - 1) / SHAPE_TILE * SHAPE_TILE;
+        int64_t fit = PIECE_POINTS / s->points + 1, tile = s->tile ? s->tile : SHAPE_TILE;
+        j->piece_columns = (fit + tile - 1) / tile * tile;
         j->pieces_of_a_row = (j->columns + j->piece_columns - 1) / j->piece_columns;
         return j->rows * j->pieces_of_a_row;
     }
@@ -155,12 +156,14 @@ static enum err run_kernel(const struct nest_run *run, const struct nest_shape *
 {
     const struct nest *n = run->nest;
     int64_t number[PRINT_NUMBERS], fault[5] = {0};
-    struct job j = {.rows = s->rows, .columns = s->columns};
-    j.call = (struct print_call){.number = number,
-                                 .param = run->param,
-                                 .seed = run->seed,
-                                 .stream = run->stream,
-                                 .fault = fault};
+    struct job j; /* fields in use are set: clearing it all takes as long as a small nest */
+    j.rows = s->rows;
+    j.columns = s->columns;
+    j.call.number = number;
+    j.call.param = run->param;
+    j.call.seed = run->seed;
+    j.call.stream = run->stream;
+    j.call.fault = fault;
     memcpy(&j.kernel.run, &function, sizeof function);
     print_c_numbers(n, run->plan, s, number);
     for (int i = 0; i < n->n_arrays; i++)

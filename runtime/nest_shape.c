@@ -149,7 +149,9 @@ static void set_tile(const struct nest *n, struct nest_shape *s)
         across += s->stride[node->index][d] == 1;
     }
     if (across <= along) return;
-    s->tile = s->size[d] < SHAPE_TILE ? SHAPE_NARROW_TILE : SHAPE_TILE;
+    s->tile = s->size[d] < SHAPE_TILE            ? SHAPE_NARROW_TILE
+              : s->size[d] < 2 * SHAPE_WIDE_TILE ? SHAPE_TILE
+                                                 : SHAPE_WIDE_TILE;
     s->columns = s->size[d];
     s->rows /= s->columns ? s->columns : 1;
     if (s->length == SHAPE_KNOWN) s->length = SHAPE_CHUNK;
@@ -186,14 +188,14 @@ size_t nest_class(const struct nest *n, const struct nest_shape *s, struct nest_
     out->n_outer = (uint8_t)s->n_outer;
     out->n_inner = (uint8_t)s->n_inner;
     out->length = (uint8_t)s->length;
-    out->tile = (uint8_t)s->tile;
+    out->tile = (int16_t)s->tile;
     out->known = s->length == SHAPE_KNOWN ? (int16_t)s->points : 0;
-    for (int r = 0; r < s->n_rows; r++) {
-        memset(out->stride[r], 0, NEST_LOOPS);
-        for (int d = 0; d < s->n_outer + s->n_inner; d++) {
+    int loops = s->n_outer + s->n_inner;
+    uint8_t *to = out->stride;
+    for (int r = 0; r < s->n_rows; r++)
+        for (int d = 0; d < loops; d++) {
             int64_t t = s->stride[r][d];
-            out->stride[r][d] = t == 0 || t == 1 ? (uint8_t)t : 2;
+            *to++ = t == 0 || t == 1 ? (uint8_t)t : 2;
         }
-    }
-    return offsetof(struct nest_class, stride) + (size_t)s->n_rows * NEST_LOOPS;
+    return (size_t)(to - (uint8_t *)out);
 }

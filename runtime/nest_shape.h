@@ -21,7 +21,7 @@ enum shape_length {
 enum { SHAPE_SHORT = 256, SHAPE_CHUNK_POINTS = 1024 };
 
 /* Columns that a tiled kernel takes at once, at most SHAPE_PARTS chunks deep. */
-enum { SHAPE_TILE = 64, SHAPE_NARROW_TILE = 16, SHAPE_PARTS = 256 };
+enum { SHAPE_TILE = 64, SHAPE_NARROW_TILE = 16, SHAPE_WIDE_TILE = 256, SHAPE_PARTS = 256 };
 
 struct nest_shape {
     int n_outer, n_inner; /* loops; a flat nest has at least one outer loop */
@@ -42,9 +42,9 @@ int nest_shape_place(const struct nest *n, const struct nest_shape *s, int d);
 /* What a kernel's text depends on beside the nest: equal bytes, equal texts. */
 struct nest_class {
     uint64_t nest; /* nest.id */
-    uint8_t n_outer, n_inner, length, tile;
-    int16_t known;                          /* points, where length is SHAPE_KNOWN */
-    uint8_t stride[SHAPE_ROWS][NEST_LOOPS]; /* 0, 1, 2: any other */
+    uint8_t n_outer, n_inner, length;
+    int16_t tile, known;                     /* points, where length is SHAPE_KNOWN */
+    uint8_t stride[SHAPE_ROWS * NEST_LOOPS]; /* row by row, of the loops: 0, 1, 2: any other */
 };
 /* How many bytes of *out are in use. */
 size_t nest_class(const struct nest *n, const struct nest_shape *s, struct nest_class *out);

@@ -138,13 +138,27 @@ static enum err find(const struct op_call *c, const struct op_nest *n, enum dtyp
     return ERR_OK;
 }
 
-static void set_param(const struct nest *nest, int i, const struct op_value *v,
+/* A number as the integer that the compute dtype makes of it: modulo 2^bits, as PyTorch does. */
+static int64_t whole_number(const struct op_value *v, enum dtype compute)
+{
+    int64_t i = v->i, back = 0;
+    unsigned char bytes[8];
+    if (v->kind == OP_INT || v->kind == OP_BOOL) return i;
+    if (!v->is_int && compute == DTYPE_B8) return v->r != 0;
+    if (!v->is_int) dtype_cast(DTYPE_F64, &v->r, DTYPE_I64, &i, 1);
+    if (!dtype_is_integer(compute) && compute != DTYPE_B8) return i;
+    dtype_cast(DTYPE_I64, &i, compute, bytes, 1);
+    dtype_load_i64(compute, bytes, 1, &back);
+    return back;
+}
+
+static void set_param(const struct nest *nest, int i, const struct op_value *v, enum dtype compute,
                       struct nest_run *run)
 {
     bool whole = nest->param_type[i] == NEST_I64 || nest->param_type[i] == NEST_U64 ||
                  nest->param_type[i] == NEST_B;
     bool is_int = v->kind == OP_INT || v->kind == OP_BOOL || (v->kind == OP_SCALAR && v->is_int);
-    if (whole) run->param[i].i = is_int ? v->i : (int64_t)v->r;
+    if (whole) run->param[i].i = whole_number(v, compute);
     else run->param[i].r = is_int ? (double)v->i : v->r;
 }
 
@@ -169,10 +183,11 @@ enum err op_nest_run(struct op_call *c, const struct op_nest *n)
 {
     struct thread *t = &thread_self;
     struct nest_run run = {.plan = n->plan, .seed = c->seed, .stream = c->stream};
+    enum dtype compute = n->compute ? n->compute : c->compute;
     run.threads = c->threads;
-    TRY(find(c, n, n->compute ? n->compute : c->compute, &run.nest));
+    TRY(find(c, n, compute, &run.nest));
     for (int i = 0; i < n->n_read + n->n_written; i++) run.base[i] = op_data(n->tensor[i]);
-    for (int i = 0; i < n->n_params; i++) set_param(run.nest, i, &n->value[i], &run);
+    for (int i = 0; i < n->n_params; i++) set_param(run.nest, i, &n->value[i], compute, &run);
     bool recorded = t->ring && !t->quiet;
     if (recorded) record_launch(t, c, &run);
     enum err err = t->session->backend->run_nest(&run);

@@ -65,8 +65,6 @@ static enum err check_mask(const struct op_call *c, const struct places *at)
     if (!dtype || view_expand(&m->view, &s, &v))
         OP_FAIL(c, at->mask, "%s was given; b8 or %s that repeats to %s is accepted",
                 tensor_text(m, text), dtype_name(c->compute), view_shape_text(&s, want));
-    if (c->arg[at->causal].i)
-        OP_FAIL(c, at->mask, "a mask was given together with is_causal; one of them is accepted");
     return ERR_OK;
 }
 

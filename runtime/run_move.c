@@ -85,25 +85,102 @@ enum err run_stack(struct op_call *c)
 
 enum err run_part_backward(struct op_call *c)
 {
-    char want[VIEW_TEXT], got[TENSOR_TEXT];
     struct plumb_tensor *out = c->result[0], *part;
-    bool slice = c->op->s.n_params == 6;
-    int d = dim_of(c, 2, out->view.shape.n);
     struct view v;
-    if (slice) TRY(view_slice(&out->view, d, c->arg[3].i, c->arg[4].i, c->arg[5].i, &v));
-    else {
-        int64_t i = c->arg[3].i, size = out->view.shape.size[d];
-        if (i < -size || i >= size)
-            OP_FAIL(c, 3, "%lld is out of range; dimension %d has size %lld", (long long)i, d,
-                    (long long)size);
-        TRY(view_select(&out->view, d, i < 0 ? i + size : i, &v));
-    }
-    if (!view_same_shape(&v, &c->arg[0].t->view))
-        OP_FAIL(c, 0, "%s; %s is accepted", tensor_text(c->arg[0].t, got),
-                view_shape_text(&v.shape, want));
+    TRY(move_part(c, &out->view, &v));
     TRY(move_zero(c, out));
     TRY(tensor_view(out, &v, &part));
     return move_copy(c, c->arg[0].t, part);
+}
+
+/* ---- roll and pad: boxes of one tensor become boxes of another ---- */
+
+static enum err copy_box(struct op_call *c, struct plumb_tensor *from, const struct view *box,
+                         struct plumb_tensor *to, const struct view *place)
+{
+    struct plumb_tensor *a, *b;
+    if (!view_count(box)) return ERR_OK;
+    TRY(tensor_view(from, box, &a));
+    TRY(tensor_view(to, place, &b));
+    return move_copy(c, a, b);
+}
+
+/* Each dimension falls into two parts that change places: 2^n boxes. */
+static enum err roll_boxes(struct op_call *c, struct plumb_tensor *from, struct plumb_tensor *to,
+                           const struct view *x, const struct view *y, const int64_t *shift)
+{
+    for (unsigned box = 0; box < 1u << x->shape.n; box++) {
+        struct view a = *x, b = *y;
+        bool empty = false;
+        for (int d = 0; d < x->shape.n; d++) {
+            int64_t size = x->shape.size[d], cut = size - shift[d];
+            bool low = !(box >> d & 1);
+            empty |= !low && !shift[d];
+            TRY(view_slice(&a, d, low ? 0 : cut, low ? cut : size, 1, &a));
+            TRY(view_slice(&b, d, low ? shift[d] : 0, low ? size : shift[d], 1, &b));
+        }
+        if (!empty) TRY(copy_box(c, from, &a, to, &b));
+    }
+    return ERR_OK;
+}
+
+static int64_t wrapped(int64_t i, int64_t size)
+{
+    int64_t r = size ? i % size : 0;
+    return r < 0 ? r + size : r;
+}
+
+enum err run_roll(struct op_call *c)
+{
+    struct plumb_tensor *x = c->arg[0].t, *out = c->result[0], *dense;
+    int64_t shift[VIEW_DIMS] = {0}, n = view_count(&x->view);
+    if (c->arg[2].n) {
+        for (int i = 0; i < c->arg[2].n; i++) {
+            int d = (int)wrapped(c->arg[2].is[i], x->view.shape.n);
+            int64_t size = x->view.shape.size[d];
+            shift[d] = wrapped(shift[d] + wrapped(c->arg[1].is[i], size), size);
+        }
+        return roll_boxes(c, x, out, &x->view, &out->view, shift);
+    }
+    struct view_shape flat = {.n = 1, .size = {n}};
+    struct view line;
+    TRY(op_scratch(c, x->view.dtype, &x->view.shape, &dense));
+    TRY(move_copy(c, x, dense));
+    TRY(view_dense(x->view.dtype, &flat, &line));
+    shift[0] = wrapped(c->arg[1].is[0], n);
+    return roll_boxes(c, dense, out, &line, &line, shift);
+}
+
+static enum err fill(struct op_call *c, struct plumb_tensor *to, const struct op_value *value)
+{
+    struct nest_plan plan;
+    struct plan_space s;
+    plan_begin(&s, &plan, &to->view.shape, 0);
+    plan_add(&s, &to->view);
+    struct op_nest n = {.body = "out = value",
+                        .plan = &plan,
+                        .tensor = {to},
+                        .name = {"out"},
+                        .n_written = 1,
+                        .param = {"value"},
+                        .value = {*value},
+                        .n_params = 1};
+    return op_nest_run(c, &n);
+}
+
+enum err run_pad(struct op_call *c)
+{
+    struct plumb_tensor *x = c->arg[0].t, *out = c->result[0];
+    struct view a = x->view, b = out->view;
+    for (int i = 0; i < c->arg[1].n / 2; i++) {
+        int64_t left = c->arg[1].is[2 * i], right = c->arg[1].is[2 * i + 1];
+        int d = a.shape.n - 1 - i;
+        int64_t had = a.shape.size[d], got = b.shape.size[d];
+        TRY(view_slice(&a, d, left < 0 ? -left : 0, right < 0 ? had + right : had, 1, &a));
+        TRY(view_slice(&b, d, left > 0 ? left : 0, right > 0 ? got - right : got, 1, &b));
+    }
+    TRY(fill(c, out, &c->arg[2]));
+    return copy_box(c, x, &a, out, &b);
 }
 
 /* ---- scatter: the last source of a place wins ---- */
@@ -178,9 +255,9 @@ static enum err offsets_along(struct op_call *c, int dim, int64_t *to)
     const struct view *out = &c->result[0]->view, *v = &index->view;
     int64_t n = view_count(v), size = out->shape.n ? out->shape.size[dim] : 1;
     for (int64_t k = 0; k < n; k++) {
-        int64_t rest = k, at = 0;
         int64_t i = index_at(index, view_at(v, k) - v->offset);
         if (i < 0 || i >= size) return out_of_range(c, 2, i, size);
+        int64_t rest = k, at = v->shape.n || !out->shape.n ? 0 : i * out->stride[0];
         for (int d = v->shape.n - 1; d >= 0 && out->shape.n; d--) {
             at += (d == dim ? i : rest % v->shape.size[d]) * out->stride[d];
             rest /= v->shape.size[d];
@@ -261,7 +338,8 @@ static enum err add_rows(struct op_call *c, int64_t *to)
     TRY(row_indices(c, r.size, to));
     TRY(move_copy(c, c->arg[0].t, out));
     if (!n || !r.n_outer || !r.n_inner) return ERR_OK;
-    if (c->arg[4].is_int && c->arg[4].i == 1) TRY(packed(c, c->arg[3].t, &c->arg[3].t->view, &source));
+    if (c->arg[4].is_int && c->arg[4].i == 1)
+        TRY(packed(c, c->arg[3].t, &c->arg[3].t->view, &source));
     else TRY(scaled_source(c, &source));
     struct scatter x = {.dtype = c->compute,
                         .n_batch = r.n_outer,
@@ -298,7 +376,8 @@ enum err run_index(struct op_call *c)
         "out = load(self, " AT("self", 0) ")",
         "out = load(self, " AT("self", 0) ", " AT("self", 1) ")",
         "out = load(self, " AT("self", 0) ", " AT("self", 1) ", " AT("self", 2) ")",
-        "out = load(self, " AT("self", 0) ", " AT("self", 1) ", " AT("self", 2) ", " AT("self", 3) ")"};
+        "out = load(self, " AT("self", 0) ", " AT("self", 1) ", " AT("self", 2) ", " AT("self",
+                                                                                        3) ")"};
     struct move_index x;
     struct nest_plan plan;
     struct plan_space s;
@@ -325,7 +404,8 @@ static enum err put(struct op_call *c, const struct move_index *x, struct plumb_
         "store(out, " AT("out", 0) ") = values",
         "store(out, " AT("out", 0) ", " AT("out", 1) ") = values",
         "store(out, " AT("out", 0) ", " AT("out", 1) ", " AT("out", 2) ") = values",
-        "store(out, " AT("out", 0) ", " AT("out", 1) ", " AT("out", 2) ", " AT("out", 3) ") = values"};
+        "store(out, " AT("out", 0) ", " AT("out", 1) ", " AT("out", 2) ", " AT("out",
+                                                                               3) ") = values"};
     struct nest_plan plan;
     struct plan_space s;
     plan_begin(&s, &plan, &x->result, 0);
@@ -382,8 +462,8 @@ static enum err offset_of(const struct op_call *c, const struct move_index *x,
     return ERR_OK;
 }
 
-static enum err add_points(struct op_call *c, const struct move_index *x, struct plumb_tensor *dense,
-                           int64_t n, int64_t *to)
+static enum err add_points(struct op_call *c, const struct move_index *x,
+                           struct plumb_tensor *dense, int64_t n, int64_t *to)
 {
     struct plumb_tensor *values;
     struct view v;

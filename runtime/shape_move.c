@@ -92,6 +92,45 @@ enum err shape_triangle(struct op_call *c)
     return shape_clone(c);
 }
 
+enum err shape_roll(struct op_call *c)
+{
+    const struct view *x = self_of(c);
+    int shifts = c->arg[1].n, dims = c->arg[2].n;
+    if (!shifts) OP_FAIL(c, 1, "none was given; at least one is needed");
+    if (shifts != dims && !(shifts == 1 && !dims))
+        OP_FAIL(c, 1, "%d shifts for %d dimensions; one for each is accepted", shifts, dims);
+    for (int i = 0, d; i < dims; i++) {
+        if (!x->shape.n) OP_FAIL(c, 2, "dimension %lld; self has none", (long long)c->arg[2].is[i]);
+        TRY(op_dim(c, 2, c->arg[2].is[i], x->shape.n, &d));
+    }
+    op_result(c, 0, x->dtype, &x->shape);
+    return ERR_OK;
+}
+
+/* pad: two numbers per dimension, from the last; negative ones cut. */
+enum err shape_pad(struct op_call *c)
+{
+    const struct view *x = self_of(c);
+    const struct op_value *pad = &c->arg[1];
+    struct view_shape out = x->shape;
+    TRY(take_dtype(c));
+    if (pad->n % 2 || pad->n > 2 * out.n)
+        OP_FAIL(c, 1, "%d numbers; an even number up to %d is accepted", pad->n, 2 * out.n);
+    for (int i = 0; i < pad->n / 2; i++) {
+        int64_t left = pad->is[2 * i], right = pad->is[2 * i + 1];
+        int64_t *size = &out.size[out.n - 1 - i], kept = *size;
+        bool fits = left >= -kept && right >= -kept;
+        if (fits) kept += (left < 0 ? left : 0) + (right < 0 ? right : 0);
+        if (!fits || kept < 0)
+            OP_FAIL(c, 1, "%lld and %lld cut more than the %lld elements of a dimension",
+                    (long long)left, (long long)right, (long long)*size);
+        if (__builtin_add_overflow(*size, left, size) || __builtin_add_overflow(*size, right, size))
+            OP_FAIL(c, 1, "%lld and %lld are too many", (long long)left, (long long)right);
+    }
+    op_result(c, 0, c->compute, &out);
+    return ERR_OK;
+}
+
 /* ---- lists ---- */
 
 static bool counts(const struct plumb_tensor *t)
@@ -165,16 +204,46 @@ enum err shape_stack(struct op_call *c)
 
 /* ---- parts put back ---- */
 
+enum err move_part(const struct op_call *c, const struct view *whole, struct view *out)
+{
+    int n = whole->shape.n, d, e;
+    if (c->op == op_at(OP_ID_diagonal_backward)) {
+        TRY(op_dim(c, 3, c->arg[3].i, n, &d));
+        TRY(op_dim(c, 4, c->arg[4].i, n, &e));
+        if (d == e) OP_FAIL(c, 4, "it is dimension %d, as dim1 is; two are needed", d);
+        move_diagonal(whole, c->arg[2].i, d, e, out);
+        return ERR_OK;
+    }
+    if (!n) OP_FAIL(c, 1, "no size was given; at least one is needed");
+    TRY(op_dim(c, 2, c->arg[2].i, n, &d));
+    int64_t i = c->arg[3].i, size = whole->shape.size[d];
+    if (c->op == op_at(OP_ID_slice_backward)) {
+        if (c->arg[5].i < 1)
+            OP_FAIL(c, 5, "%lld was given; 1 or more is accepted", (long long)c->arg[5].i);
+        return view_slice(whole, d, i, c->arg[4].i, c->arg[5].i, out);
+    }
+    if (i < -size || i >= size)
+        OP_FAIL(c, 3, "%lld is out of range; dimension %d has size %lld", (long long)i, d,
+                (long long)size);
+    return view_select(whole, d, i < 0 ? i + size : i, out);
+}
+
 enum err shape_part_backward(struct op_call *c)
 {
     struct view_shape out = {.n = c->arg[1].n};
-    int d;
+    struct view whole, part;
+    char want[VIEW_TEXT], got[TENSOR_TEXT];
     if (out.n > VIEW_DIMS) OP_FAIL(c, 1, "%d dimensions; up to %d are accepted", out.n, VIEW_DIMS);
-    TRY(op_dim(c, 2, c->arg[2].i, out.n, &d));
     for (int i = 0; i < out.n; i++) {
         out.size[i] = c->arg[1].is[i];
         if (out.size[i] < 0) OP_FAIL(c, 1, "a size is %lld", (long long)out.size[i]);
     }
+    enum err err = view_dense(c->compute, &out, &whole);
+    if (err) return err_wrap(err, "%s: argument 'input_sizes': ", c->op->s.name);
+    TRY(move_part(c, &whole, &part));
+    if (!view_same_shape(&part, self_of(c)))
+        OP_FAIL(c, 0, "%s; %s is accepted", tensor_text(c->arg[0].t, got),
+                view_shape_text(&part.shape, want));
     op_result(c, 0, c->compute, &out);
     return ERR_OK;
 }
@@ -188,14 +257,16 @@ static enum err check_index(const struct op_call *c, int arg)
     OP_FAIL(c, arg, "dtype %s is no index; i64 and i32 are accepted", dtype_name(t));
 }
 
-/* index has self's dimensions and reaches in none but `dim` beyond `within`. */
+/* The index has the dimensions of `within`, none counting as one of size 1, and reaches beyond it
+ * in `dim` only. */
 static enum err check_reach(const struct op_call *c, int arg, int dim,
                             const struct view_shape *within, const char *of)
 {
     char text[TENSOR_TEXT], want[VIEW_TEXT];
     const struct view_shape *s = &c->arg[arg].t->view.shape;
-    bool fits = s->n == within->n;
-    for (int d = 0; fits && d < s->n; d++) fits = d == dim || s->size[d] <= within->size[d];
+    bool fits = (s->n ? s->n : 1) == (within->n ? within->n : 1);
+    for (int d = 0; fits && d < s->n; d++)
+        fits = d == dim || s->size[d] <= (within->n ? within->size[d] : 1);
     if (fits || !view_count(&c->arg[arg].t->view)) return ERR_OK;
     OP_FAIL(c, arg, "%s reaches beyond %s, %s", tensor_text(c->arg[arg].t, text), of,
             view_shape_text(within, want));

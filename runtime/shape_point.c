@@ -210,16 +210,12 @@ enum err shape_where(struct op_call *c)
     return shape_broadcast(c);
 }
 
-/* A number or a tensor without dimensions that dtype `to` can take. */
+/* A tensor without dimensions that dtype `to` can take. A number is cast, as PyTorch does. */
 static enum err check_value(const struct op_call *c, int arg, enum dtype to)
 {
     const struct op_value *v = &c->arg[arg];
     char text[TENSOR_TEXT];
-    if (v->kind != OP_TENSOR) {
-        if (v->is_int || !is_discrete(to)) return ERR_OK;
-        return op_fail(c, arg, "%g has a fraction or no end; %s takes integers", v->r,
-                       dtype_name(to));
-    }
+    if (v->kind != OP_TENSOR) return ERR_OK;
     if (v->t->view.shape.n)
         return op_fail(c, arg, "%s was given; a tensor without dimensions is accepted",
                        tensor_text(v->t, text));
@@ -238,12 +234,11 @@ enum err shape_masked_fill(struct op_call *c)
     return shape_broadcast(c);
 }
 
-/* A number is cut to an integer, as fill_ of PyTorch does. */
 enum err shape_fill_(struct op_call *c)
 {
     c->dtype[0] = c->compute = c->arg[0].t->view.dtype;
     TRY(op_check_dtype(c, 0, c->compute, c->op->dtypes));
-    if (c->op->s.n_params > 1 && c->arg[1].kind == OP_TENSOR) TRY(check_value(c, 1, c->compute));
+    if (c->op->s.n_params > 1) TRY(check_value(c, 1, c->compute));
     return shape_broadcast(c);
 }
 

@@ -84,11 +84,10 @@ static enum err sum_dtype(struct op_call *c, int dtype_arg)
 {
     enum dtype t = self_of(c)->dtype;
     const struct op_value *given = &c->arg[dtype_arg];
-    TRY(op_check_dtype(c, 0, t, c->op->dtypes));
-    c->compute = given->kind == OP_DTYPE            ? (enum dtype)given->i
-                 : is_discrete(t) && t != DTYPE_U64 ? DTYPE_I64
-                                                    : t;
-    TRY(op_check_dtype(c, dtype_arg, c->compute, c->op->dtypes));
+    bool asked = given->kind == OP_DTYPE;
+    TRY(op_check_dtype(c, 0, t, asked ? OP_FIBC | OP_U : c->op->dtypes));
+    c->compute = asked ? (enum dtype)given->i : is_discrete(t) ? DTYPE_I64 : t;
+    TRY(op_check_dtype(c, dtype_arg, c->compute, c->op->dtypes & ~(unsigned)OP_B));
     c->dtype[0] = c->compute;
     return ERR_OK;
 }
@@ -134,6 +133,7 @@ enum err shape_count_nonzero(struct op_call *c)
     c->compute = self_of(c)->dtype;
     c->dtype[0] = DTYPE_I64;
     if (c->arg[1].kind == OP_INT) TRY(dim_of(c, 1, &dims));
+    if (c->arg[1].kind == OP_INTS) TRY(dims_of(c, 1, &dims));
     return fold(c, dims, false, 1);
 }
 
@@ -170,14 +170,34 @@ enum err shape_arg(struct op_call *c)
     return fold(c, dims, c->arg[2].i, 1);
 }
 
+/* Of u8 the result is u8: it was the truth value once. */
+static void truth_dtype(struct op_call *c)
+{
+    if (c->compute == DTYPE_U8) c->dtype[0] = DTYPE_U8;
+}
+
+enum err shape_truth_dims(struct op_call *c)
+{
+    unsigned dims;
+    truth_dtype(c);
+    if (c->arg[1].kind == OP_INTS && !c->arg[1].n) { /* folds nothing, here only */
+        c->body = "out = self != 0";
+        return fold(c, 0, true, 1);
+    }
+    TRY(dims_of(c, 1, &dims));
+    return fold(c, dims, c->arg[2].i, 1);
+}
+
 enum err shape_truth_all(struct op_call *c)
 {
+    truth_dtype(c);
     return fold(c, all_dims(c), false, 1);
 }
 
 enum err shape_truth_dim(struct op_call *c)
 {
     unsigned dims;
+    truth_dtype(c);
     TRY(dim_of(c, 1, &dims));
     return fold(c, dims, c->arg[2].i, 1);
 }
@@ -206,17 +226,25 @@ enum err shape_vector_norm(struct op_call *c)
 {
     double ord = c->arg[1].r;
     unsigned dims;
+    enum dtype wide;
+    TRY(op_check_dtype(c, 0, self_of(c)->dtype, c->op->dtypes));
     TRY(sum_dtype(c, 4));
     TRY(dims_of(c, 2, &dims));
+    if (dtype_promote(self_of(c)->dtype, c->compute, &wide) || wide != c->compute)
+        OP_FAIL(c, 4, "%s holds less than %s, self's", dtype_name(c->compute),
+                dtype_name(self_of(c)->dtype));
+    if (dtype_kind(c->compute) != dtype_kind(self_of(c)->dtype))
+        OP_FAIL(c, 4, "%s of self, which is %s; both are real or both complex",
+                dtype_name(c->compute), dtype_name(self_of(c)->dtype));
     if (c->compute == DTYPE_C64) c->dtype[0] = DTYPE_F32;
     if (c->compute == DTYPE_C128) c->dtype[0] = DTYPE_F64;
     bool complex = dtype_kind(c->compute) == DTYPE_COMPLEX;
-    if (isinf(ord)) TRY(refuse_empty(c, dims));
+    if (isinf(ord) || ord < 0) TRY(refuse_empty(c, dims));
     if (ord == 2)
         c->body =
             complex ? "a = abs(self); out = sqrt(sum(a * a))" : "out = sqrt(sum(self * self))";
     else if (ord == 1) c->body = "out = sum(abs(self))";
-    else if (ord == 0) c->body = "out = sum(where(self != 0, abs(self) * 0 + 1, abs(self) * 0))";
+    else if (ord == 0) c->body = "out = sum(to_compute(self != 0))";
     else if (isinf(ord)) c->body = ord > 0 ? "out = amax(abs(self))" : "out = amin(abs(self))";
     else if (complex) OP_FAIL(c, 1, "%g; 0, 1, 2, inf and -inf are accepted for complex", ord);
     else c->body = "out = pow(sum(pow(abs(self), ord)), 1 / ord)";

@@ -263,6 +263,20 @@ enum err shape_select(struct op_call *c)
     return view_select(self_of(c), d, i < 0 ? i + size : i, v);
 }
 
+void move_diagonal(const struct view *x, int64_t offset, int a, int b, struct view *out)
+{
+    int64_t rows = x->shape.size[a], columns = x->shape.size[b];
+    int64_t n = offset >= 0 ? (rows < columns - offset ? rows : columns - offset)
+                            : (rows + offset < columns ? rows + offset : columns);
+    int64_t stride = x->stride[a] + x->stride[b];
+    *out = *x;
+    if (n > 0) out->offset += offset >= 0 ? offset * x->stride[b] : -offset * x->stride[a];
+    drop(out, a > b ? a : b);
+    drop(out, a > b ? b : a);
+    out->shape.size[out->shape.n] = n > 0 ? n : 0;
+    out->stride[out->shape.n++] = stride;
+}
+
 enum err shape_diagonal(struct op_call *c)
 {
     struct view *v;
@@ -272,16 +286,8 @@ enum err shape_diagonal(struct op_call *c)
     TRY(op_dim(c, 2, c->arg[2].i, x->shape.n, &a));
     TRY(op_dim(c, 3, c->arg[3].i, x->shape.n, &b));
     if (a == b) OP_FAIL(c, 3, "it is dimension %d, as dim1 is; two are needed", b);
-    int64_t rows = x->shape.size[a], columns = x->shape.size[b];
-    int64_t n = offset >= 0 ? (rows < columns - offset ? rows : columns - offset)
-                            : (rows + offset < columns ? rows + offset : columns);
     TRY(one(c, &v));
-    int64_t stride = v->stride[a] + v->stride[b];
-    if (n > 0) v->offset += offset >= 0 ? offset * v->stride[b] : -offset * v->stride[a];
-    drop(v, a > b ? a : b);
-    drop(v, a > b ? b : a);
-    v->shape.size[v->shape.n] = n > 0 ? n : 0;
-    v->stride[v->shape.n++] = stride;
+    move_diagonal(x, offset, a, b, v);
     return ERR_OK;
 }
 
@@ -314,11 +320,33 @@ enum err shape_split(struct op_call *c)
     int64_t extent = x->shape.size[d];
     if (size < 0 || (!size && extent))
         OP_FAIL(c, 1, "%lld was given; 1 or more is accepted", (long long)size);
+    if (size > extent) size = extent; /* so that no product below overflows */
     int64_t n = extent && size ? (extent + size - 1) / size : 1;
     if (n > INT32_MAX) OP_FAIL(c, 1, "it makes %lld parts", (long long)n);
     struct view *v = op_views(c, 0, (int)n);
     if (!v) FAIL(ERR_NOMEM, "out of memory for views");
     for (int64_t i = 0; i < n; i++) TRY(view_slice(x, d, i * size, (i + 1) * size, 1, &v[i]));
+    return ERR_OK;
+}
+
+enum err shape_split_sizes(struct op_call *c)
+{
+    const struct view *x = self_of(c);
+    const struct op_value *sizes = &c->arg[1];
+    int64_t end = 0;
+    int d;
+    if (!x->shape.n) OP_FAIL(c, 0, "it has no dimension to split");
+    TRY(op_dim(c, 2, c->arg[2].i, x->shape.n, &d));
+    for (int i = 0; i < sizes->n; i++)
+        if (sizes->is[i] < 0 || __builtin_add_overflow(end, sizes->is[i], &end))
+            OP_FAIL(c, 1, "size %lld is not accepted", (long long)sizes->is[i]);
+    if (end != x->shape.size[d])
+        OP_FAIL(c, 1, "they sum to %lld; dimension %d has size %lld", (long long)end, d,
+                (long long)x->shape.size[d]);
+    struct view *v = op_views(c, 0, sizes->n);
+    if (!v) FAIL(ERR_NOMEM, "out of memory for views");
+    for (int64_t i = 0, at = 0; i < sizes->n; at += sizes->is[i++])
+        TRY(view_slice(x, d, at, at + sizes->is[i], 1, &v[i]));
     return ERR_OK;
 }
 

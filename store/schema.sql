@@ -2047,6 +2047,9 @@ WHERE e.flags <> 0 GROUP BY r.id
 UNION ALL
 SELECT 2, 'errors', count(*), 'operators failed; the first: ' || min(message), run, NULL FROM errors GROUP BY run
 UNION ALL
+SELECT 1, 'overhead', sum(count), kind || ' (' || origin || ') took about ' || (sum(cost_ns) / 1000) || ' us', NULL, NULL
+FROM overhead GROUP BY origin, kind
+UNION ALL
 SELECT CASE key WHEN 'state' THEN 2 ELSE 1 END, 'meta.' || key, 1,
   CASE WHEN key = 'state' AND value = 'live' THEN 'the file is being written; if its writer was killed, plumb doctor takes in what is left'
     WHEN key = 'state' THEN 'the writer was killed; every committed record was recovered'

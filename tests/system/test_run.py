@@ -179,10 +179,11 @@ def test_killed_at_any_moment(tmp_path, moment):
         return  # killed before the trace was made: nothing is left behind
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
         committed = db.execute("SELECT count(*) FROM call").fetchone()[0]
-    run_plumb("doctor", path, "--repair", expect=None)
+    run_plumb("doctor", path)
     assert not list(tmp_path.glob("killed.db-ring*"))
     assert values(path, "SELECT count(*) FROM call")[0] >= committed
-    assert values(path, "PRAGMA integrity_check") == ["ok"]
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     gaps = "SELECT count(*) FROM (SELECT position - lag(position) OVER (PARTITION BY source ORDER BY position) AS d FROM call) WHERE d <> 1"
     assert values(path, gaps) == [0]
     run_plumb("doctor", path)
@@ -204,5 +205,5 @@ def test_readme_program(tmp_path):
     done = subprocess.run(["./xor"], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, **CACHE}, timeout=120)
     assert done.returncode == 0, done.stderr
     losses = [float(x) for x in re.findall(r"loss (\S+)", done.stdout)]
-    assert losses[-1] < 0.05 < losses[0]
+    assert losses[-1] < 0.01 and losses[-1] < losses[0]
     assert values(tmp_path / "xor.db", "SELECT count(*) FROM calls WHERE name = 'aten::tanh'")[0] >= 200

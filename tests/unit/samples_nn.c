@@ -185,6 +185,7 @@ const struct sample samples_nn[] = {
      "n[5, 3], n[5, 3], None, None, None, n[3], u[3], true, 1e-5, [1, 0, 0]"},
     {"aten::native_batch_norm_backward",
      "n[5, 3], n[5, 3], u[3], None, None, n[3], u[3], true, 1e-5, [0, 0, 1]"},
+    {"aten::batch_norm", "n[0, 3, 2], u[3], n[3], None, None, true, 0.1, 1e-5, false"},
     {"aten::batch_norm", "n[4, 3, 2], u[3], n[3], n[3], u[3], true, 0.1, 1e-5, false"},
 
     /* ---- attention: causal with fewer and more keys, masks, grouped heads, blocks of 64 keys
@@ -218,7 +219,10 @@ const struct sample samples_nn[] = {
     {"aten::_scaled_dot_product_flash_attention_for_cpu",
      "n[1, 1, 2, 8], n[1, 1, 4100, 8], n[1, 1, 4100, 8]", .no_grad = true},
     {"aten::scaled_dot_product_attention", "n[2, 2, 5, 8], n[2, 2, 5, 8], n[2, 2, 5, 8]"},
+    {"aten::_scaled_dot_product_flash_attention_for_cpu",
+     "n[1, 2, 4, 5], n[1, 2, 4, 5], n[1, 2, 4, 5], 0, true, c[4, 4]"},
     {"aten::scaled_dot_product_attention", "n[5, 8], n[6, 8], n[6, 8], b8[5, 6]"},
+    {"aten::scaled_dot_product_attention", "n[2, 1, 5, 8], n[2, 3, 5, 8], n[1, 1, 5, 8], n[5, 5]"},
     {"aten::scaled_dot_product_attention",
      "n[1, 4, 5, 8], n[1, 2, 5, 8], n[1, 2, 5, 8], None, 0, true, 0.5, true"},
 

@@ -503,6 +503,32 @@ static void recovers_what_was_left(void **state)
                    "      aten::late(t$0: f32[3])\n");
 }
 
+__attribute__((noinline)) static uint32_t stack_here(struct cap *c)
+{
+    void *const pc[] = {__builtin_return_address(0)};
+    return cap_stack(c, pc, 1);
+}
+
+/* With debug information a frame has its line and the line's text. */
+static void prints_stacks(void **state)
+{
+    (void)state;
+    struct cap *c = record((struct cap_options){0});
+    struct cap_thread *t = cap_thread(c, "main");
+    uint32_t stack = stack_here(c);
+    int line = __LINE__ - 1;
+    char expected[600];
+    cap_begin(t, CAP_OP, word(c, "aten::relu"), 0, stack);
+    cap_end(t);
+    finish(c);
+    snprintf(expected, sizeof expected,
+             "    # File: %s:%d in prints_stacks, code: uint32_t stack = stack_here(c);\n"
+             "    aten::relu()\n",
+             __FILE__, line);
+    if (ask("SELECT count(*) FROM stacks WHERE line > 0")) expect_text(1, expected);
+    else assert_int_equal(ask("SELECT count(*) FROM stacks WHERE name GLOB '*0x*'"), 1);
+}
+
 /* A disk without room: here a limit on the size of files. Recording goes on and counts. */
 static void survives_a_full_disk(void **state)
 {
@@ -587,6 +613,7 @@ int main(void)
         cmocka_unit_test(has_a_log_per_thread),
         cmocka_unit_test(leaves_a_child_alone),
         cmocka_unit_test(recovers_what_was_left),
+        cmocka_unit_test(prints_stacks),
         cmocka_unit_test(survives_a_full_disk),
         cmocka_unit_test(refuses_what_it_cannot_write),
         cmocka_unit_test(bears_any_nesting),

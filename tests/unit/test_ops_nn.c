@@ -11,6 +11,16 @@ static void test_samples(void **state)
     (void)state;
     suite_samples(samples_nn, N_SAMPLES);
 }
+/* Products in the canonical order instead of a BLAS'. */
+static void test_exact(void **state)
+{
+    (void)state;
+    suite_open(SUITE_INTERPRETED);
+    thread_self.session->determinism = PLUMB_EXACT;
+    for (size_t i = 0; i < N_SAMPLES; i++) suite_sample(&samples_nn[i], SUITE_INTERPRETED);
+    assert_int_equal(plumb_close(), 0);
+    assert_int_equal(suite.failures, 0);
+}
 static void test_refusals(void **state)
 {
     (void)state;
@@ -26,6 +36,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_exact),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_gradients),
     };

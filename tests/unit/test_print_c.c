@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "kernels/prelude.h"
 #include "runtime/backend.h"
 #include "runtime/build.h"
 #include "runtime/nest_run.h"
 
+#ifdef __SSE2__
+#include <xmmintrin.h>
+#endif
+
 enum { ROOM = 1 << 21 }; /* bytes of an array */
 
 static struct arena arena;
+static char cache[100];
 static char *room[NEST_ARRAYS], *expected[NEST_ARRAYS];
 
 static void must(enum err err)
@@ -286,6 +290,8 @@ static const struct test_case nested[] = {
      .n_outer = 2, .n_inner = 1, .size = {3, 100, 40}, .transposed = true},
     {"m = sum(x) / to_compute(n); d = x - m; out = d * rsqrt(sum(d * d) + s); out1 = prod(x)",
      DTYPE_BF16, .n_outer = 1, .n_inner = 1, .size = {33, 700}, .transposed = true, .gaps = true},
+    {"out1 = sum(x)", DTYPE_F32, .n_outer = 1, .n_inner = 1, .size = {520, 200},
+     .transposed = true},
     {"out1 = sum(x) - prod(y) + amin(x)", DTYPE_I32, .n_outer = 1, .n_inner = 1, .size = {20, 100},
      .transposed = true},
     {"out1 = where(any(x > y), to_compute(at(0)), sum(to_compute(linear)))", DTYPE_F32,
@@ -307,17 +313,143 @@ static void test_flat(void **state)
 static void test_nested(void **state)
 {
     (void)state;
-    if (!strstr(prelude_c_text(), "x_sum_chunk")) skip();
     for (size_t i = 0; i < sizeof nested / sizeof *nested; i++) run_case(&nested[i]);
 }
+
+/* ---- random nests ---- */
+
+/* An expression of numbers of the compute type. `folds`: reductions may stand in it. */
+static void random_expression(struct buf *b, int depth, bool folds)
+{
+    static const char *const leaves[] = {"x", "y", "s", "2", "x", "y"};
+    static const char *const ones[] = {
+        "-",
+        "abs",
+        "sign",
+    };
+    static const char *const twos[] = {"+", "-", "*"}, *const calls[] = {"max", "min"};
+    static const char *const reductions[] = {"sum", "amax", "amin", "prod", "sum"};
+    if (depth == 0 || below(6) == 0) {
+        buf_puts(b, leaves[below(6)]);
+        return;
+    }
+    int kind = (int)below(folds ? 6 : 5);
+    if (kind == 5) buf_puts(b, reductions[below(5)]);
+    else if (kind == 4) buf_puts(b, calls[below(2)]);
+    else if (kind == 3) buf_puts(b, ones[below(3)]);
+    else if (kind == 2) buf_puts(b, "where");
+    buf_putc(b, '(');
+    random_expression(b, depth - 1, folds && kind != 5);
+    if (kind == 2) {
+        buf_puts(b, below(2) ? " > " : " != ");
+        random_expression(b, 0, false);
+        buf_puts(b, ", ");
+        random_expression(b, depth - 1, folds);
+    }
+    if (kind < 2) buf_printf(b, " %s ", twos[below(3)]);
+    else if (kind == 2 || kind == 4) buf_puts(b, ", ");
+    if (kind < 3 || kind == 4) random_expression(b, depth - 1, folds);
+    buf_putc(b, ')');
+}
+
+static void test_random_nests(void **state)
+{
+    (void)state;
+    static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F64,
+                                        DTYPE_I32, DTYPE_F16,  DTYPE_I64};
+    for (int k = 0; k < 10; k++) {
+        struct buf body = {0};
+        struct test_case t = {.compute = dtypes[below(6)]};
+        t.n_inner = (int)below(3);
+        t.n_outer = (int)below(3);
+        for (int d = 0; d < t.n_outer + t.n_inner; d++) t.size[d] = 1 + below(t.n_inner ? 11 : 40);
+        if (t.n_inner == 1) t.size[t.n_outer] = 1 + below(1500);
+        t.transposed = below(2);
+        t.gaps = below(2);
+        t.in_place = !t.transposed && below(2);
+        t.broadcast = below(8);
+        buf_puts(&body, "out = ");
+        random_expression(&body, 4, t.n_inner > 0);
+        buf_puts(&body, t.n_inner ? "; out1 = sum(" : "; out1 = (");
+        random_expression(&body, 2, false);
+        buf_puts(&body, ")");
+        t.body = body.p;
+        run_case(&t);
+        buf_release(&body);
+    }
+}
+
+/* ---- instruction sets, and a thread that was left with other rules ---- */
+
+static void test_instruction_sets(void **state)
+{
+    (void)state;
+    static const char *const isas[] = {"sse2", "avx2", "avx512"};
+    static const struct test_case cases[] = {
+        {"out = exp(x) * gelu(y) + fma(x, y, s)", DTYPE_F32, .n_outer = 1, .size = {3000}},
+        {"m = amax(x); e = exp(x - m); out = e / sum(e); out1 = argmin(x)",
+         DTYPE_BF16,
+         {[OUT1] = DTYPE_I64},
+         .n_outer = 1,
+         .n_inner = 1,
+         .size = {20, 1030}},
+        {"out = cumsum(x); out1 = sum(x)", DTYPE_F32, .n_outer = 1, .n_inner = 1,
+         .size = {3, 5000}},
+        {"out1 = sum(x)", DTYPE_F64, .n_outer = 1, .n_inner = 1, .size = {70, 300},
+         .transposed = true},
+    };
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+        if (!build_isa_present(isas[i])) {
+            print_message("%s: not on this machine, not tried\n", isas[i]);
+            continue;
+        }
+        build_set_options(&(struct build_options){.cache = cache, .isa = isas[i]});
+        for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) run_case(&cases[k]);
+    }
+    build_set_options(&(struct build_options){.cache = cache});
+}
+
+#ifdef __SSE2__
+static void test_flushing_thread(void **state)
+{
+    (void)state;
+    static const struct test_case t = {"out = x * s", DTYPE_F32, .n_outer = 1, .size = {100}};
+    unsigned was = _mm_getcsr(), flushing = was | 0x8040; /* FTZ, DAZ */
+    struct nest nest;
+    struct nest_plan plan = {0};
+    float tiny[100], half[100], out[2][100];
+    make(&t, &nest, &plan);
+    for (int i = 0; i < 100; i++) tiny[i] = 1e-40f * (float)i, half[i] = 1e-40f * (float)i * 0.5f;
+    for (int k = 0; k < 2; k++) {
+        struct nest_run run = {.nest = &nest, .plan = &plan, .threads = 1};
+        for (int i = 0; i < ARRAYS; i++) run.base[i] = i == X ? tiny : out[k];
+        run.base[OUT1] = NULL;
+        run.param[0].r = 0.5;
+        _mm_setcsr(flushing);
+        enum err err = k ? nest_interpret(&run) : nest_compiled(&run);
+        unsigned after = _mm_getcsr();
+        _mm_setcsr(was);
+        must(err);
+        assert_int_equal(after & ~0x3fu, flushing & ~0x3fu);
+        assert_memory_equal(out[k], half, sizeof half);
+    }
+}
+#else
+static void test_flushing_thread(void **state)
+{
+    (void)state;
+}
+#endif
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flat),
         cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_random_nests),
+        cmocka_unit_test(test_instruction_sets),
+        cmocka_unit_test(test_flushing_thread),
     };
-    char cache[100];
     snprintf(cache, sizeof cache, "%s/cache", unit_folder());
     build_set_options(&(struct build_options){.cache = cache});
     nest_compile_after(0);
