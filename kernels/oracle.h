@@ -61,7 +61,7 @@ struct oracle_call {
     enum dtype compute; /* what the operator computes in: arguments enter in its type (nest.h) */
     uint64_t seed;      /* random operators: key of Philox ... */
     uint64_t stream;    /* ... and number of the call; counter and words as in kernels/philox.h */
-    bool failed; /* set when out of memory */
+    bool failed;        /* set when out of memory */
     /* An index that points outside, which oracle_position met first: of argument outside_arg - 1;
      * 0 none. */
     int outside_arg;
