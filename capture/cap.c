@@ -130,6 +130,15 @@ static enum err submit(struct cap *c, struct store_batch *batch_take, enum err e
     return err;
 }
 
+enum err cap_note(struct cap *c, int severity, const char *origin, struct span message)
+{
+    struct row_diag row = {
+        .ts = clock_real(), .severity = severity, .origin = span_of(origin), .message = message};
+    struct store_batch *batch = store_batch_new();
+    if (!batch) FAIL(ERR_NOMEM, "out of memory for a note");
+    return submit(c, batch, store_diag_add(batch, &row));
+}
+
 static enum err write_start(struct cap *c, const struct cap_options *o)
 {
     struct store_batch *batch = store_batch_new();

@@ -149,6 +149,10 @@ void cap_remark(struct cap_thread *t, uint32_t key, const struct cap_value *v);
 WARN_UNUSED enum err cap_keep(struct cap_thread *t, uint32_t slot, const struct view *v,
                               const void *storage);
 
+/* A sentence about recording or running itself, not about one call: severity 1 note, 2 warning, 3
+ * error. */
+WARN_UNUSED enum err cap_note(struct cap *c, int severity, const char *origin, struct span message);
+
 /* ---- after a kill (used by plumb doctor) ---- */
 /* Reads FILE-ring into the trace it belongs to and removes it. Every record that was whole is
  * written, open calls with their flag, losses counted. *n: events recovered. ERR_NOT_FOUND when

@@ -149,6 +149,7 @@ static void say_end(const struct work *w, const char *path)
     fprintf(stderr, "  kernels: %lld built in %.1f s, %lld from the cache, %lld interpreted\n",
             (long long)b.built, (double)b.build_ns * 1e-9, (long long)b.from_disk,
             (long long)b.interpreted);
+    if (*build_note()) fprintf(stderr, "  kernels: %s\n", build_note());
     fprintf(stderr, "plumb run: %s\n", path);
 }
 

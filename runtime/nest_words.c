@@ -181,6 +181,8 @@ static enum err random_number(struct reader *r, enum nest_random kind, struct va
         node.index += (int)arg[1].i;
     }
     TRY(nest_want(r, arg, NEST_I64, "a counter"));
+    if (kind == NEST_NORMAL && wide && r->m->spec->exact)
+        FAIL(ERR_UNSUPPORTED, "normal numbers have no exact form in this dtype (docs/exact.md)");
     node.type = kind == NEST_WORD ? NEST_I64 : wide ? NEST_F64 : NEST_F32;
     node.arg[0] = arg->node;
     return nest_add(r->m, &node, &out->node);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runtime/build.h"
 #include "runtime/ops.h"
 #include "runtime/pool.h"
 
@@ -190,9 +191,20 @@ static enum err set_up(struct plumb *s, const struct plumb_options *o)
     return enter(s);
 }
 
+/* What went wrong with compiler or cache is told once, in the trace. */
+static enum err note_build(struct plumb *s)
+{
+    const char *text = build_note();
+    return *text ? cap_note(s->cap, 2, "kernels", span_of(text)) : ERR_OK;
+}
+
 static enum err session_free(struct plumb *s, int exit_code)
 {
-    enum err err = s->cap ? cap_close(s->cap, exit_code) : ERR_OK;
+    enum err err = s->cap ? note_build(s) : ERR_OK;
+    if (s->cap) {
+        enum err closed = cap_close(s->cap, exit_code);
+        if (!err) err = closed;
+    }
     while (s->kept) {
         struct plumb_tensor *t = s->kept;
         s->kept = t->next;

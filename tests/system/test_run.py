@@ -162,10 +162,12 @@ def test_bad_options(tmp_path, args, message):
 def test_no_compiler_interprets(tmp_path):
     """Without a compiler the interpreter gives the same bits, and the run says so."""
     with_one, _ = run(tmp_path, "a", "mlp", "--steps", 2)
-    env = {"PLUMB_CC": str(tmp_path / "no-such-compiler"), "PLUMB_CACHE": str(tmp_path / "cache")}
+    env = {"PLUMB_CC": str(tmp_path / "no-such-compiler"), "PLUMB_CACHE": str(tmp_path / "cache"), "PLUMB_COMPILE_AFTER": "0"}
     without, done = run(tmp_path, "b", "mlp", "--steps", 2, env=env)
     assert digests(with_one) == digests(without)
     assert re.search(r" 0 from the cache, [1-9]\d* interpreted", done.err), done.err
+    assert "no-such-compiler" in done.err
+    assert "no-such-compiler" in values(without, "SELECT message FROM diag WHERE origin = 'kernels'")[0]
 
 
 # ---- killed ----
