@@ -54,10 +54,25 @@
     X(t, exp)                                                                                      \
     X(t, exp2)                                                                                     \
     X(t, expm1)                                                                                    \
-    X(t, log) X(t, log2) X(t, log10) X(t, log1p) X(t, sin) X(t, cos) X(t, tan) X(t, asin)          \
-        X(t, acos) X(t, atan) X(t, sinh) X(t, cosh) X(t, tanh) X(t, erf) X(t, erfc) X(t, sigmoid)  \
-            X(t, gelu) X(t, gelu_tanh) X(t, sqrt) X(t, rsqrt) X(t, abs) X(t, sign) X(t, floor)     \
-                X(t, ceil) X(t, trunc) X(t, round)
+    X(t, log)                                                                                      \
+    X(t, log2)                                                                                     \
+    X(t, log10)                                                                                    \
+    X(t, log1p)                                                                                    \
+    X(t, sin)                                                                                      \
+    X(t, cos)                                                                                      \
+    X(t, tan)                                                                                      \
+    X(t, asin)                                                                                     \
+    X(t, acos)                                                                                     \
+    X(t, atan)                                                                                     \
+    X(t, sinh)                                                                                     \
+    X(t, cosh)                                                                                     \
+    X(t, tanh)                                                                                     \
+    X(t, erf)                                                                                      \
+    X(t, erfc)                                                                                     \
+    X(t, sigmoid)                                                                                  \
+    X(t, gelu)                                                                                     \
+    X(t, gelu_tanh)                                                                                \
+    X(t, sqrt) X(t, rsqrt) X(t, abs) X(t, sign) X(t, floor) X(t, ceil) X(t, trunc) X(t, round)
 #define FLOAT_TWO(X, t)                                                                            \
     X(t, pow)                                                                                      \
     X(t, fmod) X(t, remainder) X(t, floordiv) X(t, atan2) X(t, copysign) X(t, max) X(t, min)
@@ -68,8 +83,10 @@
     X(t, pow)                                                                                      \
     X(t, fmod)                                                                                     \
     X(t, remainder)                                                                                \
-    X(t, floordiv) X(t, max) X(t, min) X(t, and) X(t, or) X(t, xor) X(t, shl) X(t, shr) X(t, add)  \
-        X(t, sub) X(t, mul) X(t, div)
+    X(t, floordiv)                                                                                 \
+    X(t, max)                                                                                      \
+    X(t, min)                                                                                      \
+    X(t, and) X(t, or) X(t, xor) X(t, shl) X(t, shr) X(t, add) X(t, sub) X(t, mul) X(t, div)
 #define TRUTH_TWO(X, t)    X(t, max) X(t, min) X(t, and) X(t, or) X(t, xor)
 #define COMPLEX_ONE(X, t)  X(t, exp) X(t, log) X(t, sin) X(t, cos) X(t, sqrt) X(t, conj) X(t, neg)
 #define COMPLEX_TWO(X, t)  X(t, add) X(t, sub) X(t, mul) X(t, div)
@@ -82,16 +99,20 @@
     FLOAT_ONE(ONE, t)                                                                              \
     FLOAT_TWO(TWO, t)                                                                              \
     FLOAT_ASK(ASK, t)                                                                              \
-    SIGN(t, add, +) SIGN(t, sub, -) SIGN(t, mul, *) SIGN(t, div, /)                                \
-        LOOP(neg_##t, C_##t, C_##t, 1, -a) LOOP(fma_##t, C_##t, C_##t, 3, NAME_##t(fma)(a, b, c))  \
-            TESTS(t) WHERE(t)
+    SIGN(t, add, +)                                                                                \
+    SIGN(t, sub, -)                                                                                \
+    SIGN(t, mul, *)                                                                                \
+    SIGN(t, div, /)                                                                                \
+    LOOP(neg_##t, C_##t, C_##t, 1, -a)                                                             \
+    LOOP(fma_##t, C_##t, C_##t, 3, NAME_##t(fma)(a, b, c)) TESTS(t) WHERE(t)
 #define WHOLES(t) WHOLE_ONE(ONE, t) WHOLE_TWO(TWO, t) TESTS(t) WHERE(t)
 #define COMPLEXES(t)                                                                               \
     COMPLEX_ONE(ONE, t)                                                                            \
     COMPLEX_TWO(TWO, t)                                                                            \
     COMPLEX_PART(PART, t)                                                                          \
-    COMPLEX_ASK(ASK, t) LOOP(eq_##t, C_##t, int32_t, 2, NAME_##t(eq)(a, b))                        \
-        LOOP(ne_##t, C_##t, int32_t, 2, !NAME_##t(eq)(a, b)) WHERE(t)
+    COMPLEX_ASK(ASK, t)                                                                            \
+    LOOP(eq_##t, C_##t, int32_t, 2, NAME_##t(eq)(a, b))                                            \
+    LOOP(ne_##t, C_##t, int32_t, 2, !NAME_##t(eq)(a, b)) WHERE(t)
 
 FLOATS(f32)
 FLOATS(f64)
@@ -120,8 +141,8 @@ COMPLEXES(c128)
     FLOAT_ONE(ROW, t)                                                                              \
     FLOAT_TWO(ROW, t)                                                                              \
     FLOAT_ASK(ROW, t)                                                                              \
-    ROW(t, add) ROW(t, sub) ROW(t, mul) ROW(t, div) ROW(t, neg) ROW(t, fma) ROW(t, where)          \
-        TEST_ROWS(t)
+    ROW(t, add)                                                                                    \
+    ROW(t, sub) ROW(t, mul) ROW(t, div) ROW(t, neg) ROW(t, fma) ROW(t, where) TEST_ROWS(t)
 #define WHOLE_ROWS(t) WHOLE_ONE(ROW, t) WHOLE_TWO(ROW, t) TEST_ROWS(t) ROW(t, where)
 #define COMPLEX_ROWS(t)                                                                            \
     COMPLEX_ONE(ROW, t)                                                                            \

@@ -25,8 +25,9 @@ GIVEN = pathlib.Path(os.environ["PLUMB_TEST_DATA"]) if os.environ.get("PLUMB_TES
 TIMEOUT = float(os.environ.get("PLUMB_TEST_TIMEOUT", "120"))
 
 
-# Started in the background by a shell, this process ignores SIGINT, and what it starts would too.
+# Started in the background by a shell, this process ignores SIGINT, by nohup SIGHUP, and what it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Result:
