@@ -66,7 +66,8 @@ static void enter(struct point *p, int k, long double re, long double im)
         return;
     }
     p->x[k] = oracle_round(part, re);
-    p->z[k] = CMPLXL(p->x[k], oracle_round(part, im));
+    __real__ p->z[k] = p->x[k];
+    __imag__ p->z[k] = oracle_round(part, im);
 }
 
 /* Modulo 2^bits of an integer compute dtype. */

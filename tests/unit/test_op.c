@@ -263,8 +263,12 @@ static void test_too_large(void **state)
 {
     (void)state;
     const int64_t huge[] = {INT64_C(1) << 40, 1 << 10}, beyond[] = {INT64_MAX, 2};
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* their allocators abort */
     assert_null(plumb_zeros(huge, 2, PLUMB_F32));
     assert_error("memory");
+#else
+    (void)huge;
+#endif
     assert_null(plumb_zeros(beyond, 2, PLUMB_F32));
     assert_error("more than 2^63 - 1 bytes");
     assert_non_null(plumb_zeros((int64_t[]){0, INT64_MAX}, 2, PLUMB_U8));
