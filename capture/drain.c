@@ -211,7 +211,9 @@ static void on_written(void *context)
     struct written *w = context;
     for (size_t i = 0; i < w->n; i++) {
         struct freed *f = &w->ring[i];
-        atomic_store_explicit(&f->head->tail, f->tail, memory_order_release);
+        /* A mark that is held back may lie before room that was given back already. */
+        if (f->tail > f->head->tail)
+            atomic_store_explicit(&f->head->tail, f->tail, memory_order_release);
         uint32_t owner = f->ended;
         if (owner) atomic_compare_exchange_strong(&f->head->owner, &owner, 0);
     }
