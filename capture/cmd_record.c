@@ -227,7 +227,7 @@ static enum err run(const struct opt_call *call, int *exit_code)
 const struct verb verb_record = {
     .name = "record",
     .arguments = "-- COMMAND...",
-    .summary = "run a program and leave a trace of what it compiled",
+    .summary = "run a program and leave a trace of what it compiled and called",
     .description = "Runs COMMAND with TORCH_TRACE set and follows the logs of it, its children and "
                    "its ranks while it runs. The trace says "
                    "what was run, on which machine, with which environment, and how it ended. It "
