@@ -89,8 +89,11 @@ struct plumb_options {
     bool hash_inputs; /* digests of arguments too, before the call */
     bool stacks;      /* where in the program each call was made */
     bool ids;         /* calls are printed with numbers of tensors: t$3: f32[2] */
-    bool no_modules;  /* module scopes are not recorded */
-    int threads;      /* at most so many for one call; 0: all processors */
+    /* When the recorder falls behind, whole calls are dropped and counted (table loss); unless set,
+     * the thread waits and nothing is lost. */
+    bool drop;
+    bool no_modules; /* module scopes are not recorded */
+    int threads;     /* at most so many for one call; 0: all processors */
     /* Values to keep: "aten::mm:3" the fourth call of it, "aten::mm:*" all; NULL ends the list. */
     const char *const *keep;
 };

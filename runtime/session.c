@@ -142,7 +142,7 @@ static enum err open_trace(struct plumb *s, const struct plumb_options *o)
                              .seed = (int64_t)o->seed,
                              .determinism = names[s->determinism],
                              .device = s->backend->device,
-                             .wait = true,
+                             .wait = !o->drop,
                              .ids = o->ids,
                              .input_hashes = o->hash_inputs};
     enum err err = buf_ok(&own);
