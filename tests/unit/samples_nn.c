@@ -334,6 +334,9 @@ const struct refusal refusals_nn[] = {
     {"aten::convolution",
      "n[0, 3, 6, 6, 6], n[4, 3, 3, 3, 3], None, [1], [1000000000], [1], false, [0], 1",
      "'weight'|counted"},
+    {"aten::convolution",
+     "n[2, 0, 6], n[0, 4, 3], None, [1], [0], [1], false, [0], 4611686018427387904",
+     "'weight'|groups"},
     {"aten::convolution", "n[2, 3, 6], n[3, 4, 3], None, [1], [0], [1], true, [0], 1",
      "'transposed'|True"},
 };

@@ -64,6 +64,47 @@ static void test_outside(void **state)
     assert_int_equal(suite.failures, 0);
 }
 
+/* Views that repeat one element more often than can be counted are refused, not counted wrong. */
+static void refuse_uncountable(void)
+{
+    const int64_t one = 1, long_run = (int64_t)1 << 57, wide[] = {1, 16};
+    const int64_t far = (int64_t)1 << 62, taps = ((int64_t)1 << 34) + 1;
+    const uint8_t bytes[16] = {0};
+    int64_t zero = 0, by = 1, dilated = 1 << 30;
+    struct plumb_tensor *byte = plumb_tensor(PLUMB_U8, 1, &one, bytes);
+    struct plumb_tensor *position = plumb_tensor(PLUMB_I64, 1, &one, &zero);
+    struct plumb_tensor *half = plumb_expand(byte, &far, 1), *four[] = {half, half, half, half};
+    struct plumb_tensor *index = plumb_expand(position, &long_run, 1);
+    assert_non_null(half);
+    assert_non_null(index);
+    assert_null(plumb_cat(four, 4, 0));
+    assert_non_null(strstr(plumb_error(), "aten::cat"));
+    assert_null(plumb_index_put(plumb_tensor(PLUMB_U8, 2, wide, bytes), &index, 1, byte, true));
+    assert_non_null(strstr(plumb_error(), "memory"));
+
+    struct plumb_tensor *input = plumb_zeros((int64_t[]){1, 1, 4}, 3, PLUMB_F32);
+    struct plumb_tensor *tap = plumb_zeros((int64_t[]){1, 1, 1}, 3, PLUMB_F32);
+    struct plumb_tensor *weight = plumb_expand(tap, (int64_t[]){1, 1, taps}, 3);
+    assert_non_null(weight);
+    assert_null(
+        plumb_convolution(input, weight, NULL, &by, 1, &zero, 1, &dilated, 1, false, &zero, 1, 1));
+    assert_non_null(strstr(plumb_error(), "do not fit"));
+}
+static void test_uncountable(void **state)
+{
+    (void)state;
+    const int64_t one = 1, most = (int64_t)1 << 60;
+    suite_open(SUITE_PLAIN);
+    refuse_uncountable();
+    assert_int_equal(plumb_close(), 0);
+    suite_open(SUITE_REF);
+    refuse_uncountable();
+    struct plumb_tensor *byte = plumb_tensor(PLUMB_U8, 1, &one, &(uint8_t){1});
+    assert_null(plumb_sum(plumb_expand(byte, &most, 1), (enum plumb_dtype)0));
+    assert_non_null(strstr(plumb_error(), "memory"));
+    assert_int_equal(plumb_close(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -71,6 +112,7 @@ int main(void)
         cmocka_unit_test(test_move_refusals),
         cmocka_unit_test(test_move_gradients),
         cmocka_unit_test(test_outside),
+        cmocka_unit_test(test_uncountable),
         cmocka_unit_test(test_reduce),
         cmocka_unit_test(test_reduce_refusals),
         cmocka_unit_test(test_reduce_gradients),
