@@ -102,17 +102,16 @@ static enum err count_steps(const struct op_call *c, const struct op_value *star
     if (!(step->r != 0) || !isfinite(step->r))
         return op_fail(c, op_arg(c, "step"), "%g was given; a finite step other than 0 is needed",
                        step->r);
-    if (!isfinite(start->r) || !isfinite(end->r) || (end->r - start->r) / step->r < 0)
+    __int128 far = whole ? (__int128)end->i - start->i : 0, by = whole ? step->i : 1;
+    bool away = whole ? far && (far < 0) != (by < 0) : (end->r - start->r) / step->r < 0;
+    if (!isfinite(start->r) || !isfinite(end->r) || away)
         return op_fail(c, last, "%g does not lie %g steps or more from %g; it is to be reached",
                        end->r, 0.0, start->r);
     double n = ceil((end->r - start->r) / step->r);
     if (n > 0x1p62)
         return op_fail(c, last, "%g elements lie before it; 2^62 are accepted at most", n);
     *out = (int64_t)n;
-    if (whole) {
-        __int128 far = (__int128)end->i - start->i, by = step->i;
-        *out = (int64_t)(by > 0 ? (far + by - 1) / by : (far + by + 1) / by);
-    }
+    if (whole) *out = (int64_t)(by > 0 ? (far + by - 1) / by : (far + by + 1) / by);
     return ERR_OK;
 }
 
