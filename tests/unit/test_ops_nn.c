@@ -32,13 +32,28 @@ static void test_gradients(void **state)
     suite_gradients(samples_nn, N_SAMPLES);
 }
 
+/* Where dtypes were promoted, each argument's gradient has the argument's own. */
+static void test_gradient_dtypes(void **state)
+{
+    (void)state;
+    const int64_t two = 2;
+    suite_open(SUITE_PLAIN);
+    struct plumb_tensor *x = plumb_parameter("x", plumb_ones(&two, 1, PLUMB_F32));
+    struct plumb_tensor *t = plumb_parameter("t", plumb_zeros(&two, 1, PLUMB_F16));
+    int rc = plumb_backward(plumb_mse_loss(x, t, PLUMB_SUM));
+    if (rc) print_error("%s\n", plumb_error());
+    assert_int_equal(rc, 0);
+    assert_int_equal(plumb_dtype(plumb_grad(x)), PLUMB_F32);
+    assert_int_equal(plumb_dtype(plumb_grad(t)), PLUMB_F16);
+    assert_int_equal(plumb_close(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_samples),         cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_gradient_dtypes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
