@@ -310,6 +310,8 @@ const struct refusal refusals_nn[] = {
     {"aten::_scaled_dot_product_flash_attention_for_cpu",
      "n[2, 3, 5, 8], n[2, 2, 7, 8], n[2, 2, 7, 8]", "'key'|[2, 2, 7, 8]|[2, 3, 5, 8]"},
     {"aten::_scaled_dot_product_flash_attention_for_cpu",
+     "n[2, 0, 5, 8], n[2, 2, 7, 8], n[2, 2, 7, 8]", "'key'|[2, 2, 7, 8]|[2, 0, 5, 8]"},
+    {"aten::_scaled_dot_product_flash_attention_for_cpu",
      "n[2, 2, 5, 8], n[2, 2, 7, 8], n[2, 2, 6, 8]", "'value'|[2, 2, 6, 8]|[2, 2, 7, 8]"},
     {"aten::_scaled_dot_product_flash_attention_for_cpu",
      "n[2, 2, 5, 8], n[2, 2, 7, 8], n[2, 2, 7, 8], 0.5", "'dropout_p'|0.5"},

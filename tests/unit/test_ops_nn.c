@@ -32,6 +32,26 @@ static void test_gradients(void **state)
     suite_gradients(samples_nn, N_SAMPLES);
 }
 
+/* Classes and rows outside are refused by each back end that computes. */
+static const struct refusal outside[] = {
+    {"aten::nll_loss_forward", "n[4, 5], i64<-9>[4], None, 1, -100", "index|out of range"},
+    {"aten::nll_loss_forward", "n[4, 5], i64<-9>[4], c[5], 0, -100", "index|out of range"},
+    {"aten::embedding", "n[5, 3], i64<-9>[2, 3]", "index|out of range"},
+    {"aten::embedding", "n[0, 3], i32<1>[2]", "index 0|out of range"},
+    {"aten::embedding_dense_backward", "n[6, 3], i64<-9>[6], 5, -1, false", "index|out of range"},
+};
+static void test_outside(void **state)
+{
+    (void)state;
+    for (int how = SUITE_REF; how < SUITE_HOWS; how++) {
+        suite_open((enum suite_how)how);
+        for (size_t i = 0; i < sizeof outside / sizeof *outside; i++)
+            suite_refuse(outside[i].op, outside[i].args, DTYPE_F32, outside[i].says);
+        assert_int_equal(plumb_close(), 0);
+    }
+    assert_int_equal(suite.failures, 0);
+}
+
 /* Where dtypes were promoted, each argument's gradient has the argument's own. */
 static void test_gradient_dtypes(void **state)
 {
@@ -51,9 +71,9 @@ static void test_gradient_dtypes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_samples),         cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_gradient_dtypes),
+        cmocka_unit_test(test_samples),  cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_outside),  cmocka_unit_test(test_gradient_dtypes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
