@@ -34,10 +34,10 @@ static void test_gradients(void **state)
 
 /* Classes and rows outside are refused by each back end that computes. */
 static const struct refusal outside[] = {
-    {"aten::nll_loss_forward", "n[4, 5], i64<-9>[4], None, 1, -100", "index|out of range"},
-    {"aten::nll_loss_forward", "n[4, 5], i64<-9>[4], c[5], 0, -100", "index|out of range"},
-    {"aten::embedding", "n[5, 3], i64<-9>[2, 3]", "index|out of range"},
-    {"aten::embedding", "n[0, 3], i32<1>[2]", "index 0|out of range"},
+    {"aten::nll_loss_forward", "n[4, 5], i64<-9>[4], None, 1, -100", "index|out of"},
+    {"aten::nll_loss_forward", "n[4, 5], i64<-9>[4], c[5], 0, -100", "index|out of"},
+    {"aten::embedding", "n[5, 3], i64<-9>[2, 3]", "index|out of"},
+    {"aten::embedding", "n[0, 3], i32<1>[2]", "index 0|out of"},
     {"aten::embedding_dense_backward", "n[6, 3], i64<-9>[6], 5, -1, false", "index|out of range"},
 };
 static void test_outside(void **state)
