@@ -2,6 +2,7 @@
 #include "runtime/shape.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- casts and copies ---- */
 
@@ -143,7 +144,7 @@ enum err shape_randint(struct op_call *c)
 enum err shape_random_(struct op_call *c)
 {
     const struct op_value *a = &c->arg[1], *b = &c->arg[2];
-    bool uniform = op_arg(c, c->op->s.param[1].name) && c->op->s.param[1].name[0] == 'f';
+    bool uniform = !strcmp(c->op->s.param[1].name, "from"); /* to; else mean, std */
     if (uniform && !(a->r <= b->r))
         return op_fail(c, 1, "from %g and to %g were given; from is not to be greater", a->r, b->r);
     if (!uniform && !(b->r >= 0))
