@@ -251,7 +251,6 @@ static const struct refusal refusals_move[] = {
     {"aten::unbind.int", "n[]", "self|no dimension"},
     {"aten::narrow", "n[3], 0, 2, 2", "length|2|size 3"},
     {"aten::narrow", "n[3], 0, 2, 9223372036854775807", "length|size 3"},
-    {"aten::flatten.using_ints", "n[4611686018427387904, 4, 0], 0, 1", "self|elements"},
     {"aten::view", "n[0], [0, 4611686018427387904, 4]", "size|2^63 - 1"},
     {"aten::flatten.using_ints", "n[2, 3], 1, 0", "start_dim|1"},
     {"aten::view_as_real", "n[3]", "self|f32|c64 c128"},

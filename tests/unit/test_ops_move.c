@@ -64,6 +64,13 @@ static void test_outside(void **state)
     assert_int_equal(suite.failures, 0);
 }
 
+/* Under the address sanitizer, too, memory that cannot be had is an error. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 /* Views that repeat one element more often than can be counted are refused, not counted wrong. */
 static void refuse_uncountable(void)
 {
@@ -89,6 +96,10 @@ static void refuse_uncountable(void)
     assert_null(
         plumb_convolution(input, weight, NULL, &by, 1, &zero, 1, &dilated, 1, false, &zero, 1, 1));
     assert_non_null(strstr(plumb_error(), "do not fit"));
+    struct plumb_tensor *empty = plumb_zeros((int64_t[]){far, 4, 0}, 3, PLUMB_F32);
+    assert_non_null(empty);
+    assert_null(plumb_flatten_using_ints(empty, 0, 1));
+    assert_non_null(strstr(plumb_error(), "elements"));
 }
 static void test_uncountable(void **state)
 {
