@@ -65,7 +65,7 @@ static void test_outside(void **state)
 }
 
 /* Under the address sanitizer, too, memory that cannot be had is an error. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
