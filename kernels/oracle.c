@@ -21,11 +21,11 @@ static bool is_whole(enum dtype t)
 
 bool oracle_array_init(struct oracle_array *a, enum dtype dtype, const struct view_shape *shape)
 {
-    *a = (struct oracle_array){.dtype = dtype, .shape = *shape, .n = 1};
-    for (int i = 0; i < shape->n; i++) a->n *= shape->size[i];
+    struct view v = {.shape = *shape};
+    *a = (struct oracle_array){.dtype = dtype, .shape = *shape, .n = view_count(&v)};
     size_t n = (size_t)a->n * (is_complex(dtype) ? 2 : 1);
     a->v = calloc(n ? n : 1, sizeof *a->v);
-    a->mag = malloc((n ? n : 1) * sizeof *a->mag);
+    a->mag = a->v ? malloc((n ? n : 1) * sizeof *a->mag) : NULL;
     for (size_t i = 0; a->mag && i < n; i++) a->mag[i] = -1;
     if (a->v && a->mag) return true;
     oracle_array_release(a);

@@ -272,21 +272,16 @@ void oracle_rope_backward(struct oracle_call *c)
 
 /* ---- embedding ---- */
 
-/* -1 for one that is out of range: an oracle cannot refuse it. */
-static int64_t row_at(const struct oracle_array *index, int64_t i, int64_t n_rows)
-{
-    int64_t row = (int64_t)index->v[i];
-    return row >= 0 && row < n_rows ? row : -1;
-}
-
 void oracle_embedding(struct oracle_call *c)
 {
     const struct oracle_array *w = c->arg[0].a, *index = c->arg[1].a;
     int parts = dtype_kind(w->dtype) == DTYPE_COMPLEX ? 2 : 1;
     int64_t width = w->shape.size[1] * parts;
-    for (int64_t i = 0; i < index->n; i++)
-        for (int64_t d = 0, row = row_at(index, i, w->shape.size[0]); d < width; d++)
-            c->out->v[i * width + d] = row < 0 ? (long double)NAN : w->v[row * width + d];
+    for (int64_t i = 0; width && i < index->n; i++) {
+        int64_t row = oracle_position(c, 1, index->v[i], w->shape.size[0]);
+        for (int64_t d = 0; row >= 0 && d < width; d++)
+            c->out->v[i * width + d] = w->v[row * width + d];
+    }
 }
 
 /* A destination's sources are added in order, each passing at most as many additions as there
@@ -298,7 +293,7 @@ void oracle_embedding_dense_backward(struct oracle_call *c)
     int64_t width = g->shape.size[g->shape.n - 1] * parts;
     for (int64_t i = 0; i < c->out->n * parts; i++) num_put(c->out, i, num_of(0));
     for (int64_t i = 0; i < index->n; i++) {
-        int64_t row = row_at(index, i, c->out->shape.size[0]);
+        int64_t row = oracle_position(c, 1, index->v[i], c->out->shape.size[0]);
         for (int64_t d = 0; row >= 0 && row != c->arg[3].i && d < width; d++)
             add_to(c->out, row * width + d, g->v[i * width + d],
                    (long double)index->n * fabsl(g->v[i * width + d]));

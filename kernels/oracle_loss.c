@@ -11,16 +11,18 @@ enum { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM };
  * ---- */
 
 struct nll {
+    struct oracle_call *refuses; /* a class out of range; NULL: it counts as none */
     struct num_kind kind;
     const struct oracle_array *x, *target, *weight;
     int64_t reduction, ignored, n_classes, n_rows;
 };
 
-static struct nll nll_of(const struct oracle_call *c, int first)
+static struct nll nll_of(struct oracle_call *c, int first)
 {
     const struct oracle_value *a = c->arg + first;
     const struct view_shape *s = &a[0].a->shape;
-    return (struct nll){num_kind(a[0].a->dtype),
+    return (struct nll){first ? NULL : c,
+                        num_kind(a[0].a->dtype),
                         a[0].a,
                         a[1].a,
                         a[2].kind == ORACLE_NONE ? NULL : a[2].a,
@@ -30,12 +32,13 @@ static struct nll nll_of(const struct oracle_call *c, int first)
                         s->n == 2 ? s->size[0] : 1};
 }
 
-/* The class that counts in a row; -1: none. One out of range, which nests refuse, counts as
- * none. */
+/* The class that counts in a row; -1: none. */
 static int64_t class_of(const struct nll *p, int64_t row)
 {
     int64_t t = (int64_t)p->target->v[row];
-    return t == p->ignored || t < 0 || t >= p->n_classes ? -1 : t;
+    if (t == p->ignored) return -1;
+    if (p->refuses) return oracle_position(p->refuses, 1, p->target->v[row], p->n_classes);
+    return t < 0 || t >= p->n_classes ? -1 : t;
 }
 
 static struct num weight_of(const struct nll *p, int64_t class)

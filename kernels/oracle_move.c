@@ -301,7 +301,7 @@ void oracle_scatter_src(struct oracle_call *c)
     int d = dim_of(c->arg[1].i, y->shape.n);
     oracle_clone(c);
     for (int64_t i = 0; i < index->n; i++) {
-        int64_t at[VIEW_DIMS];
+        int64_t at[VIEW_DIMS] = {0};
         coordinates(&index->shape, i, at);
         int64_t to = pointed(c, y, d, i);
         if (to >= 0) move(y, to, src, index_of(&src->shape, at));
@@ -329,7 +329,7 @@ void oracle_scatter_add(struct oracle_call *c)
     int d = dim_of(c->arg[1].i, y->shape.n);
     oracle_clone(c);
     for (int64_t i = 0; i < index->n; i++) {
-        int64_t at[VIEW_DIMS];
+        int64_t at[VIEW_DIMS] = {0};
         coordinates(&index->shape, i, at);
         int64_t to = pointed(c, y, d, i);
         if (to >= 0) add(y, to, src->v + index_of(&src->shape, at) * parts_of(src), 1);

@@ -1,7 +1,6 @@
 /* composite_view.c - operators on views that are made of others. */
 #include "runtime/api.h"
 #include "runtime/move.h"
-#include "runtime/move.h"
 
 /* A view where strides allow it, else of a copy; PyTorch logs the same operators. */
 enum err run_reshape(struct op_call *c)
@@ -25,7 +24,9 @@ enum err run_flatten(struct op_call *c)
     if (n && first == last) return op_give(c, 0, x);
     for (int i = 0; i < n; i++) {
         if (i <= first || i > last) to.size[to.n++] = x->view.shape.size[i];
-        else to.size[to.n - 1] *= x->view.shape.size[i];
+        else if (__builtin_mul_overflow(to.size[to.n - 1], x->view.shape.size[i],
+                                        &to.size[to.n - 1])) /* of a tensor without elements */
+            OP_FAIL(c, 0, "dimensions %d to %d hold more than 2^63 - 1 elements", first, last);
     }
     if (!n) to.size[to.n++] = 1;
     return op_give(c, 0, plumb_reshape(x, to.size, to.n));
@@ -39,7 +40,7 @@ enum err run_narrow(struct op_call *c)
     TRY(op_dim(c, 1, c->arg[1].i, x->view.shape.n, &d));
     int64_t size = x->view.shape.size[d], start = c->arg[2].i, length = c->arg[3].i;
     if (start < 0) start += size;
-    if (start < 0 || length < 0 || start + length > size)
+    if (start < 0 || length < 0 || length > size - start)
         OP_FAIL(c, 3, "%lld elements from %lld on; dimension %d has size %lld", (long long)length,
                 (long long)start, d, (long long)size);
     int64_t end = start + length;

@@ -103,9 +103,11 @@ static struct plumb_tensor *taken(const struct op_call *c, struct plumb_tensor *
     int64_t pad[2 * VIEW_DIMS] = {0};
     bool larger = false;
     g = plumb_gather(g, c->arg[1].i, GRAD_T(2));
-    for (int d = 0; d < src->n && d < index->n; d++) {
-        pad[2 * (src->n - 1 - d) + 1] = src->size[d] - index->size[d];
-        larger |= src->size[d] != index->size[d];
+    if (src->n && !index->n) g = plumb_unsqueeze(g, 0); /* a single index */
+    for (int d = 0; d < src->n; d++) {
+        int64_t size = index->n ? index->size[d] : 1;
+        pad[2 * (src->n - 1 - d) + 1] = src->size[d] - size;
+        larger |= src->size[d] != size;
     }
     return larger ? plumb_constant_pad_nd(g, pad, 2 * src->n, 0) : g;
 }

@@ -25,11 +25,6 @@ WARN_UNUSED enum err shape_sizes(const struct op_call *c, int arg, int64_t count
 /* Strides by which v is seen with other sizes; false when that takes a copy. */
 bool shape_restride(const struct view *v, const struct view_shape *to, int64_t *stride);
 
-/* Sizes from the list `arg`, one of which may be -1, that hold `count` elements. */
-WARN_UNUSED enum err shape_sizes(const struct op_call *c, int arg, int64_t count,
-                                 struct view_shape *out);
-/* Strides by which v is seen with other sizes; false when that takes a copy. */
-bool shape_restride(const struct view *v, const struct view_shape *to, int64_t *stride);
 /* Of x, the elements whose index b exceeds index a by offset, as a last dimension. */
 void move_diagonal(const struct view *x, int64_t offset, int a, int b, struct view *out);
 /* The part of `whole` that a ..._backward operator puts its first argument into. */

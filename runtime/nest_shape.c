@@ -46,13 +46,14 @@ static int add_loops(const struct nest *n, const struct nest_plan *p, int first,
 {
     int start = at;
     for (int d = first; d < end; d++) {
-        int64_t stride[SHAPE_ROWS];
+        int64_t stride[SHAPE_ROWS], joined;
         if (p->size[d] == 1) continue;
         for (int r = 0; r < s->n_rows; r++)
             stride[r] = r < n->n_arrays ? p->lie[r].stride[d]
                                         : place_stride(p, s->place[r - n->n_arrays], d);
-        if (at > start && continues(s, at - 1, stride, p->size[d])) {
-            s->size[at - 1] *= p->size[d];
+        if (at > start && continues(s, at - 1, stride, p->size[d]) &&
+            !__builtin_mul_overflow(s->size[at - 1], p->size[d], &joined)) {
+            s->size[at - 1] = joined; /* beside an empty loop it may be too large */
             for (int r = 0; r < s->n_rows; r++) s->stride[r][at - 1] = stride[r];
             continue;
         }

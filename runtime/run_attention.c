@@ -32,7 +32,8 @@ static enum err check_sizes(const struct op_call *c, const struct places *at)
     view_shape_text(q, tq);
     view_shape_text(k, tk);
     view_shape_text(v, tv);
-    bool heads = k->size[1] ? q->size[1] % k->size[1] == 0 : !q->size[1];
+    int64_t n = q->size[1], n_kv = k->size[1];
+    bool heads = n && n_kv ? n % n_kv == 0 : n == n_kv;
     if (k->size[0] != q->size[0] || !heads || k->size[3] != q->size[3])
         OP_FAIL(c, at->k,
                 "shape %s does not go with 'query' of shape %s; the same batch and columns, and "

@@ -493,7 +493,7 @@ static enum err accumulate(struct op_call *c, const struct move_index *x, struct
     bool strided = !view_is_contiguous(&out->view);
     if (!n) return ERR_OK;
     if (strided) TRY(packed(c, out, &out->view, &dense));
-    int64_t *to = malloc((size_t)n * sizeof *to);
+    int64_t *to = calloc((size_t)n, sizeof *to); /* refuses a product beyond size_t */
     if (!to) FAIL(ERR_NOMEM, "%s: out of memory for indices", c->op->s.name);
     enum err err = add_points(c, x, dense, n, to);
     free(to);

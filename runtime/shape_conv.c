@@ -50,8 +50,10 @@ static enum err check_channels(const struct op_call *c, const struct conv_places
     if (n < 3 || n > CONV_DIMS + 2)
         OP_FAIL(c, at->input, "%s was given; [batch, channels, 1 to 3 sizes] is accepted",
                 tensor_text(x, tx));
-    bool fits = w->view.shape.n == n && w->view.dtype == x->view.dtype;
-    if (!fits || sw[1] * groups != sx[1] || sw[0] % groups)
+    int64_t channels;
+    bool fits = w->view.shape.n == n && w->view.dtype == x->view.dtype &&
+                !__builtin_mul_overflow(sw[1], groups, &channels) && channels == sx[1];
+    if (!fits || sw[0] % groups)
         OP_FAIL(c, at->weight,
                 "%s does not go with 'input', %s, in %lld groups; the same dtype, [a multiple of "
                 "groups, input channels / groups, taps] is accepted",
@@ -62,9 +64,9 @@ static enum err check_channels(const struct op_call *c, const struct conv_places
 /* What is unfolded, an element for each tap of each position, can be counted in bytes. */
 static enum err check_size(const struct op_call *c, int weight, const struct conv *v)
 {
-    int64_t n = 16 * (v->n_batch + 1), most[] = {v->in_channels + 1, v->out_channels + 1};
+    int64_t n = 16, most[] = {v->n_batch, v->in_channels, v->out_channels};
     bool over = false;
-    for (int i = 0; i < 2; i++) over = over || __builtin_mul_overflow(n, most[i], &n);
+    for (int i = 0; i < 3; i++) over = over || __builtin_mul_overflow(n, most[i] ? most[i] : 1, &n);
     for (int d = 0; d < v->n_dims; d++) {
         over = over || __builtin_mul_overflow(n, v->taps[d], &n);
         over = over || __builtin_mul_overflow(n, v->in[d] > v->out[d] ? v->in[d] : v->out[d], &n);
@@ -91,14 +93,17 @@ enum err conv_of(const struct op_call *c, const struct conv_places *at, struct c
     for (int d = 0; d < out->n_dims; d++) {
         out->in[d] = x[d + 2];
         out->taps[d] = w[d + 2];
-        int64_t span = out->dilation[d] * (out->taps[d] - 1) + 1;
-        int64_t room = out->in[d] + 2 * out->padding[d] - span;
-        if (out->taps[d] < 1 || room < 0)
+        /* from the first tap to the last, and as far as there are elements */
+        int64_t reach = 0, room = 0, taps = out->taps[d];
+        bool fits = taps && !__builtin_mul_overflow(out->dilation[d], taps - 1, &reach) &&
+                    !__builtin_add_overflow(out->in[d], 2 * out->padding[d] - 1, &room) &&
+                    room >= reach;
+        if (!fits)
             OP_FAIL(
                 c, at->weight,
-                "%lld taps over %lld do not fit into size %lld of dimension %d with its padding",
-                (long long)out->taps[d], (long long)span, (long long)out->in[d], d + 2);
-        out->out[d] = room / out->stride[d] + 1;
+                "%lld taps, %lld apart, do not fit into size %lld of dimension %d with its padding",
+                (long long)taps, (long long)out->dilation[d], (long long)out->in[d], d + 2);
+        out->out[d] = (room - reach) / out->stride[d] + 1;
     }
     return check_size(c, at->weight, out);
 }

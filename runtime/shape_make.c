@@ -2,6 +2,7 @@
 #include "runtime/shape.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- casts and copies ---- */
 
@@ -102,17 +103,16 @@ static enum err count_steps(const struct op_call *c, const struct op_value *star
     if (!(step->r != 0) || !isfinite(step->r))
         return op_fail(c, op_arg(c, "step"), "%g was given; a finite step other than 0 is needed",
                        step->r);
-    if (!isfinite(start->r) || !isfinite(end->r) || (end->r - start->r) / step->r < 0)
+    __int128 far = whole ? (__int128)end->i - start->i : 0, by = whole ? step->i : 1;
+    bool away = whole ? far && (far < 0) != (by < 0) : (end->r - start->r) / step->r < 0;
+    if (!isfinite(start->r) || !isfinite(end->r) || away)
         return op_fail(c, last, "%g does not lie %g steps or more from %g; it is to be reached",
                        end->r, 0.0, start->r);
     double n = ceil((end->r - start->r) / step->r);
     if (n > 0x1p62)
         return op_fail(c, last, "%g elements lie before it; 2^62 are accepted at most", n);
     *out = (int64_t)n;
-    if (whole) {
-        __int128 far = (__int128)end->i - start->i, by = step->i;
-        *out = (int64_t)(by > 0 ? (far + by - 1) / by : (far + by + 1) / by);
-    }
+    if (whole) *out = (int64_t)(by > 0 ? (far + by - 1) / by : (far + by + 1) / by);
     return ERR_OK;
 }
 
@@ -144,7 +144,7 @@ enum err shape_randint(struct op_call *c)
 enum err shape_random_(struct op_call *c)
 {
     const struct op_value *a = &c->arg[1], *b = &c->arg[2];
-    bool uniform = op_arg(c, c->op->s.param[1].name) && c->op->s.param[1].name[0] == 'f';
+    bool uniform = !strcmp(c->op->s.param[1].name, "from"); /* to; else mean, std */
     if (uniform && !(a->r <= b->r))
         return op_fail(c, 1, "from %g and to %g were given; from is not to be greater", a->r, b->r);
     if (!uniform && !(b->r >= 0))

@@ -178,7 +178,8 @@ enum err shape_cat(struct op_call *c)
         const struct plumb_tensor *t = c->arg[0].ts[i];
         if (!counts(t)) continue;
         TRY(check_member(c, i, first, d));
-        out.size[d] += t->view.shape.size[d];
+        if (__builtin_add_overflow(out.size[d], t->view.shape.size[d], &out.size[d]))
+            OP_FAIL(c, 0, "dimension %d would have more than 2^63 - 1 elements", d);
     }
     op_result(c, 0, c->compute, &out);
     return ERR_OK;

@@ -112,16 +112,6 @@ enum err shape_sum_dims(struct op_call *c)
     return fold(c, dims, c->arg[2].i, 1);
 }
 
-enum err shape_mean_all(struct op_call *c)
-{
-    return shape_sum_all(c);
-}
-
-enum err shape_mean_dims(struct op_call *c)
-{
-    return shape_sum_dims(c);
-}
-
 enum err shape_prod_dim(struct op_call *c)
 {
     unsigned dims;

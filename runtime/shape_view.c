@@ -58,7 +58,10 @@ enum err shape_sizes(const struct op_call *c, int arg, int64_t count, struct vie
     else if (open >= 0 || known != count)
         OP_FAIL(c, arg, "%s does not hold %lld elements%s", ints_text(v, text), (long long)count,
                 open >= 0 && !known ? "; -1 is ambiguous beside a 0" : "");
-    return ERR_OK;
+    struct view dense; /* beside a 0, too, strides are to be counted */
+    enum err err = view_dense(self_of(c)->dtype, out, &dense);
+    return err ? err_wrap(err, "%s: argument '%s': ", c->op->s.name, c->op->s.param[arg].name)
+               : ERR_OK;
 }
 
 /* Whether `to` is a view of v, dimension groups of equal extent matched from the last. */

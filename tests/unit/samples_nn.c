@@ -310,6 +310,8 @@ const struct refusal refusals_nn[] = {
     {"aten::_scaled_dot_product_flash_attention_for_cpu",
      "n[2, 3, 5, 8], n[2, 2, 7, 8], n[2, 2, 7, 8]", "'key'|[2, 2, 7, 8]|[2, 3, 5, 8]"},
     {"aten::_scaled_dot_product_flash_attention_for_cpu",
+     "n[2, 0, 5, 8], n[2, 2, 7, 8], n[2, 2, 7, 8]", "'key'|[2, 2, 7, 8]|[2, 0, 5, 8]"},
+    {"aten::_scaled_dot_product_flash_attention_for_cpu",
      "n[2, 2, 5, 8], n[2, 2, 7, 8], n[2, 2, 6, 8]", "'value'|[2, 2, 6, 8]|[2, 2, 7, 8]"},
     {"aten::_scaled_dot_product_flash_attention_for_cpu",
      "n[2, 2, 5, 8], n[2, 2, 7, 8], n[2, 2, 7, 8], 0.5", "'dropout_p'|0.5"},
@@ -334,6 +336,9 @@ const struct refusal refusals_nn[] = {
     {"aten::convolution",
      "n[0, 3, 6, 6, 6], n[4, 3, 3, 3, 3], None, [1], [1000000000], [1], false, [0], 1",
      "'weight'|counted"},
+    {"aten::convolution",
+     "n[2, 0, 6], n[0, 4, 3], None, [1], [0], [1], false, [0], 4611686018427387904",
+     "'weight'|groups"},
     {"aten::convolution", "n[2, 3, 6], n[3, 4, 3], None, [1], [0], [1], true, [0], 1",
      "'transposed'|True"},
 };

@@ -301,6 +301,7 @@ const struct refusal refusals_point[] = {
     {"aten::arange.start_step", "0, 1, 0", "step|0"},
     {"aten::arange.start_step", "0, 1, -1", "end"},
     {"aten::arange", "inf", "end"},
+    {"aten::arange.start", "9007199254740993, 9007199254740992", "end"}, /* one as doubles */
     {"aten::randint", "0, [3]", "high|0"},
     {"aten::rand", "[3], i32", "dtype|i32|f64 f32 f16 bf16"},
     {"aten::uniform_", "n[3], 2, 1", "from|2"},
