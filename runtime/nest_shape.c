@@ -99,9 +99,11 @@ static void join_again(struct nest_shape *s)
     for (int d = 1; d < s->n_outer; d++) {
         int64_t next[SHAPE_ROWS];
         for (int r = 0; r < s->n_rows; r++) next[r] = s->stride[r][d];
-        bool joins = continues(s, at, next, s->size[d]);
+        int64_t product;
+        bool joins = !__builtin_mul_overflow(s->size[at], s->size[d], &product) &&
+                     continues(s, at, next, s->size[d]);
         if (!joins) at++;
-        s->size[at] = joins ? s->size[at] * s->size[d] : s->size[d];
+        s->size[at] = joins ? product : s->size[d];
         for (int r = 0; r < s->n_rows; r++) s->stride[r][at] = next[r];
     }
     s->n_outer = at + 1;

@@ -225,10 +225,11 @@ static int64_t index_at(const struct plumb_tensor *t, int64_t at)
                                       : ((const int32_t *)(const void *)p)[at];
 }
 
-static enum err out_of_range(const struct op_call *c, int arg, int64_t i, int64_t size)
+/* low: the least index that is accepted. */
+static enum err out_of_range(const struct op_call *c, int arg, int64_t i, int64_t low, int64_t size)
 {
-    OP_FAIL(c, arg, "index %lld is out of range; 0 to %lld are accepted", (long long)i,
-            (long long)size - 1);
+    OP_FAIL(c, arg, "index %lld is out of range; %lld to %lld are accepted", (long long)i,
+            (long long)low, (long long)size - 1);
 }
 
 /* A packed copy of a view, in scratch. */
@@ -256,7 +257,7 @@ static enum err offsets_along(struct op_call *c, int dim, int64_t *to)
     int64_t n = view_count(v), size = out->shape.n ? out->shape.size[dim] : 1;
     for (int64_t k = 0; k < n; k++) {
         int64_t i = index_at(index, view_at(v, k) - v->offset);
-        if (i < 0 || i >= size) return out_of_range(c, 2, i, size);
+        if (i < 0 || i >= size) return out_of_range(c, 2, i, 0, size);
         int64_t rest = k, at = v->shape.n || !out->shape.n ? 0 : i * out->stride[0];
         for (int d = v->shape.n - 1; d >= 0 && out->shape.n; d--) {
             at += (d == dim ? i : rest % v->shape.size[d]) * out->stride[d];
@@ -300,7 +301,7 @@ static enum err row_indices(const struct op_call *c, int64_t size, int64_t *to)
     const struct plumb_tensor *index = c->arg[2].t;
     for (int64_t k = 0; k < view_count(&index->view); k++) {
         to[k] = index_at(index, view_at(&index->view, k) - index->view.offset);
-        if (to[k] < 0 || to[k] >= size) return out_of_range(c, 2, to[k], size);
+        if (to[k] < 0 || to[k] >= size) return out_of_range(c, 2, to[k], 0, size);
     }
     return ERR_OK;
 }
@@ -451,7 +452,7 @@ static enum err offset_of(const struct op_call *c, const struct move_index *x,
                 if (v->shape.size[e] != 1)
                     place += at[x->first + x->shape.n - v->shape.n + e] * v->stride[e];
             int64_t value = index_at(x->t[i++], place);
-            if (value < -size || value >= size) return out_of_range(c, 1, value, size);
+            if (value < -size || value >= size) return out_of_range(c, 1, value, -size, size);
             offset += (value < 0 ? value + size : value) * out->stride[d];
             continue;
         }
