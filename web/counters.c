@@ -88,14 +88,14 @@ static const struct web_column COUNTERS[] = {
     {.name = "rank", .head = "Rank", .class_ = "num opt", .kind = WEB_TEXT},
     {0}};
 
-enum err counters_write(struct web_request *q, struct html *h, bool say_none)
+enum err counters_write(struct web_request *q, struct html *h)
 {
     sqlite3_stmt *s;
     enum err err;
     TRY(web_query(q, "counter_names", &s));
     bool any = web_step(q, s, &err);
     sqlite3_reset(s);
-    if (err || (!any && !say_none)) return err;
+    if (err || !any) return err;
     web_section(q, h, "counters", "Values over time", "loss, learning rate, memory in use",
                 "counter_names");
     TRY(web_table(q, h,
@@ -105,10 +105,7 @@ enum err counters_write(struct web_request *q, struct html *h, bool say_none)
                                       .own = true,
                                       .once = true,
                                       .limit = 20,
-                                      .unit = "values",
-                                      .none = WEB_NOT_RECORDED,
-                                      .none_what = "No values over time.",
-                                      .none_why = "The program recorded no counter."},
+                                      .unit = "values"},
                   NULL));
     web_section_end(h);
     return ERR_OK;

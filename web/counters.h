@@ -4,7 +4,7 @@
 
 #include "web/web.h"
 
-/* A section with a line per value; nothing when the run has none and `none` is not told. */
-enum err WARN_UNUSED counters_write(struct web_request *q, struct html *h, bool say_none);
+/* A section with a line per value; nothing when the run has none. */
+enum err WARN_UNUSED counters_write(struct web_request *q, struct html *h);
 
 #endif

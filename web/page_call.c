@@ -79,8 +79,10 @@ static enum err write_scopes(struct web_request *q, struct html *h, const struct
     TRY(web_query(q, "call_scopes", &s));
     while (web_step(q, s, &err)) {
         html(h, "%s", any ? " \xe2\x80\xba " : "");
-        html(h, "<a class=\"k\" href=\"%s\">%s</a>", calls_link(q, c->log, web_int(s, "position")),
-             web_text(s, "name"));
+        if (web_int(s, "position") == STORE_NULL) html(h, "%s", web_text(s, "name")); /* a step */
+        else
+            html(h, "<a class=\"k\" href=\"%s\">%s</a>",
+                 calls_link(q, c->log, web_int(s, "position")), web_text(s, "name"));
         any = true;
     }
     if (!any) html(h, "<span class=\"dim\">nothing</span>");

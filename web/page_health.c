@@ -378,7 +378,7 @@ enum err page_health(struct web_request *q, struct html *h)
     write_answer(h, &v);
     write_facts(h, &v);
     for (size_t i = 0; i < COUNT(TOP); i++) TRY(write_panel(q, h, &TOP[i]));
-    TRY(counters_write(q, h, false));
+    TRY(counters_write(q, h));
     if (q->n_runs > 1) TRY(write_panel(q, h, &ALL));
     html(h, "<div class=\"cols half\"><div>");
     TRY(write_panel(q, h, &LEFT));

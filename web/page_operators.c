@@ -24,7 +24,7 @@ struct walk {
     struct web_request *q;
     struct html *h;
     const struct call_log *log;
-    int64_t nest[NESTING]; /* events that enclose the next call */
+    int64_t nest[NESTING]; /* events that enclose the next call, the innermost of them */
     int level, shown;
     int64_t next;   /* place of the first row that is not shown; -1: none */
     int64_t stack;  /* of the row before */
@@ -197,11 +197,18 @@ static enum err find_end(struct walk *w, int64_t place, int64_t *out)
     TRY(store_bind_int(s, ":at", place));
     *out = place + 1;
     if (web_step(w->q, s, &err)) *out = web_int(s, "place");
+    if (*out <= place) *out = place + 1; /* a file whose places do not rise */
     sqlite3_reset(s);
     return err;
 }
 
 /* ---- rows ---- */
+
+static void push(struct walk *w, int64_t event)
+{
+    if (w->level == NESTING) memmove(w->nest, w->nest + 1, --w->level * sizeof *w->nest);
+    w->nest[w->level++] = event;
+}
 
 /* The nesting before the call at a place: what encloses it. */
 static enum err read_nest(struct walk *w, int64_t place)
@@ -213,8 +220,7 @@ static enum err read_nest(struct walk *w, int64_t place)
     TRY(store_bind_int(s, ":call", place));
     w->level = 0;
     while (web_step(w->q, s, &err)) /* a step is no call: it is written above its calls */
-        if (w->level < NESTING && web_int(s, "position") != STORE_NULL)
-            w->nest[w->level++] = web_int(s, "id");
+        if (web_int(s, "position") != STORE_NULL) push(w, web_int(s, "id"));
     return err;
 }
 
@@ -325,7 +331,7 @@ static enum err write_call(struct walk *w, const struct calls_row *c, const stru
     write_step(w, c);
     TRY(write_place(w, c));
     write_row(w, c, encloses, folded, n);
-    if (w->level < NESTING) w->nest[w->level++] = c->event;
+    push(w, c->event);
     w->shown++;
     return ERR_OK;
 }

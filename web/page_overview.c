@@ -522,7 +522,7 @@ enum err page_overview(struct web_request *q, struct html *h)
     web_section(q, h, "findings", "What needs a look", "by severity, then by time", "findings");
     TRY(web_table(q, h, &findings, NULL));
     web_section_end(h);
-    TRY(counters_write(q, h, false));
+    TRY(counters_write(q, h));
     TRY(put_in_time(q, h));
     web_section(q, h, "logs", n.logs == 1 ? "The log" : "Logs", NULL, "run_logs");
     TRY(web_table(q, h, &logs, NULL));

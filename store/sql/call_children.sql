@@ -1,4 +1,4 @@
--- call_children: What a call encloses at the next level: calls, launches, copies; up to 51.
+-- call_children: What a call encloses at the next level: calls, launches, copies; up to 51; of long arguments the first 4000 characters.
 -- :call  needed: its place in the log
 -- :log   name of a log of calls; the one with the most calls when not given
 -- :run   name of a run; all runs when not given
@@ -11,7 +11,7 @@ WITH log(id) AS (
 )
 SELECT e.kind, coalesce((SELECT text FROM string WHERE id = l.kernel), (SELECT text FROM string WHERE id = e.name)) AS name,
   (SELECT text FROM string WHERE id = l.variant) AS variant, e.ts, e.dur, l.items, l.threads, l.bytes_read, l.bytes_written, l.flops,
-  c.position, (SELECT text FROM string WHERE id = c.args) AS args
+  c.position, (SELECT substr(text, 1, 4000) FROM string WHERE id = c.args) AS args
 FROM event e
 LEFT JOIN launch l ON l.id = e.launch
 LEFT JOIN call c ON c.event = e.id

@@ -1,4 +1,4 @@
--- call_filter: Calls of a stretch of a log that a filter lets through, up to 51.
+-- call_filter: Calls of a stretch of a log that a filter lets through, up to 51; of long texts the first 4000 characters.
 -- :from       place of the first, 0 when not given
 -- :until      place before which the stretch ends; 20 000 calls when not given
 -- :op         part of the name of an operator, kernel or module
@@ -13,9 +13,9 @@ WITH log(id) AS (
   WHERE (:run IS NULL OR f.run = (SELECT id FROM run WHERE name = :run)) AND (:log IS NULL OR f.name = :log)
   ORDER BY l.calls DESC, f.id LIMIT 1
 )
-SELECT c.position, c.depth, e.kind, (SELECT text FROM string WHERE id = e.name) AS name,
-  (SELECT text FROM string WHERE id = c.args) AS args, (SELECT text FROM string WHERE id = c.kwargs) AS kwargs,
-  (SELECT text FROM string WHERE id = c.output) AS output, (SELECT text FROM string WHERE id = c.rest) AS rest,
+SELECT c.position, c.depth, e.kind, (SELECT substr(text, 1, 4000) FROM string WHERE id = e.name) AS name,
+  (SELECT substr(text, 1, 4000) FROM string WHERE id = c.args) AS args, (SELECT substr(text, 1, 4000) FROM string WHERE id = c.kwargs) AS kwargs,
+  (SELECT substr(text, 1, 4000) FROM string WHERE id = c.output) AS output, (SELECT substr(text, 1, 4000) FROM string WHERE id = c.rest) AS rest,
   (SELECT (SELECT text FROM string WHERE id = d.from_placement) || ' -> ' || (SELECT text FROM string WHERE id = d.to_placement)
     FROM redistribute d WHERE d.event = c.event) AS placements,
   (SELECT group_concat(hash_value(hash_kind, digest), ' ') FROM (SELECT hash_kind, digest FROM tensor_use u

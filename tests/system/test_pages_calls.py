@@ -185,6 +185,7 @@ def test_steps_of_a_run_of_our_own(tmp_path):
     op = values(tmp_path / "mlp.db", "SELECT c.position FROM calls c JOIN launches l ON l.parent = c.id LIMIT 1")[0]
     one = s.text(f"/call?call={op}")
     assert "launch" in plain(one) and "step 0" in plain(one)
+    assert not re.search(r"call=-", one), "a step is no call and has no page"
     assert "loss over time" in s.text("/overview")
     s.close()
 
@@ -211,6 +212,10 @@ def test_a_hostile_log_is_text(tmp_path):
         assert "<script>alert" not in page and "<img src=x" not in page and "\u202e" not in page, path
         assert len(body) < 400000, path
     assert len(rows(s.text("/operators"))) == 50
+    deep_page = s.text("/operators?from=80")
+    assert len(rows(deep_page)) == deep_page.count('class="in in12 k"') == 50, "however deep, the nesting is known"
+    shown = json.loads(run_plumb("sql", tmp_path / "r.db", "-n", "call_rows", "--format", "json").out)
+    assert max(len(row[text] or "") for row in shown for text in ("name", "args")) == 4000, "a page does not read all of a long text"
     s.close()
 
 
