@@ -211,7 +211,7 @@ static void on_written(void *context)
     struct written *w = context;
     for (size_t i = 0; i < w->n; i++) {
         struct freed *f = &w->ring[i];
-        /* A mark that is held back may lie before room that was given back already. */
+        /* Only batches that are given up, on two threads, come in another order. */
         if (f->tail > f->head->tail)
             atomic_store_explicit(&f->head->tail, f->tail, memory_order_release);
         uint32_t owner = f->ended;

@@ -48,8 +48,8 @@ struct store_batch {
     struct arena arena;           /* owns rows and the bytes of their spans */
     struct store_row_list *lists; /* one per table, in the arena */
     size_t n_rows;
-    /* Called by the writer's thread after commit, or when the batch was given up after a
-     * failure; NULL: nobody waits. */
+    /* Called by the writer's thread after commit, for batches in order of submission, or when the
+     * batch was given up after a failure; NULL: nobody waits. */
     void (*on_written)(void *context);
     void *context;
 };

@@ -59,7 +59,7 @@ struct store_writer {
     /* the writer thread's own */
     bool in_transaction;
     int64_t uncommitted_rows, transaction_start;
-    struct job *applied; /* waiting for the commit */
+    struct job *applied, **last_applied; /* waiting for the commit, in order of submission */
     _Atomic int64_t rows;
     _Atomic int64_t ids[STORE_N_TABLES];
     struct words words;
@@ -153,6 +153,7 @@ static uint64_t free_applied(struct store_writer *w)
         job_free(j);
     }
     w->applied = NULL;
+    w->last_applied = &w->applied;
     return n;
 }
 
@@ -219,8 +220,8 @@ static void step(struct store_writer *w, struct job *job)
     enum err err = ERR_OK;
     if (job) {
         if (!w->err) err = apply(w, job);
-        job->next = w->applied;
-        w->applied = job;
+        *w->last_applied = job;
+        w->last_applied = &job->next;
     }
     bool due = !job || w->uncommitted_rows >= COMMIT_ROWS ||
                clock_mono() - w->transaction_start > COMMIT_NS;
@@ -253,6 +254,7 @@ enum err store_writer_new(sqlite3 *db_take, struct store_writer **out)
     *out = NULL;
     if (!w || !pending) goto nomem;
     w->db = db_take;
+    w->last_applied = &w->applied;
     if (row_tables_init(w->db, &w->source)) goto nomem;
     static _Atomic uint64_t instances;
     w->instance = atomic_fetch_add(&instances, 1) + 1;
