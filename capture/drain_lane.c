@@ -172,8 +172,8 @@ static enum err close_event(struct drain *d, const struct drain_call *c, int64_t
     }
     struct store_cell values[] = {{.kind = STORE_CELL_INT, .i = c->number},
                                   {.kind = STORE_CELL_INT, .i = dur}};
-    return drain_change(d, false, "UPDATE event SET dur = ?2, flags = flags & ~1 WHERE id = ?1",
-                        values, 2);
+    return store_batch_add_sql(
+        d->batch, "UPDATE event SET dur = ?2, flags = flags & ~1 WHERE id = ?1", values, 2);
 }
 
 static void forget_items(struct drain_lane *l, const struct drain_call *c)
@@ -295,16 +295,9 @@ static struct store_cell real_cell(double v)
     return (struct store_cell){.kind = isnan(v) ? STORE_CELL_NULL : STORE_CELL_REAL, .r = v};
 }
 
-static void pin(struct drain_lane *l)
-{
-    if (l->late.at != UINT64_MAX) return;
-    l->late = l->mark;
-    l->late.top = top_number(l);
-}
-
 /* Its call has ended: the row is there, or is in this batch. Further parts get rows of their
  * own. */
-static enum err late_digest(struct drain *d, struct drain_lane *l, const struct ring_record *r,
+static enum err late_digest(struct drain *d, const struct ring_record *r,
                             const struct drain_digest *g)
 {
     static const char first[] =
@@ -329,15 +322,14 @@ static enum err late_digest(struct drain *d, struct drain_lane *l, const struct 
                                     {.kind = STORE_CELL_INT, .i = g->part}};
     if (!g->stats)
         for (int i = 4; i < 11; i++) values[i].kind = STORE_CELL_NULL;
-    pin(l);
-    return drain_change(d, true, g->part ? more : first, values, 12);
+    return store_batch_add_sql(d->batch, g->part ? more : first, values, 12);
 }
 
 static enum err digest(struct drain *d, struct drain_lane *l, const struct ring_record *r,
                        const struct drain_digest *g)
 {
     struct drain_item *m = use_of(l, r);
-    if (!m) return late_digest(d, l, r, g);
+    if (!m) return late_digest(d, r, g);
     struct drain_digest *to = LIST_PUSH(&l->digests);
     if (!to) FAIL(ERR_NOMEM, "out of memory for digests");
     *to = *g;
@@ -358,10 +350,9 @@ static enum err keep(struct drain *d, struct drain_lane *l, const struct ring_re
         m->artifact = (int64_t)r->c;
         return ERR_OK;
     }
-    pin(l);
-    return drain_change(d, true,
-                        "UPDATE tensor_use SET artifact = ?3 WHERE event = ?1 AND position = ?2",
-                        values, 3);
+    return store_batch_add_sql(
+        d->batch, "UPDATE tensor_use SET artifact = ?3 WHERE event = ?1 AND position = ?2", values,
+        3);
 }
 
 /* ---- machine ---- */
@@ -549,7 +540,7 @@ enum err drain_read(struct drain *d, struct drain_lane *l)
     while (l->mark.at < l->until) {
         const struct ring_record *r = behind(l, 0);
         /* A launch and its event are of one batch. */
-        if (d->batch->n_rows + d->events.n >= BATCH_ROWS && r->type != RING_LAUNCH) break;
+        if (drain_waiting(d) >= BATCH_ROWS && r->type != RING_LAUNCH) break;
         uint64_t n = length(r);
         if (l->mark.at + n > l->until) break;
         TRY(read_record(d, l, r));

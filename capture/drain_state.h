@@ -72,11 +72,10 @@ struct drain_lane {
     const struct ring_record *records;
     uint64_t mask;
     int region;
-    uint32_t owner;         /* 0: none yet */
-    struct drain_mark mark; /* records read */
-    struct drain_mark late; /* before the first late digest of this batch; at UINT64_MAX: none */
-    uint64_t until;         /* of this pass */
-    uint64_t dropped, cut;  /* counted already */
+    uint32_t owner;                 /* 0: none yet */
+    struct drain_mark mark;         /* records read */
+    uint64_t until;                 /* of this pass */
+    uint64_t dropped, cut;          /* counted already */
     int64_t source, track, last_ts; /* source 0: its owner has ended */
     int raised;                     /* lines are that much deeper */
     bool touched, left;             /* left: its owner has ended, and this batch is its last */
@@ -107,7 +106,6 @@ struct drain {
     struct store_batch *batch;        /* owned */
     LIST_OF(struct row_event) events; /* of the batch, still open ones too */
     uint64_t generation;
-    struct drain_change *before, *after, **last_after; /* statements around the batch, owned */
 
     /* words */
     LIST_OF(int64_t) words; /* number of a word -> string */
@@ -158,9 +156,11 @@ WARN_UNUSED enum err drain_lose(struct drain *d, int64_t source, const char *kin
 WARN_UNUSED enum err drain_count_losses(struct drain *d, struct drain_lane *l);
 WARN_UNUSED enum err drain_count_threads(struct drain *d);
 int64_t drain_word(struct drain *d, uint32_t number); /* string of a word; 0 absent */
-/* A statement to run before the batch, or after it; values are copied. */
-WARN_UNUSED enum err drain_change(struct drain *d, bool after, const char *sql,
-                                  const struct store_cell *values, int n);
+/* Rows and statements that the next batch has so far. */
+static inline size_t drain_waiting(const struct drain *d)
+{
+    return d->batch->n_rows + d->batch->n_statements + d->events.n;
+}
 
 /* ---- drain_lane.c ---- */
 /* Reads records up to lane->until or until the batch is large. */
