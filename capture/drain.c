@@ -197,11 +197,12 @@ static struct drain_mark whole_mark(const struct drain_lane *l)
 
 static enum err put_mark(struct drain *d, const struct drain_lane *l, const struct drain_mark *m)
 {
-    char key[32], value[160];
+    char key[32], value[192];
     snprintf(key, sizeof key, "ring.%d", l->region);
-    snprintf(value, sizeof value, "%u %llu %lld %lld %llu %llu", l->owner,
+    snprintf(value, sizeof value, "%u %llu %lld %lld %llu %llu %llu", l->owner,
              (unsigned long long)m->at, (long long)m->calls, (long long)m->top,
-             (unsigned long long)l->dropped, (unsigned long long)l->cut);
+             (unsigned long long)l->dropped, (unsigned long long)l->cut,
+             (unsigned long long)(l->mark.at > l->written ? l->mark.at : l->written));
     struct row_meta row = {span_of(key), span_of(value)};
     return store_meta_add(d->batch, &row);
 }

@@ -108,7 +108,13 @@ static enum err put_operator(struct drain *d, struct drain_lane *l, const struct
 
 /* ---- begin and end ---- */
 
-/* In a recovery: what the trace has of a call that began behind the mark. */
+/* In a recovery: the record was read before; what it became at once is in the trace. */
+static bool is_written(const struct drain_lane *l)
+{
+    return l->mark.at < l->written;
+}
+
+/* What the trace has of a call that was read before. */
 static enum err look_up(struct drain *d, int64_t number, bool *there, bool *ended)
 {
     sqlite3_stmt *s;
@@ -127,7 +133,7 @@ static enum err begin(struct drain *d, struct drain_lane *l, const struct ring_r
     bool there = false, ended = false;
     struct drain_mark mark = l->mark;
     mark.top = top_number(l);
-    if (d->db) TRY(look_up(d, (int64_t)r->b, &there, &ended));
+    if (is_written(l)) TRY(look_up(d, (int64_t)r->b, &there, &ended));
     int64_t parent = mark.top;
     struct drain_call *c = LIST_PUSH(&l->open);
     if (!c) FAIL(ERR_NOMEM, "out of memory for open calls");
@@ -329,7 +335,7 @@ static enum err digest(struct drain *d, struct drain_lane *l, const struct ring_
                        const struct drain_digest *g)
 {
     struct drain_item *m = use_of(l, r);
-    if (!m) return late_digest(d, r, g);
+    if (!m) return is_written(l) ? ERR_OK : late_digest(d, r, g);
     struct drain_digest *to = LIST_PUSH(&l->digests);
     if (!to) FAIL(ERR_NOMEM, "out of memory for digests");
     *to = *g;
@@ -350,6 +356,7 @@ static enum err keep(struct drain *d, struct drain_lane *l, const struct ring_re
         m->artifact = (int64_t)r->c;
         return ERR_OK;
     }
+    if (is_written(l)) return ERR_OK;
     return store_batch_add_sql(
         d->batch, "UPDATE tensor_use SET artifact = ?3 WHERE event = ?1 AND position = ?2", values,
         3);
@@ -398,12 +405,8 @@ static enum err launch(struct drain *d, struct drain_lane *l, const struct ring_
 
 /* An event that is over when it is recorded. */
 static enum err instant(struct drain *d, struct drain_lane *l, const struct ring_record *r,
-                        struct row_event row, bool *known)
+                        struct row_event row)
 {
-    bool there = false, ended;
-    if (d->db) TRY(look_up(d, (int64_t)r->b, &there, &ended));
-    *known = there;
-    if (there) return ERR_OK;
     row.id = (int64_t)r->b;
     row.ts = time_of(d, l, r->c) - row.dur;
     row.track = l->track;
@@ -415,30 +418,27 @@ static enum err copy(struct drain *d, struct drain_lane *l, const struct ring_re
                      int64_t dur)
 {
     static const char *const names[] = {"host to device", "device to host", "device to device"};
-    bool known;
     int kind = r->sub < 3 ? r->sub : 2;
     struct row_event event = {
         .dur = dur, .kind = CAP_EVENT_COPY, .name = store_word(d->writer, span_of(names[kind]))};
-    TRY(instant(d, l, r, event, &known));
+    TRY(instant(d, l, r, event));
     struct row_copy row = {(int64_t)r->b, kind + 1, (int64_t)r->d};
-    return known ? ERR_OK : store_copy_add(d->batch, &row);
+    return store_copy_add(d->batch, &row);
 }
 
 static enum err synchronise(struct drain *d, struct drain_lane *l, const struct ring_record *r)
 {
-    bool known;
     struct row_event event = {
         .dur = (int64_t)r->d, .kind = CAP_EVENT_SYNC, .name = store_word(d->writer, SPAN("sync"))};
-    TRY(instant(d, l, r, event, &known));
+    TRY(instant(d, l, r, event));
     struct row_sync row = {(int64_t)r->b, CAP_SYNC_DEVICE, 0};
-    return known ? ERR_OK : store_sync_add(d->batch, &row);
+    return store_sync_add(d->batch, &row);
 }
 
 static enum err error(struct drain *d, struct drain_lane *l, const struct ring_record *r)
 {
-    bool known;
     struct row_event event = {.kind = CAP_EVENT_ERROR, .name = drain_word(d, r->a)};
-    return instant(d, l, r, event, &known);
+    return instant(d, l, r, event);
 }
 
 static enum err allocation(struct drain *d, struct drain_lane *l, const struct ring_record *r)
@@ -507,6 +507,21 @@ static enum err read_digest(struct drain *d, struct drain_lane *l, const struct 
     return digest(d, l, r, &g);
 }
 
+/* Records that become rows of their own at once, whatever call is open. */
+static enum err read_alone(struct drain *d, struct drain_lane *l, const struct ring_record *r)
+{
+    if (is_written(l)) return ERR_OK;
+    switch (r->type) {
+    case RING_COPY: return copy(d, l, r, (int64_t)behind(l, 1)->b);
+    case RING_SYNC: return synchronise(d, l, r);
+    case RING_ALLOC: return allocation(d, l, r);
+    case RING_COUNTER: return counter(d, l, r);
+    case RING_LINK: return join(d, r);
+    case RING_ERROR: return error(d, l, r);
+    default: return ERR_OK;
+    }
+}
+
 static enum err read_record(struct drain *d, struct drain_lane *l, const struct ring_record *r)
 {
     bool in_call = l->open.n;
@@ -525,13 +540,7 @@ static enum err read_record(struct drain *d, struct drain_lane *l, const struct 
     case RING_DIGEST: return read_digest(d, l, r);
     case RING_KEEP: return keep(d, l, r);
     case RING_LAUNCH: return launch(d, l, r);
-    case RING_COPY: return copy(d, l, r, (int64_t)behind(l, 1)->b);
-    case RING_SYNC: return synchronise(d, l, r);
-    case RING_ALLOC: return allocation(d, l, r);
-    case RING_COUNTER: return counter(d, l, r);
-    case RING_LINK: return join(d, r);
-    case RING_ERROR: return error(d, l, r);
-    default: return ERR_OK;
+    default: return read_alone(d, l, r);
     }
 }
 

@@ -1,8 +1,8 @@
 /* drain_recover.c - the rings of a killed program, from where its trace ends.
  *
  * Each ring is read from the mark that the last committed batch left, up to the last record that
- * was written, whole call or not. Events behind the mark that the trace has already are left as
- * they are.
+ * was written, whole call or not. The mark lies before an operator that was open: what the batch
+ * had read behind it makes the operator's texts, but its own rows are in the trace already.
  */
 #include <stdio.h>
 
@@ -53,18 +53,18 @@ static enum err reopen(struct drain *d, struct drain_lane *l)
 /* What the last committed batch said of a ring. */
 struct said {
     unsigned owner;
-    unsigned long long at, dropped, cut;
+    unsigned long long at, dropped, cut, read;
     long long calls, top;
     bool any;
 };
 
 static enum err read_mark(struct drain *d, const struct drain_lane *l, struct said *out)
 {
-    char key[32], value[160] = "";
+    char key[32], value[192] = "";
     snprintf(key, sizeof key, "ring.%d", l->region);
     TRY(store_meta_get(d->db, key, value, sizeof value));
-    out->any = sscanf(value, "%u %llu %lld %lld %llu %llu", &out->owner, &out->at, &out->calls,
-                      &out->top, &out->dropped, &out->cut) == 6;
+    out->any = sscanf(value, "%u %llu %lld %lld %llu %llu %llu", &out->owner, &out->at, &out->calls,
+                      &out->top, &out->dropped, &out->cut, &out->read) == 7;
     return ERR_OK;
 }
 
@@ -92,6 +92,7 @@ static enum err resume(struct drain *d, struct drain_lane *l)
                           "the ring of a thread does not say where its records are");
     l->dropped = said.dropped;
     l->cut = said.cut;
+    l->written = said.read;
     l->mark.at = said.any && said.at >= tail && said.at <= tip ? said.at : tail;
     l->until = l->head->owner ? tip : l->mark.at;
     if (!l->head->owner) return ERR_OK;

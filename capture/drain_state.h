@@ -72,10 +72,11 @@ struct drain_lane {
     const struct ring_record *records;
     uint64_t mask;
     int region;
-    uint32_t owner;                 /* 0: none yet */
-    struct drain_mark mark;         /* records read */
-    uint64_t until;                 /* of this pass */
-    uint64_t dropped, cut;          /* counted already */
+    uint32_t owner;         /* 0: none yet */
+    struct drain_mark mark; /* records read */
+    uint64_t until;         /* of this pass */
+    uint64_t written;       /* recovery: what records below become at once is in the trace */
+    uint64_t dropped, cut;  /* counted already */
     int64_t source, track, last_ts; /* source 0: its owner has ended */
     int raised;                     /* lines are that much deeper */
     bool touched, left;             /* left: its owner has ended, and this batch is its last */

@@ -161,6 +161,46 @@ static void recovers_what_was_left(void **state)
                    "      aten::late(t$0: f32[3])\n");
 }
 
+/* A call that is open is read again from its begin: what it holds and the trace has already comes
+ * only once. */
+static void recovers_once_what_an_open_call_holds(void **state)
+{
+    (void)state;
+    int64_t n;
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    if (!child) {
+        struct cap *c = record((struct cap_options){0});
+        struct cap_thread *t = cap_thread(c, "main");
+        uint32_t f = form(c, DTYPE_F32, 1, 3, 0);
+        struct cap_digest d = {.kind = CAP_NORM};
+        if (write(pipes[1], path, sizeof path) < 0) _exit(1);
+        cap_begin(t, CAP_OP, word(c, "aten::outer"), 0, 0);
+        cap_begin(t, CAP_OP, word(c, "aten::inner"), 0, 0);
+        uint32_t slot = use(t, 5, f, CAP_RESULT);
+        cap_end(t);
+        cap_alloc(t, 0x1000, 64);
+        cap_counter(t, word(c, "loss"), 0.5);
+        cap_sync(t, 20);
+        for (int part = 0; part < 2; part++) cap_digest(t, slot, part, &d);
+        if (cap_flush(c)) _exit(1);
+        cap_alloc(t, 0x1000, -64);
+        cap_counter(t, word(c, "loss"), 0.25);
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(read(pipes[0], path, sizeof path), sizeof path);
+    waitpid(child, NULL, 0);
+    assert_int_equal(cap_recover(path, &n), ERR_OK);
+    assert_int_equal(ask("SELECT count(*) FROM call"), 2);
+    assert_int_equal(ask("SELECT count(*) FROM event"), 3);
+    assert_int_equal(ask("SELECT count(*) FROM alloc"), 2);
+    assert_int_equal(ask("SELECT sum(bytes) FROM alloc"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM counter"), 2);
+    assert_int_equal(ask("SELECT count(*) FROM tensor_use"), 2);
+    unlink(path);
+}
+
 /* A disk without room: here a limit on the size of files. Recording goes on and counts. */
 static void survives_a_full_disk(void **state)
 {
@@ -292,6 +332,7 @@ int main(void)
         cmocka_unit_test(has_a_log_per_thread),
         cmocka_unit_test(leaves_a_child_alone),
         cmocka_unit_test(recovers_what_was_left),
+        cmocka_unit_test(recovers_once_what_an_open_call_holds),
         cmocka_unit_test(survives_a_full_disk),
         cmocka_unit_test(refuses_what_it_cannot_write),
         cmocka_unit_test(bears_any_nesting),
