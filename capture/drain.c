@@ -262,12 +262,18 @@ enum err drain_send(struct drain *d)
 
 /* ---- passes ---- */
 
+static bool is_event(const struct ring_record *r)
+{
+    return r->type == RING_BEGIN || r->type == RING_COPY || r->type == RING_SYNC ||
+           r->type == RING_ERROR;
+}
+
 /* After a failure records are only counted, so that threads do not wait. */
 static void count_only(struct drain *d, struct drain_lane *l)
 {
     for (; l->mark.at < l->until; l->mark.at++) {
         const struct ring_record *r = &l->records[l->mark.at & l->mask];
-        d->seen += r->type == RING_BEGIN;
+        d->seen += is_event(r);
         if (r->type == RING_DIGEST && r->more & 256) l->mark.at += 2;
     }
     atomic_store_explicit(&l->head->tail, l->mark.at, memory_order_release);
