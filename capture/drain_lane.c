@@ -458,7 +458,10 @@ static struct drain_counter *counter_named(struct drain *d, struct drain_lane *l
         if (l->counters.p[i].name == name) return &l->counters.p[i];
     struct drain_counter *c = l->counters.n < COUNTERS ? LIST_PUSH(&l->counters) : NULL;
     if (!c) return NULL;
-    *c = (struct drain_counter){.name = name, .track = store_next_id(d->writer, STORE_TRACK)};
+    *c = (struct drain_counter){.name = name};
+    if (d->db && drain_find_counter(d, l, c)) return NULL;
+    if (c->track) return c;
+    c->track = store_next_id(d->writer, STORE_TRACK);
     struct row_track row = {.id = c->track,
                             .process = d->ring->file->process,
                             .kind = CAP_TRACK_COUNTER,

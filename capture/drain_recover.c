@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "capture/drain_state.h"
+#include "capture/events.h"
 #include "store/db.h"
 
 static enum err read_knots(struct drain *d)
@@ -48,6 +49,31 @@ static enum err reopen(struct drain *d, struct drain_lane *l)
     }
     sqlite3_finalize(s);
     return rc == SQLITE_DONE ? ERR_OK : store_sql_error(d->db, rc, "reading open calls");
+}
+
+enum err drain_find_counter(struct drain *d, const struct drain_lane *l, struct drain_counter *out)
+{
+    sqlite3_stmt *s;
+    static const char sql[] =
+        "SELECT t.id, (SELECT max(ts) FROM main.counter WHERE track = t.id) FROM main.track t "
+        "JOIN main.string n ON n.id = t.name WHERE t.kind = ?1 AND t.process = ?2 AND t.tid = ?3 "
+        "AND n.text = ?4 AND t.id > ?5 ORDER BY t.id LIMIT 1";
+    struct span name = ring_word(d->ring, out->name);
+    TRY(store_prepare(d->db, sql, &s));
+    sqlite3_bind_int64(s, 1, CAP_TRACK_COUNTER);
+    sqlite3_bind_int64(s, 2, d->ring->file->process);
+    sqlite3_bind_int64(s, 3, l->head->tid);
+    sqlite3_bind_text64(s, 4, name.p, name.n, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_int64(s, 5, l->track); /* those of an older thread of this number lie before */
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        out->track = sqlite3_column_int64(s, 0);
+        out->ts = sqlite3_column_int64(s, 1);
+    }
+    sqlite3_finalize(s);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE
+               ? ERR_OK
+               : store_sql_error(d->db, rc, "reading the tracks of counters");
 }
 
 /* What the last committed batch said of a ring. */

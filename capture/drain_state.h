@@ -5,6 +5,7 @@
  *   drain_text.c   a call's items -> its texts
  *   drain_use.c    a call's items -> rows of tensor_use
  *   drain_stack.c  return addresses -> stack
+ *   drain_recover.c  after a kill: where the trace ends, what it has
  *
  * An operator's arguments, results and digests are *items* until it ends; then they become texts
  * and rows. Rows of events wait for the batch, so that most ends are known when they are written;
@@ -169,6 +170,11 @@ WARN_UNUSED enum err drain_read(struct drain *d, struct drain_lane *l);
 /* Its owner has ended, or was killed: open calls stay without end. */
 WARN_UNUSED enum err drain_leave(struct drain *d, struct drain_lane *l);
 void drain_lane_release(struct drain_lane *l);
+
+/* ---- drain_recover.c ---- */
+/* The track that the trace has for a counter, and its last time; track 0: none. */
+WARN_UNUSED enum err drain_find_counter(struct drain *d, const struct drain_lane *l,
+                                        struct drain_counter *out);
 
 /* ---- drain_text.c ---- */
 WARN_UNUSED enum err drain_texts(struct drain *d, const struct drain_lane *l,

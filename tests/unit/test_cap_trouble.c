@@ -197,6 +197,7 @@ static void recovers_once_what_an_open_call_holds(void **state)
     assert_int_equal(ask("SELECT count(*) FROM alloc"), 2);
     assert_int_equal(ask("SELECT sum(bytes) FROM alloc"), 0);
     assert_int_equal(ask("SELECT count(*) FROM counter"), 2);
+    assert_int_equal(ask("SELECT count(DISTINCT track) FROM counter"), 1);
     assert_int_equal(ask("SELECT count(*) FROM tensor_use"), 2);
     unlink(path);
 }
