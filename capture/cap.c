@@ -134,6 +134,7 @@ enum err cap_note(struct cap *c, int severity, const char *origin, struct span m
 {
     struct row_diag row = {
         .ts = clock_real(), .severity = severity, .origin = span_of(origin), .message = message};
+    if (c->child) return ERR_OK; /* the writer's thread and its locks are the parent's */
     struct store_batch *batch = store_batch_new();
     if (!batch) FAIL(ERR_NOMEM, "out of memory for a note");
     return submit(c, batch, store_diag_add(batch, &row));

@@ -19,7 +19,7 @@ enum {
     IDLE_NS = 10 * 1000 * 1000,
 };
 
-/* ---- words and statements ---- */
+/* ---- words ---- */
 
 int64_t drain_word(struct drain *d, uint32_t number)
 {
@@ -32,44 +32,6 @@ int64_t drain_word(struct drain *d, uint32_t number)
     int64_t *id = &d->words.p[number];
     if (!*id) *id = store_word(d->writer, ring_word(d->ring, number));
     return *id;
-}
-
-enum { CHANGE_VALUES = 12 };
-struct drain_change {
-    struct drain_change *next;
-    const char *sql; /* static */
-    int n;
-    struct store_cell values[CHANGE_VALUES];
-};
-
-enum err drain_change(struct drain *d, bool after, const char *sql, const struct store_cell *values,
-                      int n)
-{
-    struct drain_change *c = calloc(1, sizeof *c);
-    if (!c) FAIL(ERR_NOMEM, "out of memory for a statement");
-    c->sql = sql;
-    c->n = n;
-    memcpy(c->values, values, sizeof *values * (size_t)n);
-    if (after) {
-        *d->last_after = c;
-        d->last_after = &c->next;
-    } else {
-        c->next = d->before;
-        d->before = c;
-    }
-    return ERR_OK;
-}
-
-static enum err submit_changes(struct drain *d, struct drain_change **list)
-{
-    enum err err = ERR_OK;
-    for (struct drain_change *c = *list, *next; c; c = next) {
-        next = c->next;
-        if (!err) err = store_submit_sql(d->writer, c->sql, c->values, c->n);
-        free(c);
-    }
-    *list = NULL;
-    return err;
 }
 
 /* ---- losses ---- */
@@ -125,7 +87,6 @@ static struct drain_lane *lane_of(struct drain *d, int region)
     l->records = ring_records(l->head);
     l->mask = l->head->n_records - 1;
     l->mark.at = l->head->tail;
-    l->late.at = UINT64_MAX;
     return l;
 }
 
@@ -187,7 +148,7 @@ static enum err part(struct drain *d, struct drain_lane *l)
     if (!l->source || l->head->ended != l->owner || l->mark.at != l->head->head) return ERR_OK;
     if (!l->open.n) {
         struct store_cell value = {.kind = STORE_CELL_INT, .i = l->source};
-        TRY(drain_change(d, true, sql, &value, 1));
+        TRY(store_batch_add_sql(d->batch, sql, &value, 1));
     }
     l->left = true;
     return drain_leave(d, l);
@@ -211,7 +172,7 @@ static void on_written(void *context)
     struct written *w = context;
     for (size_t i = 0; i < w->n; i++) {
         struct freed *f = &w->ring[i];
-        /* A mark that is held back may lie before room that was given back already. */
+        /* Only batches that are given up, on two threads, come in another order. */
         if (f->tail > f->head->tail)
             atomic_store_explicit(&f->head->tail, f->tail, memory_order_release);
         uint32_t owner = f->ended;
@@ -221,7 +182,7 @@ static void on_written(void *context)
 }
 
 /* How far the lane is in the trace once the batch is: before an operator that is open and has been
- * read in part, and before late digests, whose statements follow the batch. */
+ * read in part. */
 static struct drain_mark whole_mark(const struct drain_lane *l)
 {
     struct drain_mark m = l->mark;
@@ -231,16 +192,17 @@ static struct drain_mark whole_mark(const struct drain_lane *l)
             m = l->open.p[i].begin;
             break;
         }
-    return l->late.at < m.at ? l->late : m;
+    return m;
 }
 
 static enum err put_mark(struct drain *d, const struct drain_lane *l, const struct drain_mark *m)
 {
-    char key[32], value[160];
+    char key[32], value[192];
     snprintf(key, sizeof key, "ring.%d", l->region);
-    snprintf(value, sizeof value, "%u %llu %lld %lld %llu %llu", l->owner,
+    snprintf(value, sizeof value, "%u %llu %lld %lld %llu %llu %llu", l->owner,
              (unsigned long long)m->at, (long long)m->calls, (long long)m->top,
-             (unsigned long long)l->dropped, (unsigned long long)l->cut);
+             (unsigned long long)l->dropped, (unsigned long long)l->cut,
+             (unsigned long long)(l->mark.at > l->written ? l->mark.at : l->written));
     struct row_meta row = {span_of(key), span_of(value)};
     return store_meta_add(d->batch, &row);
 }
@@ -264,16 +226,14 @@ static enum err fill_batch(struct drain *d, struct written *w)
         struct drain_lane *l = &d->lanes.p[i];
         if (!l->touched) continue;
         TRY(put_lane(d, l, &w->ring[w->n++]));
-        /* What a mark holds back is committed by the next batch. */
-        l->touched = l->late.at != UINT64_MAX;
-        l->late.at = UINT64_MAX;
+        l->touched = false;
     }
     return ERR_OK;
 }
 
 enum err drain_send(struct drain *d)
 {
-    if (!d->batch->n_rows && !d->events.n && !d->before && !d->after) {
+    if (!drain_waiting(d)) {
         bool any = false;
         for (size_t i = 0; i < d->lanes.n; i++) any |= d->lanes.p[i].touched;
         if (!any) return ERR_OK;
@@ -291,26 +251,29 @@ enum err drain_send(struct drain *d)
     d->generation++;
     full->on_written = on_written;
     full->context = w;
-    if (!err) err = submit_changes(d, &d->before);
     if (!err) err = store_submit(d->writer, full);
     else {
         on_written(w);
         full->on_written = NULL;
         store_batch_free(full);
     }
-    if (!err) err = submit_changes(d, &d->after);
-    d->last_after = &d->after;
     return err;
 }
 
 /* ---- passes ---- */
+
+static bool is_event(const struct ring_record *r)
+{
+    return r->type == RING_BEGIN || r->type == RING_COPY || r->type == RING_SYNC ||
+           r->type == RING_ERROR;
+}
 
 /* After a failure records are only counted, so that threads do not wait. */
 static void count_only(struct drain *d, struct drain_lane *l)
 {
     for (; l->mark.at < l->until; l->mark.at++) {
         const struct ring_record *r = &l->records[l->mark.at & l->mask];
-        d->seen += r->type == RING_BEGIN;
+        d->seen += is_event(r);
         if (r->type == RING_DIGEST && r->more & 256) l->mark.at += 2;
     }
     atomic_store_explicit(&l->head->tail, l->mark.at, memory_order_release);
@@ -349,7 +312,7 @@ enum err drain_read_lane(struct drain *d, struct drain_lane *l)
     while (l->mark.at < l->until) {
         uint64_t before = l->mark.at;
         TRY(drain_read(d, l));
-        if (l->mark.at == before && !d->batch->n_rows && !d->events.n) break;
+        if (l->mark.at == before && !drain_waiting(d)) break;
         if (l->mark.at < l->until) TRY(drain_send(d));
     }
     return ERR_OK;
@@ -438,7 +401,6 @@ struct drain *drain_alloc(struct ring *ring, struct store_writer *writer)
     d->ring = ring;
     d->writer = writer;
     d->generation = 1;
-    d->last_after = &d->after;
     d->batch = store_batch_new();
     d->word_t = store_word(writer, SPAN("t"));
     d->word_empty = store_word(writer, SPAN(""));
@@ -452,8 +414,6 @@ void drain_free(struct drain *d)
     LIST_RELEASE(&d->lanes);
     store_batch_free(d->batch);
     LIST_RELEASE(&d->events);
-    for (struct drain_change *c = d->before, *next; c; c = next) next = c->next, free(c);
-    for (struct drain_change *c = d->after, *next; c; c = next) next = c->next, free(c);
     LIST_RELEASE(&d->words);
     LIST_RELEASE(&d->forms);
     LIST_RELEASE(&d->stacks);

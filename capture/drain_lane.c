@@ -108,7 +108,13 @@ static enum err put_operator(struct drain *d, struct drain_lane *l, const struct
 
 /* ---- begin and end ---- */
 
-/* In a recovery: what the trace has of a call that began behind the mark. */
+/* In a recovery: the record was read before; what it became at once is in the trace. */
+static bool is_written(const struct drain_lane *l)
+{
+    return l->mark.at < l->written;
+}
+
+/* What the trace has of a call that was read before. */
 static enum err look_up(struct drain *d, int64_t number, bool *there, bool *ended)
 {
     sqlite3_stmt *s;
@@ -127,7 +133,7 @@ static enum err begin(struct drain *d, struct drain_lane *l, const struct ring_r
     bool there = false, ended = false;
     struct drain_mark mark = l->mark;
     mark.top = top_number(l);
-    if (d->db) TRY(look_up(d, (int64_t)r->b, &there, &ended));
+    if (is_written(l)) TRY(look_up(d, (int64_t)r->b, &there, &ended));
     int64_t parent = mark.top;
     struct drain_call *c = LIST_PUSH(&l->open);
     if (!c) FAIL(ERR_NOMEM, "out of memory for open calls");
@@ -172,8 +178,8 @@ static enum err close_event(struct drain *d, const struct drain_call *c, int64_t
     }
     struct store_cell values[] = {{.kind = STORE_CELL_INT, .i = c->number},
                                   {.kind = STORE_CELL_INT, .i = dur}};
-    return drain_change(d, false, "UPDATE event SET dur = ?2, flags = flags & ~1 WHERE id = ?1",
-                        values, 2);
+    return store_batch_add_sql(
+        d->batch, "UPDATE event SET dur = ?2, flags = flags & ~1 WHERE id = ?1", values, 2);
 }
 
 static void forget_items(struct drain_lane *l, const struct drain_call *c)
@@ -295,16 +301,9 @@ static struct store_cell real_cell(double v)
     return (struct store_cell){.kind = isnan(v) ? STORE_CELL_NULL : STORE_CELL_REAL, .r = v};
 }
 
-static void pin(struct drain_lane *l)
-{
-    if (l->late.at != UINT64_MAX) return;
-    l->late = l->mark;
-    l->late.top = top_number(l);
-}
-
 /* Its call has ended: the row is there, or is in this batch. Further parts get rows of their
  * own. */
-static enum err late_digest(struct drain *d, struct drain_lane *l, const struct ring_record *r,
+static enum err late_digest(struct drain *d, const struct ring_record *r,
                             const struct drain_digest *g)
 {
     static const char first[] =
@@ -329,15 +328,14 @@ static enum err late_digest(struct drain *d, struct drain_lane *l, const struct 
                                     {.kind = STORE_CELL_INT, .i = g->part}};
     if (!g->stats)
         for (int i = 4; i < 11; i++) values[i].kind = STORE_CELL_NULL;
-    pin(l);
-    return drain_change(d, true, g->part ? more : first, values, 12);
+    return store_batch_add_sql(d->batch, g->part ? more : first, values, 12);
 }
 
 static enum err digest(struct drain *d, struct drain_lane *l, const struct ring_record *r,
                        const struct drain_digest *g)
 {
     struct drain_item *m = use_of(l, r);
-    if (!m) return late_digest(d, l, r, g);
+    if (!m) return is_written(l) ? ERR_OK : late_digest(d, r, g);
     struct drain_digest *to = LIST_PUSH(&l->digests);
     if (!to) FAIL(ERR_NOMEM, "out of memory for digests");
     *to = *g;
@@ -358,10 +356,10 @@ static enum err keep(struct drain *d, struct drain_lane *l, const struct ring_re
         m->artifact = (int64_t)r->c;
         return ERR_OK;
     }
-    pin(l);
-    return drain_change(d, true,
-                        "UPDATE tensor_use SET artifact = ?3 WHERE event = ?1 AND position = ?2",
-                        values, 3);
+    if (is_written(l)) return ERR_OK;
+    return store_batch_add_sql(
+        d->batch, "UPDATE tensor_use SET artifact = ?3 WHERE event = ?1 AND position = ?2", values,
+        3);
 }
 
 /* ---- machine ---- */
@@ -407,12 +405,8 @@ static enum err launch(struct drain *d, struct drain_lane *l, const struct ring_
 
 /* An event that is over when it is recorded. */
 static enum err instant(struct drain *d, struct drain_lane *l, const struct ring_record *r,
-                        struct row_event row, bool *known)
+                        struct row_event row)
 {
-    bool there = false, ended;
-    if (d->db) TRY(look_up(d, (int64_t)r->b, &there, &ended));
-    *known = there;
-    if (there) return ERR_OK;
     row.id = (int64_t)r->b;
     row.ts = time_of(d, l, r->c) - row.dur;
     row.track = l->track;
@@ -424,30 +418,27 @@ static enum err copy(struct drain *d, struct drain_lane *l, const struct ring_re
                      int64_t dur)
 {
     static const char *const names[] = {"host to device", "device to host", "device to device"};
-    bool known;
     int kind = r->sub < 3 ? r->sub : 2;
     struct row_event event = {
         .dur = dur, .kind = CAP_EVENT_COPY, .name = store_word(d->writer, span_of(names[kind]))};
-    TRY(instant(d, l, r, event, &known));
+    TRY(instant(d, l, r, event));
     struct row_copy row = {(int64_t)r->b, kind + 1, (int64_t)r->d};
-    return known ? ERR_OK : store_copy_add(d->batch, &row);
+    return store_copy_add(d->batch, &row);
 }
 
 static enum err synchronise(struct drain *d, struct drain_lane *l, const struct ring_record *r)
 {
-    bool known;
     struct row_event event = {
         .dur = (int64_t)r->d, .kind = CAP_EVENT_SYNC, .name = store_word(d->writer, SPAN("sync"))};
-    TRY(instant(d, l, r, event, &known));
+    TRY(instant(d, l, r, event));
     struct row_sync row = {(int64_t)r->b, CAP_SYNC_DEVICE, 0};
-    return known ? ERR_OK : store_sync_add(d->batch, &row);
+    return store_sync_add(d->batch, &row);
 }
 
 static enum err error(struct drain *d, struct drain_lane *l, const struct ring_record *r)
 {
-    bool known;
     struct row_event event = {.kind = CAP_EVENT_ERROR, .name = drain_word(d, r->a)};
-    return instant(d, l, r, event, &known);
+    return instant(d, l, r, event);
 }
 
 static enum err allocation(struct drain *d, struct drain_lane *l, const struct ring_record *r)
@@ -467,7 +458,10 @@ static struct drain_counter *counter_named(struct drain *d, struct drain_lane *l
         if (l->counters.p[i].name == name) return &l->counters.p[i];
     struct drain_counter *c = l->counters.n < COUNTERS ? LIST_PUSH(&l->counters) : NULL;
     if (!c) return NULL;
-    *c = (struct drain_counter){.name = name, .track = store_next_id(d->writer, STORE_TRACK)};
+    *c = (struct drain_counter){.name = name};
+    if (d->db && drain_find_counter(d, l, c)) return NULL;
+    if (c->track) return c;
+    c->track = store_next_id(d->writer, STORE_TRACK);
     struct row_track row = {.id = c->track,
                             .process = d->ring->file->process,
                             .kind = CAP_TRACK_COUNTER,
@@ -516,6 +510,21 @@ static enum err read_digest(struct drain *d, struct drain_lane *l, const struct 
     return digest(d, l, r, &g);
 }
 
+/* Records that become rows of their own at once, whatever call is open. */
+static enum err read_alone(struct drain *d, struct drain_lane *l, const struct ring_record *r)
+{
+    if (is_written(l)) return ERR_OK;
+    switch (r->type) {
+    case RING_COPY: return copy(d, l, r, (int64_t)behind(l, 1)->b);
+    case RING_SYNC: return synchronise(d, l, r);
+    case RING_ALLOC: return allocation(d, l, r);
+    case RING_COUNTER: return counter(d, l, r);
+    case RING_LINK: return join(d, r);
+    case RING_ERROR: return error(d, l, r);
+    default: return ERR_OK;
+    }
+}
+
 static enum err read_record(struct drain *d, struct drain_lane *l, const struct ring_record *r)
 {
     bool in_call = l->open.n;
@@ -534,13 +543,7 @@ static enum err read_record(struct drain *d, struct drain_lane *l, const struct 
     case RING_DIGEST: return read_digest(d, l, r);
     case RING_KEEP: return keep(d, l, r);
     case RING_LAUNCH: return launch(d, l, r);
-    case RING_COPY: return copy(d, l, r, (int64_t)behind(l, 1)->b);
-    case RING_SYNC: return synchronise(d, l, r);
-    case RING_ALLOC: return allocation(d, l, r);
-    case RING_COUNTER: return counter(d, l, r);
-    case RING_LINK: return join(d, r);
-    case RING_ERROR: return error(d, l, r);
-    default: return ERR_OK;
+    default: return read_alone(d, l, r);
     }
 }
 
@@ -549,7 +552,7 @@ enum err drain_read(struct drain *d, struct drain_lane *l)
     while (l->mark.at < l->until) {
         const struct ring_record *r = behind(l, 0);
         /* A launch and its event are of one batch. */
-        if (d->batch->n_rows + d->events.n >= BATCH_ROWS && r->type != RING_LAUNCH) break;
+        if (drain_waiting(d) >= BATCH_ROWS && r->type != RING_LAUNCH) break;
         uint64_t n = length(r);
         if (l->mark.at + n > l->until) break;
         TRY(read_record(d, l, r));

@@ -1,12 +1,13 @@
 /* drain_recover.c - the rings of a killed program, from where its trace ends.
  *
  * Each ring is read from the mark that the last committed batch left, up to the last record that
- * was written, whole call or not. Events behind the mark that the trace has already are left as
- * they are.
+ * was written, whole call or not. The mark lies before an operator that was open: what the batch
+ * had read behind it makes the operator's texts, but its own rows are in the trace already.
  */
 #include <stdio.h>
 
 #include "capture/drain_state.h"
+#include "capture/events.h"
 #include "store/db.h"
 
 static enum err read_knots(struct drain *d)
@@ -50,21 +51,46 @@ static enum err reopen(struct drain *d, struct drain_lane *l)
     return rc == SQLITE_DONE ? ERR_OK : store_sql_error(d->db, rc, "reading open calls");
 }
 
+enum err drain_find_counter(struct drain *d, const struct drain_lane *l, struct drain_counter *out)
+{
+    sqlite3_stmt *s;
+    static const char sql[] =
+        "SELECT t.id, (SELECT max(ts) FROM main.counter WHERE track = t.id) FROM main.track t "
+        "JOIN main.string n ON n.id = t.name WHERE t.kind = ?1 AND t.process = ?2 AND t.tid = ?3 "
+        "AND n.text = ?4 AND t.id > ?5 ORDER BY t.id LIMIT 1";
+    struct span name = ring_word(d->ring, out->name);
+    TRY(store_prepare(d->db, sql, &s));
+    sqlite3_bind_int64(s, 1, CAP_TRACK_COUNTER);
+    sqlite3_bind_int64(s, 2, d->ring->file->process);
+    sqlite3_bind_int64(s, 3, l->head->tid);
+    sqlite3_bind_text64(s, 4, name.p, name.n, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_int64(s, 5, l->track); /* those of an older thread of this number lie before */
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        out->track = sqlite3_column_int64(s, 0);
+        out->ts = sqlite3_column_int64(s, 1);
+    }
+    sqlite3_finalize(s);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE
+               ? ERR_OK
+               : store_sql_error(d->db, rc, "reading the tracks of counters");
+}
+
 /* What the last committed batch said of a ring. */
 struct said {
     unsigned owner;
-    unsigned long long at, dropped, cut;
+    unsigned long long at, dropped, cut, read;
     long long calls, top;
     bool any;
 };
 
 static enum err read_mark(struct drain *d, const struct drain_lane *l, struct said *out)
 {
-    char key[32], value[160] = "";
+    char key[32], value[192] = "";
     snprintf(key, sizeof key, "ring.%d", l->region);
     TRY(store_meta_get(d->db, key, value, sizeof value));
-    out->any = sscanf(value, "%u %llu %lld %lld %llu %llu", &out->owner, &out->at, &out->calls,
-                      &out->top, &out->dropped, &out->cut) == 6;
+    out->any = sscanf(value, "%u %llu %lld %lld %llu %llu %llu", &out->owner, &out->at, &out->calls,
+                      &out->top, &out->dropped, &out->cut, &out->read) == 7;
     return ERR_OK;
 }
 
@@ -92,6 +118,7 @@ static enum err resume(struct drain *d, struct drain_lane *l)
                           "the ring of a thread does not say where its records are");
     l->dropped = said.dropped;
     l->cut = said.cut;
+    l->written = said.read;
     l->mark.at = said.any && said.at >= tail && said.at <= tip ? said.at : tail;
     l->until = l->head->owner ? tip : l->mark.at;
     if (!l->head->owner) return ERR_OK;

@@ -5,6 +5,7 @@
  *   drain_text.c   a call's items -> its texts
  *   drain_use.c    a call's items -> rows of tensor_use
  *   drain_stack.c  return addresses -> stack
+ *   drain_recover.c  after a kill: where the trace ends, what it has
  *
  * An operator's arguments, results and digests are *items* until it ends; then they become texts
  * and rows. Rows of events wait for the batch, so that most ends are known when they are written;
@@ -74,8 +75,8 @@ struct drain_lane {
     int region;
     uint32_t owner;         /* 0: none yet */
     struct drain_mark mark; /* records read */
-    struct drain_mark late; /* before the first late digest of this batch; at UINT64_MAX: none */
     uint64_t until;         /* of this pass */
+    uint64_t written;       /* recovery: what records below become at once is in the trace */
     uint64_t dropped, cut;  /* counted already */
     int64_t source, track, last_ts; /* source 0: its owner has ended */
     int raised;                     /* lines are that much deeper */
@@ -107,7 +108,6 @@ struct drain {
     struct store_batch *batch;        /* owned */
     LIST_OF(struct row_event) events; /* of the batch, still open ones too */
     uint64_t generation;
-    struct drain_change *before, *after, **last_after; /* statements around the batch, owned */
 
     /* words */
     LIST_OF(int64_t) words; /* number of a word -> string */
@@ -158,9 +158,11 @@ WARN_UNUSED enum err drain_lose(struct drain *d, int64_t source, const char *kin
 WARN_UNUSED enum err drain_count_losses(struct drain *d, struct drain_lane *l);
 WARN_UNUSED enum err drain_count_threads(struct drain *d);
 int64_t drain_word(struct drain *d, uint32_t number); /* string of a word; 0 absent */
-/* A statement to run before the batch, or after it; values are copied. */
-WARN_UNUSED enum err drain_change(struct drain *d, bool after, const char *sql,
-                                  const struct store_cell *values, int n);
+/* Rows and statements that the next batch has so far. */
+static inline size_t drain_waiting(const struct drain *d)
+{
+    return d->batch->n_rows + d->batch->n_statements + d->events.n;
+}
 
 /* ---- drain_lane.c ---- */
 /* Reads records up to lane->until or until the batch is large. */
@@ -168,6 +170,11 @@ WARN_UNUSED enum err drain_read(struct drain *d, struct drain_lane *l);
 /* Its owner has ended, or was killed: open calls stay without end. */
 WARN_UNUSED enum err drain_leave(struct drain *d, struct drain_lane *l);
 void drain_lane_release(struct drain_lane *l);
+
+/* ---- drain_recover.c ---- */
+/* The track that the trace has for a counter, and its last time; track 0: none. */
+WARN_UNUSED enum err drain_find_counter(struct drain *d, const struct drain_lane *l,
+                                        struct drain_counter *out);
 
 /* ---- drain_text.c ---- */
 WARN_UNUSED enum err drain_texts(struct drain *d, const struct drain_lane *l,

@@ -31,7 +31,8 @@ void store_batch_clear(struct store_batch *batch)
 {
     arena_clear(&batch->arena);
     batch->lists = NULL;
-    batch->n_rows = 0;
+    batch->first = batch->last = NULL;
+    batch->n_rows = batch->n_statements = 0;
 }
 
 static char *row_slot(struct store_batch *batch, int table)
@@ -80,6 +81,28 @@ enum err store_batch_add(struct store_batch *batch, int table, const void *row)
     return ERR_OK;
 nomem:
     FAIL(ERR_NOMEM, "out of memory for a row of %s", layout->name);
+}
+
+enum err store_batch_add_sql(struct store_batch *batch, const char *sql,
+                             const struct store_cell *values, int n_values)
+{
+    struct store_statement *s = arena_alloc(&batch->arena, sizeof *s);
+    if (!s) goto nomem;
+    s->sql = arena_copy(&batch->arena, span_of(sql)).p;
+    s->values = arena_array(&batch->arena, (size_t)n_values + 1, sizeof *values);
+    if (!s->sql || !s->values) goto nomem;
+    for (s->n_values = 0; s->n_values < n_values; s->n_values++) {
+        struct store_cell *to = &s->values[s->n_values];
+        *to = values[s->n_values];
+        if (to->kind == STORE_CELL_TEXT && !own_span(&batch->arena, &to->s)) goto nomem;
+    }
+    if (batch->last) batch->last->next = s;
+    else batch->first = s;
+    batch->last = s;
+    batch->n_statements++;
+    return ERR_OK;
+nomem:
+    FAIL(ERR_NOMEM, "out of memory for a statement");
 }
 
 bool store_batch_next(const struct store_batch *batch, int table, struct store_batch_place *at)

@@ -44,12 +44,20 @@ struct store_layout {
 extern const struct store_layout store_layouts[];
 
 struct store_row_list;
+/* A statement of the program's own. */
+struct store_statement {
+    struct store_statement *next;
+    const char *sql;
+    struct store_cell *values; /* bound as ?1, ?2, ... */
+    int n_values;
+};
 struct store_batch {
-    struct arena arena;           /* owns rows and the bytes of their spans */
+    struct arena arena;           /* owns all that follows, and the bytes of spans */
     struct store_row_list *lists; /* one per table, in the arena */
-    size_t n_rows;
-    /* Called by the writer's thread after commit, or when the batch was given up after a
-     * failure; NULL: nobody waits. */
+    size_t n_rows, n_statements;
+    struct store_statement *first, *last; /* run after the rows, in the same transaction */
+    /* Called by the writer's thread after commit, for batches in order of submission, or when the
+     * batch was given up after a failure; NULL: nobody waits. */
     void (*on_written)(void *context);
     void *context;
 };
@@ -59,6 +67,9 @@ void store_batch_free(struct store_batch *batch);
 void store_batch_clear(struct store_batch *batch);
 /* Appends a copy of a row of the given table; used by the generated functions. */
 enum err WARN_UNUSED store_batch_add(struct store_batch *batch, int table, const void *row);
+/* Appends a copy of a statement. */
+enum err WARN_UNUSED store_batch_add_sql(struct store_batch *batch, const char *sql,
+                                         const struct store_cell *values, int n_values);
 /* The rows of a table one after another; begin with a place of zeros. False at the end. */
 struct store_batch_place {
     const void *block;

@@ -22,15 +22,11 @@ enum {
     COMMIT_NS = 200 * 1000 * 1000, /* leaves 50 ms of the promised 250 for the commit itself */
 };
 
-/* One thing to do, in order. */
+/* A batch to write, in order. */
 struct job {
     struct job *next;
-    struct store_batch *batch; /* owned, NULL for a statement */
-    char *sql;                 /* owned, NULL for a batch */
-    struct store_cell *values; /* owned with their text by `arena` */
-    int n_values;
-    struct arena arena;
-    size_t size; /* bytes counted against STORE_QUEUE_BYTES */
+    struct store_batch *batch; /* owned */
+    size_t size;               /* bytes counted against STORE_QUEUE_BYTES */
 };
 
 struct words {
@@ -59,7 +55,7 @@ struct store_writer {
     /* the writer thread's own */
     bool in_transaction;
     int64_t uncommitted_rows, transaction_start;
-    struct job *applied; /* waiting for the commit */
+    struct job *applied, **last_applied; /* waiting for the commit, in order of submission */
     _Atomic int64_t rows;
     _Atomic int64_t ids[STORE_N_TABLES];
     struct words words;
@@ -94,6 +90,19 @@ static enum err insert_rows(struct store_writer *w, int table)
     return store_sql_error(w->db, rc, doing);
 }
 
+static enum err run_statement(struct store_writer *w, const struct store_statement *of)
+{
+    sqlite3_stmt *s;
+    TRY(store_prepare(w->db, of->sql, &s));
+    for (int i = 0; i < of->n_values; i++) row_bind(s, i + 1, &of->values[i]);
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+    }
+    enum err err = rc == SQLITE_DONE ? ERR_OK : store_sql_error(w->db, rc, of->sql);
+    sqlite3_finalize(s);
+    return err;
+}
+
 static enum err insert_batch(struct store_writer *w, const struct store_batch *batch)
 {
     w->source.batch = batch;
@@ -101,6 +110,7 @@ static enum err insert_batch(struct store_writer *w, const struct store_batch *b
         struct store_batch_place first = {0};
         if (store_batch_next(batch, t, &first)) TRY(insert_rows(w, t));
     }
+    for (const struct store_statement *s = batch->first; s; s = s->next) TRY(run_statement(w, s));
     w->uncommitted_rows += (int64_t)batch->n_rows;
     return ERR_OK;
 }
@@ -120,28 +130,12 @@ static enum err insert_words(struct store_writer *w)
     return err;
 }
 
-static enum err run_statement(struct store_writer *w, const struct job *job)
-{
-    sqlite3_stmt *s;
-    TRY(store_prepare(w->db, job->sql, &s));
-    for (int i = 0; i < job->n_values; i++) row_bind(s, i + 1, &job->values[i]);
-    int rc;
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-    }
-    enum err err = rc == SQLITE_DONE ? ERR_OK : store_sql_error(w->db, rc, job->sql);
-    sqlite3_finalize(s);
-    return err;
-}
-
 /* ---- transactions ---- */
 
 static void job_free(struct job *job)
 {
-    if (!job) return;
-    if (job->batch && job->batch->on_written) job->batch->on_written(job->batch->context);
+    if (job->batch->on_written) job->batch->on_written(job->batch->context);
     store_batch_free(job->batch);
-    free(job->sql);
-    arena_release(&job->arena);
     free(job);
 }
 
@@ -153,6 +147,7 @@ static uint64_t free_applied(struct store_writer *w)
         job_free(j);
     }
     w->applied = NULL;
+    w->last_applied = &w->applied;
     return n;
 }
 
@@ -169,7 +164,7 @@ static enum err apply(struct store_writer *w, struct job *job)
 {
     TRY(begin(w));
     TRY(insert_words(w));
-    return job->batch ? insert_batch(w, job->batch) : run_statement(w, job);
+    return insert_batch(w, job->batch);
 }
 
 static void fail(struct store_writer *w, enum err err)
@@ -219,8 +214,8 @@ static void step(struct store_writer *w, struct job *job)
     enum err err = ERR_OK;
     if (job) {
         if (!w->err) err = apply(w, job);
-        job->next = w->applied;
-        w->applied = job;
+        *w->last_applied = job;
+        w->last_applied = &job->next;
     }
     bool due = !job || w->uncommitted_rows >= COMMIT_ROWS ||
                clock_mono() - w->transaction_start > COMMIT_NS;
@@ -253,6 +248,7 @@ enum err store_writer_new(sqlite3 *db_take, struct store_writer **out)
     *out = NULL;
     if (!w || !pending) goto nomem;
     w->db = db_take;
+    w->last_applied = &w->applied;
     if (row_tables_init(w->db, &w->source)) goto nomem;
     static _Atomic uint64_t instances;
     w->instance = atomic_fetch_add(&instances, 1) + 1;
@@ -337,21 +333,12 @@ enum err store_submit(struct store_writer *w, struct store_batch *batch_take)
 enum err store_submit_sql(struct store_writer *w, const char *sql, const struct store_cell *values,
                           int n_values)
 {
-    struct job *job = calloc(1, sizeof *job);
-    if (!job || !(job->sql = strdup(sql))) goto nomem;
-    job->values = arena_array(&job->arena, (size_t)n_values + 1, sizeof *values);
-    if (!job->values) goto nomem;
-    for (int i = 0; i < n_values; i++) {
-        job->values[i] = values[i];
-        if (values[i].kind == STORE_CELL_TEXT)
-            job->values[i].s = arena_copy(&job->arena, values[i].s);
-    }
-    job->n_values = n_values;
-    job->size = sizeof *job;
-    return submit(w, job);
-nomem:
-    job_free(job);
-    FAIL(ERR_NOMEM, "out of memory for a statement");
+    struct store_batch *batch = store_batch_new();
+    if (!batch) FAIL(ERR_NOMEM, "out of memory for a statement");
+    enum err err = store_batch_add_sql(batch, sql, values, n_values);
+    if (!err) return store_submit(w, batch);
+    store_batch_free(batch);
+    return err;
 }
 
 enum err store_flush(struct store_writer *w)

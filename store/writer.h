@@ -9,9 +9,8 @@
  *      │                                      ├─► writer thread ─► SQLite
  *      └─────── store_submit ──► queue ───────┘
  *
- * Invariants: (1) a batch is applied whole or not at all; (2) after the first failure every
- * submit returns it;
- * (3) the queue holds at most STORE_QUEUE_BYTES, submit waits.
+ * Invariants: (1) a batch is applied whole, with its statements, or not at all; (2) after the first
+ * failure every submit returns it; (3) the queue holds at most STORE_QUEUE_BYTES, submit waits.
  * Threads: all functions may be called from any thread, except store_writer_close (once, by the
  * owner).
  */
@@ -55,9 +54,7 @@ int64_t store_word(struct store_writer *w, struct span text);
 int64_t store_frame(struct store_writer *w, int64_t parent, int64_t file_word, int64_t line,
                     int64_t name_word, int64_t loc_word);
 
-/* Runs a statement of the program's own on the writer's thread, after what was submitted before
- * (UPDATE at the end of an
- * import, say). The values are bound as ?1, ?2, ... */
+/* Submits a batch of one statement (UPDATE at the end of an import, say). */
 enum err WARN_UNUSED store_submit_sql(struct store_writer *w, const char *sql,
                                       const struct store_cell *values, int n_values);
 

@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <unistd.h>
 
 #include "store/db.h"
@@ -197,6 +198,68 @@ static void refuses_what_is_no_trace(void **state)
     assert_int_equal(store_open_read(__FILE__, STORE_OPEN_DEFAULT, &db), ERR_FORMAT);
 }
 
+static void fails_with_a_statement(void **state)
+{
+    (void)state;
+    struct store_writer *w = fresh();
+    struct store_batch *b = store_batch_new();
+    struct row_event e = {.id = store_next_id(w, STORE_EVENT), .ts = 1};
+    struct store_cell ts = {.kind = STORE_CELL_INT, .i = 2};
+    assert_int_equal(store_event_add(b, &e), ERR_OK);
+    assert_int_equal(store_batch_add_sql(b, "UPDATE event SET ts = ?1", &ts, 1), ERR_OK);
+    assert_int_equal(store_submit(w, b), ERR_OK);
+    b = store_batch_new();
+    e.id = store_next_id(w, STORE_EVENT);
+    assert_int_equal(store_event_add(b, &e), ERR_OK);
+    assert_int_equal(store_batch_add_sql(b, "UPDATE event SET nothing = ?1", &ts, 1), ERR_OK);
+    assert_int_equal(store_flush(w), ERR_OK);
+    assert_int_equal(store_submit(w, b), ERR_OK);
+    assert_int_equal(store_flush(w), ERR_SQL);
+    assert_int_equal(store_writer_close(w, "closed"), ERR_SQL);
+    assert_int_equal(ask("SELECT sum(ts) FROM event"), 2);
+}
+
+/* Commits of one transaction are told in order of submission. The first batch keeps the writer from
+ * going on until the others wait for it, so that they are of one. */
+enum { TOLD = 8 };
+static struct {
+    sem_t gate;
+    int n, order[TOLD];
+} told;
+
+static void wait_for_gate(void *context)
+{
+    (void)context;
+    sem_wait(&told.gate);
+}
+
+static void note_order(void *context)
+{
+    told.order[told.n++] = (int)(intptr_t)context;
+}
+
+static void tells_commits_in_order(void **state)
+{
+    (void)state;
+    struct store_writer *w = fresh();
+    struct store_batch *first = store_batch_new();
+    assert_int_equal(sem_init(&told.gate, 0, 0), 0);
+    first->on_written = wait_for_gate;
+    assert_int_equal(store_submit(w, first), ERR_OK);
+    for (intptr_t i = 0; i < TOLD; i++) {
+        struct store_batch *b = store_batch_new();
+        b->on_written = note_order;
+        b->context = (void *)i;
+        assert_int_equal(store_submit(w, b), ERR_OK);
+    }
+    sem_post(&told.gate);
+    assert_int_equal(store_flush(w), ERR_OK);
+    assert_int_equal(store_writer_close(w, "closed"), ERR_OK);
+    assert_int_equal(told.n, TOLD);
+    for (int i = 0; i < TOLD; i++) assert_int_equal(told.order[i], i);
+    sem_destroy(&told.gate);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +268,8 @@ int main(void)
         cmocka_unit_test(interns_once_for_all_threads),
         cmocka_unit_test(a_live_file_is_readable_after_a_flush),
         cmocka_unit_test(runs_statements_in_order),
+        cmocka_unit_test(fails_with_a_statement),
+        cmocka_unit_test(tells_commits_in_order),
         cmocka_unit_test(keeps_text_across_frames),
         cmocka_unit_test(unindents_payloads),
         cmocka_unit_test(refuses_what_is_no_trace),
