@@ -192,6 +192,12 @@ static enum err add_measures(struct debug_call *c, struct arena *arena, const st
 
 /* ---- lines ---- */
 
+/* What cannot be read keeps its place: others are told by their place what encloses them. */
+static void leave_place(struct debug_stream *s)
+{
+    s->import.log.calls++;
+}
+
 static enum err take_call(struct debug_stream *s, const struct json *line, const struct json *call)
 {
     struct debug_import *d = &s->import;
@@ -202,9 +208,12 @@ static enum err take_call(struct debug_stream *s, const struct json *line, const
     d->at.inside = json_int(json_get(line, "inside"), STORE_NULL);
     if (d->at.ts != STORE_NULL) s->process.end_ts = d->at.ts;
     enum err err = debug_from_json(call, &d->scratch, &c);
-    if (err == ERR_FORMAT)
-        return debug_lose(d, TORCH_LOSS_schema, s->offset, "at byte %lld: %s", (long long)s->offset,
-                          err_text());
+    if (err == ERR_FORMAT) {
+        TRY(debug_lose(d, TORCH_LOSS_schema, s->offset, "at byte %lld: %s", (long long)s->offset,
+                       err_text()));
+        leave_place(s);
+        return ERR_OK;
+    }
     TRY(err);
     if (!c.rest.p) c.flags &= ~(unsigned)DEBUG_NO_LEAVES;
     err = add_measures(&c, &d->scratch, json_get(line, "tensors"));
@@ -259,10 +268,13 @@ enum err debug_stream_line(struct debug_stream *s, struct span line)
     struct debug_import *d = &s->import;
     struct json *j;
     enum err err = json_parse(line, &d->scratch, &j);
-    if (err && err != ERR_NOMEM)
+    if (err && err != ERR_NOMEM) {
         err = debug_lose(d, TORCH_LOSS_json, s->offset, "the line at byte %lld is no JSON: %s",
                          (long long)s->offset, err_text());
-    else if (!err) err = take(s, j);
+        if (s->described) leave_place(s);
+    } else if (!err) {
+        err = take(s, j);
+    }
     arena_clear(&d->scratch);
     s->offset += (int64_t)line.n + 1;
     s->lines++;

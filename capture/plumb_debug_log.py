@@ -17,8 +17,12 @@ class Log:
 
     def __init__(self, folder, head, encode):
         self.folder, self.head, self.encode = folder, head, encode
+        self.begin_anew()
+
+    def begin_anew(self):
+        """Also in a child of fork, which has a file of its own: its lines are numbered from 0."""
         self.lock = threading.RLock()
-        self.fd, self.waiting, self.losses, self.ended = None, [], {}, False
+        self.fd, self.waiting, self.losses, self.ended, self.broken = None, [], {}, False, False
         self.costs, self.lines, self.n = {}, 0, 0
 
     def open(self):
@@ -78,27 +82,44 @@ class Log:
                     break
                 n += 1
             ready, self.waiting = self.waiting[:n], self.waiting[n:]
+            try:
+                if not self.broken:
+                    self.put_calls(ready)
+                    self.lines += n
+                    if n:
+                        self.cost("writing", began)
+                    if self.losses:
+                        self.put_losses()
+                    if all_of_it or self.lines > COSTS:
+                        self.put_costs()
+                    return
+            except OSError:  # a full disk: from here on calls are only counted
+                self.broken = True
             for entry in ready:
-                try:
-                    self.put(entry.line())
-                except Exception as e:  # its place in the log must be taken
-                    self.lose("line", "a call cannot be written: %r" % (e,))
-                    self.put({"ts": entry.ts, "call": {"type": "annotate", "call_depth": 0, "tag": "a call that cannot be written",
-                                                       "header": "lost"}})
-            self.lines += n
-            if n:
-                self.cost("writing", began)
-            if self.losses:
-                self.put_losses()
-            if all_of_it or self.lines > COSTS:
-                self.put_costs()
+                self.lose("disk", "calls could not be written")
+
+    def put_calls(self, entries):
+        for entry in entries:
+            try:
+                self.put(entry.line())
+            except OSError:
+                raise
+            except Exception as e:  # its place in the log must be taken
+                self.lose("line", "a call cannot be written: %r" % (e,))
+                self.put({"ts": entry.ts, "call": {"type": "annotate", "call_depth": 0, "tag": "a call that cannot be written",
+                                                   "header": "lost"}})
 
     def end(self):
         with self.lock:
             try:
                 self.flush(all_of_it=True)
-                if self.fd is not None:
+                if self.broken and self.fd is not None:
+                    os.write(self.fd, b"\n")  # behind the line that was cut
+                    self.put_losses()
+                elif self.fd is not None:
                     self.put({"end": True, "ts": time.time_ns()})
+            except OSError:
+                pass  # no end in the file: it is read as interrupted
             finally:
                 self.ended = True
 

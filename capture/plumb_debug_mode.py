@@ -538,8 +538,8 @@ def after_fork():
     mine = current_mode()
     State.modes = {threading.get_ident(): mine} if mine else {}
     if mine:
-        log = mine.log_of_calls
-        log.fd, log.waiting, log.losses, log.lock = None, [], {}, threading.RLock()
+        mine.log_of_calls.begin_anew()
+        mine.local.__dict__["nest"] = []  # what the parent had open is in the parent's file
     State.lock = threading.Lock()
 
 
@@ -601,9 +601,9 @@ class Finder:
     def find_spec(self, name, path=None, target=None):
         if name != "torch":
             return None
-        from importlib.machinery import PathFinder
+        from importlib.util import find_spec
         sys.meta_path.remove(self)
-        spec = PathFinder.find_spec(name, path)
+        spec = find_spec(name)  # of whichever finder: an editable install has its own
         if spec is None or spec.loader is None:
             return None
         execute = spec.loader.exec_module

@@ -1359,9 +1359,9 @@ LEFT JOIN process p ON p.id = f.process
 LEFT JOIN run r ON r.id = f.run
 WHERE (u.nans > 0 OR u.infs > 0 OR (u.hash_kind = 1 AND (u.digest & 0x7ff0000000000000) = 0x7ff0000000000000))
   AND CASE u.phase
-    WHEN 0 THEN u.tensor IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tensor_use b JOIN call d ON d.event = b.event
+    WHEN 0 THEN NOT EXISTS (SELECT 1 FROM tensor_use b JOIN call d ON d.event = b.event
       WHERE (b.nans > 0 OR b.infs > 0 OR (b.hash_kind = 1 AND (b.digest & 0x7ff0000000000000) = 0x7ff0000000000000))
-        AND b.event < u.event AND b.tensor = u.tensor AND d.source = c.source)
+        AND b.event < u.event AND (u.tensor IS NULL OR b.tensor = u.tensor) AND d.source = c.source)
     ELSE NOT EXISTS (SELECT 1 FROM tensor_use a WHERE a.event = u.event AND a.phase = 0
       AND (a.nans > 0 OR a.infs > 0 OR (a.hash_kind = 1 AND (a.digest & 0x7ff0000000000000) = 0x7ff0000000000000))) END;
 

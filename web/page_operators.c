@@ -457,7 +457,7 @@ static void write_foot(struct walk *w, int64_t from, bool looks_on)
     html(h, "</span></div></div>");
     if (looks_on)
         web_state(h, WEB_TRUNCATED, "Only part of the log was looked through.",
-                  "One page looks at some ten thousand calls; Look on goes on behind them.");
+                  "One page looks at a part of the calls; Look on goes on behind them.");
 }
 
 static enum err write_list(struct web_request *q, struct html *h, const struct call_log *log)

@@ -16,7 +16,7 @@ LEFT JOIN source_file f ON f.id = u.source
 LEFT JOIN process p ON p.id = f.process
 LEFT JOIN run r ON r.id = f.run
 WHERE CASE u.phase
-  WHEN 0 THEN u.tensor IS NOT NULL AND NOT EXISTS (SELECT 1 FROM early b WHERE b.event < u.event AND b.tensor = u.tensor AND b.source = u.source)
+  WHEN 0 THEN NOT EXISTS (SELECT 1 FROM early b WHERE b.event < u.event AND (u.tensor IS NULL OR b.tensor = u.tensor) AND b.source = u.source)
   ELSE NOT EXISTS (SELECT 1 FROM early a WHERE a.event = u.event AND a.phase = 0) END
 ORDER BY u.event, u.position
 LIMIT 51;

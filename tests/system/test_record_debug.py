@@ -135,6 +135,31 @@ def test_bad_lines_are_losses(tmp_path, last, kind):
     assert values(tmp_path / "r.db", "SELECT kind, count FROM loss") == [(kind, 1)]
 
 
+@pytest.mark.parametrize("lost", ["{\"ts\": 1, \"call\"", "{\"call\": {\"type\": \"new\"}}"])
+def test_lost_line_keeps_its_place(tmp_path, lost):
+    """What encloses a call is told by the place of a line, also behind one that cannot be read."""
+    done = stream(tmp_path, [HEAD, lost, call(1), call(2, inside=1), {"end": True}])
+    assert done.returncode == 0
+    rows = values(tmp_path / "r.db", "SELECT position, (SELECT p.position FROM calls p WHERE p.id = c.parent) FROM calls c ORDER BY 1")
+    assert rows == [(1, None), (2, 1)]
+
+
+def test_nan_from_outside_without_numbers(tmp_path):
+    """Where tensors have no numbers, a NaN that comes in as an argument is the first of its log."""
+    log = json.dumps({"format": HEAD["format"], "version": 1, "logs": [
+        {"type": "op", "call_depth": 1, "log": {"type": "dict", "items": [["input_hash", {"type": "tuple", "items": [{"type": "tuple", "items": [
+            {"type": "nonfinite_float", "value": "nan"}]}, {"type": "dict", "items": []}]}], ["hash", {"type": "nonfinite_float", "value": "nan"}]]},
+         "output_str": "  ->  t: f32[2]", "stack_trace": None, "fwd_stack_trace": None, "op_name": "aten::relu", "args_str": "t: f32[2]",
+         "kwargs_str": "", "tensor_hash_leaves": {"type": "dict", "items": [
+             ["input", {"type": "list", "items": [{"type": "tuple", "items": [{"type": "scalar", "value": "[0][0]"}, {"type": "nonfinite_float", "value": "nan"}]}]}],
+             ["output", {"type": "list", "items": [{"type": "tuple", "items": [{"type": "scalar", "value": ""}, {"type": "nonfinite_float", "value": "nan"}]}]}]]}}]})
+    (tmp_path / "log.json").write_text(log)
+    run_plumb("import", tmp_path / "log.json", "-o", tmp_path / "n.db")
+    db = tmp_path / "n.db"
+    assert values(db, "SELECT phase, arg FROM nonfinite") == [("before", "[0][0]")]
+    assert [r["arg"] for r in json.loads(run_plumb("sql", db, "-n", "nonfinite_first", "--format", "json").out)] == ["[0][0]"]
+
+
 def test_killed_program_leaves_what_it_wrote(tmp_path):
     done = stream(tmp_path, [HEAD, *map(call, range(1000))], then='''out = open(os.environ["PLUMB_DEBUG_FOLDER"] + "/calls-7-8.jsonl", "a")
         out.write('{"ts": 5, "ca'); out.flush(); os.kill(os.getpid(), 9)''')
@@ -368,3 +393,41 @@ def test_killed_program_keeps_its_calls(tmp_path):
     assert done.returncode == 128 + 9
     assert values(tmp_path / "r.db", "SELECT count(*), max(position) FROM calls") == [(501, 500)]
     assert values(tmp_path / "r.db", "SELECT value FROM meta WHERE key = 'state'") == ["closed"]
+
+
+@with_torch
+def test_full_disk_is_not_the_programs_matter(tmp_path):
+    """Once nothing more can be written, calls are counted and the program goes on to its own end."""
+    p = program(tmp_path, """
+        import resource, signal, torch
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        x = torch.ones(4)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))
+        for i in range(500):
+            x = x * 1.5
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        print("went on", x.shape)
+    """)
+    done = record("--debug-mode", "-o", "r.db", "--", TORCH, p, cwd=tmp_path)
+    assert done.returncode == 0 and "went on" in done.stdout, done.stderr
+    db = tmp_path / "r.db"
+    kept, lost = values(db, "SELECT count(*) FROM calls")[0], values(db, "SELECT sum(count) FROM loss WHERE kind = 'disk'")[0]
+    assert 10 < kept < 200 and lost > 300
+
+
+@with_torch
+def test_child_of_fork_nests_by_its_own_lines(tmp_path):
+    p = program(tmp_path, """
+        import os, torch
+        net = torch.nn.Sequential(torch.nn.ReLU())
+        for i in range(50):
+            net(torch.ones(2))
+        if os.fork() == 0:
+            net(torch.ones(2))
+            os._exit(0)
+        os.wait()
+    """)
+    done = record("--debug-mode", "-o", "r.db", "--", TORCH, p, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    parents = "SELECT DISTINCT (SELECT p.name FROM calls p WHERE p.id = c.parent) FROM calls c WHERE name = 'aten::relu'"
+    assert values(tmp_path / "r.db", parents) == ["Sequential.0"]
