@@ -341,13 +341,15 @@ static enum err logged(struct op_call *c)
     TRY(c->op->shape(c));
     c->result = arena_array(c->arena, (size_t)c->n_results + 1, sizeof *c->result);
     if (!c->result) FAIL(ERR_NOMEM, "out of memory for a call");
+    bool taped = tape_wants(t, c);
+    if (taped) TRY(tape_check(t, c));
     if (c->op->flags & OP_RANDOM) c->stream = t->generator++;
     record_begin(t, c, &r);
     enum err err = hooks_before(c);
     if (!err) err = perform(c, &r);
     if (!err) hooks_after(c);
     record_end(t, &r, err);
-    if (!err && tape_wants(t, c)) err = tape_add(t, c, r.number);
+    if (!err && taped) err = tape_add(t, c);
     return err;
 }
 
