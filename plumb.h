@@ -156,8 +156,9 @@ PLUMB_API void plumb_counter(const char *name, double value); /* loss, learning 
 
 /* A hook of the calling thread, called for each operator, innermost last pushed. before may veto:
  * what it
- * returns is the error of the call; NULL goes on. Within either, plumb_remark adds to the call's
- * record. */
+ * returns is the error of the call; NULL goes on. after: of calls that did not fail. Within either,
+ * plumb_remark adds to the call's
+ * record, and operators that are called are not shown to hooks. */
 struct plumb_hook {
     const char *(*before)(void *context, const char *op);
     void (*after)(void *context, const char *op, struct plumb_tensor *const *result, int n_results);

@@ -48,6 +48,7 @@ struct thread {
     struct cap_thread *ring; /* NULL: nothing is recorded */
     const struct plumb_hook *hook[HOOKS];
     int n_hooks;
+    bool in_hook;       /* one runs */
     int no_grad, quiet; /* depths: no tape; no recording */
     uint64_t generator; /* ordinal of the thread << 40, plus calls so far */
     struct map words;   /* texts and forms already registered with the recorder */
