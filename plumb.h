@@ -118,9 +118,10 @@ PLUMB_API void plumb_frame_end(void);
 /* Dense, row-major, n dimensions; data is copied (NULL: zeros). */
 PLUMB_API struct plumb_tensor *plumb_tensor(enum plumb_dtype dtype, int n, const int64_t *size,
                                             const void *data);
-/* t, moved out of its frame: it lives until plumb_close. */
+/* t, moved out of its frame: it lives until plumb_close. Gradients do not go back beyond it. By the
+ * thread that made it; NULL otherwise. */
 PLUMB_API struct plumb_tensor *plumb_keep(struct plumb_tensor *t);
-/* The same, and gradients are wanted for it. The name is shown in pages. */
+/* The same, and gradients are wanted for it; floating or complex. The name is for messages. */
 PLUMB_API struct plumb_tensor *plumb_parameter(const char *name, struct plumb_tensor *t);
 PLUMB_API enum plumb_dtype plumb_dtype(const struct plumb_tensor *t);
 PLUMB_API int plumb_dims(const struct plumb_tensor *t);
@@ -158,8 +159,9 @@ PLUMB_API void plumb_counter(const char *name, double value); /* loss, learning 
 
 /* A hook of the calling thread, called for each operator, innermost last pushed. before may veto:
  * what it
- * returns is the error of the call; NULL goes on. Within either, plumb_remark adds to the call's
- * record. */
+ * returns is the error of the call; NULL goes on. after: of calls that did not fail. Within either,
+ * plumb_remark adds to the call's
+ * record, and operators that are called are not shown to hooks. */
 struct plumb_hook {
     const char *(*before)(void *context, const char *op);
     void (*after)(void *context, const char *op, struct plumb_tensor *const *result, int n_results);

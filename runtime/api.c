@@ -117,17 +117,31 @@ struct plumb_tensor *plumb_tensor(enum plumb_dtype dtype, int n, const int64_t *
     return api_ok(make((enum dtype)dtype, n, size, data, &t)) ? t : NULL;
 }
 
+static enum err keep(struct plumb_tensor *t)
+{
+    TRY(thread_check("a kept tensor"));
+    if (t->frame && !thread_has_frame(&thread_self, t->frame))
+        FAIL(ERR_USAGE, "a tensor is kept by the thread that made it; this one is another's");
+    tensor_keep(t);
+    return ERR_OK;
+}
+
 struct plumb_tensor *plumb_keep(struct plumb_tensor *t)
 {
-    if (t) tensor_keep(t);
-    return t;
+    return t && api_ok(keep(t)) ? t : NULL;
 }
 
 struct plumb_tensor *plumb_parameter(const char *name, struct plumb_tensor *t)
 {
-    (void)name;
+    char text[TENSOR_TEXT];
     if (!t) return NULL;
-    tensor_keep(t);
+    enum dtype_kind kind = dtype_kind(t->view.dtype);
+    if (kind != DTYPE_FLOAT && kind != DTYPE_COMPLEX) {
+        api_ok(err_set(ERR_USAGE, "parameter %s is %s; floating and complex dtypes are accepted",
+                       name, tensor_text(t, text)));
+        return NULL;
+    }
+    if (!plumb_keep(t)) return NULL;
     t->requires_grad = true;
     return t;
 }

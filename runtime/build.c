@@ -335,10 +335,9 @@ static enum err compile(struct span text, const char *entry)
 }
 
 /* An entry of the cache that does not fit its trailer, or that cannot be loaded, is built again. */
-static enum err find(struct span text, struct map_key key, void **out)
+static enum err find_entry(struct span text, struct map_key key, void **out)
 {
     char entry[PATH_MAX_BUILD];
-    TRY(find_folder());
     snprintf(entry, sizeof entry, "%s/%016llx%016llx.so", state.folder, (unsigned long long)key.hi,
              (unsigned long long)key.lo);
     if (is_whole(entry) && !load(entry, out)) {
@@ -349,10 +348,22 @@ static enum err find(struct span text, struct map_key key, void **out)
         FAIL(ERR_UNSUPPORTED, "there is no compiler to build kernels with (PLUMB_CC is %s)",
              state.compiler);
     TRY(compile(text, entry));
-    TRY(load(entry, out));
-    state.stats.built++;
-    if (state.temporary) unlink(entry); /* loaded; nobody else will ask for it */
-    return ERR_OK;
+    enum err err = load(entry, out);
+    if (!err) state.stats.built++;
+    if (state.temporary) unlink(entry); /* nobody else will ask for it */
+    return err;
+}
+
+/* A folder of this process's own goes with the kernel: nobody may be there to remove it later. */
+static enum err find(struct span text, struct map_key key, void **out)
+{
+    TRY(find_folder());
+    enum err err = find_entry(text, key, out);
+    if (state.temporary) {
+        rmdir(state.folder);
+        state.folder[0] = 0;
+    }
+    return err;
 }
 
 static enum err find_or_fail(struct span text, void **out)

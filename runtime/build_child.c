@@ -1,8 +1,7 @@
 /* build_child.c - starts the compiler, waits for it no longer than allowed, and keeps what it said.
  *
- * It runs in a process group of its own, so that what it starts ends with it, in the folder of
- * the compilation, with standard
- * input closed and both outputs in a file. Its environment is ours with LC_ALL=C.
+ * It runs in a process group of its own, so that what it starts ends with it, with standard input
+ * empty and both outputs in a file. Its environment is ours with LC_ALL=C.
  */
 #include "runtime/build_child.h"
 

@@ -38,7 +38,7 @@ static const struct {
     int (*run)(struct work *w);
     int64_t batch;
 } models[] = {{"gpt", work_gpt, 8}, {"mlp", work_mlp, 32}, {"optimizer", work_optimizer, 1}};
-enum { N_MODELS = sizeof models / sizeof *models };
+enum { N_MODELS = sizeof models / sizeof *models, MOST_KEPT = 64 };
 
 /* ---- options ---- */
 
@@ -91,6 +91,16 @@ static enum err take_words(const struct opt_call *call, const char *option,
     return ERR_OK;
 }
 
+/* One word; `out` stays as it is when the option was not given. */
+static enum err take_word(const struct opt_call *call, const char *option, const struct word *words,
+                          unsigned *out)
+{
+    const char *text = opt_value(call, option, 0);
+    if (!text) return ERR_OK;
+    *out = 0;
+    return find_word(option, words, span_of(text), out);
+}
+
 static enum err take_int(const struct opt_call *call, const char *option, int64_t low, int64_t high,
                          int64_t *out)
 {
@@ -101,7 +111,7 @@ static enum err take_int(const struct opt_call *call, const char *option, int64_
 static enum err take_options(const struct opt_call *call, struct plumb_options *o, struct work *w,
                              unsigned *log)
 {
-    unsigned determinism = 0, dtype = 0;
+    unsigned determinism = PLUMB_RUN, dtype = PLUMB_F32;
     int64_t seed = 1, threads = 0;
     TRY(take_int(call, "steps", 0, 1000000, &w->steps));
     TRY(take_int(call, "batch", 1, 4096, &w->batch));
@@ -109,9 +119,9 @@ static enum err take_options(const struct opt_call *call, struct plumb_options *
     TRY(take_int(call, "threads", 1, 1024, &threads));
     TRY(take_words(call, "log", log_words, log));
     TRY(take_words(call, "hash", hash_words, &o->hashes));
-    TRY(take_words(call, "determinism", determinism_words, &determinism));
-    TRY(take_words(call, "dtype", dtype_words, &dtype));
-    w->dtype = dtype ? (enum plumb_dtype)dtype : PLUMB_F32;
+    TRY(take_word(call, "determinism", determinism_words, &determinism));
+    TRY(take_word(call, "dtype", dtype_words, &dtype));
+    w->dtype = (enum plumb_dtype)dtype;
     w->seed = o->seed = (uint64_t)seed;
     o->threads = (int)threads;
     o->determinism = (enum plumb_determinism)determinism;
@@ -136,7 +146,7 @@ static enum err train(int model, struct plumb_options *o, struct work *w)
     int rc = models[model].run(w);
     char text[1024];
     snprintf(text, sizeof text, "%s", plumb_error());
-    if (rc) plumb_set_exit(1);
+    if (rc) plumb_set_exit(2);
     if (plumb_close()) return failed();
     if (rc) FAIL(ERR_USAGE, "%s", *text ? text : "out of memory");
     return ERR_OK;
@@ -157,23 +167,25 @@ static enum err run(const struct opt_call *call, int *exit_code)
 {
     int model = 0;
     unsigned log = 0;
-    char path[512];
-    const char *keep[65] = {0};
+    char own_name[32];
+    const char *keep[MOST_KEPT + 1] = {0};
     struct plumb_options o = {0};
     while (model < N_MODELS && strcmp(models[model].name, call->argv[0])) model++;
     if (model == N_MODELS)
         FAIL(ERR_USAGE, "there is no model %s; gpt, mlp and optimizer are accepted", call->argv[0]);
     struct work w = {.steps = 20, .batch = models[model].batch, .progress = stderr};
     TRY(take_options(call, &o, &w, &log));
-    for (int i = 0; i < 64 && (keep[i] = opt_value(call, "keep", i)); i++) continue;
+    if (opt_value(call, "keep", MOST_KEPT))
+        FAIL(ERR_LIMIT, "--keep was given more than %d times; that many are accepted", MOST_KEPT);
+    for (int i = 0; i < MOST_KEPT; i++) keep[i] = opt_value(call, "keep", i);
     o.keep = keep;
-    const char *given = opt_value(call, "output", 0);
-    snprintf(path, sizeof path, "%s%s", given ? given : models[model].name, given ? "" : ".db");
-    o.trace = path;
+    snprintf(own_name, sizeof own_name, "%s.db", models[model].name);
+    o.trace = opt_value(call, "output", 0);
+    if (!o.trace) o.trace = own_name;
     TRY(train(model, &o, &w));
-    say_end(&w, path);
+    say_end(&w, o.trace);
     *exit_code = 0;
-    return log && plumb_debug_print(path, log, stdout) ? failed() : ERR_OK;
+    return log && plumb_debug_print(o.trace, log, stdout) ? failed() : ERR_OK;
 }
 
 const struct verb verb_run = {

@@ -103,10 +103,11 @@ static void *function_of(const struct nest *n, const struct nest_shape *s)
     if (run || c->failed) return run;
     c->work += (s->rows * s->columns * s->points + CALL_COST) * n->n_nodes;
     if (c->work < work_before_building() || atomic_flag_test_and_set(&c->building)) return NULL;
-    if (!c->run && build(n, s, &run)) {
+    run = c->run; /* another thread may have built it meanwhile */
+    if (!run && !c->failed && build(n, s, &run)) {
         c->failed = true; /* build_note says why */
         err_clear();
-    } else c->run = run;
+    } else if (run) c->run = run;
     atomic_flag_clear(&c->building);
     return run;
 }

@@ -31,9 +31,14 @@ static enum err wrong_kind(const struct op_call *c, int i, const struct op_value
                    p->optional && p->kind ? " or None" : "");
 }
 
-static enum err check_tensors(const struct op_call *c, int i)
+static enum err check_given(const struct op_call *c, int i)
 {
     const struct op_value *v = &c->arg[i];
+    bool list = v->kind == OP_TENSORS || v->kind == OP_INTS;
+    if (list && (v->n < 0 || (v->n && !v->ts && !v->is)))
+        return op_fail(c, i, "a list of %d members%s was given", v->n, v->n < 0 ? "" : " at NULL");
+    if (v->kind == OP_DTYPE && (v->i <= DTYPE_NONE || v->i >= DTYPE_END))
+        return op_fail(c, i, "%lld is no dtype; enum plumb_dtype lists them", (long long)v->i);
     int n = v->kind == OP_TENSORS ? v->n : v->kind == OP_TENSOR;
     for (int k = 0; k < n; k++) {
         const struct plumb_tensor *t = v->kind == OP_TENSOR ? v->t : v->ts[k];
@@ -55,7 +60,7 @@ static enum err take_value(struct op_call *c, int i, const struct op_value *v)
     const struct op_param *p = &c->op->s.param[i];
     struct op_value *to = &c->arg[i];
     *to = *v;
-    if (v->kind == p->kind || (v->kind == OP_NONE && p->optional)) return check_tensors(c, i);
+    if (v->kind == p->kind || (v->kind == OP_NONE && p->optional)) return check_given(c, i);
     bool whole = v->kind == OP_INT || v->kind == OP_BOOL;
     if ((p->kind == OP_SCALAR || p->kind == OP_REAL) && whole) {
         to->r = (double)v->i;
@@ -217,23 +222,29 @@ bool op_needs_grad(const struct op_call *c, int slot)
 
 /* ---- hooks ---- */
 
+/* Operators that a hook calls are not shown to hooks: it would meet its own without end. */
 static enum err hooks_before(const struct op_call *c)
 {
     struct thread *t = &thread_self;
-    for (int i = 0; i < t->n_hooks; i++) {
-        const char *veto =
-            t->hook[i]->before ? t->hook[i]->before(t->hook[i]->context, c->op->s.name) : NULL;
-        if (veto) FAIL(ERR_REFUSED, "%s: %s", c->op->s.name, veto);
-    }
+    const char *veto = NULL;
+    if (t->in_hook) return ERR_OK;
+    t->in_hook = true;
+    for (int i = 0; i < t->n_hooks && !veto; i++)
+        if (t->hook[i]->before) veto = t->hook[i]->before(t->hook[i]->context, c->op->s.name);
+    t->in_hook = false;
+    if (veto) FAIL(ERR_REFUSED, "%s: %s", c->op->s.name, veto);
     return ERR_OK;
 }
 
 static void hooks_after(const struct op_call *c)
 {
     struct thread *t = &thread_self;
+    if (t->in_hook) return;
+    t->in_hook = true;
     for (int i = t->n_hooks - 1; i >= 0; i--)
         if (t->hook[i]->after)
             t->hook[i]->after(t->hook[i]->context, c->op->s.name, c->result, c->n_results);
+    t->in_hook = false;
 }
 
 /* ---- running ---- */
@@ -341,13 +352,15 @@ static enum err logged(struct op_call *c)
     TRY(c->op->shape(c));
     c->result = arena_array(c->arena, (size_t)c->n_results + 1, sizeof *c->result);
     if (!c->result) FAIL(ERR_NOMEM, "out of memory for a call");
+    bool taped = tape_wants(t, c);
+    if (taped) TRY(tape_check(t, c));
     if (c->op->flags & OP_RANDOM) c->stream = t->generator++;
     record_begin(t, c, &r);
     enum err err = hooks_before(c);
     if (!err) err = perform(c, &r);
     if (!err) hooks_after(c);
     record_end(t, &r, err);
-    if (!err && tape_wants(t, c)) err = tape_add(t, c, r.number);
+    if (!err && taped) err = tape_add(t, c);
     return err;
 }
 

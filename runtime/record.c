@@ -187,7 +187,7 @@ void record_begin(struct thread *t, const struct op_call *c, struct call_record 
 {
     if (!t->ring || t->quiet) return;
     r->on = true;
-    r->number = cap_begin(t->ring, CAP_OP, thread_word(t, c->op->s.name), 0, stack_here(t));
+    cap_begin(t->ring, CAP_OP, thread_word(t, c->op->s.name), 0, stack_here(t));
     put_arguments(t, c);
 }
 

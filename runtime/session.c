@@ -81,6 +81,7 @@ static enum err enter(struct plumb *s)
     char name[32] = "main";
     if (t->session)
         FAIL(ERR_EXISTS, "this thread is in a session already; plumb_leave comes first");
+    if (!s) FAIL(ERR_USAGE, "there is no session to enter");
     *t = (struct thread){.session = s};
     pthread_mutex_lock(&s->lock);
     int number = s->n_threads++;
@@ -176,6 +177,11 @@ static enum err set_up(struct plumb *s, const struct plumb_options *o)
 {
     const struct op *table;
     int n;
+    if (thread_self.session) /* before a file is touched: it may be that session's */
+        FAIL(ERR_EXISTS, "this thread is in a session already; plumb_close comes first");
+    if ((unsigned)o->determinism > PLUMB_OFF)
+        FAIL(ERR_USAGE, "%d is no level of determinism; enum plumb_determinism lists them",
+             (int)o->determinism);
     TRY(op_table(&table, &n));
     TRY(backend_find(o->backend ? o->backend : "cpu", &s->backend));
     s->determinism = o->determinism;

@@ -48,6 +48,7 @@ struct thread {
     struct cap_thread *ring; /* NULL: nothing is recorded */
     const struct plumb_hook *hook[HOOKS];
     int n_hooks;
+    bool in_hook;       /* one runs */
     int no_grad, quiet; /* depths: no tape; no recording */
     uint64_t generator; /* ordinal of the thread << 40, plus calls so far */
     struct map words;   /* texts and forms already registered with the recorder */
@@ -64,24 +65,34 @@ bool api_ok(enum err err);
 /* ---- record.c: what the dispatcher tells the recorder ---- */
 struct call_record {
     bool on;
-    uint64_t number;
-    uint32_t slot[OP_ARGS + OP_RESULTS];
-    int n_slots;
 };
 void record_begin(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_results(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_end(struct thread *t, struct call_record *r, enum err err);
 
 /* ---- tape.c ---- */
+/* A tensor argument as it was when its call was made; later calls may write it in place. */
+struct tape_slot {
+    struct plumb_tensor *tensor; /* NULL: absent */
+    struct tape_node *made_by;   /* NULL: a leaf */
+    int result;                  /* which result of made_by */
+    bool wants;                  /* gradients are wanted for it */
+    uint32_t version;            /* of its storage, before the call */
+};
 struct tape_node {
     struct tape_node *older;
+    struct frame *frame;        /* whose tape it is on */
     struct op_call *call;       /* without its plan */
     struct plumb_tensor **grad; /* per result, as they come in; NULL none */
-    uint32_t *version;          /* of the storages of arguments (per slot), then of results */
-    uint64_t number;            /* of the recorded call */
+    struct tape_slot *slot;     /* per tensor argument (op_slot) */
+    uint32_t *version;          /* of the storages of results, after the call */
     bool done;                  /* walked back */
 };
 bool tape_wants(const struct thread *t, const struct op_call *c);
-WARN_UNUSED enum err tape_add(struct thread *t, const struct op_call *c, uint64_t number);
+/* Before a call that the tape wants: whether what it writes in place may be written. */
+WARN_UNUSED enum err tape_check(const struct thread *t, const struct op_call *c);
+WARN_UNUSED enum err tape_add(struct thread *t, const struct op_call *c);
+/* Whether a frame is one of the thread's. */
+bool thread_has_frame(const struct thread *t, const struct frame *f);
 
 #endif

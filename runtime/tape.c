@@ -4,8 +4,9 @@
  * one of its
  * tensors and its operator has a rule. Walking back, a call's gradients are complete when it is
  * met, as all that used its results
- * is newer. A tensor whose storage was written since it was saved stands on the tape as a stale
- * one: rules that
+ * is newer. Where a tensor came from is noted with the call: written in place later, it comes
+ * from elsewhere. A tensor whose storage was written since, or by the call itself, stands as a
+ * stale one: rules that
  * look only at its shape go on, an operator that would read it fails and says so.
  */
 #include "runtime/api.h"
@@ -60,7 +61,8 @@ static enum err copy_call(struct arena *a, const struct op_call *c, struct op_ca
     for (int i = 0; i < c->op->s.n_params; i++) {
         struct op_value *v = &to->arg[i];
         size_t item = v->kind == OP_TENSORS ? sizeof *v->ts : sizeof *v->is;
-        if (v->kind == OP_TEXT) v->s = arena_copy(a, span_of(v->s)).p;
+        if (v->kind == OP_TEXT && !(v->s = arena_copy(a, span_of(v->s)).p))
+            FAIL(ERR_NOMEM, "out of memory for the tape");
         if ((v->kind != OP_TENSORS && v->kind != OP_INTS) || !v->n) continue;
         void *p = arena_array(a, (size_t)v->n, item);
         if (!p) FAIL(ERR_NOMEM, "out of memory for the tape");
@@ -72,48 +74,84 @@ static enum err copy_call(struct arena *a, const struct op_call *c, struct op_ca
     return ERR_OK;
 }
 
-/* Written in place, a tensor becomes the result of the newest call; on the tape stands what it
- * was. */
-static enum err rebase_written(struct op_call *c, int r)
+/* The argument that result r is, written; NULL when it is none. */
+static struct plumb_tensor *written(const struct op_call *c, int r)
 {
     int arg = c->op->s.result_list ? -1 : c->op->s.result_arg[r];
-    if (arg < 0) return ERR_OK;
-    struct plumb_tensor *now = c->arg[arg].t, *before;
-    if (now->requires_grad && !now->made_by)
-        return op_fail(c, arg,
-                       "a leaf that wants gradients was written in place; do it between "
-                       "plumb_no_grad_begin and plumb_no_grad_end");
-    TRY(tensor_view(now, &now->view, &before));
-    before->requires_grad = now->requires_grad;
-    before->made_by = now->made_by;
-    before->result = now->result;
-    c->arg[arg].t = before;
+    return arg < 0 ? NULL : c->arg[arg].t;
+}
+
+bool thread_has_frame(const struct thread *t, const struct frame *f)
+{
+    const struct frame *own = t->frame;
+    while (own && own != f) own = own->outer;
+    return own;
+}
+
+enum err tape_check(const struct thread *t, const struct op_call *c)
+{
+    for (int r = 0; r < c->op->s.n_results; r++) {
+        const struct plumb_tensor *y = written(c, r);
+        if (!y) continue;
+        if (y->requires_grad && !y->made_by)
+            return op_fail(c, c->op->s.result_arg[r],
+                           "a leaf that wants gradients was to be written in place; do it between "
+                           "plumb_no_grad_begin and plumb_no_grad_end");
+        if (y->frame != t->frame)
+            return op_fail(c, c->op->s.result_arg[r],
+                           "it outlives the frame that keeps this call for gradients; write it in "
+                           "its own frame, or between plumb_no_grad_begin and plumb_no_grad_end");
+    }
     return ERR_OK;
 }
 
-enum err tape_add(struct thread *t, const struct op_call *c, uint64_t number)
+static bool writes(const struct op_call *c, const struct storage *s)
+{
+    for (int r = 0; r < c->n_results && !c->writes_nothing; r++) {
+        const struct plumb_tensor *y = written(c, r);
+        if (y && y->storage == s) return true;
+    }
+    return false;
+}
+
+/* As the tensor was before the call; the call has raised the version of what it wrote. */
+static struct tape_slot slot_now(const struct op_call *c, struct plumb_tensor *t)
+{
+    if (!t) return (struct tape_slot){0};
+    return (struct tape_slot){.tensor = t,
+                              .made_by = t->made_by,
+                              .result = t->result,
+                              .wants = t->requires_grad,
+                              .version = version_of(t) - writes(c, t->storage)};
+}
+
+/* A result's gradient comes to the call from now on. One that a hook kept is a leaf. */
+static void take_result(struct tape_node *n, int r)
+{
+    struct plumb_tensor *y = n->call->result[r];
+    n->version[r] = version_of(y);
+    if (!y || !y->frame) return;
+    enum dtype_kind kind = dtype_kind(y->view.dtype);
+    if (kind != DTYPE_FLOAT && kind != DTYPE_COMPLEX) return;
+    y->requires_grad = true;
+    y->made_by = n;
+    y->result = r;
+}
+
+enum err tape_add(struct thread *t, const struct op_call *c)
 {
     struct arena *a = &t->frame->arena;
     struct tape_node *n = arena_alloc(a, sizeof *n);
     int slots = n_slots(c);
     if (!n) FAIL(ERR_NOMEM, "out of memory for the tape");
     TRY(copy_call(a, c, &n->call));
-    for (int r = 0; r < c->n_results; r++) TRY(rebase_written(n->call, r));
-    n->grad = arena_array(a, (size_t)c->n_results, sizeof *n->grad);
-    n->version = arena_array(a, (size_t)(slots + c->n_results), sizeof *n->version);
-    if (!n->grad || !n->version) FAIL(ERR_NOMEM, "out of memory for the tape");
-    for (int i = 0; i < slots; i++) n->version[i] = version_of(*slot_of(n->call, i));
-    for (int r = 0; r < c->n_results; r++) {
-        struct plumb_tensor *y = c->result[r];
-        n->version[slots + r] = version_of(y);
-        if (!y) continue;
-        enum dtype_kind kind = dtype_kind(y->view.dtype);
-        if (kind != DTYPE_FLOAT && kind != DTYPE_COMPLEX) continue;
-        y->requires_grad = true;
-        y->made_by = n;
-        y->result = r;
-    }
-    n->number = number;
+    n->grad = arena_array(a, (size_t)c->n_results + 1, sizeof *n->grad);
+    n->slot = arena_array(a, (size_t)slots + 1, sizeof *n->slot);
+    n->version = arena_array(a, (size_t)c->n_results + 1, sizeof *n->version);
+    if (!n->grad || !n->slot || !n->version) FAIL(ERR_NOMEM, "out of memory for the tape");
+    for (int i = 0; i < slots; i++) n->slot[i] = slot_now(c, *slot_of(n->call, i));
+    for (int r = 0; r < c->n_results; r++) take_result(n, r);
+    n->frame = t->frame;
     n->older = t->frame->tape;
     t->frame->tape = n;
     return ERR_OK;
@@ -129,13 +167,23 @@ static enum err accumulate(struct plumb_tensor **into, struct plumb_tensor *g)
     return ERR_OK;
 }
 
+/* A gradient that is replaced may stand on a tape, as any tensor: it then ends with that. */
+static void retire(struct plumb_tensor *grad)
+{
+    struct frame *holds = NULL;
+    for (struct frame *f = thread_self.frame; f; f = f->outer)
+        if (f->tape) holds = f;
+    if (holds && grad) tensor_give(grad, holds);
+    else tensor_free(grad);
+}
+
 /* A leaf's gradient lives as long as the leaf. The first one is cloned: it may be shared. */
 static enum err accumulate_leaf(struct plumb_tensor *leaf, struct plumb_tensor *g)
 {
     struct plumb_tensor *old = leaf->grad, *sum = old ? plumb_add(old, g) : plumb_clone(g);
     if (!sum) return ERR_USAGE;
     tensor_keep(sum);
-    if (old) tensor_free(old);
+    retire(old);
     leaf->grad = sum;
     return ERR_OK;
 }
@@ -146,28 +194,39 @@ static enum err walked(const struct tape_node *n)
          n->call->op->s.name);
 }
 
-static enum err give(const struct op_call *c, int slot, struct plumb_tensor *t,
+/* A call that this thread can walk back, and did not yet. */
+static enum err check_walk(const struct tape_node *n)
+{
+    if (!thread_has_frame(&thread_self, n->frame))
+        FAIL(ERR_USAGE, "gradients are walked back by the thread that called the operators; "
+                        "this tensor comes from another's");
+    return n->done ? walked(n) : ERR_OK;
+}
+
+static enum err give(const struct op_call *c, int slot, const struct tape_slot *to,
                      struct plumb_tensor *g)
 {
     char want[TENSOR_TEXT], got[TENSOR_TEXT];
+    const struct plumb_tensor *t = to->tensor;
     if (!view_same_shape(&t->view, &g->view) || t->view.dtype != g->view.dtype)
         FAIL(ERR_USAGE, "the gradient rule of %s gave %s for tensor %d, which is %s", c->op->s.name,
              tensor_text(g, got), slot, tensor_text(t, want));
-    if (t->made_by && t->made_by->done) return walked(t->made_by);
-    if (t->made_by) return accumulate(&t->made_by->grad[t->result], g);
-    return accumulate_leaf(t, g);
+    if (!to->made_by) return accumulate_leaf(to->tensor, g);
+    TRY(check_walk(to->made_by));
+    return accumulate(&to->made_by->grad[to->result], g);
 }
 
-/* What was overwritten since stands as a tensor that no operator reads. */
-static enum err mark_stale(struct plumb_tensor **t, uint32_t version)
+/* The tensor as the call saw it: overwritten since, it is one that no operator reads; kept since,
+ * it still wants its gradient. */
+static enum err as_it_was(struct plumb_tensor **t, uint32_t version, bool wants)
 {
     struct plumb_tensor *copy;
-    if (!*t || version_of(*t) == version) return ERR_OK;
+    if (!*t) return ERR_OK;
+    bool stale = version_of(*t) != version;
+    if (!stale && (*t)->requires_grad == wants) return ERR_OK;
     TRY(tensor_view(*t, &(*t)->view, &copy));
-    copy->requires_grad = (*t)->requires_grad;
-    copy->made_by = (*t)->made_by;
-    copy->result = (*t)->result;
-    copy->stale = true;
+    copy->requires_grad = wants;
+    copy->stale = stale;
     *t = copy;
     return ERR_OK;
 }
@@ -178,14 +237,14 @@ static enum err step_back(struct tape_node *n)
     int slots = n_slots(c);
     struct plumb_tensor **grad = arena_array(c->arena, (size_t)slots + 1, sizeof *grad);
     if (!grad) FAIL(ERR_NOMEM, "out of memory for gradients");
-    for (int i = 0; i < slots; i++) TRY(mark_stale(slot_of(c, i), n->version[i]));
-    for (int r = 0; r < c->n_results; r++) TRY(mark_stale(&c->result[r], n->version[slots + r]));
+    for (int i = 0; i < slots; i++)
+        TRY(as_it_was(slot_of(c, i), n->slot[i].version, n->slot[i].wants));
+    for (int r = 0; r < c->n_results; r++)
+        if (c->result[r]) TRY(as_it_was(&c->result[r], n->version[r], c->result[r]->requires_grad));
     enum err err = c->op->grad(c, n->grad, grad);
     if (err) return err_wrap(err, "gradient of %s: ", c->op->s.name);
-    for (int i = 0; i < slots; i++) {
-        struct plumb_tensor *t = *slot_of(c, i);
-        if (t && t->requires_grad && grad[i]) TRY(give(c, i, t, grad[i]));
-    }
+    for (int i = 0; i < slots; i++)
+        if (n->slot[i].wants && grad[i]) TRY(give(c, i, &n->slot[i], grad[i]));
     return ERR_OK;
 }
 
@@ -207,9 +266,9 @@ static enum err walk_frame(struct frame *f, enum err err)
             at = &n->older;
             continue;
         }
-        *at = n->older;
         n->done = true;
         if (!err) err = step_back(n);
+        *at = n->older;
     }
     return err;
 }
@@ -232,7 +291,7 @@ static enum err backward(struct plumb_tensor *loss)
              tensor_text(loss, text));
     if (!loss->made_by)
         FAIL(ERR_USAGE, "plumb_backward: nothing that wants gradients led to this tensor");
-    if (loss->made_by->done) return walked(loss->made_by);
+    TRY(check_walk(loss->made_by));
     thread_self.no_grad++;
     struct plumb_tensor *one = plumb_ones_like(loss, (enum plumb_dtype)0);
     enum err err = one ? walk_back(loss, one) : ERR_USAGE;
@@ -254,7 +313,7 @@ struct plumb_tensor *plumb_grad(const struct plumb_tensor *t)
 void plumb_zero_grad(struct plumb_tensor *t)
 {
     if (!t) return;
-    tensor_free(t->grad);
+    retire(t->grad);
     t->grad = NULL;
 }
 

@@ -96,11 +96,23 @@ void tensor_keep(struct plumb_tensor *t)
     if (!t->frame) return;
     unlink_from(&t->frame->tensors, t);
     t->frame = NULL;
+    if (t->made_by) t->requires_grad = false;
     t->made_by = NULL;
     pthread_mutex_lock(&s->lock);
     t->next = s->kept;
     s->kept = t;
     pthread_mutex_unlock(&s->lock);
+}
+
+void tensor_give(struct plumb_tensor *t, struct frame *f)
+{
+    struct plumb *s = thread_self.session;
+    pthread_mutex_lock(&s->lock);
+    unlink_from(&s->kept, t);
+    pthread_mutex_unlock(&s->lock);
+    t->frame = f;
+    t->next = f->tensors;
+    f->tensors = t;
 }
 
 void tensor_free(struct plumb_tensor *t)

@@ -34,7 +34,7 @@ struct plumb_tensor {
     bool stale;                /* on a tape: overwritten since; its values are gone */
     struct tape_node *made_by; /* borrowed from the frame's tape; NULL a leaf */
     int result;                /* which result of made_by */
-    struct plumb_tensor *grad; /* of a leaf: owned by the session */
+    struct plumb_tensor *grad; /* of a leaf: kept by the session */
     struct plumb_tensor *next; /* in its owner's list */
     struct frame *frame;       /* NULL: kept by the session */
 };
@@ -50,8 +50,11 @@ WARN_UNUSED enum err tensor_new(enum dtype dtype, const struct view_shape *shape
 /* Another view of t's storage, in the thread's frame. */
 WARN_UNUSED enum err tensor_view(const struct plumb_tensor *t, const struct view *view,
                                  struct plumb_tensor **out);
-/* Moves a tensor out of its frame: it lives until the session ends or tensor_free. */
+/* Moves a tensor out of the calling thread's frame: it lives until the session ends, tensor_give or
+ * tensor_free. It is a leaf from then on: the tape of its frame does not outlive the frame. */
 void tensor_keep(struct plumb_tensor *t);
+/* Gives a kept tensor to a frame of the calling thread, with which it ends. */
+void tensor_give(struct plumb_tensor *t, struct frame *f);
 void tensor_free(struct plumb_tensor *t);
 
 /* "f32[3, 8]", with stride when it is not dense; for messages. Returns out. */

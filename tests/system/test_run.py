@@ -151,6 +151,9 @@ def test_keep(tmp_path):
         (["mlp", "--keep", "aten::nothing:0"], "no operator aten::nothing"),
         (["mlp", "--keep", "aten::relu"], "OP:N"),
         (["mlp", "--steps", "-1"], "steps"),
+        (["mlp", "--determinism", "exact,off"], "run, exact, off"),
+        (["mlp", "--dtype", "f32,f64"], "f32, f64, bf16, f16"),
+        (["mlp"] + ["--keep", "aten::mm:0"] * 65, "more than 64 times"),
     ],
 )
 def test_bad_options(tmp_path, args, message):

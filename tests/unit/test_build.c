@@ -182,6 +182,30 @@ static void test_unusable_cache(void **state)
     assert_int_equal(built(text_of(46)), 46);
 }
 
+/* The folder used instead is gone once the kernel is loaded, or failed. */
+static void test_temporary_folder(void **state)
+{
+    (void)state;
+    struct build_options o = fresh();
+    char folder[128];
+    void *f;
+    FILE *file = fopen(cache, "w");
+    fclose(file);
+    snprintf(folder, sizeof folder, "%s/temporary", unit_folder());
+    assert_int_equal(mkdir(folder, 0700), 0);
+    setenv("TMPDIR", folder, 1);
+    build_set_options(&o);
+    assert_int_equal(built(text_of(47)), 47);
+    assert_int_equal(built(text_of(48)), 48);
+    assert_int_equal(files_in(folder), 0);
+    o.compiler = script("exit 3");
+    build_set_options(&o);
+    assert_int_not_equal(build_kernel(text_of(49), &f), ERR_OK);
+    assert_int_equal(files_in(folder), 0);
+    unsetenv("TMPDIR");
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void assert_fails(const struct build_options *o, const char *part)
 {
     void *f = NULL;
@@ -295,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_poisoned),
         cmocka_unit_test(test_open_cache_is_not_used),
         cmocka_unit_test(test_unusable_cache),
+        cmocka_unit_test(test_temporary_folder),
         cmocka_unit_test(test_bad_compilers),
         cmocka_unit_test(test_hanging_compiler),
         cmocka_unit_test(test_bad_text),

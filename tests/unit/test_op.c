@@ -183,6 +183,70 @@ static void test_hooks(void **state)
 
 /* ---- the tape ---- */
 
+/* It is not called for what it calls itself. */
+static const char *before_calls(void *context, const char *op)
+{
+    ++*(int *)context;
+    return plumb_neg(row(1, (double[]){1})) ? NULL : op;
+}
+static void after_calls(void *context, const char *op, struct plumb_tensor *const *result, int n)
+{
+    ++*(int *)context;
+    if (n == 1 && !plumb_neg(result[0])) print_error("%s: %s\n", op, plumb_error());
+}
+
+static void test_hook_calls(void **state)
+{
+    (void)state;
+    int n = 0;
+    struct plumb_hook hook = {before_calls, after_calls, &n};
+    assert_int_equal(plumb_hook_push(&hook), 0);
+    assert_non_null(plumb_neg(row(1, (double[]){1})));
+    plumb_hook_pop();
+    assert_int_equal(n, 2);
+}
+
+static void test_bad_values(void **state)
+{
+    (void)state;
+    struct plumb_tensor *x = row(2, (double[]){1, 2});
+    assert_null(plumb_zeros(&(int64_t){2}, 1, (enum plumb_dtype)99));
+    assert_error("99 is no dtype");
+    assert_null(plumb_zeros(&(int64_t){2}, -1, PLUMB_F32));
+    assert_error("a list of -1 members");
+    assert_null(plumb_cat(&x, -1, 0));
+    assert_error("a list of -1 members");
+    assert_null(plumb_cat(NULL, 1, 0));
+    assert_error("at NULL");
+}
+
+/* A second session of one thread is refused before it touches the first one's trace. */
+static void test_open_twice(void **state)
+{
+    (void)state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/twice.db", unit_folder());
+    struct plumb_options o = {.trace = path, .overwrite = true};
+    assert_int_equal(plumb_close(), 0);
+    assert_int_equal(plumb_enter(NULL), -1);
+    assert_error("no session to enter");
+    o.determinism = 3;
+    assert_null(plumb_open(&o));
+    assert_error("3 is no level");
+    o.determinism = PLUMB_RUN;
+    assert_non_null(plumb_open(&o));
+    assert_non_null(plumb_neg(row(1, (double[]){1})));
+    assert_null(plumb_open(&o));
+    assert_error("in a session already");
+    assert_int_equal(plumb_close(), 0);
+    FILE *f = tmpfile();
+    assert_int_equal(plumb_debug_print(path, 0, f), 0);
+    assert_true(ftell(f) > 0);
+    fclose(f);
+    unlink(path);
+    assert_int_equal(open_session(NULL), 0);
+}
+
 static void test_backward(void **state)
 {
     (void)state;
@@ -400,6 +464,9 @@ int main(void)
         cmocka_unit_test(test_written_overlap),
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_hook_calls),
+        cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_open_twice),
         cmocka_unit_test(test_backward),
         cmocka_unit_test(test_backward_refused),
         cmocka_unit_test(test_overwritten),
