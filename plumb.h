@@ -136,7 +136,9 @@ PLUMB_API double plumb_item(const struct plumb_tensor *t);
 /* PKM64 of the values (docs/decisions/0015); 0 with an error on a back end without values. */
 PLUMB_API uint64_t plumb_digest(const struct plumb_tensor *t);
 
-/* ---- gradients ---- */
+/* ---- gradients ----
+ * Writing in place is seen by gradients where the tensor itself is written. Through a view it is
+ * refused; a view taken before its tensor is written keeps the gradient of what it showed then. */
 
 /* d loss / d t for every leaf that wants it is added to plumb_grad(t). loss has one element. 0, or
  * -1. */

@@ -252,7 +252,9 @@ static void hooks_after(const struct op_call *c)
 static enum err make_view(struct op_call *c, int r)
 {
     struct plumb_tensor *of = c->arg[c->view_of].t;
-    return tensor_view(of, &c->view[r], &c->result[r]);
+    TRY(tensor_view(of, &c->view[r], &c->result[r]));
+    c->result[r]->is_view = true;
+    return ERR_OK;
 }
 
 static enum err make_result(struct op_call *c, int r)
@@ -353,7 +355,7 @@ static enum err logged(struct op_call *c)
     c->result = arena_array(c->arena, (size_t)c->n_results + 1, sizeof *c->result);
     if (!c->result) FAIL(ERR_NOMEM, "out of memory for a call");
     bool taped = tape_wants(t, c);
-    if (taped) TRY(tape_check(t, c));
+    TRY(tape_check(t, c));
     if (c->op->flags & OP_RANDOM) c->stream = t->generator++;
     record_begin(t, c, &r);
     enum err err = hooks_before(c);

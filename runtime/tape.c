@@ -88,19 +88,48 @@ bool thread_has_frame(const struct thread *t, const struct frame *f)
     return own;
 }
 
+#define TAPE_WAY_OUT "; do it between plumb_no_grad_begin and plumb_no_grad_end"
+
+/* Whether argument `i` may be written through y while calls are kept for gradients. */
+static enum err check_write(const struct thread *t, const struct op_call *c, int i,
+                            const struct plumb_tensor *y, bool taped)
+{
+    if (y->requires_grad && !y->made_by)
+        return op_fail(c, i, "a leaf that wants gradients was to be written in place" TAPE_WAY_OUT);
+    if (y->requires_grad && !c->op->grad)
+        return op_fail(c, i,
+                       "the operator has no gradient rule, and gradients are wanted for what it "
+                       "writes" TAPE_WAY_OUT);
+    if (!taped) return ERR_OK;
+    if (y->is_view)
+        return op_fail(c, i, "gradients do not follow what is written through a view" TAPE_WAY_OUT);
+    if (y->frame != t->frame)
+        return op_fail(c, i,
+                       "it outlives the frame that keeps this call for gradients; write it in "
+                       "its own frame, or between plumb_no_grad_begin and plumb_no_grad_end");
+    return ERR_OK;
+}
+
+/* Whether the written argument is what the call gives. Beside results it is state, such as running
+ * statistics, which has no gradient. */
+static bool is_given(const struct op_call *c, int arg)
+{
+    for (int r = 0; r < c->op->s.n_results && !c->op->s.result_list; r++)
+        if (c->op->s.result_arg[r] == arg) return true;
+    return !c->op->s.n_results;
+}
+
 enum err tape_check(const struct thread *t, const struct op_call *c)
 {
-    for (int r = 0; r < c->op->s.n_results; r++) {
-        const struct plumb_tensor *y = written(c, r);
-        if (!y) continue;
-        if (y->requires_grad && !y->made_by)
-            return op_fail(c, c->op->s.result_arg[r],
-                           "a leaf that wants gradients was to be written in place; do it between "
-                           "plumb_no_grad_begin and plumb_no_grad_end");
-        if (y->frame != t->frame)
-            return op_fail(c, c->op->s.result_arg[r],
-                           "it outlives the frame that keeps this call for gradients; write it in "
-                           "its own frame, or between plumb_no_grad_begin and plumb_no_grad_end");
+    bool taped = tape_wants(t, c);
+    for (int i = 0; i < c->op->s.n_params && !t->no_grad; i++) {
+        const struct op_value *v = &c->arg[i];
+        if (!c->op->s.param[i].written || !is_given(c, i)) continue;
+        int n = v->kind == OP_TENSORS ? v->n : v->kind == OP_TENSOR;
+        for (int k = 0; k < n; k++) {
+            const struct plumb_tensor *y = v->kind == OP_TENSOR ? v->t : v->ts[k];
+            if (y) TRY(check_write(t, c, i, y, taped));
+        }
     }
     return ERR_OK;
 }

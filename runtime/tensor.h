@@ -31,6 +31,7 @@ struct plumb_tensor {
     uint64_t number;         /* identity in this process, from 1 */
     bool requires_grad;
     bool uninitialised;        /* made by an operator that gives no values (empty): not digested */
+    bool is_view;              /* made by an operator of class VIEW */
     bool stale;                /* on a tape: overwritten since; its values are gone */
     struct tape_node *made_by; /* borrowed from the frame's tape; NULL a leaf */
     int result;                /* which result of made_by */

@@ -105,6 +105,28 @@ static void test_refused_write(void **state)
 /* ---- kept tensors, frames, threads ---- */
 
 /* A gradient that is used as a value outlives its successor until the tape has been walked. */
+/* What gradients would not follow is refused before anything is written. */
+static void test_views_and_lists(void **state)
+{
+    (void)state;
+    struct plumb_tensor *w = leaf(1, 2), *x = plumb_mul_scalar(pair(3, 4), 1), *row, *list[1];
+    row = plumb_view(x, (int64_t[]){1, 2}, 2);
+    assert_null(plumb_mul_(row, w));
+    assert_non_null(strstr(plumb_error(), "through a view"));
+    assert_pair(x, 3, 4);
+    list[0] = w;
+    assert_int_equal(plumb__foreach_mul__scalar(list, 1, 2), -1);
+    assert_non_null(strstr(plumb_error(), "leaf"));
+    list[0] = plumb_mul_scalar(w, 1);
+    assert_int_equal(plumb__foreach_mul__scalar(list, 1, 2), -1);
+    assert_non_null(strstr(plumb_error(), "no gradient rule"));
+    plumb_no_grad_begin();
+    list[0] = w;
+    assert_true(plumb__foreach_mul__scalar(list, 1, 2) >= 0);
+    plumb_no_grad_end();
+    assert_pair(w, 2, 4);
+}
+
 static void test_gradient_as_value(void **state)
 {
     (void)state;
@@ -175,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_used_before_written),
         cmocka_unit_test(test_leaf_moved),
         cmocka_unit_test(test_refused_write),
+        cmocka_unit_test(test_views_and_lists),
         cmocka_unit_test(test_gradient_as_value),
         cmocka_unit_test(test_kept_result),
         cmocka_unit_test(test_other_thread),
