@@ -316,7 +316,7 @@ CREATE TABLE tensor_use (
   stride INTEGER,                   -- -> string, as shape, in elements; NULL not recorded
   device INTEGER,                   -- -> string, cpu, cuda:0; NULL not recorded
   detail INTEGER,                   -- -> string, placements or attributes behind the shape, NULL none
-  hash_kind INTEGER,                -- 1 real number (norm, or a function of the program), 2 unsigned integer (hash_tensor), 3 negative integer, 4 PKM64; NULL no hash
+  hash_kind INTEGER,                -- 1 real number (norm, or a function of the program), 2 unsigned integer (hash_tensor), 3 negative integer, 4 PKM64, 5 SHA-256 (first 64 bits); NULL no hash
   digest INTEGER NOT NULL,          -- 64 bits of it, signed, those of a double for kind 1; 0 without a hash
   part INTEGER,                     -- 0-based place among several hashes of this tensor, NULL single
   nans INTEGER,                     -- elements that are NaN, NULL not counted
@@ -665,6 +665,115 @@ CREATE TABLE graph_execution (
   compile_id TEXT                   -- as recorded
 );
 
+-- ## Where two runs part
+
+-- A comparison of two runs (`plumb diff -o`). A file with a row here is a comparison: it holds no calls of its own, but what is
+-- needed to read it alone. `a` and `b` are the two sides throughout.
+CREATE TABLE comparison (
+  id INTEGER PRIMARY KEY,           -- local id
+  a_file TEXT,                      -- path as it was given
+  b_file TEXT,                      -- path as it was given
+  a_run TEXT,                       -- name of the run
+  b_run TEXT,                       -- name of the run
+  verdict TEXT,                     -- 'same', 'different', 'not comparable'
+  answer TEXT,                      -- the sentence; operators, modules and values in back-ticks
+  notes TEXT,                       -- what could not be seen, one sentence per line; NULL nothing
+  hash_kind INTEGER,                -- kind of hash that decided (tensor_use.hash_kind), NULL none in common
+  first_pair INTEGER,               -- -> pair, the first difference; NULL none
+  origin_pair INTEGER,              -- -> pair, the first origin; NULL none
+  before INTEGER                    -- pairs of its lane before the first difference, all same
+);
+
+-- A log of A beside the log of B that belongs to it.
+CREATE TABLE lane (
+  id INTEGER PRIMARY KEY,           -- local id
+  comparison INTEGER,               -- -> comparison
+  a_rank INTEGER,                   -- rank of the process, NULL unknown
+  b_rank INTEGER,                   -- rank of the process, NULL unknown
+  a_log TEXT,                       -- name of the log or thread; NULL A has none here
+  b_log TEXT,                       -- name of the log or thread; NULL B has none here
+  a_calls INTEGER,                  -- calls compared
+  b_calls INTEGER,                  -- calls compared
+  a_lines INTEGER,                  -- lines that are no calls: modules, annotations, text
+  b_lines INTEGER,                  -- lines that are no calls: modules, annotations, text
+  first_pair INTEGER,               -- -> pair, NULL none
+  origin_pair INTEGER               -- -> pair, NULL none
+);
+
+-- What is called: equal calls are one row.
+CREATE TABLE pair_text (
+  id INTEGER PRIMARY KEY,           -- local id
+  kind INTEGER,                     -- as event.kind: 3 operator, 4 redistribute, 5 output placement, 6 Triton kernel
+  name INTEGER,                     -- -> string, operator or kernel
+  args INTEGER,                     -- -> string, positional arguments, without numbers of tensors
+  kwargs INTEGER,                   -- -> string, keyword arguments
+  output INTEGER                    -- -> string, result with its arrow
+);
+
+-- Where calls stand.
+CREATE TABLE pair_scope (
+  id INTEGER PRIMARY KEY,           -- local id
+  step INTEGER,                     -- -> string, 'step 3'; NULL none
+  phase INTEGER,                    -- 1 forward, 2 backward, 3 optimizer; NULL not known
+  module INTEGER,                   -- -> string, 'Gpt.h.0.attn'; NULL none
+  annotation INTEGER,               -- -> string, innermost annotation or profiler range; NULL none
+  inferred INTEGER                  -- 1 step or phase follow from the order of the calls
+);
+
+-- A call of A and the call of B that belongs to it, or a call of one of them alone. Ids go up in the order of the lane.
+CREATE TABLE pair (
+  id INTEGER PRIMARY KEY,           -- local id
+  lane INTEGER,                     -- -> lane
+  a INTEGER,                        -- event.id in A's file, NULL only in B
+  b INTEGER,                        -- event.id in B's file, NULL only in A
+  a_position INTEGER,               -- call.position in A's log
+  b_position INTEGER,               -- call.position in B's log
+  verdict INTEGER,                  -- 0 same, 1 artefact, 2 masked, 3 unknown, 4 receiver, 5 structure, 6 argument, 7 origin, 8 input
+  flags INTEGER,                    -- 1 an argument that is no tensor differs, 2 a result is not hashed, 4 arguments are not hashed, 8 an origin that only moves data, 16 contains calls
+  method INTEGER,                   -- how it was aligned (store/diff/align.h): 0 alone, 1 position, 2 key, 3 key without arguments, 4 key without modules, 5 variant, 6 fusion, 7 tensors, 8 moved, 9 equal results, 10 by hand, 11 given up
+  confidence INTEGER,               -- of the alignment, percent
+  a_text INTEGER,                   -- -> pair_text
+  b_text INTEGER,                   -- -> pair_text
+  scope INTEGER,                    -- -> pair_scope, of A's call; of B's where A has none
+  hash_kind INTEGER,                -- of the two digests, NULL none
+  a_digest INTEGER,                 -- of the first result, signed; NULL none
+  b_digest INTEGER,                 -- of the first result, signed; NULL none
+  relative REAL                     -- largest relative difference of its results by hash or statistics, NULL not known, 0 equal
+);
+
+-- Tensors of pairs that differ, or of which it is not known.
+CREATE TABLE pair_tensor (
+  pair INTEGER,                     -- -> pair
+  position INTEGER,                 -- 0-based within the pair
+  phase INTEGER,                    -- 0 argument before the call, 1 result, 2 argument after the call
+  path INTEGER,                     -- -> string, where it stands: [0][1], [1]['out'], '' the only result
+  class INTEGER,                    -- 1 values, 2 dtype, shape or stride, 3 only one run has it, 4 not hashed, 5 hashed by other kinds, 6 cannot tell
+  artefact INTEGER,                 -- 1 of no account by rule: memory that nothing was written to, or that is overwritten
+  external INTEGER,                 -- 1 an argument that no earlier call made
+  producer INTEGER,                 -- -> pair that made it, NULL from outside or not known
+  dtype INTEGER,                    -- -> string, in A (in B where A has none)
+  shape INTEGER,                    -- -> string, likewise
+  hash_kind INTEGER,                -- NULL none in common
+  a_digest INTEGER,                 -- signed, NULL none
+  b_digest INTEGER,                 -- signed, NULL none
+  a_nans INTEGER,                   -- elements that are NaN, NULL not counted
+  b_nans INTEGER,                   -- elements that are NaN, NULL not counted
+  a_infs INTEGER,                   -- elements that are infinite, NULL not counted
+  b_infs INTEGER,                   -- elements that are infinite, NULL not counted
+  relative REAL,                    -- relative difference of the norms or sums of magnitudes, NULL not known
+  elements INTEGER,                 -- elements that differ, where both runs kept the values; else NULL
+  ulp INTEGER,                      -- largest difference in units of the last place, likewise
+  PRIMARY KEY (pair, position)
+) WITHOUT ROWID;
+
+-- Arguments that are no tensors and differ.
+CREATE TABLE pair_argument (
+  pair INTEGER,                     -- -> pair
+  path INTEGER,                     -- -> string, [0][2] or [1]['alpha']
+  a INTEGER,                        -- -> string as printed, NULL absent
+  b INTEGER                         -- -> string as printed, NULL absent
+);
+
 -- ## Honesty
 
 -- What was lost or was not as it should be, one row per finding (or per run of equal findings).
@@ -776,6 +885,13 @@ CREATE INDEX event_flagged ON event(flags) WHERE flags <> 0;
 CREATE INDEX event_by_launch ON event(launch) WHERE launch IS NOT NULL;
 -- Uses with a NaN or an infinity: there are few, in a run of millions.
 CREATE INDEX tensor_use_nonfinite ON tensor_use(event) WHERE nans > 0 OR infs > 0 OR (hash_kind = 1 AND (digest & 0x7ff0000000000000) = 0x7ff0000000000000);
+
+-- Pairs of one verdict in their order; what the tensors of a pair taint; arguments of a pair.
+CREATE INDEX pair_by_verdict ON pair(verdict, lane);
+CREATE INDEX pair_by_lane ON pair(lane);
+CREATE INDEX pair_by_scope ON pair(scope, verdict);
+CREATE INDEX pair_tensor_by_producer ON pair_tensor(producer) WHERE producer IS NOT NULL;
+CREATE INDEX pair_argument_by_pair ON pair_argument(pair);
 
 -- ## Views
 --
@@ -2014,6 +2130,129 @@ CREATE VIEW stacks (
 SELECT s.id, s.parent, (SELECT text FROM string WHERE id = s.file), s.line,
   (SELECT text FROM string WHERE id = s.name), (SELECT text FROM string WHERE id = s.loc)
 FROM stack s;
+-- One row per pair of a comparison, in order: where the two runs agree and where not.
+CREATE VIEW divergence (
+  verdict,                          -- same, artefact, masked, unknown, receiver, structure, argument, origin, input
+  name,                             -- operator or kernel (of A; of B where A has none)
+  step,                             -- NULL none
+  phase,                            -- forward, backward, optimizer; NULL not known
+  module,                           -- NULL none
+  a_position,                       -- 0-based place in A's log, NULL only in B
+  b_position,                       -- 0-based place in B's log, NULL only in A
+  a_args,                           -- positional arguments in A
+  b_args,                           -- in B
+  a_kwargs,                         -- keyword arguments in A
+  b_kwargs,                         -- in B
+  a_output,                         -- result in A
+  b_output,                         -- in B
+  relative,                         -- largest relative difference of the results, NULL not known
+  argument_differs,                 -- 1 an argument that is no tensor differs
+  rank,                             -- of A; of B where A has none
+  log,                              -- likewise
+  method,                           -- how the two were aligned, as pair.method
+  confidence,                       -- of that, percent
+  lane,                             -- -> lane
+  a,                                -- event.id in A's file
+  b,                                -- event.id in B's file
+  id                                -- -> pair
+) AS
+SELECT CASE p.verdict WHEN 0 THEN 'same' WHEN 1 THEN 'artefact' WHEN 2 THEN 'masked' WHEN 3 THEN 'unknown' WHEN 4 THEN 'receiver'
+    WHEN 5 THEN 'structure' WHEN 6 THEN 'argument' WHEN 7 THEN 'origin' ELSE 'input' END,
+  (SELECT text FROM string WHERE id = coalesce(ta.name, tb.name)), (SELECT text FROM string WHERE id = s.step),
+  CASE s.phase WHEN 1 THEN 'forward' WHEN 2 THEN 'backward' WHEN 3 THEN 'optimizer' END, (SELECT text FROM string WHERE id = s.module),
+  p.a_position, p.b_position, (SELECT text FROM string WHERE id = ta.args), (SELECT text FROM string WHERE id = tb.args),
+  (SELECT ltrim(text, ', ') FROM string WHERE id = ta.kwargs), (SELECT ltrim(text, ', ') FROM string WHERE id = tb.kwargs),
+  (SELECT ltrim(text, ' ->') FROM string WHERE id = ta.output), (SELECT ltrim(text, ' ->') FROM string WHERE id = tb.output),
+  p.relative, p.flags & 1, coalesce(l.a_rank, l.b_rank), coalesce(l.a_log, l.b_log), p.method, p.confidence, p.lane, p.a, p.b, p.id
+FROM pair p
+LEFT JOIN lane l ON l.id = p.lane
+LEFT JOIN pair_text ta ON ta.id = p.a_text
+LEFT JOIN pair_text tb ON tb.id = p.b_text
+LEFT JOIN pair_scope s ON s.id = p.scope;
+
+-- One row per comparison whose runs differ: its answer, the earliest input, argument, origin or structure.
+CREATE VIEW first_difference (
+  kind,                             -- input, argument, origin, structure
+  name,                             -- operator or kernel
+  step,                             -- NULL none
+  phase,                            -- forward, backward, optimizer; NULL not known
+  module,                           -- NULL none
+  a_position,                       -- 0-based place in A's log, NULL only in B
+  b_position,                       -- 0-based place in B's log, NULL only in A
+  path,                             -- of the tensor or argument that differs, NULL none is named
+  rank,                             -- of A; of B where A has none
+  log,                              -- likewise
+  before,                           -- pairs before it in its log, all same
+  answer,                           -- the sentence
+  pair                              -- -> pair
+) AS
+SELECT iif(d.verdict = 'origin' AND d.argument_differs, 'argument', d.verdict), d.name, d.step, d.phase, d.module, d.a_position,
+  d.b_position,
+  CASE WHEN d.verdict = 'argument' OR (d.verdict = 'origin' AND d.argument_differs)
+    THEN (SELECT (SELECT text FROM string WHERE id = g.path) FROM pair_argument g WHERE g.pair = d.id LIMIT 1)
+    ELSE (SELECT (SELECT text FROM string WHERE id = t.path) FROM pair_tensor t
+      WHERE t.pair = d.id AND NOT t.artefact AND t.class IN (1, 2, 3) AND (d.verdict <> 'input' OR t.external)
+      ORDER BY t.phase, t.position LIMIT 1) END,
+  d.rank, d.log, c.before, c.answer, d.id
+FROM comparison c
+JOIN divergence d ON d.id = c.first_pair;
+
+-- One row per comparison with an origin: the earliest pair with equal tensors in and a different tensor out.
+CREATE VIEW first_origin (
+  kind,                             -- origin
+  name,                             -- operator or kernel
+  step,                             -- NULL none
+  phase,                            -- forward, backward, optimizer; NULL not known
+  module,                           -- NULL none
+  a_position,                       -- 0-based place in A's log
+  b_position,                       -- 0-based place in B's log
+  path,                             -- of the first result that differs, '' the only one
+  rank,                             -- rank of the process
+  log,                              -- name of the log
+  argument_differs,                 -- 1 an argument that is no tensor differs too
+  relative,                         -- largest relative difference of the results, NULL not known
+  pair                              -- -> pair
+) AS
+SELECT 'origin', d.name, d.step, d.phase, d.module, d.a_position, d.b_position,
+  (SELECT (SELECT text FROM string WHERE id = t.path) FROM pair_tensor t
+    WHERE t.pair = d.id AND NOT t.artefact AND t.phase <> 0 AND t.class IN (1, 2, 3) ORDER BY t.position LIMIT 1),
+  d.rank, d.log, d.argument_differs, d.relative, d.id
+FROM comparison c
+JOIN divergence d ON d.id = c.origin_pair;
+
+-- One row per tensor of a pair that differs, or of which it is not known.
+CREATE VIEW divergence_tensors (
+  name,                             -- operator or kernel
+  phase,                            -- before, result, after
+  path,                             -- where the tensor stands, '' the only result
+  class,                            -- values, shape, one side, not hashed, other hash, cannot tell
+  external,                         -- 1 an argument that no earlier call made
+  artefact,                         -- 1 of no account by rule
+  dtype,                            -- f32, ...
+  shape,                            -- [3, 8]
+  a_hash,                           -- as its log shows it
+  b_hash,                           -- as its log shows it
+  relative,                         -- relative difference, NULL not known
+  elements,                         -- elements that differ, where both runs kept the values
+  ulp,                              -- largest difference in units of the last place, likewise
+  a_nans,                           -- elements that are NaN in A
+  b_nans,                           -- in B
+  a_infs,                           -- infinite elements in A
+  b_infs,                           -- in B
+  producer,                         -- -> pair that made it
+  pair                              -- -> pair
+) AS
+SELECT (SELECT text FROM string WHERE id = x.name),
+  CASE t.phase WHEN 0 THEN 'before' WHEN 1 THEN 'result' ELSE 'after' END, (SELECT text FROM string WHERE id = t.path),
+  CASE t.class WHEN 1 THEN 'values' WHEN 2 THEN 'shape' WHEN 3 THEN 'one side' WHEN 4 THEN 'not hashed' WHEN 5 THEN 'other hash'
+    ELSE 'cannot tell' END,
+  t.external, t.artefact, (SELECT text FROM string WHERE id = t.dtype), (SELECT text FROM string WHERE id = t.shape),
+  hash_value(t.hash_kind, t.a_digest), hash_value(t.hash_kind, t.b_digest), t.relative, t.elements, t.ulp, t.a_nans, t.b_nans,
+  t.a_infs, t.b_infs, t.producer, t.pair
+FROM pair_tensor t
+JOIN pair p ON p.id = t.pair
+LEFT JOIN pair_text x ON x.id = coalesce(p.a_text, p.b_text);
+
 
 -- One row per thing to know before trusting the file; no row when all is well.
 CREATE VIEW health (
