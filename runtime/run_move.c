@@ -494,7 +494,8 @@ static enum err accumulate(struct op_call *c, const struct move_index *x, struct
     bool strided = !view_is_contiguous(&out->view);
     if (!n) return ERR_OK;
     if (strided) TRY(packed(c, out, &out->view, &dense));
-    int64_t *to = calloc((size_t)n, sizeof *to); /* refuses a product beyond size_t */
+    size_t size;
+    int64_t *to = __builtin_mul_overflow((size_t)n, sizeof *to, &size) ? NULL : malloc(size);
     if (!to) FAIL(ERR_NOMEM, "%s: out of memory for indices", c->op->s.name);
     enum err err = add_points(c, x, dense, n, to);
     free(to);

@@ -1,7 +1,7 @@
 /* align.h - which call of A is which call of B.
  *
- * Pure: two joined streams in, pairs out. Order-preserving but for DIFF_BY_MOVE. The stages, each on
- * what the ones before left over (each a method that is stored with the pair):
+ * Pure: two joined streams in, pairs out. Order-preserving but for DIFF_BY_MOVE. The stages, each
+ * on what the ones before left over (each a method that is stored with the pair):
  *   scopes   trees of steps, modules and annotations are matched level by level (equal keys in
  *            order, by a longest common subsequence; equal content decides among equal names);
  *            scopes that belong together get one key_id
@@ -53,21 +53,23 @@ struct diff_pair {
     uint8_t flags;   /* enum diff_pair_flag (verdict.h) */
 };
 struct diff_pairs {
-    LIST_OF(struct diff_pair) pair; /* as aligned: calls of A in order, those only in B before the
+    LIST_OF(struct diff_pair)
+    pair; /* as aligned: calls of A in order, those only in B before the
                                        next matched pair */
 };
 
 /* Origins of a kernel (a call of kind 6, or any call): operators it was made of. */
 struct diff_origin {
-    uint32_t kernel; /* word: its name */
-    uint32_t op;     /* word: operator as calls name it, aten::add.Tensor */
+    uint32_t kernel;   /* word: its name */
+    uint32_t op;       /* word: operator as calls name it, aten::add.Tensor */
     uint32_t position; /* order within the kernel */
 };
 struct diff_manual {
     uint32_t a, b; /* positions in the logs (call.position) */
 };
 struct diff_align_options {
-    const struct diff_origin *origins[2]; /* of A's and of B's kernels, sorted by kernel, position */
+    const struct diff_origin
+        *origins[2]; /* of A's and of B's kernels, sorted by kernel, position */
     uint32_t n_origins[2];
     const struct diff_manual *manual;
     uint32_t n_manual;

@@ -22,7 +22,8 @@ struct diff_options {
 enum { DIFF_FAIL_UNHASHED = 1 << 16 };
 
 struct diff_lane {
-    struct diff_stream *a, *b; /* borrowed from the comparison's logs; NULL: the other has no such */
+    struct diff_stream *a,
+        *b; /* borrowed from the comparison's logs; NULL: the other has no such */
     struct diff_pairs pairs;
     struct diff_verdicts verdicts;
 };

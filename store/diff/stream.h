@@ -40,36 +40,37 @@ struct diff_text {
                                             placement, 6 Triton kernel */
     uint32_t name, args, kwargs, output; /* as printed, t$3 as t; DIFF_NONE absent */
     uint64_t strict;                     /* hash of kind, name, args, kwargs */
-    uint64_t loose;                      /* hash of kind, name, and dtypes and shapes of the arguments */
-    uint64_t base;                       /* hash of the name without overload ("aten::addmm.out" is
+    uint64_t loose; /* hash of kind, name, and dtypes and shapes of the arguments */
+    uint64_t base;  /* hash of the name without overload ("aten::addmm.out" is
                                             "aten::addmm"; also without a trailing _) and of the
                                             shapes of the positional tensors */
 };
 
 /* Where a tensor stands and how its digest was made; few per run. */
 struct diff_form {
-    uint32_t path;          /* word: [0][1], [1]['out'], '' the only result; a Triton parameter */
-    uint32_t dtype, shape;  /* words */
-    uint32_t stride;        /* word, DIFF_NONE not recorded */
-    uint8_t phase;          /* 0 before, 1 result, 2 after */
-    uint8_t hash;           /* enum diff_hash */
-    int8_t part;            /* of several hashes, -1 single */
-    int64_t elements;       /* product of shape; -1 unknown */
+    uint32_t path;         /* word: [0][1], [1]['out'], '' the only result; a Triton parameter */
+    uint32_t dtype, shape; /* words */
+    uint32_t stride;       /* word, DIFF_NONE not recorded */
+    uint8_t phase;         /* 0 before, 1 result, 2 after */
+    uint8_t hash;          /* enum diff_hash */
+    int8_t part;           /* of several hashes, -1 single */
+    int64_t elements;      /* product of shape; -1 unknown */
 };
 
 enum diff_scope_kind { DIFF_LOG, DIFF_STEP, DIFF_MODULE, DIFF_ANNOTATION, DIFF_CALL };
 struct diff_scope {
-    uint32_t parent; /* of scope 0: 0 */
-    uint32_t name;   /* word as recorded: "step 3", "Gpt.h.0.attn", "Optimizer.step#SGD.step" */
-    uint32_t key;    /* word that two runs share: a module without its root ("h.0.attn", of
+    uint32_t parent;  /* of scope 0: 0 */
+    uint32_t name;    /* word as recorded: "step 3", "Gpt.h.0.attn", "Optimizer.step#SGD.step" */
+    uint32_t key;     /* word that two runs share: a module without its root ("h.0.attn", of
                         "L['self'].h.0.attn" too), else the name */
-    uint32_t step;   /* word, from the nearest step or derived; DIFF_NONE none */
-    uint32_t module; /* word: nearest module as recorded; DIFF_NONE none */
-    uint8_t kind;    /* enum diff_scope_kind */
-    uint8_t phase;   /* enum diff_phase */
+    uint32_t step;    /* word, from the nearest step or derived; DIFF_NONE none */
+    uint32_t module;  /* word: nearest module as recorded; DIFF_NONE none */
+    uint8_t kind;     /* enum diff_scope_kind */
+    uint8_t phase;    /* enum diff_phase */
     uint8_t inferred; /* 1 step or phase was derived from the order of calls */
-    uint32_t call;   /* DIFF_CALL: number of the enclosing call in the stream; else DIFF_NONE */
-    uint32_t key_id; /* set by the alignment: equal in both streams for scopes that belong together */
+    uint32_t call;    /* DIFF_CALL: number of the enclosing call in the stream; else DIFF_NONE */
+    uint32_t
+        key_id; /* set by the alignment: equal in both streams for scopes that belong together */
 };
 enum diff_phase { DIFF_PHASE_NONE, DIFF_FORWARD, DIFF_BACKWARD, DIFF_OPTIMIZER };
 

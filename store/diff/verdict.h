@@ -30,14 +30,15 @@
     X(UNKNOWN, 3, "U", "unknown", "a digest that would tell is missing or cannot tell")            \
     X(RECEIVER, 4, "R", "receiver", "a tensor it reads differs already")                           \
     X(STRUCTURE, 5, "S", "structure", "only one run has it, or shapes, dtypes or strides differ")  \
-    X(ARGUMENT, 6, "P", "argument", "an argument that is no tensor differs, what it makes is equal")\
+    X(ARGUMENT, 6, "P", "argument",                                                                \
+      "an argument that is no tensor differs, what it makes is equal")                             \
     X(ORIGIN, 7, "O", "origin", "equal tensors in, a different tensor out")                        \
     X(INPUT, 8, "I", "input", "a tensor from outside differs where it is first used")
 enum diff_verdict {
 #define X(code, number, letter, name, sentence) DIFF_##code = number,
     DIFF_VERDICTS(X)
 #undef X
-    DIFF_N_VERDICTS
+        DIFF_N_VERDICTS
 };
 const char *diff_verdict_name(enum diff_verdict v);
 const char *diff_verdict_letter(enum diff_verdict v);
@@ -46,8 +47,8 @@ enum diff_pair_flag {
     DIFF_ARGUMENT_DIFFERS = 1, /* beside the verdict */
     DIFF_UNHASHED = 2,         /* a result has no digest that both runs have */
     DIFF_INPUTS_UNHASHED = 4,  /* arguments have none: origin or receiver is inferred */
-    DIFF_VIEW = 8,             /* an origin that only moves data: whoever made it was not recorded */
-    DIFF_CONTAINS = 16,        /* it contains calls that are compared themselves */
+    DIFF_VIEW = 8,      /* an origin that only moves data: whoever made it was not recorded */
+    DIFF_CONTAINS = 16, /* it contains calls that are compared themselves */
 };
 
 /* How a tensor of a pair differs (pair_tensor.class). */
@@ -69,20 +70,21 @@ struct diff_tensor {
 };
 struct diff_argument_pair {
     uint32_t pair;
-    uint32_t path;  /* word */
-    uint32_t a, b;  /* words; DIFF_NONE absent */
+    uint32_t path; /* word */
+    uint32_t a, b; /* words; DIFF_NONE absent */
 };
 
 struct diff_verdicts {
     LIST_OF(struct diff_tensor) tensor; /* those of a class, in order of pairs */
     LIST_OF(struct diff_argument_pair) argument;
-    uint64_t n[DIFF_N_VERDICTS];        /* pairs of each verdict */
-    uint32_t n_argument, n_unhashed;    /* pairs flagged so */
-    uint32_t alone[2];                  /* calls of A and B without partner */
-    uint32_t first;  /* pair: the answer: earliest of input, argument, origin, structure; DIFF_NONE */
-    uint32_t origin; /* pair: earliest origin, DIFF_NONE */
-    uint32_t before; /* pairs before `first`, all same */
-    unsigned common; /* bits 1 << enum diff_hash that both streams have */
+    uint64_t n[DIFF_N_VERDICTS];     /* pairs of each verdict */
+    uint32_t n_argument, n_unhashed; /* pairs flagged so */
+    uint32_t alone[2];               /* calls of A and B without partner */
+    uint32_t
+        first; /* pair: the answer: earliest of input, argument, origin, structure; DIFF_NONE */
+    uint32_t origin;     /* pair: earliest origin, DIFF_NONE */
+    uint32_t before;     /* pairs before `first`, all same */
+    unsigned common;     /* bits 1 << enum diff_hash that both streams have */
     enum diff_hash hash; /* the strongest of them, or the one asked for */
 };
 
@@ -91,7 +93,8 @@ struct diff_verdict_options {
 };
 /* Sets the verdict of every pair. options may be NULL. */
 enum err WARN_UNUSED diff_judge(const struct diff_stream *a, const struct diff_stream *b,
-                                struct diff_pairs *pairs, const struct diff_verdict_options *options,
+                                struct diff_pairs *pairs,
+                                const struct diff_verdict_options *options,
                                 struct diff_verdicts *out);
 void diff_verdicts_release(struct diff_verdicts *v);
 
