@@ -35,11 +35,14 @@ struct diff_comparison {
     sqlite3 *db[2]; /* owned; both may be of one file */
     struct diff_logs logs[2];
     LIST_OF(struct diff_lane) lane;
+    LIST_OF(struct diff_stream *) empty; /* what a log without partner is compared with */
     /* the answer */
     enum diff_answer_kind answer;
-    int first_lane, origin_lane;           /* -1 none; the pair is lane.verdicts.first, .origin */
-    uint64_t n[DIFF_N_VERDICTS];           /* over all lanes */
-    uint64_t before, alone[2], n_unhashed; /* likewise */
+    int first_lane, origin_lane;   /* -1 none; the pair is lane.verdicts.first, .origin */
+    uint64_t n[DIFF_N_VERDICTS];   /* over all lanes */
+    uint64_t before;               /* same pairs before the first difference, in its lane */
+    uint64_t alone[2], n_unhashed; /* over all lanes */
+    unsigned common;               /* bits 1 << enum diff_hash that both sides have */
     struct arena arena;
 };
 
