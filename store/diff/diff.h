@@ -42,6 +42,7 @@ struct diff_comparison {
     uint64_t n[DIFF_N_VERDICTS];   /* over all lanes */
     uint64_t before;               /* same pairs before the first difference, in its lane */
     uint64_t alone[2], n_unhashed; /* over all lanes */
+    uint64_t n_argument_origins;   /* origins that have another argument too */
     unsigned common;               /* bits 1 << enum diff_hash that both sides have */
     struct arena arena;
 };
@@ -59,6 +60,10 @@ void diff_notes(struct diff_comparison *c, struct buf *out);
 void diff_json(struct diff_comparison *c, struct buf *out);
 /* 0 same, 1 different in a way that fail_on names, 2 not comparable. */
 int diff_exit_code(const struct diff_comparison *c, unsigned fail_on);
+
+const char *diff_answer_name(enum diff_answer_kind kind); /* "same", ... */
+/* The kind of hash that decided: of the lane that parts, or the strongest in common. */
+enum diff_hash diff_strongest_of(const struct diff_comparison *c);
 
 /* Writes the comparison file (schema.sql, "Where two runs part"). ERR_EXISTS. */
 enum err WARN_UNUSED diff_write(struct diff_comparison *c, const char *path);
