@@ -72,6 +72,15 @@ void diff_put_tensors(struct span arguments, bool dtypes, struct buf *out)
     }
 }
 
+bool diff_has_distributed(struct span arguments)
+{
+    for (size_t i = 0; i < arguments.n; i++) {
+        if (arguments.p[i] != 'd' || (i && is_word(arguments.p[i - 1]))) continue;
+        if (diff_tensor_at(span_from(arguments, i), NULL, NULL)) return true;
+    }
+    return false;
+}
+
 struct span diff_base_name(struct span name)
 {
     size_t space = span_find(name, SPAN("::"), 0);

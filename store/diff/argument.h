@@ -17,6 +17,8 @@ size_t diff_tensor_at(struct span s, struct span *dtype, struct span *shape);
 void diff_strip_numbers(struct span s, struct buf *out);
 /* The shapes of all tensors in a list of arguments, with their dtypes if asked for. */
 void diff_put_tensors(struct span arguments, bool dtypes, struct buf *out);
+/* Is one of them a DTensor (dt: ...)? */
+bool diff_has_distributed(struct span arguments);
 /* aten::addmm of aten::addmm.out, aten::relu of aten::relu_; else the name. */
 struct span diff_base_name(struct span name);
 /* layers.0.up of Stack.layers.0.up and of L['self'].layers.0.up; "" of a root. */
