@@ -417,6 +417,12 @@ static enum err prepare(struct loader *l)
                       " part, version FROM tensor_use ORDER BY event, position",
                       &l->uses));
     TRY(store_prepare(l->db, "SELECT kind, name, parent FROM event WHERE id = :event", &l->event));
+    TRY(store_prepare(l->db,
+                      "SELECT coalesce((SELECT text FROM string WHERE id = r.transform),"
+                      " (SELECT text FROM string WHERE id = r.from_placement) || ' -> ' ||"
+                      " (SELECT text FROM string WHERE id = r.to_placement))"
+                      " FROM redistribute r WHERE r.event = :event",
+                      &l->transform));
     for (size_t i = 0; i < l->log.n; i++) TRY(load_words_init(&l->log.p[i].words, l->db));
     return ERR_OK;
 }
