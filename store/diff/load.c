@@ -14,7 +14,16 @@
 #include "store/diff/load_words.h"
 #include "store/query.h"
 
-enum { OPERATOR = 3, TRITON = 6, ANNOTATION = 7, MODULE = 8, TEXT = 9, STEP = 13 };
+enum {
+    OPERATOR = 3,
+    REDISTRIBUTE = 4,
+    OUTPUT = 5,
+    TRITON = 6,
+    ANNOTATION = 7,
+    MODULE = 8,
+    TEXT = 9,
+    STEP = 13
+};
 enum { MOST_PARENTS = 500 };
 
 /* A line whose children may follow. */
@@ -37,14 +46,14 @@ struct loader {
     sqlite3 *db;                   /* borrowed */
     LIST_OF(struct log_state) log; /* by rank, then name */
     size_t last;                   /* log of the last call */
-    sqlite3_stmt *calls, *uses, *event;
+    sqlite3_stmt *calls, *uses, *event, *transform;
     bool use_waits; /* the row that uses stands on is not taken yet */
 };
 
 struct call_row {
     int64_t event, position, parent, name, args, kwargs, output;
     int kind, depth;
-    bool backward; /* it names the operator that it is the backward of */
+    bool backward; /* it names a forward operator that ran elsewhere */
 };
 
 static int64_t column(sqlite3_stmt *s, int i)
@@ -234,16 +243,49 @@ static enum err note_backward(struct log_state *g)
     return ERR_OK;
 }
 
+/* `redistribute_input` of a tensor, as it is printed: the placements are among the arguments. */
+static enum err name_redistribute(struct loader *l, struct log_state *g, const struct call_row *row,
+                                  struct diff_text *t)
+{
+    struct diff_words *w = g->stream.words;
+    struct buf args = {0};
+    t->name = diff_word(w, SPAN("redistribute_input"));
+    sqlite3_reset(l->transform);
+    TRY(store_bind_int(l->transform, ":event", row->event));
+    int rc = sqlite3_step(l->transform);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return store_sql_error(l->db, rc, "reading a change of placements");
+    struct span how = rc == SQLITE_ROW ? store_column_text(l->transform, 0) : SPAN_NONE;
+    if (!how.p) return ERR_OK;
+    buf_span(&args, diff_span(w, t->args));
+    buf_puts(&args, args.n ? ", " : "");
+    buf_span(&args, how);
+    if (!args.failed) t->args = diff_word(w, buf_text(&args));
+    enum err err = buf_ok(&args);
+    buf_release(&args);
+    return err;
+}
+
+static enum err read_text(struct loader *l, struct log_state *g, const struct call_row *row,
+                          struct diff_text *t)
+{
+    struct diff_words *w = g->stream.words;
+    TRY(load_plain(&g->words, w, row->name, &t->name));
+    TRY(load_plain(&g->words, w, row->args, &t->args));
+    TRY(load_plain(&g->words, w, row->kwargs, &t->kwargs));
+    TRY(load_plain(&g->words, w, row->output, &t->output));
+    if (row->kind == REDISTRIBUTE) TRY(name_redistribute(l, g, row, t));
+    if (row->kind == OUTPUT) t->name = diff_word(w, SPAN("output"));
+    return ERR_OK;
+}
+
 static enum err add_call(struct loader *l, struct log_state *g, const struct call_row *row)
 {
     struct diff_stream *s = &g->stream;
     struct diff_text t = {.kind = (uint8_t)row->kind};
     uint32_t scope;
     TRY(parent_scope(l, g, row->parent, MOST_PARENTS, &scope));
-    TRY(load_word(&g->words, s->words, row->name, &t.name));
-    TRY(load_plain(&g->words, s->words, row->args, &t.args));
-    TRY(load_plain(&g->words, s->words, row->kwargs, &t.kwargs));
-    TRY(load_plain(&g->words, s->words, row->output, &t.output));
+    TRY(read_text(l, g, row, &t));
     TRY(diff_add_call(s, (uint32_t)row->event, (uint32_t)row->position, scope,
                       diff_text(s->words, &t)));
     return row->backward ? note_backward(g) : ERR_OK;
@@ -364,16 +406,23 @@ static enum err read_calls(struct loader *l)
 
 static enum err prepare(struct loader *l)
 {
-    TRY(store_prepare(l->db,
-                      "SELECT c.event, c.source, c.position, c.depth, c.args, c.kwargs, c.output,"
-                      " c.fwd_stack, e.kind, e.name, e.parent"
-                      " FROM call c CROSS JOIN event e ON e.id = c.event ORDER BY c.event",
-                      &l->calls));
+    TRY(store_prepare(
+        l->db,
+        "SELECT c.event, c.source, c.position, c.depth, c.args, c.kwargs, c.output,"
+        " c.fwd_stack IS NOT NULL AND c.fwd_stack IS NOT c.stack, e.kind, e.name, e.parent"
+        " FROM call c CROSS JOIN event e ON e.id = c.event ORDER BY c.event",
+        &l->calls));
     TRY(store_prepare(l->db,
                       "SELECT event, phase, arg, tensor, dtype, shape, stride, hash_kind, digest,"
                       " part, version FROM tensor_use ORDER BY event, position",
                       &l->uses));
     TRY(store_prepare(l->db, "SELECT kind, name, parent FROM event WHERE id = :event", &l->event));
+    TRY(store_prepare(l->db,
+                      "SELECT coalesce((SELECT text FROM string WHERE id = r.transform),"
+                      " (SELECT text FROM string WHERE id = r.from_placement) || ' -> ' ||"
+                      " (SELECT text FROM string WHERE id = r.to_placement))"
+                      " FROM redistribute r WHERE r.event = :event",
+                      &l->transform));
     for (size_t i = 0; i < l->log.n; i++) TRY(load_words_init(&l->log.p[i].words, l->db));
     return ERR_OK;
 }
@@ -392,6 +441,7 @@ static void loader_release(struct loader *l)
     sqlite3_finalize(l->calls);
     sqlite3_finalize(l->uses);
     sqlite3_finalize(l->event);
+    sqlite3_finalize(l->transform);
     for (size_t i = 0; i < l->log.n; i++) log_release(&l->log.p[i]);
     LIST_RELEASE(&l->log);
 }
