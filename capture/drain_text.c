@@ -260,9 +260,18 @@ static void put_output_hashes(const struct hashes *h)
     buf_puts(h->b, n > 1 ? ")" : n ? "" : "None");
 }
 
-static bool has_digests(const struct drain_lane *l, const struct drain_call *c)
+/* Whether the texts show hashes: those of arguments alone are shown only when asked for. */
+static bool has_digests(const struct drain *d, const struct drain_lane *l,
+                        const struct drain_call *c)
 {
-    return l->digests.n > c->digests;
+    bool inputs = d->ring->file->texts & RING_INPUT_HASHES;
+    if (l->digests.n == c->digests) return false;
+    for (size_t i = c->items; i < l->items.n; i++) {
+        const struct drain_item *m = &l->items.p[i];
+        if (m->what == ITEM_TENSOR && m->n_digests && (inputs || m->sub != CAP_ARGUMENT))
+            return true;
+    }
+    return false;
 }
 
 /* The call's dict of remarks, its hashes as holes. */
@@ -270,7 +279,7 @@ static void put_log(struct buf *b, struct drain *d, const struct drain_lane *l,
                     const struct drain_call *c)
 {
     struct hashes h = {b, d, l, c};
-    bool any = has_digests(l, c);
+    bool any = has_digests(d, l, c);
     buf_putc(b, '{');
     if (any && d->ring->file->texts & RING_INPUT_HASHES) put_input_hashes(&h);
     if (any) put_output_hashes(&h);
@@ -305,7 +314,7 @@ static void print(struct drain *d, const struct drain_lane *l, const struct drai
         put_results(&d->line, d, l, c->items);
         out->output = word_of(d);
     }
-    if (has_digests(l, c) || l->remarks.n > c->remarks) {
+    if (has_digests(d, l, c) || l->remarks.n > c->remarks) {
         put_log(&d->line, d, l, c);
         out->log = word_of(d);
     }

@@ -23,9 +23,11 @@ static const struct opt options[] = {
      "print the calls, as DebugMode does, after the run: a comma-separated list of "
      "ops, modules, stacks, ids, hashes",
      false},
-    {"hash", 0, "WHAT", "digests of results: bits (default), norm, hash_tensor, none; a list",
+    {"hash", 0, "WHAT",
+     "digests of results, and of arguments at their first use: bits (default), norm, hash_tensor, "
+     "none; a list",
      false},
-    {"hash-inputs", 0, NULL, "digests of arguments too, before each call", false},
+    {"hash-inputs", 0, NULL, "digests of all arguments, before each call", false},
     {"keep", 0, "OP:N",
      "keep the values of the results of call N (from 0) of OP, or of all with "
      "OP:*",

@@ -6,7 +6,7 @@
 #include "runtime/ops.h"
 #include "runtime/session.h"
 
-enum { STACK_FRAMES = 64, OWN_FRAMES = 2 };
+enum { STACK_FRAMES = 64, OWN_FRAMES = 2, DIGESTED_MOST = 1 << 16 };
 
 static int members(const struct op_value *v)
 {
@@ -46,7 +46,31 @@ static enum err digest_bits(const struct thread *th, const struct plumb_tensor *
     return ERR_OK;
 }
 
-static void digest_use(struct thread *th, const struct plumb_tensor *t, uint32_t slot)
+/* Where it is noted which content of a tensor the thread's log has a digest of; NULL when out of
+ * memory. Threads have a log each; a tensor's own field is its maker's. */
+static int64_t *digested_elsewhere(struct thread *th, const struct plumb_tensor *t)
+{
+    if (th->digested.n >= DIGESTED_MOST) map_clear(&th->digested);
+    return map_put(&th->digested, map_key_int((int64_t)t->number, 0), 0, NULL);
+}
+
+static bool is_digested(struct thread *th, const struct plumb_tensor *t)
+{
+    uint32_t content = storage_content(t->storage) + 1;
+    if (t->maker == th->number) return t->digested == content;
+    int64_t *at = digested_elsewhere(th, t);
+    return at && *at == content;
+}
+
+static void note_digested(struct thread *th, struct plumb_tensor *t)
+{
+    uint32_t content = storage_content(t->storage) + 1;
+    int64_t *at = t->maker == th->number ? NULL : digested_elsewhere(th, t);
+    if (t->maker == th->number) t->digested = content;
+    else if (at) *at = content;
+}
+
+static void digest_use(struct thread *th, struct plumb_tensor *t, uint32_t slot)
 {
     static const enum cap_hash kinds[] = {CAP_NORM, CAP_HASH_TENSOR, CAP_PKM64};
     struct cap_digest d;
@@ -58,6 +82,7 @@ static void digest_use(struct thread *th, const struct plumb_tensor *t, uint32_t
         else if (digest_bits(th, t, &d)) continue;
         cap_digest(th->ring, slot, part++, &d);
     }
+    if (part) note_digested(th, t);
 }
 
 /* ---- arguments ---- */
@@ -85,14 +110,15 @@ static uint32_t use(struct thread *th, const struct plumb_tensor *t, enum cap_ph
     struct cap_use u = {.tensor = t->number,
                         .form = form_of(th, &t->view),
                         .keyword = keyword,
-                        .version = atomic_load_explicit(&t->storage->version, memory_order_relaxed),
+                        .version = storage_content(t->storage),
                         .phase = phase};
     return cap_tensor(th->ring, &u);
 }
 
-static void put_tensors(struct thread *th, const struct op_value *v, bool written, uint32_t keyword)
+/* Without hash_inputs an argument is digested where the log has no digest of what it holds now: a
+ * weight or a batch at its first use, a tensor that was written through another view. */
+static void put_tensors(struct thread *th, const struct op_value *v, uint32_t keyword)
 {
-    bool hashed = written || th->session->hash_inputs;
     if (v->kind == OP_TENSORS) cap_list_begin(th->ring, keyword);
     for (int i = 0; i < members(v); i++) {
         struct plumb_tensor *t = member(v, i);
@@ -101,7 +127,7 @@ static void put_tensors(struct thread *th, const struct op_value *v, bool writte
             continue;
         }
         uint32_t slot = use(th, t, CAP_ARGUMENT, v->kind == OP_TENSOR ? keyword : 0);
-        if (hashed) digest_use(th, t, slot);
+        if (th->session->hash_inputs || !is_digested(th, t)) digest_use(th, t, slot);
     }
     if (v->kind == OP_TENSORS) cap_list_end(th->ring);
 }
@@ -169,7 +195,7 @@ static void put_arguments(struct thread *th, const struct op_call *c)
         const struct op_value *v = &c->arg[i];
         if (p->keyword ? is_default(p, v) : i >= positional) continue;
         uint32_t keyword = p->keyword ? thread_word(th, p->name) : 0;
-        if (v->kind == OP_TENSOR || v->kind == OP_TENSORS) put_tensors(th, v, p->written, keyword);
+        if (v->kind == OP_TENSOR || v->kind == OP_TENSORS) put_tensors(th, v, keyword);
         else if (v->kind == OP_INTS) put_ints(th, v, p->truths, keyword);
         else put_scalar(th, v, keyword);
     }
@@ -209,7 +235,7 @@ void record_results(struct thread *t, const struct op_call *c, struct call_recor
     bool kept = t->session->keep.n && is_kept(t, c), list = c->op->s.result_list;
     if (list) cap_list_begin(t->ring, 0);
     for (int i = 0; i < c->n_results; i++) {
-        const struct plumb_tensor *y = c->result[i];
+        struct plumb_tensor *y = c->result[i];
         if (!y) {
             cap_result_number(t->ring, &(struct cap_value){.kind = CAP_NONE});
             continue;

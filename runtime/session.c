@@ -86,6 +86,7 @@ static enum err enter(struct plumb *s)
     pthread_mutex_lock(&s->lock);
     int number = s->n_threads++;
     pthread_mutex_unlock(&s->lock);
+    t->number = number;
     t->generator = (uint64_t)number << GENERATOR_SHIFT;
     if (number) snprintf(name, sizeof name, "thread %d", number);
     if (s->cap) t->ring = cap_thread(s->cap, name);
@@ -108,6 +109,7 @@ void plumb_leave(void)
     op_nest_thread_end();
     nest_thread_end();
     map_release(&t->words);
+    map_release(&t->digested);
     free(t->counts);
     *t = (struct thread){0};
 }

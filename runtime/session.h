@@ -48,11 +48,13 @@ struct thread {
     struct cap_thread *ring; /* NULL: nothing is recorded */
     const struct plumb_hook *hook[HOOKS];
     int n_hooks;
-    bool in_hook;       /* one runs */
-    int no_grad, quiet; /* depths: no tape; no recording */
-    uint64_t generator; /* ordinal of the thread << 40, plus calls so far */
-    struct map words;   /* texts and forms already registered with the recorder */
-    int64_t *counts;    /* calls per operator, for keep rules */
+    bool in_hook;        /* one runs */
+    int no_grad, quiet;  /* depths: no tape; no recording */
+    int number;          /* of the thread in its session: 0 opened it */
+    uint64_t generator;  /* number << 40, plus calls so far */
+    struct map words;    /* texts and forms already registered with the recorder */
+    struct map digested; /* tensors of other threads: number -> 1 + storage_content (record.c) */
+    int64_t *counts;     /* calls per operator, for keep rules */
 };
 extern _Thread_local struct thread thread_self;
 

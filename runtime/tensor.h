@@ -20,6 +20,7 @@ struct tape_node;
 struct storage {
     atomic_int refs;
     atomic_uint version;
+    atomic_uint faults; /* bits flipped on request (inject.h): new values without a write */
     const struct backend *backend; /* borrowed, static */
     /* NULL on a back end without memory (null), and when size is 0 */
     void *p;
@@ -35,6 +36,8 @@ struct plumb_tensor {
     bool stale;                /* on a tape: overwritten since; its values are gone */
     struct tape_node *made_by; /* borrowed from the frame's tape; NULL a leaf */
     int result;                /* which result of made_by */
+    int maker;                 /* thread.number of the thread that made it */
+    uint32_t digested; /* by its maker: 1 + storage_content at that time; 0 never (record.c) */
     struct plumb_tensor *grad; /* of a leaf: kept by the session */
     struct plumb_tensor *next; /* in its owner's list */
     struct frame *frame;       /* NULL: kept by the session */
@@ -44,6 +47,12 @@ struct plumb_tensor {
 WARN_UNUSED enum err storage_new(const struct backend *backend, int64_t size, struct storage **out);
 void storage_retain(struct storage *s);
 void storage_release(struct storage *s); /* NULL is legal */
+/* Rises with whatever changes the values: what a trace records as the storage's version. */
+static inline uint32_t storage_content(const struct storage *s)
+{
+    return atomic_load_explicit(&s->version, memory_order_relaxed) +
+           atomic_load_explicit(&s->faults, memory_order_relaxed);
+}
 
 /* A dense tensor with storage of its own, in the thread's frame; values are not set. */
 WARN_UNUSED enum err tensor_new(enum dtype dtype, const struct view_shape *shape,

@@ -1435,7 +1435,7 @@ CREATE VIEW tensor_uses (
   shape,                            -- [3, 8]
   stride,                           -- in elements, NULL not recorded
   device,                           -- NULL not recorded
-  hash_kind,                        -- 1 real, 2 unsigned, 3 negative integer, 4 PKM64, NULL no hash; hash_value(hash_kind, digest) gives it
+  hash_kind,                        -- 1 real, 2 unsigned, 3 negative integer, 4 PKM64, 5 SHA-256, NULL no hash; hash_value(hash_kind, digest) gives it
   digest,                           -- 64 bits of the hash, signed
   part,                             -- 0-based place among several hashes of one tensor, NULL single
   nans,                             -- elements that are NaN

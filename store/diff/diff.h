@@ -35,11 +35,15 @@ struct diff_comparison {
     sqlite3 *db[2]; /* owned; both may be of one file */
     struct diff_logs logs[2];
     LIST_OF(struct diff_lane) lane;
+    LIST_OF(struct diff_stream *) empty; /* what a log without partner is compared with */
     /* the answer */
     enum diff_answer_kind answer;
-    int first_lane, origin_lane;           /* -1 none; the pair is lane.verdicts.first, .origin */
-    uint64_t n[DIFF_N_VERDICTS];           /* over all lanes */
-    uint64_t before, alone[2], n_unhashed; /* likewise */
+    int first_lane, origin_lane;   /* -1 none; the pair is lane.verdicts.first, .origin */
+    uint64_t n[DIFF_N_VERDICTS];   /* over all lanes */
+    uint64_t before;               /* same pairs before the first difference, in its lane */
+    uint64_t alone[2], n_unhashed; /* over all lanes */
+    uint64_t n_argument_origins;   /* origins that have another argument too */
+    unsigned common;               /* bits 1 << enum diff_hash that both sides have */
     struct arena arena;
 };
 
@@ -56,6 +60,10 @@ void diff_notes(struct diff_comparison *c, struct buf *out);
 void diff_json(struct diff_comparison *c, struct buf *out);
 /* 0 same, 1 different in a way that fail_on names, 2 not comparable. */
 int diff_exit_code(const struct diff_comparison *c, unsigned fail_on);
+
+const char *diff_answer_name(enum diff_answer_kind kind); /* "same", ... */
+/* The kind of hash that decided: of the lane that parts, or the strongest in common. */
+enum diff_hash diff_strongest_of(const struct diff_comparison *c);
 
 /* Writes the comparison file (schema.sql, "Where two runs part"). ERR_EXISTS. */
 enum err WARN_UNUSED diff_write(struct diff_comparison *c, const char *path);

@@ -62,8 +62,11 @@ enum diff_class {
 };
 struct diff_tensor {
     uint32_t pair;     /* number in diff_pairs */
-    uint32_t a, b;     /* numbers of uses; DIFF_NONE */
+    uint32_t a, b;     /* numbers of uses; of an argument without digest, of the use that has its
+                          content; DIFF_NONE */
+    uint32_t path;     /* word: where it stands in the call */
     uint32_t producer; /* number of the pair that made it, DIFF_NONE from outside or unknown */
+    uint8_t phase;     /* 0 before, 1 result, 2 after */
     uint8_t class;     /* enum diff_class */
     uint8_t artefact;  /* 1 by rule: of no account */
     uint8_t external;  /* 1 an argument that no earlier call of either run made */
