@@ -774,6 +774,27 @@ CREATE TABLE pair_argument (
   b INTEGER                         -- -> string as printed, NULL absent
 );
 
+-- Pairs counted by what is called: of a comparison of millions this is read in a millisecond.
+CREATE TABLE pair_kind (
+  lane INTEGER,                     -- -> lane
+  a_text INTEGER,                   -- -> pair_text, NULL only in B
+  b_text INTEGER,                   -- -> pair_text, NULL only in A
+  verdict INTEGER,                  -- as pair.verdict
+  flags INTEGER,                    -- as pair.flags
+  method INTEGER,                   -- as pair.method
+  n INTEGER,                        -- pairs
+  first INTEGER                     -- -> pair, the first of them
+);
+
+-- Pairs counted by where they stand.
+CREATE TABLE pair_place (
+  lane INTEGER,                     -- -> lane
+  scope INTEGER,                    -- -> pair_scope
+  verdict INTEGER,                  -- as pair.verdict
+  n INTEGER,                        -- pairs
+  first INTEGER                     -- -> pair, the first of them
+);
+
 -- ## Honesty
 
 -- What was lost or was not as it should be, one row per finding (or per run of equal findings).
