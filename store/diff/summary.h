@@ -2,9 +2,9 @@
 #ifndef STORE_DIFF_SUMMARY_H
 #define STORE_DIFF_SUMMARY_H
 
-#include "store/db.h"
+#include "store/writer.h"
 
-/* Fills pair_kind and pair_place from pair. Called once, when all pairs are written. */
-enum err WARN_UNUSED diff_summarise(sqlite3 *db);
+/* Fills pair_kind and pair_place from pair. Called once, when all pairs are submitted. */
+enum err WARN_UNUSED diff_summarise(struct store_writer *w);
 
 #endif
