@@ -219,9 +219,8 @@ static enum err note(struct walk *w, const struct diff_pair *p, const struct mat
 static void count(const struct match *m, struct findings *f)
 {
     bool differs = m->class == DIFF_VALUES && !m->artefact;
-    bool unknown =
-        m->class == DIFF_NOT_HASHED || m->class == DIFF_OTHER_HASH || m->class == DIFF_CANNOT_TELL;
-    if (m->class && m->artefact) f->artefact = true;
+    bool unknown = m->class == DIFF_NOT_HASHED || m->class == DIFF_OTHER_HASH;
+    if (m->class && m->artefact) f->artefact |= m->class == DIFF_VALUES;
     else if (m->class == DIFF_SHAPE) f->shape = true;
     /* What only one run hashed or recorded is no difference of what it computed. */
     else if (m->class == DIFF_ONE_SIDE) unknown = true;
