@@ -400,8 +400,10 @@ enum err diff_judge(const struct diff_stream *a, const struct diff_stream *b,
                     struct diff_pairs *pairs, const struct diff_verdict_options *options,
                     struct diff_verdicts *out)
 {
-    struct walk w = {
-        .j = {.side = {a, b}, .allowed = allowed_of(options)}, .pairs = pairs, .out = out};
+    struct walk w = {.j = {.side = {a, b}, .allowed = allowed_of(options)},
+                     .pairs = pairs,
+                     .out = out,
+                     .all = options && options->all};
     *out = (struct diff_verdicts){.first = DIFF_NONE, .origin = DIFF_NONE};
     REQUIRE("diff:joined", a->words == b->words);
     out->common = a->hashes & b->hashes & ~1u;
