@@ -1,7 +1,7 @@
 /* align.c - the stages of the alignment, from equal ends to what needs a guess (align.h).
  *
- * Each stage gives the calls in the gaps a key and aligns equal keys; its pairs cut the gaps for the
- * next. A stage with looser keys thus never undoes a pair that a stricter one has made.
+ * Each stage gives the calls in the gaps a key and aligns equal keys; its pairs cut the gaps for
+ * the next. A stage with looser keys thus never undoes a pair that a stricter one has made.
  */
 #include "store/diff/align.h"
 
@@ -79,7 +79,7 @@ static enum err take_keys(struct aligner *al, const struct align_stage *stage, i
     return ERR_OK;
 }
 
-static enum err push_gap(struct aligner *al, struct seq_range gap)
+enum err align_push_gap(struct aligner *al, struct seq_range gap)
 {
     if (gap.a0 >= gap.a1 || gap.b0 >= gap.b1) return ERR_OK;
     struct seq_range *p = LIST_PUSH(&al->next_gap);
@@ -88,8 +88,7 @@ static enum err push_gap(struct aligner *al, struct seq_range gap)
     return ERR_OK;
 }
 
-/* The gaps that a stage left are those of the next. */
-static void take_gaps(struct aligner *al)
+void align_take_gaps(struct aligner *al)
 {
     struct seq_list done = al->gap;
     al->gap = al->next_gap;
@@ -114,7 +113,7 @@ static enum err align_gap(struct aligner *al, const struct align_stage *stage, s
     uint32_t n, m;
     TRY(take_keys(al, stage, 0, gap.a0, gap.a1, &n));
     if (n) TRY(take_keys(al, stage, 1, gap.b0, gap.b1, &m));
-    if (!n || !m) return push_gap(al, gap);
+    if (!n || !m) return align_push_gap(al, gap);
     TRY(align_room(&al->found, &al->found_size, n, sizeof *al->found));
     TRY(diff_seq_align(&al->seq, al->key[0], n, al->key[1], m, al->found));
     struct seq_range rest = gap;
@@ -122,19 +121,19 @@ static enum err align_gap(struct aligner *al, const struct align_stage *stage, s
         if (al->found[k] == SEQ_NONE) continue;
         uint32_t i = al->at[0][k], j = al->at[1][al->found[k]];
         join(al, i, j, stage->method);
-        TRY(push_gap(al, (struct seq_range){rest.a0, i, rest.b0, j}));
+        TRY(align_push_gap(al, (struct seq_range){rest.a0, i, rest.b0, j}));
         rest.a0 = i + 1;
         rest.b0 = j + 1;
     }
     if (stage->last) mark_lost(al);
-    return push_gap(al, rest);
+    return align_push_gap(al, rest);
 }
 
 enum err align_by(struct aligner *al, struct align_stage stage)
 {
     al->next_gap.n = 0;
     for (size_t k = 0; k < al->gap.n; k++) TRY(align_gap(al, &stage, al->gap.p[k]));
-    take_gaps(al);
+    align_take_gaps(al);
     return ERR_OK;
 }
 
@@ -323,12 +322,12 @@ static enum err make_gaps(struct aligner *al, const struct diff_manual *manual, 
         gap.b1 = k < n_manual ? manual[k].b - al->lo : al->n[1];
         struct seq_range rest = gap;
         if (n_manual) trim_gap(al, &rest);
-        TRY(push_gap(al, rest));
+        TRY(align_push_gap(al, rest));
         if (k < n_manual) join(al, gap.a1, gap.b1, DIFF_BY_HAND);
         gap.a0 = gap.a1 + 1;
         gap.b0 = gap.b1 + 1;
     }
-    take_gaps(al);
+    align_take_gaps(al);
     return ERR_OK;
 }
 

@@ -76,10 +76,15 @@ struct align_stage {
 };
 /* Aligns by equal keys within all gaps, which get smaller. */
 enum err WARN_UNUSED align_by(struct aligner *al, struct align_stage stage);
+/* A gap that is left for the next stage, dropped when a side is empty; the stage is over. */
+enum err WARN_UNUSED align_push_gap(struct aligner *al, struct seq_range gap);
+void align_take_gaps(struct aligner *al);
 
 /* align_scope.c: scopes that belong together get one key_id; al->weak. */
 enum err WARN_UNUSED align_scopes(struct aligner *al);
-/* align_rest.c: variants, kernels, tensors, moves, results. */
+/* align_rest.c: variants, kernels, moves; align_flow.c: tensors, results. */
 enum err WARN_UNUSED align_rest(struct aligner *al);
+enum err WARN_UNUSED align_by_flow(struct aligner *al);
+enum err WARN_UNUSED align_by_content(struct aligner *al);
 
 #endif

@@ -41,9 +41,10 @@ static enum err tree_init(struct tree *t, const struct diff_stream *s)
     FAIL(ERR_NOMEM, "no memory to align %u scopes", t->n);
 }
 
+/* A part of a scope (DIFF_LOG below the log) is told from the other parts by its phase. */
 static uint64_t name_key(const struct diff_scope *s)
 {
-    return mix(s->kind, s->key);
+    return mix(s->kind == DIFF_LOG ? 64u + s->phase : s->kind, s->key);
 }
 
 /* Children in order of their numbers, which is that of the log. */
@@ -68,7 +69,7 @@ static bool equal_trees(const struct tree *a, const struct tree *b)
     if (a->n != b->n || a->content[0] != b->content[0]) return false;
     for (uint32_t i = 1; i < a->n; i++) {
         const struct diff_scope *x = &a->s->scopes.p[i], *y = &b->s->scopes.p[i];
-        if (x->parent != y->parent || x->kind != y->kind || x->key != y->key) return false;
+        if (x->parent != y->parent || name_key(x) != name_key(y)) return false;
     }
     return true;
 }

@@ -9,11 +9,12 @@
 #include <string.h>
 
 enum {
-    DEEPEST = 48,     /* anchors within gaps of anchors; then Myers at once */
-    MOST_ROUNDS = 4,  /* of trimming and dropping before anchors are looked for */
-    FEW_EDITS = 256,  /* tried first: two runs that differ in a few places */
-    FEW_OF_ITEMS = 8, /* and at most an eighth of the items */
-    SMALL = 16,       /* items on both sides together that Myers takes without anchors */
+    DEEPEST = 48,       /* anchors within gaps of anchors; then Myers at once */
+    MOST_ROUNDS = 4,    /* of trimming and dropping before anchors are looked for */
+    FEW_EDITS = 256,    /* tried first: two runs that differ in a few places */
+    FEW_OF_ITEMS = 8,   /* and at most an eighth of the items */
+    PIECE_EDITS = 1000, /* of a range that has too many */
+    SMALL = 16,         /* items on both sides together that Myers takes without anchors */
 };
 
 static enum err room(void *p, size_t *size, size_t n, size_t item)
@@ -59,8 +60,8 @@ struct middle {
     uint64_t steps;
 };
 
-/* Diagonals are x - y. A search that leaves the rectangle narrows instead of widening; the parity of
- * its diagonals stays that of the round. */
+/* Diagonals are x - y. A search that leaves the rectangle narrows instead of widening; the
+ * parity of its diagonals stays that of the round. */
 static void widen(int64_t *v, int64_t *lo, int64_t *hi, const struct middle *s, int64_t outside)
 {
     if (*lo > -s->m) v[--*lo - 1] = outside;
@@ -160,6 +161,60 @@ static enum err try_myers(struct diff_seq *q, const uint64_t *a, const uint64_t 
     TRY(room(&q->front[0], &q->front_size[0], edits + 8, sizeof(int64_t)));
     TRY(room(&q->front[1], &q->front_size[1], edits + 8, sizeof(int64_t)));
     *done = myers(q, a, b, r, (int64_t)edits);
+    return ERR_OK;
+}
+
+/* The point that `most` edits lead to from the beginning of s, as far as any do. */
+static void furthest(struct diff_seq *q, struct middle *s, int64_t most)
+{
+    s->f = q->front[0] + most + 2;
+    s->f0 = s->f1 = s->f[0] = 0;
+    s->g0 = 1; /* no backward search: nothing to meet */
+    s->g1 = 0;
+    while (s->x < s->n && s->x < s->m && s->a[s->x] == s->b[s->x]) s->x++;
+    s->f[0] = s->y = s->x;
+    for (int64_t edits = 1; edits <= most; edits++) {
+        (void)forward(s, false);
+        for (int64_t d = s->f0; d <= s->f1; d += 2) {
+            int64_t x = s->f[d];
+            if (x > s->n || x - d > s->m || 2 * x - d <= s->x + s->y) continue;
+            s->x = x;
+            s->y = x - d;
+        }
+        if (s->x == s->n && s->y == s->m) return;
+    }
+}
+
+static enum err lose(struct diff_seq *q, struct seq_range r)
+{
+    struct seq_range *lost = LIST_PUSH(&q->lost);
+    if (!lost) FAIL(ERR_NOMEM, "no memory to align calls");
+    *lost = (struct seq_range){q->pos[0][r.a0], q->pos[0][r.a1 - 1] + 1, q->pos[1][r.b0],
+                               q->pos[1][r.b1 - 1] + 1};
+    return ERR_OK;
+}
+
+/* A range with too many edits, piece by piece: each as far as some edits lead, and then with the
+ * fewest. What is beyond the work allowed is lost. */
+static enum err in_pieces(struct diff_seq *q, struct seq_range r)
+{
+    int64_t most = q->most_edits < PIECE_EDITS ? q->most_edits : PIECE_EDITS;
+    for (int k = 0; k < 2; k++)
+        TRY(room(&q->front[k], &q->front_size[k], 2 * (size_t)most + 8, sizeof(int64_t)));
+    while (r.a0 < r.a1 && r.b0 < r.b1) {
+        if (q->most_work && q->work > q->most_work) return lose(q, r);
+        struct middle s = {q->key[0] + r.a0, q->key[1] + r.b0, r.a1 - r.a0, r.b1 - r.b0,
+                           .steps = 0};
+        furthest(q, &s, most);
+        q->work += s.steps;
+        struct seq_range piece = {r.a0, r.a0 + (uint32_t)s.x, r.b0, r.b0 + (uint32_t)s.y};
+        uint64_t keep = q->most_work;
+        q->most_work = 0;
+        (void)myers(q, q->key[0], q->key[1], piece, most);
+        q->most_work = keep;
+        r.a0 = piece.a1;
+        r.b0 = piece.b1;
+    }
     return ERR_OK;
 }
 
@@ -289,6 +344,18 @@ static enum err unique_anchors(struct diff_seq *q, struct seq_range r, uint32_t 
     return ERR_OK;
 }
 
+/* No alignment has more pairs. Takes the counts apart. */
+static uint32_t most_pairs(struct diff_seq *q, struct seq_range r)
+{
+    uint32_t n = 0;
+    for (uint32_t i = r.a0; i < r.a1; i++) {
+        uint64_t c = q->key[0][i];
+        n += q->n[0][c] < q->n[1][c] ? q->n[0][c] : q->n[1][c];
+        q->n[0][c] = 0;
+    }
+    return n;
+}
+
 /* The n-th of a key on one side with the n-th on the other. */
 static enum err numbered_anchors(struct diff_seq *q, struct seq_range r, uint32_t *length)
 {
@@ -311,15 +378,6 @@ static enum err numbered_anchors(struct diff_seq *q, struct seq_range r, uint32_
 }
 
 /* ---- a range ---- */
-
-static enum err lose(struct diff_seq *q, struct seq_range r)
-{
-    struct seq_range *lost = LIST_PUSH(&q->lost);
-    if (!lost) FAIL(ERR_NOMEM, "no memory to align calls");
-    *lost = (struct seq_range){q->pos[0][r.a0], q->pos[0][r.a1 - 1] + 1, q->pos[1][r.b0],
-                               q->pos[1][r.b1 - 1] + 1};
-    return ERR_OK;
-}
 
 static enum err align_range(struct diff_seq *q, struct seq_range r, int depth);
 
@@ -355,9 +413,10 @@ static enum err align_range(struct diff_seq *q, struct seq_range r, int depth)
     if (length) return align_between(q, r, length, depth + 1);
     TRY(try_myers(q, q->key[0], q->key[1], r, q->most_edits, &done));
     if (done) return ERR_OK;
-    if (depth > DEEPEST) return lose(q, r);
+    if (depth > DEEPEST) return in_pieces(q, r);
+    uint32_t best = most_pairs(q, r);
     TRY(numbered_anchors(q, r, &length));
-    return align_between(q, r, length, DEEPEST + 1);
+    return length >= best / 2 ? align_between(q, r, length, DEEPEST + 1) : in_pieces(q, r);
 }
 
 enum err diff_seq_align(struct diff_seq *q, const uint64_t *a, uint32_t n, const uint64_t *b,

@@ -1,13 +1,13 @@
 /* align_seq.h - two sequences of 64-bit keys, and which items of one are which of the other.
  *
  *   trim ─► Myers, few edits ─► [ drop keys of one side ─► anchors ─► gaps ]* ─► Myers, capped
- *                                                                          └─► numbered anchors
+ *                                                    numbered anchors ◄──┴─► piece by piece
  *
  * Anchors are keys that occur once on both sides, the longest chain of them in order (patience).
  * Between anchors the same again, until there are none; what is left goes to Myers' O(ND) in linear
  * space. A range that needs more edits than allowed is cut by occurrences instead: the n-th of a
- * key belongs to the n-th, the longest chain of these in order. What is then still too
- * large is listed in `lost`.
+ * key belongs to the n-th, the longest chain of these in order; if that is less than half of what
+ * could be, piece by piece as far as edits lead. What is beyond the work allowed is in `lost`.
  *
  * Only equality of keys counts, never their order or value: equal inputs give equal results in any
  * process. Threads: a struct diff_seq belongs to one.
