@@ -1,5 +1,5 @@
-/* test_diff_align.c - two runs with known edits: the calls that stayed find each other, whatever the
- * edit, and nothing is left out. */
+/* test_diff_align.c - two runs with known edits: the calls that stayed find each other, whatever
+ * the edit, and nothing is left out. */
 #include "tests/unit/unit.h"
 
 #include <time.h>
