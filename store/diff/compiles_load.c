@@ -262,7 +262,9 @@ static enum err add_fact(struct compile_side *s, const struct compile_fact *from
     *f = *from;
     if (f->aspect == COMPILE_METRIC && span_find(f->key, SPAN("_config."), 0) != SIZE_MAX)
         f->aspect = COMPILE_SETTING;
-    TRY(compiles_plain(s->arena, f->shown, plain, &f->text));
+    f->text = f->shown;
+    if (f->aspect != COMPILE_CACHE_KEY)
+        TRY(compiles_plain(s->arena, f->shown, plain, &f->text)); /* a key is all hash */
     return compiles_plain(s->arena, f->key, plain, &f->key);
 }
 
