@@ -95,7 +95,7 @@ static void start(struct world *w)
 
 static void judge(struct world *w, enum diff_hash hash)
 {
-    struct diff_verdict_options o = {.hash = hash};
+    struct diff_verdict_options o = {.hash = hash, .all = true};
     assert_int_equal(diff_join(&w->a, &w->b), ERR_OK);
     uint32_t n = w->a.n_calls > w->b.n_calls ? w->a.n_calls : w->b.n_calls;
     for (uint32_t i = 0; i < n; i++) {
