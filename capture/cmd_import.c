@@ -81,6 +81,10 @@ static void print_closing(const struct import_counts *c, const char *out, int64_
     print_count(&b, c->logs, "log, ", "logs, ");
     print_count(&b, c->records, "record, ", "records, ");
     print_count(&b, c->payloads, "payload", "payloads");
+    if (c->digests) {
+        buf_puts(&b, ", ");
+        print_count(&b, c->digests, "digest", "digests");
+    }
     buf_printf(&b, ", %.1f MB in %.1f s (%.0f MB/s)", size, seconds,
                size / (seconds > 0.001 ? seconds : 0.001));
     if (!stat(out, &st)) buf_printf(&b, ", file %.1f MB", (double)st.st_size / 1e6);
@@ -94,10 +98,13 @@ static enum err read_options(const struct opt_call *call, struct import_request 
 {
     const char *idle = opt_value(call, "until-idle", 0), *jobs = opt_value(call, "jobs", 0);
     int64_t n = 0;
+    request->digests = opt_value(call, "digests", 0);
     request->latest = opt_has(call, "latest");
     request->follow = opt_has(call, "follow");
     if (idle) TRY(opt_duration("--until-idle", idle, &request->until_idle_ns));
     if (idle && !request->follow) FAIL(ERR_USAGE, "--until-idle goes with --follow");
+    if (request->digests && request->follow)
+        FAIL(ERR_USAGE, "--digests goes with a log that is written, not with --follow");
     if (jobs) TRY(opt_int("--jobs", jobs, 1, 64, &n));
     request->jobs = (int)n;
     *strict = opt_has(call, "strict") ? opt_value(call, "strict", 0) : NULL;
@@ -148,6 +155,10 @@ static const struct opt options[] = {
      "exit 1 when lines are malformed, an md5 differs, ranks are mixed or guards cannot be read; "
      "=tlparse: by the rule of tlparse 0.4.3",
      false},
+    {"digests", 0, "FILE",
+     "digests that others made of the tensors of a DebugMode log, by call and path: a JSON list of "
+     "{\"index\", \"call\", \"depth\", \"in\": {path: 16 hex digits}, \"out\": {...}}",
+     false},
     {"latest", 0, NULL, "only the newest log", false},
     {"follow", 'f', NULL,
      "keep reading what is appended, and logs that appear, until SIGINT or SIGTERM", false},
@@ -175,6 +186,7 @@ const struct verb verb_import = {
         "trace can be opened while it grows.",
     .examples = "plumb import trace_dir -o trace.db\n"
                 "plumb import calls.json -o calls.db\n"
+                "plumb import calls.json --digests calls.bits.json -o calls.db\n"
                 "plumb import rank_0.log rank_1.log.gz -o job.db --strict\n"
                 "plumb import trace_dir -o live.db --follow --until-idle 30",
     .opts = options,

@@ -11,7 +11,7 @@
 #ifndef CAPTURE_DEBUG_IMPORT_H
 #define CAPTURE_DEBUG_IMPORT_H
 
-#include "capture/debug_call.h"
+#include "capture/debug_digests.h"
 #include "capture/torch_loss.h"
 #include "store/base/map.h"
 #include "store/writer.h"
@@ -40,6 +40,7 @@ struct debug_import {
     struct row_call_log log;
     struct debug_moment at;          /* of the next call */
     LIST_OF(struct debug_open) open; /* calls that may enclose the next one, outermost first */
+    struct debug_digests *digests;   /* of this log, borrowed; NULL: none */
     struct map stacks;               /* text of a stack -> its id */
     struct arena scratch;            /* cleared after each call */
     int64_t losses[TORCH_N_LOSSES], loss_rows;

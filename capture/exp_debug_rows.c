@@ -18,8 +18,10 @@ static const char calls_sql[] =
     "LEFT JOIN redistribute r ON r.event = c.event LEFT JOIN string f ON f.id = r.from_placement "
     "LEFT JOIN string t ON t.id = r.to_placement LEFT JOIN string x ON x.id = r.transform "
     "WHERE c.source = ?1 ORDER BY c.position";
+/* Digests that others made (5) are no part of the log. */
 static const char uses_sql[] =
-    "SELECT u.phase, a.text, u.tensor, f.text, d.text, s.text, x.text, u.hash_kind, u.digest, "
+    "SELECT u.phase, a.text, u.tensor, f.text, d.text, s.text, x.text, nullif(u.hash_kind, 5), "
+    "u.digest, "
     "u.part "
     "FROM tensor_use u LEFT JOIN string a ON a.id = u.arg LEFT JOIN string f ON f.id = u.form "
     "LEFT JOIN string d ON d.id = u.dtype LEFT JOIN string s ON s.id = u.shape LEFT JOIN string x "

@@ -7,6 +7,7 @@
  * JSON values (a member of a later version, say), the call is kept as it was read beside its
  * fields.
  */
+#include "capture/debug_cut.h"
 #include "capture/debug_import.h"
 #include "capture/debug_print.h"
 
@@ -165,66 +166,9 @@ enum err debug_from_json(const struct json *j, struct arena *arena, struct debug
 
 struct cutter {
     struct debug_import *import;
-    struct span text;
-    size_t at;
+    struct debug_cut cut;
     struct buf rest; /* members besides format, version and logs */
 };
-
-static void skip_blanks(struct cutter *c)
-{
-    while (c->at < c->text.n && c->text.p[c->at] && strchr(" \t\r\n", c->text.p[c->at])) c->at++;
-}
-
-static bool sees(struct cutter *c, char what)
-{
-    skip_blanks(c);
-    return c->at < c->text.n && c->text.p[c->at] == what;
-}
-
-static bool takes(struct cutter *c, char what)
-{
-    if (!sees(c, what)) return false;
-    c->at++;
-    return true;
-}
-
-static size_t string_end(struct span s, size_t at)
-{
-    for (at++; at < s.n && s.p[at] != '"'; at++)
-        if (s.p[at] == '\\') at++;
-    return at < s.n ? at + 1 : SIZE_MAX;
-}
-
-/* Byte behind the value that begins at `at`, by its brackets alone; SIZE_MAX when it does not
- * end. */
-static size_t value_end(struct span s, size_t at)
-{
-    int64_t depth = 0;
-    while (at < s.n) {
-        char c = s.p[at];
-        if (c == '"') {
-            at = string_end(s, at);
-            if (at == SIZE_MAX || !depth) return at;
-            continue;
-        }
-        if ((c == ']' || c == '}' || c == ',') && !depth) return at;
-        if (c == '[' || c == '{') depth++;
-        if ((c == ']' || c == '}') && --depth == 0) return at + 1;
-        at++;
-    }
-    return SIZE_MAX;
-}
-
-/* The next value, taken off; absent when it does not end. */
-static struct span take_value(struct cutter *c)
-{
-    skip_blanks(c);
-    size_t end = value_end(c->text, c->at);
-    if (end == SIZE_MAX) return SPAN_NONE;
-    struct span value = {c->text.p + c->at, end - c->at};
-    c->at = end;
-    return span_trim(value);
-}
 
 /* A call that cannot be read is kept as it is, unless it is no JSON at all. */
 static enum err read_call(struct cutter *c, struct span value, size_t offset)
@@ -259,25 +203,26 @@ static enum err broken(struct cutter *c, const char *expected)
 {
     c->import->damaged = true;
     return debug_lose(
-        c->import, c->at >= c->text.n ? TORCH_LOSS_truncated : TORCH_LOSS_malformed, (int64_t)c->at,
-        "the saved log has no %s at byte %zu; what comes before is kept", expected, c->at);
+        c->import, c->cut.at >= c->cut.text.n ? TORCH_LOSS_truncated : TORCH_LOSS_malformed,
+        (int64_t)c->cut.at, "the saved log has no %s at byte %zu; what comes before is kept",
+        expected, c->cut.at);
 }
 
 static enum err read_calls(struct cutter *c)
 {
-    if (!takes(c, '[')) return broken(c, "list of calls");
-    if (takes(c, ']')) return ERR_OK;
+    if (!debug_cut_takes(&c->cut, '[')) return broken(c, "list of calls");
+    if (debug_cut_takes(&c->cut, ']')) return ERR_OK;
     do {
-        skip_blanks(c);
-        size_t offset = c->at;
-        struct span value = take_value(c);
+        debug_cut_blanks(&c->cut);
+        size_t offset = c->cut.at;
+        struct span value = debug_cut_value(&c->cut);
         if (!value.n) {
-            if (!value.p) c->at = c->text.n;
+            if (!value.p) c->cut.at = c->cut.text.n;
             return broken(c, "whole call");
         }
         TRY(read_call(c, value, offset));
-    } while (takes(c, ','));
-    return takes(c, ']') ? ERR_OK : broken(c, "comma or end of the calls");
+    } while (debug_cut_takes(&c->cut, ','));
+    return debug_cut_takes(&c->cut, ']') ? ERR_OK : broken(c, "comma or end of the calls");
 }
 
 static enum err check_version(struct span value)
@@ -289,10 +234,11 @@ static enum err check_version(struct span value)
 
 static enum err read_member(struct cutter *c)
 {
-    struct span key = take_value(c);
-    if (key.n < 2 || key.p[0] != '"' || !takes(c, ':')) return broken(c, "member of the log");
+    struct span key = debug_cut_value(&c->cut);
+    if (key.n < 2 || key.p[0] != '"' || !debug_cut_takes(&c->cut, ':'))
+        return broken(c, "member of the log");
     if (span_is(key, "\"logs\"")) return read_calls(c);
-    struct span value = take_value(c);
+    struct span value = debug_cut_value(&c->cut);
     struct json *j;
     if (!value.n) return broken(c, "value of a member");
     if (span_is(key, "\"version\"")) return check_version(value);
@@ -310,20 +256,20 @@ static enum err read_member(struct cutter *c)
 
 static enum err read_members(struct cutter *c)
 {
-    if (!takes(c, '{')) return broken(c, "object");
-    if (takes(c, '}')) return ERR_OK;
+    if (!debug_cut_takes(&c->cut, '{')) return broken(c, "object");
+    if (debug_cut_takes(&c->cut, '}')) return ERR_OK;
     do {
         TRY(read_member(c));
         if (c->import->damaged) return ERR_OK;
-    } while (takes(c, ','));
-    if (!takes(c, '}')) return broken(c, "comma or end of the log");
-    skip_blanks(c);
-    return c->at == c->text.n ? ERR_OK : broken(c, "end of the file");
+    } while (debug_cut_takes(&c->cut, ','));
+    if (!debug_cut_takes(&c->cut, '}')) return broken(c, "comma or end of the log");
+    debug_cut_blanks(&c->cut);
+    return c->cut.at == c->cut.text.n ? ERR_OK : broken(c, "end of the file");
 }
 
 enum err debug_read_json(struct debug_import *d, struct span text)
 {
-    struct cutter c = {.import = d, .text = text};
+    struct cutter c = {.import = d, .cut = {.text = text}};
     d->log.format = SPAN("json");
     enum err err = read_members(&c);
     if (!err && c.rest.n) {

@@ -162,10 +162,21 @@ static enum err put_use(struct debug_import *d, const struct debug_use *u, int64
     return store_tensor_use_add(d->batch, &row);
 }
 
-static enum err put_uses(struct debug_import *d, const struct debug_call *c, int64_t event)
+static enum err put_uses(struct debug_import *d, const struct debug_uses *uses, int64_t event)
 {
-    for (size_t i = 0; i < c->uses.n; i++) TRY(put_use(d, &c->uses.p[i], event, (int64_t)i));
+    for (size_t i = 0; i < uses->n; i++) TRY(put_use(d, &uses->p[i], event, (int64_t)i));
     return ERR_OK;
+}
+
+static enum err put_all_uses(struct debug_import *d, const struct debug_call *c,
+                             const struct row_call *row)
+{
+    struct debug_uses joined;
+    if (!d->digests) return put_uses(d, &c->uses, row->event);
+    TRY(debug_digests_join(d->digests, c, row->position, &joined));
+    enum err err = put_uses(d, &joined, row->event);
+    debug_uses_release(&joined);
+    return err;
 }
 
 static enum err put_redistribute(struct debug_import *d, const struct debug_call *c, int64_t event)
@@ -222,7 +233,7 @@ static enum err put_rows(struct debug_import *d, const struct debug_call *c)
     TRY(store_event_add(d->batch, &event));
     TRY(store_call_add(d->batch, &row));
     if (c->kind == DEBUG_REDISTRIBUTE) TRY(put_redistribute(d, c, row.event));
-    return put_uses(d, c, row.event);
+    return put_all_uses(d, c, &row);
 }
 
 enum err debug_put_call(struct debug_import *d, const struct debug_call *c)

@@ -199,6 +199,9 @@ static enum err run_import(struct import_shared *s)
         TRY(import_list_add(s->list, q->paths[i], !q->follow));
     }
     if (q->latest) import_list_latest(s->list);
+    if (q->digests && s->list->logs.n != 1)
+        FAIL(ERR_USAGE, "--digests goes with one DebugMode log, and %zu logs are given",
+             s->list->logs.n);
     if (q->follow) {
         TRY(import_follow(s));
     } else {

@@ -37,7 +37,8 @@ struct import_progress {
 struct import_request {
     char *const *paths; /* logs, folders (searched to the bottom), "-" */
     int n_paths;
-    bool latest; /* only the newest log */
+    const char *digests; /* file of digests of the only log (debug_digests.h); NULL none */
+    bool latest;         /* only the newest log */
     bool follow; /* read what is appended, and new logs in the folders, until *stop or idle */
     int64_t until_idle_ns; /* follow: end when nothing came for so long; 0: never */
     int jobs;              /* logs read at a time; 0: one per processor */
@@ -51,6 +52,7 @@ struct import_request {
 struct import_counts {
     int64_t logs, runs, records, payloads, bytes;
     int64_t call_logs; /* of the logs: DebugMode's, whose calls count as records */
+    int64_t digests;   /* of others, joined to a log */
     int64_t losses[TORCH_N_LOSSES];
     bool interrupted; /* *stop was set before all was read (without follow) */
 };

@@ -5,6 +5,7 @@
  */
 #include "capture/import_debug.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -126,6 +127,47 @@ static void count(struct import_shared *s, const struct debug_import *d)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* All of a file, plain or gzip. */
+static enum err read_digests(const char *path, struct buf *out)
+{
+    gzFile in = gzopen(path, "rb");
+    int got = 1;
+    if (!in) FAIL(ERR_NOT_FOUND, "%s cannot be opened: %s", path, strerror(errno));
+    while (got > 0 && (int64_t)out->n <= LARGEST) {
+        char *to = buf_reserve(out, PORTION);
+        got = to ? gzread(in, to, PORTION) : -1;
+        if (got > 0) out->n += (size_t)got;
+    }
+    gzclose(in);
+    TRY(buf_ok(out));
+    if (got < 0) FAIL(ERR_IO, "%s cannot be read to its end", path);
+    if (got) FAIL(ERR_LIMIT, "%s has more than 2 GiB; digests of up to that size are taken", path);
+    return ERR_OK;
+}
+
+/* Reads the calls, with what others say of them. */
+static enum err read_calls(struct import_shared *s, struct debug_import *d, struct span text,
+                           enum debug_format format)
+{
+    const char *path = s->request->digests;
+    struct buf file = {0};
+    struct debug_digests digests = {0};
+    if (!path) return debug_import_read(d, text, format);
+    enum err err = read_digests(path, &file);
+    if (!err) err = debug_digests_init(&digests, buf_text(&file));
+    d->digests = &digests;
+    if (!err) err = debug_import_read(d, text, format);
+    if (!err) err = debug_digests_end(&digests);
+    if (err == ERR_FORMAT) err = err_wrap(err, "%s: ", path);
+    pthread_mutex_lock(&s->lock);
+    s->counts.digests += digests.n;
+    pthread_mutex_unlock(&s->lock);
+    d->digests = NULL;
+    debug_digests_release(&digests);
+    buf_release(&file);
+    return err;
+}
+
 static enum err take_in(struct import_shared *s, struct debug_import *d, struct torch_run *run,
                         struct span text, const char *why)
 {
@@ -136,7 +178,7 @@ static enum err take_in(struct import_shared *s, struct debug_import *d, struct 
     TRY(put_identity(d, run));
     TRY(put_frames(d, text));
     if (*why) TRY(debug_lose(d, TORCH_LOSS_read, (int64_t)text.n, "%s", why));
-    TRY(debug_import_read(d, text, format));
+    TRY(read_calls(s, d, text, format));
     d->row.n_records = d->log.calls;
     d->row.state = *why || d->damaged ? SPAN("interrupted") : SPAN("complete");
     TRY(store_source_file_add(d->batch, &d->row));

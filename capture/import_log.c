@@ -335,6 +335,8 @@ enum err import_log_read(struct import_shared *s, const struct import_log *log)
     if (!err) err = read_head(&f, &head, &whole);
     if (!err && debug_recognise(buf_text(&head), whole))
         err = import_debug_read(s, log, &f.input, &head);
+    else if (!err && s->request->digests)
+        err = err_set(ERR_USAGE, "--digests goes with a DebugMode log, which this is not");
     else if (!err) err = read_torch(&f, log, buf_text(&head));
     buf_release(&head);
     feed_release(&f);

@@ -28,11 +28,17 @@ struct py {
 };
 
 /* A hash as it is stored: tensor_use.hash_kind and digest. PKM64 is a string of 16 hex
- * digits behind 0x, since readers of JSON round integers. */
+ * digits behind 0x, since readers of JSON round integers. SHA-256, of others, is in no log. */
 struct py_hash {
     int64_t kind, digest;
 };
-enum { PY_HASH_REAL = 1, PY_HASH_UNSIGNED = 2, PY_HASH_NEGATIVE = 3, PY_HASH_PKM64 = 4 };
+enum {
+    PY_HASH_REAL = 1,
+    PY_HASH_UNSIGNED = 2,
+    PY_HASH_NEGATIVE = 3,
+    PY_HASH_PKM64 = 4,
+    PY_HASH_SHA256 = 5
+};
 
 /* Parses all of the text. ERR_FORMAT says the byte; text must outlive the tree. */
 enum err WARN_UNUSED py_parse(struct span text, struct arena *arena, struct py **out);

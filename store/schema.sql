@@ -1,4 +1,4 @@
--- plumb's trace format, version 0.1
+-- plumb's trace format, version 0.2
 --
 -- A trace is one SQLite file: `application_id` is 0x706c6d62 ("plmb"), `user_version` is
 -- major*1000+minor. Until 1.0 a reader refuses any other version than its own and says what to do.
@@ -774,6 +774,27 @@ CREATE TABLE pair_argument (
   b INTEGER                         -- -> string as printed, NULL absent
 );
 
+-- Pairs counted by what is called: of a comparison of millions this is read in a millisecond.
+CREATE TABLE pair_kind (
+  lane INTEGER,                     -- -> lane
+  a_text INTEGER,                   -- -> pair_text, NULL only in B
+  b_text INTEGER,                   -- -> pair_text, NULL only in A
+  verdict INTEGER,                  -- as pair.verdict
+  flags INTEGER,                    -- as pair.flags
+  method INTEGER,                   -- as pair.method
+  n INTEGER,                        -- pairs
+  first INTEGER                     -- -> pair, the first of them
+);
+
+-- Pairs counted by where they stand.
+CREATE TABLE pair_place (
+  lane INTEGER,                     -- -> lane
+  scope INTEGER,                    -- -> pair_scope
+  verdict INTEGER,                  -- as pair.verdict
+  n INTEGER,                        -- pairs
+  first INTEGER                     -- -> pair, the first of them
+);
+
 -- ## Honesty
 
 -- What was lost or was not as it should be, one row per finding (or per run of equal findings).
@@ -1414,7 +1435,7 @@ CREATE VIEW tensor_uses (
   shape,                            -- [3, 8]
   stride,                           -- in elements, NULL not recorded
   device,                           -- NULL not recorded
-  hash_kind,                        -- 1 real, 2 unsigned, 3 negative integer, 4 PKM64, NULL no hash; hash_value(hash_kind, digest) gives it
+  hash_kind,                        -- 1 real, 2 unsigned, 3 negative integer, 4 PKM64, 5 SHA-256, NULL no hash; hash_value(hash_kind, digest) gives it
   digest,                           -- 64 bits of the hash, signed
   part,                             -- 0-based place among several hashes of one tensor, NULL single
   nans,                             -- elements that are NaN

@@ -117,7 +117,7 @@ static void hex64(sqlite3_context *ctx, int n, sqlite3_value **v)
 }
 
 /* A hash as it was recorded: a number, but text for NaN, for integers of 2^63 and more, and hex
- * digits for PKM64. */
+ * digits for PKM64 and SHA-256. */
 static void hash_value(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
     (void)n;
@@ -129,7 +129,7 @@ static void hash_value(sqlite3_context *ctx, int n, sqlite3_value **v)
     snprintf(text, sizeof text, "%llu", (unsigned long long)bits);
     bool is_real = sqlite3_value_int64(v[0]) == 1,
          large = sqlite3_value_int64(v[0]) == 2 && bits < 0;
-    if (sqlite3_value_int64(v[0]) == 4) {
+    if (sqlite3_value_int64(v[0]) == 4 || sqlite3_value_int64(v[0]) == 5) {
         snprintf(text, sizeof text, "0x%016llx", (unsigned long long)bits);
         sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
     } else if (is_real && real != real) sqlite3_result_text(ctx, "nan", -1, SQLITE_STATIC);

@@ -18,6 +18,7 @@ struct diff_options {
     enum diff_hash hash;    /* 0: the strongest that both have */
     const char *pairs_file; /* "A B" per line: positions of calls that belong together; NULL none */
     unsigned fail_on;       /* bits 1 << enum diff_verdict; DIFF_FAIL_UNHASHED */
+    bool all;               /* keep what diff_write needs */
 };
 enum { DIFF_FAIL_UNHASHED = 1 << 16 };
 
@@ -35,11 +36,15 @@ struct diff_comparison {
     sqlite3 *db[2]; /* owned; both may be of one file */
     struct diff_logs logs[2];
     LIST_OF(struct diff_lane) lane;
+    LIST_OF(struct diff_stream *) empty; /* what a log without partner is compared with */
     /* the answer */
     enum diff_answer_kind answer;
-    int first_lane, origin_lane;           /* -1 none; the pair is lane.verdicts.first, .origin */
-    uint64_t n[DIFF_N_VERDICTS];           /* over all lanes */
-    uint64_t before, alone[2], n_unhashed; /* likewise */
+    int first_lane, origin_lane;   /* -1 none; the pair is lane.verdicts.first, .origin */
+    uint64_t n[DIFF_N_VERDICTS];   /* over all lanes */
+    uint64_t before;               /* same pairs before the first difference, in its lane */
+    uint64_t alone[2], n_unhashed; /* over all lanes */
+    uint64_t n_argument_origins;   /* origins that have another argument too */
+    unsigned common;               /* bits 1 << enum diff_hash that both sides have */
     struct arena arena;
 };
 
@@ -57,7 +62,11 @@ void diff_json(struct diff_comparison *c, struct buf *out);
 /* 0 same, 1 different in a way that fail_on names, 2 not comparable. */
 int diff_exit_code(const struct diff_comparison *c, unsigned fail_on);
 
-/* Writes the comparison file (schema.sql, "Where two runs part"). ERR_EXISTS. */
+const char *diff_answer_name(enum diff_answer_kind kind); /* "same", ... */
+/* The kind of hash that decided: of the lane that parts, or the strongest in common. */
+enum diff_hash diff_strongest_of(const struct diff_comparison *c);
+
+/* Compared with `all`: writes the comparison file (schema.sql, "Where two runs part"). ERR_EXISTS. */
 enum err WARN_UNUSED diff_write(struct diff_comparison *c, const char *path);
 
 #endif

@@ -81,15 +81,19 @@ struct diff_words {
     LIST_OF(struct diff_text) text;
     LIST_OF(struct diff_form) form;
     struct map words, texts, forms;
+    bool failed; /* out of memory happened: the next diff_add_* says so */
 };
 /* Number of an equal word, text or form, added when new (hashes of a text are computed here: the
- * caller leaves them 0). DIFF_NONE for an absent span, or when out of memory (ERR_NOMEM is then the
- * error of the next TRY of the caller). */
+ * caller leaves them 0; tensor numbers and addresses go, see diff_plain_word). DIFF_NONE for
+ * an absent span, or when out of memory: the next diff_add_* or diff_join returns ERR_NOMEM. */
 uint32_t diff_word(struct diff_words *w, struct span s);
 uint32_t diff_text(struct diff_words *w, const struct diff_text *t);
 uint32_t diff_form(struct diff_words *w, const struct diff_form *f);
 /* The word; absent for DIFF_NONE. Borrowed. */
 struct span diff_span(const struct diff_words *w, uint32_t word);
+/* The number of s without numbers of tensors and addresses of objects: t$3: f32[2] is t: f32[2],
+ * `<Generator at 0x7f00>` is `<Generator at 0x>`. */
+uint32_t diff_plain_word(struct diff_words *w, struct span s);
 
 struct diff_stream {
     struct diff_words *words; /* owned until diff_join, then A's serves both */
@@ -118,14 +122,18 @@ struct diff_stream {
     uint32_t n_lines;     /* recorded lines that are no calls: modules, annotations, other text */
     uint32_t n_hashed;    /* calls with a digest of a result (or an argument after the call) */
     uint32_t n_arguments; /* calls with a digest of an argument before the call */
+    unsigned counted;     /* bits of the last call: 1 it is in n_hashed, 2 in n_arguments */
 };
 
 /* An empty stream with words of its own and scope 0. */
 enum err WARN_UNUSED diff_stream_init(struct diff_stream *s);
 void diff_stream_release(struct diff_stream *s);
 
+/* Room for so many calls and tensors in all, where a reader knows; else arrays double. */
+enum err WARN_UNUSED diff_reserve(struct diff_stream *s, uint32_t calls, uint32_t uses);
 /* Adds a scope; parent must exist. key, step, module and phase follow from kind, name and parent.
- * *out its number. */
+ * *out its number. Of a
+ * DIFF_CALL the caller sets scopes.p[*out].call. */
 enum err WARN_UNUSED diff_add_scope(struct diff_stream *s, uint32_t parent,
                                     enum diff_scope_kind kind, struct span name, uint32_t *out);
 /* Adds a call. Its uses follow by diff_add_use before the next call. */

@@ -10,8 +10,10 @@ WITH log(id) AS (
 ), me(event) AS (
   SELECT event FROM call WHERE source = (SELECT id FROM log) AND position = :call
 ), mine AS (
-  SELECT u.*, u.tensor IS NULL AND u.hash_kind IN (2, 4) AS by_hash FROM tensor_use u WHERE u.event = (SELECT event FROM me)
-    AND (u.tensor IS NOT NULL OR u.hash_kind IN (2, 4)) AND coalesce(u.part, 0) = 0 AND u.phase < 2 ORDER BY u.position LIMIT 40
+  SELECT u.*, u.tensor IS NULL AND u.hash_kind IN (2, 4, 5) AS by_hash FROM tensor_use u WHERE u.event = (SELECT event FROM me)
+    AND u.phase < 2 AND ((u.tensor IS NOT NULL OR u.hash_kind IN (2, 4, 5)) AND coalesce(u.part, 0) = 0
+      OR u.tensor IS NULL AND u.hash_kind = 5 AND NOT EXISTS (SELECT 1 FROM tensor_use o WHERE o.event = u.event AND o.phase = u.phase
+        AND o.arg = u.arg AND o.hash_kind IN (2, 4))) ORDER BY u.position LIMIT 40
 ), found AS (
   SELECT m.phase, m.arg, m.tensor, m.by_hash, m.position,
     CASE m.phase WHEN 0 THEN (SELECT u.event FROM tensor_use u CROSS JOIN call c ON c.event = u.event

@@ -1,8 +1,8 @@
 /* fuzz_debug.c - any bytes as a DebugMode log: a text must print itself, and nothing may break.
  *
- * The first byte says whether the rest is taken as a saved log or as a text. Rows go to a trace
- * in /tmp that is made anew now
- * and then.
+ * The first byte says whether the rest is taken as a saved log or as a text (1), and whether what
+ * follows the first byte 0xff is a list of digests of its calls (2). Rows go to a trace in /tmp
+ * that is made anew now and then.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -80,20 +80,40 @@ static void print_again(int64_t source, struct span input, bool text)
     arena_release(&arena);
 }
 
+static enum err read_with_digests(struct debug_import *d, struct span input,
+                                  enum debug_format format)
+{
+    size_t end = span_find(input, SPAN("\xff"), 0);
+    struct debug_digests digests;
+    if (end == SIZE_MAX) return debug_import_read(d, input, format);
+    enum err err = debug_digests_init(&digests, span_from(input, end + 1));
+    d->digests = &digests;
+    if (!err) err = debug_import_read(d, span_to(input, end), format);
+    if (!err) err = debug_digests_end(&digests);
+    debug_digests_release(&digests);
+    d->digests = NULL;
+    return err;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1 || size > LONGEST_INPUT) return 0;
     if (!writer || ++n_inputs > INPUTS_PER_TRACE) new_trace();
-    bool text = data[0] & 1;
+    bool text = data[0] & 1, digests = data[0] & 2;
+    enum debug_format format = text ? DEBUG_TEXT_LOG : DEBUG_JSON_LOG;
     struct span input = {(const char *)data + 1, size - 1};
     struct debug_import d = {.writer = writer};
     d.row.id = store_next_id(writer, STORE_SOURCE_FILE);
     must(debug_import_init(&d));
-    enum err err = debug_import_read(&d, input, text ? DEBUG_TEXT_LOG : DEBUG_JSON_LOG);
-    if (err && err != ERR_VERSION) must(err);
+    enum err err =
+        digests ? read_with_digests(&d, input, format) : debug_import_read(&d, input, format);
+    bool refused = err == ERR_VERSION || (digests && (err == ERR_FORMAT || err == ERR_LIMIT));
+    if (err && !refused) must(err);
     if (!err) must(debug_import_finish(&d));
     debug_import_release(&d);
     must(store_flush(writer));
-    if (!err) print_again(d.row.id, input, text);
+    if (!err)
+        print_again(d.row.id, digests ? span_to(input, span_find(input, SPAN("\xff"), 0)) : input,
+                    text);
     return 0;
 }
