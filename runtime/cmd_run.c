@@ -34,7 +34,7 @@ static const struct opt options[] = {
      true},
     {"inject", 0, "WHAT",
      "put a fault into the run: OP:N:BIT flips a bit of the result of call N (from 1) of OP, "
-     "reorder:OP:N sums in reverse order, call:OP:N makes one call more, weight:NAME:BIT flips a "
+     "reorder:OP:N sums in another order, call:OP:N makes one call more, weight:NAME:BIT flips a "
      "bit of a parameter",
      true},
     {0},

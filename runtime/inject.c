@@ -30,14 +30,14 @@ struct inject {
 
 /* ---- orders ---- */
 
-/* Which dimensions of which arguments are turned round so that the same terms are added from the
- * last to the first. */
-enum turn { NONE, LAST, BEFORE_LAST, ALL, ALL_BUT_LAST, LISTED };
+/* Which dimensions of which arguments are shuffled so that the same terms are added in another
+ * order. */
+enum shuffle { NONE, LAST, BEFORE_LAST, ALL, ALL_BUT_LAST, LISTED };
 struct order {
     enum op_id op;
-    enum turn turn[3]; /* per argument; LISTED: the dimensions that argument 1 names */
-    int reduction;     /* argument that says whether it reduces at all; -1 it always does */
-    int dims;          /* of argument 0; -1 any */
+    enum shuffle shuffle[3]; /* per argument; LISTED: the dimensions that argument 1 names */
+    int reduction;           /* argument that says whether it reduces at all; -1 it always does */
+    int dims;                /* of argument 0; -1 any */
 };
 static const struct order orders[] = {
     {OP_ID_mm, {LAST, BEFORE_LAST}, -1, -1},
@@ -248,11 +248,11 @@ enum err inject_parameter(struct inject *in, struct cap *cap, const char *name,
 
 /* ---- another order ---- */
 
-static unsigned turned(const struct op_call *c, int arg, enum turn turn)
+static unsigned dims_of(const struct op_call *c, int arg, enum shuffle which)
 {
     int n = c->arg[arg].t->view.shape.n;
     unsigned all = n ? ~0u >> (32 - n) : 0, dims = 0;
-    switch (turn) {
+    switch (which) {
     case LAST: return n ? 1u << (n - 1) : 0;
     case BEFORE_LAST: return n > 1 ? 1u << (n - 2) : 0;
     case ALL: return all;
@@ -266,8 +266,16 @@ static unsigned turned(const struct op_call *c, int arg, enum turn turn)
     return dims ? dims & all : all;
 }
 
-/* A dense copy of t, the dimensions of a mask turned round. */
-static enum err turn_round(const struct plumb_tensor *t, unsigned dims, struct plumb_tensor **out)
+/* Indices 0 2 4 ... 1 3 5 ...: another order of a sum whether its terms are taken one by one or by
+ * lanes and pairs. Turned round, pairs would be the same. */
+static int64_t shuffled(int64_t k, int64_t size)
+{
+    int64_t half = (size + 1) / 2;
+    return k < half ? 2 * k : 2 * (k - half) + 1;
+}
+
+/* A dense copy of t, the dimensions of a mask shuffled. */
+static enum err shuffle_copy(const struct plumb_tensor *t, unsigned dims, struct plumb_tensor **out)
 {
     const struct view *v = &t->view;
     int64_t item = (int64_t)dtype_size(v->dtype), count = view_count(v);
@@ -277,7 +285,7 @@ static enum err turn_round(const struct plumb_tensor *t, unsigned dims, struct p
         for (int d = v->shape.n - 1; d >= 0; d--) {
             int64_t size = v->shape.size[d], k = rest % size;
             rest /= size;
-            at += v->stride[d] * (dims >> d & 1 ? size - 1 - k : k);
+            at += v->stride[d] * (dims >> d & 1 ? shuffled(k, size) : k);
         }
         memcpy((char *)(*out)->storage->p + i * item, (char *)t->storage->p + at * item,
                (size_t)item);
@@ -299,15 +307,15 @@ static enum err digest_of(const struct op_call *c, uint64_t *out)
     return t->storage->backend->digest(&t->view, t->storage->p, c->threads, NULL, out);
 }
 
-/* The same call once more, of the same terms turned round, into the same results. */
+/* The same call once more, of the same terms shuffled, into the same results. */
 static enum err reordered(const struct order *o, struct op_call *c,
                           enum err (*compute)(struct op_call *))
 {
     struct op_call again = *c;
     for (int i = 0; i < 3; i++) {
-        if (!o->turn[i]) continue;
-        unsigned dims = turned(c, i, o->turn[i]);
-        TRY(turn_round(c->arg[i].t, dims, &again.arg[i].t));
+        if (!o->shuffle[i]) continue;
+        unsigned dims = dims_of(c, i, o->shuffle[i]);
+        TRY(shuffle_copy(c->arg[i].t, dims, &again.arg[i].t));
     }
     TRY(again.op->shape(&again));
     return compute(&again);
@@ -324,7 +332,7 @@ enum err inject_reorder(struct inject *in, struct cap *cap, struct op_call *c,
         TRY(digest_of(c, &before));
         TRY(reordered(o, c, compute));
         TRY(digest_of(c, &after));
-        TRY(note(cap, f, "call %lld of %s summed in reverse order%s", (long long)f->number,
+        TRY(note(cap, f, "call %lld of %s summed in another order%s", (long long)f->number,
                  c->op->s.name, before == after ? "; no bit of its result changed by that" : ""));
     }
     return ERR_OK;

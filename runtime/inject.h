@@ -1,7 +1,7 @@
 /* inject.h - faults put into a run on request, for a comparison of two runs to find.
  *
  *   OP:N:BIT         one bit of the first result of the N-th call of OP is flipped
- *   reorder:OP:N     the N-th call of OP sums in reverse order
+ *   reorder:OP:N     the N-th call of OP sums in another order
  *   call:OP:N        after the N-th call of OP there is one more: aten::clone of its first result
  *   weight:NAME:BIT  one bit of a parameter is flipped when it is made
  *
