@@ -5,10 +5,13 @@ PLUMB_TEST_INJECT=all flips a bit in every call of every model, and not only in 
 import json
 import os
 import random
+import re
+import time
+import urllib.request
 
 import pytest
 
-from conftest import query, run_plumb, values
+from conftest import ROOT, Server, query, run_plumb, values
 
 MODELS = {"mlp": ("mlp", "--steps", 2), "optimizer": ("optimizer", "--steps", 2), "gpt": ("gpt", "--steps", 1, "--batch", 2)}
 ALL = os.environ.get("PLUMB_TEST_INJECT") == "all"
@@ -173,3 +176,21 @@ def test_compiled_and_interpreted(tmp_path):
         run_plumb("run", "mlp", "--steps", 1, "--inject", "aten::relu:1:100", "--overwrite", "-o", tmp_path / "b.db", env=env)
         first = json.loads(run_plumb("diff", tmp_path / "a.db", tmp_path / "b.db", "--json", expect=1).out)["first_difference"]
         assert (first["kind"], first["operator"]) == ("origin", "aten::relu")
+
+
+def test_demo(tmp_path):
+    """The fault of `make demo` is found, and the address that is printed shows where the runs part."""
+    fault = re.search(r"DEMO_FAULT := (\S+)", (ROOT / "Makefile").read_text()).group(1)
+    for name, options in (("run", []), ("fault", ["--inject", fault])):
+        run_plumb("run", "gpt", "--steps", 4, *options, "-o", tmp_path / f"demo-{name}.db")
+    run_plumb("diff", tmp_path / "demo-run.db", tmp_path / "demo-fault.db", "-o", tmp_path / "demo-diff.db", expect=1)
+    server = Server(tmp_path / "demo-diff.db", tmp_path / "demo-run.db", tmp_path / "demo-fault.db")
+    try:
+        page = urllib.request.urlopen(f"{server.url}/divergence", timeout=30).read().decode()
+        while not server.output():
+            time.sleep(0.02)
+        assert server.output().strip() == f"{server.url}/divergence"
+    finally:
+        server.close()
+    text = re.sub(r"<[^>]*>", "", page)
+    assert re.search(r"part at call \d+, in step 3", text) and "aten::gelu" in text and "Gpt.h.1.mlp" in text, text[:4000]
