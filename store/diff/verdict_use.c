@@ -160,6 +160,13 @@ static unsigned kinds_of(const struct diff_stream *s, uint32_t call, const struc
     return kinds & ~1u;
 }
 
+/* Digests that were joined to a log stand behind its own, whose part stays as the log has it. */
+static bool has_several(const struct diff_stream *s)
+{
+    unsigned kinds = s->hashes & ~1u;
+    return (kinds & (kinds - 1)) != 0;
+}
+
 /* ---- a pair ---- */
 
 /* The content of two unhashed arguments, by what their tensors were before. */
@@ -180,7 +187,8 @@ static void compare(struct judge *j, const uint32_t call[2], struct match *m)
     const struct diff_form *fa = diff_use_form(j->side[0], m->a);
     const struct diff_form *fb = diff_use_form(j->side[1], m->b);
     unsigned ka = 1u << fa->hash & ~1u, kb = 1u << fb->hash & ~1u;
-    if (fa->part >= 0 || fb->part >= 0 || ka != kb) {
+    if (fa->part >= 0 || fb->part >= 0 || ka != kb ||
+        (has_several(j->side[0]) && has_several(j->side[1]))) {
         ka = kinds_of(j->side[0], call[0], fa);
         kb = kinds_of(j->side[1], call[1], fb);
     }
