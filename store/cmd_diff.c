@@ -70,8 +70,9 @@ static enum err read_options(const struct opt_call *call, struct diff_options *o
 {
     const char *fail = opt_value(call, "fail-on", 0), *hash = opt_value(call, "hash", 0);
     unsigned bits;
-    *out =
-        (struct diff_options){.fail_on = DEFAULT_FAIL, .pairs_file = opt_value(call, "pairs", 0)};
+    *out = (struct diff_options){.fail_on = DEFAULT_FAIL,
+                                 .pairs_file = opt_value(call, "pairs", 0),
+                                 .all = opt_has(call, "output")};
     if (fail) TRY(read_words("fail-on", fail, fail_words, &out->fail_on));
     if (!hash) return ERR_OK;
     if (strchr(hash, ',')) FAIL(ERR_USAGE, "--hash accepts one kind");

@@ -1,4 +1,4 @@
--- plumb's trace format, version 0.1
+-- plumb's trace format, version 0.2
 --
 -- A trace is one SQLite file: `application_id` is 0x706c6d62 ("plmb"), `user_version` is
 -- major*1000+minor. Until 1.0 a reader refuses any other version than its own and says what to do.
@@ -772,6 +772,27 @@ CREATE TABLE pair_argument (
   path INTEGER,                     -- -> string, [0][2] or [1]['alpha']
   a INTEGER,                        -- -> string as printed, NULL absent
   b INTEGER                         -- -> string as printed, NULL absent
+);
+
+-- Pairs counted by what is called: of a comparison of millions this is read in a millisecond.
+CREATE TABLE pair_kind (
+  lane INTEGER,                     -- -> lane
+  a_text INTEGER,                   -- -> pair_text, NULL only in B
+  b_text INTEGER,                   -- -> pair_text, NULL only in A
+  verdict INTEGER,                  -- as pair.verdict
+  flags INTEGER,                    -- as pair.flags
+  method INTEGER,                   -- as pair.method
+  n INTEGER,                        -- pairs
+  first INTEGER                     -- -> pair, the first of them
+);
+
+-- Pairs counted by where they stand.
+CREATE TABLE pair_place (
+  lane INTEGER,                     -- -> lane
+  scope INTEGER,                    -- -> pair_scope
+  verdict INTEGER,                  -- as pair.verdict
+  n INTEGER,                        -- pairs
+  first INTEGER                     -- -> pair, the first of them
 );
 
 -- ## Honesty

@@ -1,7 +1,7 @@
 /* artifact_diff.c - an artifact beside the one of its name that the same function wrote before. */
+#include "store/base/line_diff.h"
 #include "web/artifact.h"
 #include "web/code.h"
-#include "web/diff.h"
 
 enum { DIFF_SIZE = 2 << 20, CONTEXT = 3 };
 
@@ -31,11 +31,11 @@ static enum err find_other(struct web_request *q, struct other *o)
 }
 
 /* Lines that are equal and far from a difference are not shown. */
-static bool is_near(const struct diff *d, size_t i)
+static bool is_near(const struct line_diff *d, size_t i)
 {
     size_t from = i > CONTEXT ? i - CONTEXT : 0, to = i + CONTEXT < d->n ? i + CONTEXT + 1 : d->n;
     for (size_t k = from; k < to; k++)
-        if (d->lines[k].kind != DIFF_SAME) return true;
+        if (d->lines[k].kind != LINE_SAME) return true;
     return false;
 }
 
@@ -45,7 +45,7 @@ static void write_number(struct html *h, int64_t n)
     else html(h, "<i class=\"no\"></i>");
 }
 
-static void write_line(struct html *h, const struct diff_line *l, enum hl_language language)
+static void write_line(struct html *h, const struct line_edit *l, enum hl_language language)
 {
     static const char *const CLASSES[] = {"", "gone", "new"};
     static const char *const SIGNS[] = {" ", "\xe2\x88\x92", "+"};
@@ -58,7 +58,7 @@ static void write_line(struct html *h, const struct diff_line *l, enum hl_langua
     html(h, "</span></li>\n");
 }
 
-static void write_lines(struct html *h, const struct diff *d, enum hl_language language)
+static void write_lines(struct html *h, const struct line_diff *d, enum hl_language language)
 {
     size_t hidden = 0;
     html(h, "<div class=\"code diff\"><ol>");
@@ -75,8 +75,8 @@ static void write_lines(struct html *h, const struct diff *d, enum hl_language l
 static enum err write_texts(struct web_request *q, struct html *h, const struct artifact_shown *a,
                             struct span old, struct span new)
 {
-    struct diff d;
-    enum err err = diff_texts(&q->arena, old, new, &d);
+    struct line_diff d;
+    enum err err = line_diff(&q->arena, old, new, &d);
     if (err == ERR_LIMIT) {
         web_state(h, WEB_TRUNCATED, "The texts are not compared.",
                   arena_printf(&q->arena, "%s.", err_text()));

@@ -43,18 +43,37 @@ size_t diff_tensor_at(struct span s, struct span *dtype, struct span *shape)
     return at + 1;
 }
 
+/* Bytes of t$3 that stay (t) and that go ($3). */
+static size_t tensor_number(struct span s, size_t at, size_t *stay)
+{
+    if (at && (is_word(s.p[at - 1]) || s.p[at - 1] == '.')) return 0;
+    *stay = form_at(span_from(s, at));
+    size_t n = *stay ? number_at(span_from(s, at + *stay)) : 0;
+    return n && at + *stay + n < s.n && s.p[at + *stay + n] == ':' ? n : 0;
+}
+
+/* The same of ` at 0x7f00`. */
+static size_t address(struct span s, size_t at, size_t *stay)
+{
+    *stay = sizeof " at 0x" - 1;
+    if (s.p[at] != ' ' || !span_starts(span_from(s, at), " at 0x")) return 0;
+    size_t n = 0;
+    while (at + *stay + n < s.n && strchr("0123456789abcdef", s.p[at + *stay + n]) &&
+           s.p[at + *stay + n])
+        n++;
+    return n;
+}
+
 void diff_strip_numbers(struct span s, struct buf *out)
 {
     size_t kept = 0;
     for (size_t i = 0; i < s.n; i++) {
-        if (i && (is_word(s.p[i - 1]) || s.p[i - 1] == '.')) continue;
-        size_t form = form_at(span_from(s, i));
-        size_t number = form ? number_at(span_from(s, i + form)) : 0;
-        size_t end = i + form + number;
-        if (!number || end >= s.n || s.p[end] != ':') continue;
-        buf_put(out, s.p + kept, i + form - kept);
-        kept = end;
-        i = end - 1;
+        size_t stay, n = tensor_number(s, i, &stay);
+        if (!n) n = address(s, i, &stay);
+        if (!n) continue;
+        buf_put(out, s.p + kept, i + stay - kept);
+        kept = i + stay + n;
+        i = kept - 1;
     }
     buf_put(out, s.p + kept, s.n - kept);
 }
@@ -70,6 +89,15 @@ void diff_put_tensors(struct span arguments, bool dtypes, struct buf *out)
         buf_span(out, shape);
         i += n - 1;
     }
+}
+
+bool diff_has_distributed(struct span arguments)
+{
+    for (size_t i = 0; i < arguments.n; i++) {
+        if (arguments.p[i] != 'd' || (i && is_word(arguments.p[i - 1]))) continue;
+        if (diff_tensor_at(span_from(arguments, i), NULL, NULL)) return true;
+    }
+    return false;
 }
 
 struct span diff_base_name(struct span name)

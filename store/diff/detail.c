@@ -106,13 +106,26 @@ static enum err read_row(struct diff_details *d, int side, const struct diff_str
     return ERR_OK;
 }
 
+/* The norm of the tensor of a use, which may have been hashed in other ways too. */
+static uint32_t norm_of(const struct diff_stream *s, uint32_t use)
+{
+    const struct diff_form *like = diff_use_form(s, use);
+    uint32_t call = diff_call_of_use(s, use);
+    for (uint32_t u = s->first_use[call]; u < s->first_use[call + 1]; u++) {
+        const struct diff_form *f = diff_use_form(s, u);
+        if (f->hash == DIFF_NORM && f->phase == like->phase && f->path == like->path) return u;
+    }
+    return DIFF_NONE;
+}
+
 static double relative_of(const struct diff_lane *lane, const struct diff_tensor *t,
                           const struct row row[2])
 {
-    enum diff_hash hash = diff_use_form(lane->a, t->a)->hash;
-    if (hash == DIFF_NORM)
-        return diff_relative_norm(hash, lane->a->digest[t->a], lane->b->digest[t->b]);
-    if (isnan(row[0].magnitude) || isnan(row[1].magnitude)) return NAN;
+    if (isnan(row[0].magnitude) || isnan(row[1].magnitude)) {
+        uint32_t a = norm_of(lane->a, t->a), b = norm_of(lane->b, t->b);
+        if (a == DIFF_NONE || b == DIFF_NONE) return NAN;
+        return diff_relative_norm(DIFF_NORM, lane->a->digest[a], lane->b->digest[b]);
+    }
     return fmax(relative(row[0].magnitude, row[1].magnitude),
                 relative(row[0].squares, row[1].squares));
 }

@@ -142,7 +142,7 @@ static enum err judge_lane(struct diff_comparison *c, struct diff_lane *lane,
 {
     struct diff_stream *a = lane->a, *b = lane->b;
     struct diff_origins origins[2] = {0};
-    struct diff_verdict_options how = {.hash = options->hash};
+    struct diff_verdict_options how = {.hash = options->hash, .all = options->all};
     enum err err = ERR_OK;
     if (!a) TRY(stand_in(c, &a));
     if (!b) TRY(stand_in(c, &b));

@@ -18,6 +18,7 @@ struct diff_options {
     enum diff_hash hash;    /* 0: the strongest that both have */
     const char *pairs_file; /* "A B" per line: positions of calls that belong together; NULL none */
     unsigned fail_on;       /* bits 1 << enum diff_verdict; DIFF_FAIL_UNHASHED */
+    bool all;               /* keep what diff_write needs */
 };
 enum { DIFF_FAIL_UNHASHED = 1 << 16 };
 
@@ -65,7 +66,7 @@ const char *diff_answer_name(enum diff_answer_kind kind); /* "same", ... */
 /* The kind of hash that decided: of the lane that parts, or the strongest in common. */
 enum diff_hash diff_strongest_of(const struct diff_comparison *c);
 
-/* Writes the comparison file (schema.sql, "Where two runs part"). ERR_EXISTS. */
+/* Compared with `all`: writes the comparison file (schema.sql, "Where two runs part"). ERR_EXISTS. */
 enum err WARN_UNUSED diff_write(struct diff_comparison *c, const char *path);
 
 #endif

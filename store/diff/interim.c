@@ -2,7 +2,6 @@
  * the parts of this file that those define, and the file with the last of them. */
 #include "store/diff/align.h"
 #include "store/diff/origins.h"
-#include "store/diff/compiles.h"
 static enum err put(struct diff_pairs *o, uint32_t a, uint32_t b, int m)
 {
     struct diff_pair *p = LIST_PUSH(&o->pair);
@@ -46,17 +45,4 @@ enum err diff_origins_load(sqlite3 *db, const struct diff_stream *s, struct diff
     (void)s;
     (void)o;
     return 0;
-}
-enum err diff_compiles(sqlite3 *a, const struct diff_side *side_a, sqlite3 *b,
-                       const struct diff_side *side_b, bool json, struct buf *out,
-                       struct diff_compiles *result)
-{
-    (void)a;
-    (void)side_a;
-    (void)b;
-    (void)side_b;
-    (void)json;
-    (void)out;
-    (void)result;
-    FAIL(ERR_UNSUPPORTED, "stub");
 }

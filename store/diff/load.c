@@ -9,39 +9,51 @@
  */
 #include "store/diff/load.h"
 
+#include "store/diff/argument.h"
+#include "store/diff/derive.h"
 #include "store/diff/load_words.h"
 #include "store/query.h"
 
-enum { OPERATOR = 3, TRITON = 6, ANNOTATION = 7, MODULE = 8, TEXT = 9, STEP = 13 };
+enum {
+    OPERATOR = 3,
+    REDISTRIBUTE = 4,
+    OUTPUT = 5,
+    TRITON = 6,
+    ANNOTATION = 7,
+    MODULE = 8,
+    TEXT = 9,
+    STEP = 13
+};
 enum { MOST_PARENTS = 500 };
 
 /* A line whose children may follow. */
 struct open_line {
-    int64_t event, parent, name;
+    int64_t event, parent, name, header;
     uint32_t scope; /* DIFF_NONE: not made yet */
     uint32_t call;  /* number of the call; DIFF_NONE: it is none */
     int kind, depth;
-    bool backward; /* a module as the backward of a compiled region prints it */
 };
 struct log_state {
     int64_t source;
+    bool by_depth; /* load_log.by_depth */
     struct diff_stream stream;
     struct load_words words;
     struct map scopes; /* scope by event.id */
     LIST_OF(struct open_line) open;
+    struct derive derive;
 };
 struct loader {
     sqlite3 *db;                   /* borrowed */
     LIST_OF(struct log_state) log; /* by rank, then name */
     size_t last;                   /* log of the last call */
-    sqlite3_stmt *calls, *uses, *event;
+    sqlite3_stmt *calls, *uses, *event, *transform;
     bool use_waits; /* the row that uses stands on is not taken yet */
 };
 
 struct call_row {
     int64_t event, position, parent, name, args, kwargs, output;
     int kind, depth;
-    bool forward; /* it names the operator that it is the backward of */
+    bool backward; /* it names a forward operator that ran elsewhere */
 };
 
 static int64_t column(sqlite3_stmt *s, int i)
@@ -69,6 +81,16 @@ static enum diff_scope_kind scope_kind(int kind)
     return kind >= OPERATOR && kind <= TRITON ? DIFF_CALL : DIFF_ANNOTATION;
 }
 
+/* A compiled region prints `[nn.Mod (compile bwd)]` around its backward. */
+static enum err mark_backward(struct log_state *g, const struct open_line *line)
+{
+    uint32_t header;
+    TRY(load_word(&g->words, g->stream.words, line->header, &header));
+    if (span_find(diff_span(g->stream.words, header), SPAN("bwd"), 0) != SIZE_MAX)
+        g->stream.scopes.p[line->scope].phase = DIFF_BACKWARD;
+    return ERR_OK;
+}
+
 /* Makes the scope of a line. */
 static enum err make_scope(struct loader *l, struct log_state *g, struct open_line *line, int left)
 {
@@ -79,7 +101,7 @@ static enum err make_scope(struct loader *l, struct log_state *g, struct open_li
                        &line->scope));
     struct diff_scope *s = &g->stream.scopes.p[line->scope];
     s->call = line->call;
-    if (line->backward) s->phase = DIFF_BACKWARD;
+    if (line->kind == MODULE) TRY(mark_backward(g, line));
     return remember(g, line->event, line->scope);
 }
 
@@ -155,10 +177,105 @@ static enum err open_line(struct log_state *g, const struct call_row *row, uint3
     *line = (struct open_line){.event = row->event,
                                .parent = row->parent,
                                .name = row->name,
+                               .header = row->args,
                                .scope = DIFF_NONE,
                                .call = call,
                                .kind = row->kind,
                                .depth = row->depth};
+    return ERR_OK;
+}
+
+/* Indentation makes a parent of an annotation that encloses nothing: `[annotate]` is a line, and a
+ * profiler range raises what is in it by two steps, but for what is printed at the depth around it
+ * (other annotations, calls of DTensors and torch functions). */
+static enum err encloses(struct log_state *g, const struct open_line *line,
+                         const struct call_row *row, bool *out)
+{
+    struct diff_words *w = g->stream.words;
+    uint32_t header, name, args;
+    *out = true;
+    if (line->kind != ANNOTATION) return ERR_OK;
+    TRY(load_word(&g->words, w, line->header, &header));
+    *out = !span_is(diff_span(w, header), "annotate");
+    bool raised = row->depth > line->depth + 1;
+    if (!*out || raised || (row->kind != OPERATOR && row->kind != TRITON && row->kind != MODULE))
+        return ERR_OK;
+    TRY(load_word(&g->words, w, row->name, &name));
+    TRY(load_word(&g->words, w, row->args, &args));
+    bool function = span_find(diff_span(w, name), SPAN("::"), 0) == SIZE_MAX;
+    bool distributed = diff_has_distributed(diff_span(w, args));
+    *out = row->kind == OPERATOR && (function || distributed);
+    return ERR_OK;
+}
+
+/* The parent becomes the nearest line that encloses the row. */
+static enum err find_parent(struct log_state *g, struct call_row *row)
+{
+    const struct open_line *line;
+    while (row->parent && (line = find_open(g, row->parent))) {
+        bool inside;
+        TRY(encloses(g, line, row, &inside));
+        if (inside) break;
+        row->parent = line->parent;
+    }
+    return ERR_OK;
+}
+
+/* The end of an optimizer's range ends a step, though no call be in it. */
+static enum err note_range(struct loader *l, struct log_state *g, const struct call_row *row)
+{
+    uint32_t name, scope;
+    TRY(load_word(&g->words, g->stream.words, row->name, &name));
+    if (span_find(diff_span(g->stream.words, name), SPAN("Optimizer.step"), 0) == SIZE_MAX)
+        return ERR_OK;
+    TRY(parent_scope(l, g, row->event, MOST_PARENTS, &scope));
+    struct derive_range *r = LIST_PUSH(&g->derive.range);
+    if (!r) return no_memory();
+    *r = (struct derive_range){.scope = scope, .begin = g->stream.n_calls};
+    return ERR_OK;
+}
+
+static enum err note_backward(struct log_state *g)
+{
+    uint32_t *call = LIST_PUSH(&g->derive.backward);
+    if (!call) return no_memory();
+    *call = g->stream.n_calls - 1;
+    return ERR_OK;
+}
+
+/* `redistribute_input` of a tensor, as it is printed: the placements are among the arguments. */
+static enum err name_redistribute(struct loader *l, struct log_state *g, const struct call_row *row,
+                                  struct diff_text *t)
+{
+    struct diff_words *w = g->stream.words;
+    struct buf args = {0};
+    t->name = diff_word(w, SPAN("redistribute_input"));
+    sqlite3_reset(l->transform);
+    TRY(store_bind_int(l->transform, ":event", row->event));
+    int rc = sqlite3_step(l->transform);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return store_sql_error(l->db, rc, "reading a change of placements");
+    struct span how = rc == SQLITE_ROW ? store_column_text(l->transform, 0) : SPAN_NONE;
+    if (!how.p) return ERR_OK;
+    buf_span(&args, diff_span(w, t->args));
+    buf_puts(&args, args.n ? ", " : "");
+    buf_span(&args, how);
+    if (!args.failed) t->args = diff_word(w, buf_text(&args));
+    enum err err = buf_ok(&args);
+    buf_release(&args);
+    return err;
+}
+
+static enum err read_text(struct loader *l, struct log_state *g, const struct call_row *row,
+                          struct diff_text *t)
+{
+    struct diff_words *w = g->stream.words;
+    TRY(load_plain(&g->words, w, row->name, &t->name));
+    TRY(load_plain(&g->words, w, row->args, &t->args));
+    TRY(load_plain(&g->words, w, row->kwargs, &t->kwargs));
+    TRY(load_plain(&g->words, w, row->output, &t->output));
+    if (row->kind == REDISTRIBUTE) TRY(name_redistribute(l, g, row, t));
+    if (row->kind == OUTPUT) t->name = diff_word(w, SPAN("output"));
     return ERR_OK;
 }
 
@@ -168,26 +285,26 @@ static enum err add_call(struct loader *l, struct log_state *g, const struct cal
     struct diff_text t = {.kind = (uint8_t)row->kind};
     uint32_t scope;
     TRY(parent_scope(l, g, row->parent, MOST_PARENTS, &scope));
-    TRY(load_word(&g->words, s->words, row->name, &t.name));
-    TRY(load_plain(&g->words, s->words, row->args, &t.args));
-    TRY(load_plain(&g->words, s->words, row->kwargs, &t.kwargs));
-    TRY(load_plain(&g->words, s->words, row->output, &t.output));
-    return diff_add_call(s, (uint32_t)row->event, (uint32_t)row->position, scope,
-                         diff_text(s->words, &t));
+    TRY(read_text(l, g, row, &t));
+    TRY(diff_add_call(s, (uint32_t)row->event, (uint32_t)row->position, scope,
+                      diff_text(s->words, &t)));
+    return row->backward ? note_backward(g) : ERR_OK;
 }
 
-static enum err add_row(struct loader *l, struct log_state *g, const struct call_row *row)
+static enum err add_row(struct loader *l, struct log_state *g, struct call_row *row)
 {
     struct diff_stream *s = &g->stream;
     if (row->event >= DIFF_NONE || row->position >= DIFF_NONE)
         FAIL(ERR_LIMIT, "event %lld is the %lldth line of a log; up to 4294967294 can be compared",
              (long long)row->event, (long long)row->position);
     close_lines(g, row);
+    if (g->by_depth) TRY(find_parent(g, row));
     bool call = row->kind >= OPERATOR && row->kind <= TRITON;
     if (call) TRY(add_call(l, g, row));
     else s->n_lines++;
     if (row->kind == TEXT) return ERR_OK;
-    return open_line(g, row, call ? s->n_calls - 1 : DIFF_NONE);
+    TRY(open_line(g, row, call ? s->n_calls - 1 : DIFF_NONE));
+    return row->kind == ANNOTATION ? note_range(l, g, row) : ERR_OK;
 }
 
 static struct call_row read_call(sqlite3_stmt *s)
@@ -198,10 +315,24 @@ static struct call_row read_call(sqlite3_stmt *s)
                              .args = column(s, 4),
                              .kwargs = column(s, 5),
                              .output = column(s, 6),
-                             .forward = column(s, 7) != 0,
+                             .backward = column(s, 7) != 0,
                              .kind = (int)column(s, 8),
                              .name = column(s, 9),
                              .parent = column(s, 10)};
+}
+
+/* A number of a tensor or version, DIFF_NONE when it was not recorded. */
+static enum err read_number(sqlite3_stmt *s, int i, uint32_t *out)
+{
+    *out = DIFF_NONE;
+    if (sqlite3_column_type(s, i) == SQLITE_NULL) return ERR_OK;
+    int64_t number = column(s, i);
+    if (number < 0 || number >= DIFF_NONE)
+        FAIL(ERR_LIMIT,
+             "a call has tensor number or version %lld; up to 4294967294 can be compared",
+             (long long)number);
+    *out = (uint32_t)number;
+    return ERR_OK;
 }
 
 /* The tensor that `uses` stands on. */
@@ -209,16 +340,18 @@ static enum err add_use(struct loader *l, struct log_state *g)
 {
     sqlite3_stmt *u = l->uses;
     struct diff_words *w = g->stream.words;
-    struct diff_form f = {.phase = (uint8_t)column(u, 1), .hash = (uint8_t)column(u, 7)};
+    int64_t phase = column(u, 1), hash = column(u, 7);
+    struct diff_form f = {.phase = phase == 1 || phase == 2 ? (uint8_t)phase : 0,
+                          .hash = hash > 0 && hash <= DIFF_SHA256 ? (uint8_t)hash : DIFF_NO_HASH};
     f.part = sqlite3_column_type(u, 9) == SQLITE_NULL ? -1 : (int8_t)(column(u, 9) & 127);
-    uint32_t tensor = DIFF_NONE, version = DIFF_NONE;
+    uint32_t tensor, version;
     TRY(load_word(&g->words, w, column(u, 2), &f.path));
     TRY(load_word(&g->words, w, column(u, 4), &f.dtype));
     TRY(load_word(&g->words, w, column(u, 5), &f.shape));
     TRY(load_word(&g->words, w, column(u, 6), &f.stride));
     f.elements = load_elements(diff_span(w, f.shape));
-    if (sqlite3_column_type(u, 3) != SQLITE_NULL) tensor = (uint32_t)column(u, 3);
-    if (sqlite3_column_type(u, 10) != SQLITE_NULL) version = (uint32_t)column(u, 10);
+    TRY(read_number(u, 3, &tensor));
+    TRY(read_number(u, 10, &version));
     uint32_t form = diff_form(w, &f);
     if (form == DIFF_NONE) return no_memory();
     return diff_add_use(&g->stream, form, column(u, 8), tensor, version);
@@ -273,16 +406,23 @@ static enum err read_calls(struct loader *l)
 
 static enum err prepare(struct loader *l)
 {
-    TRY(store_prepare(l->db,
-                      "SELECT c.event, c.source, c.position, c.depth, c.args, c.kwargs, c.output,"
-                      " c.fwd_stack, e.kind, e.name, e.parent"
-                      " FROM call c CROSS JOIN event e ON e.id = c.event ORDER BY c.event",
-                      &l->calls));
+    TRY(store_prepare(
+        l->db,
+        "SELECT c.event, c.source, c.position, c.depth, c.args, c.kwargs, c.output,"
+        " c.fwd_stack IS NOT NULL AND c.fwd_stack IS NOT c.stack, e.kind, e.name, e.parent"
+        " FROM call c CROSS JOIN event e ON e.id = c.event ORDER BY c.event",
+        &l->calls));
     TRY(store_prepare(l->db,
                       "SELECT event, phase, arg, tensor, dtype, shape, stride, hash_kind, digest,"
                       " part, version FROM tensor_use ORDER BY event, position",
                       &l->uses));
     TRY(store_prepare(l->db, "SELECT kind, name, parent FROM event WHERE id = :event", &l->event));
+    TRY(store_prepare(l->db,
+                      "SELECT coalesce((SELECT text FROM string WHERE id = r.transform),"
+                      " (SELECT text FROM string WHERE id = r.from_placement) || ' -> ' ||"
+                      " (SELECT text FROM string WHERE id = r.to_placement))"
+                      " FROM redistribute r WHERE r.event = :event",
+                      &l->transform));
     for (size_t i = 0; i < l->log.n; i++) TRY(load_words_init(&l->log.p[i].words, l->db));
     return ERR_OK;
 }
@@ -293,6 +433,7 @@ static void log_release(struct log_state *g)
     load_words_release(&g->words);
     map_release(&g->scopes);
     LIST_RELEASE(&g->open);
+    derive_release(&g->derive);
 }
 
 static void loader_release(struct loader *l)
@@ -300,6 +441,7 @@ static void loader_release(struct loader *l)
     sqlite3_finalize(l->calls);
     sqlite3_finalize(l->uses);
     sqlite3_finalize(l->event);
+    sqlite3_finalize(l->transform);
     for (size_t i = 0; i < l->log.n; i++) log_release(&l->log.p[i]);
     LIST_RELEASE(&l->log);
 }
@@ -313,7 +455,7 @@ static enum err begin_logs(struct loader *l, const struct diff_side *side,
         if (!from->chosen) continue;
         struct log_state *g = LIST_PUSH(&l->log);
         if (!g) return no_memory();
-        *g = (struct log_state){.source = from->source};
+        *g = (struct log_state){.source = from->source, .by_depth = from->by_depth};
         struct diff_stream *s = &g->stream;
         TRY(diff_stream_init(s));
         s->source = from->source;
@@ -329,6 +471,7 @@ static enum err begin_logs(struct loader *l, const struct diff_side *side,
 static enum err hand_over(struct loader *l, struct diff_logs *out)
 {
     for (size_t i = 0; i < l->log.n; i++) {
+        TRY(derive(&l->log.p[i].derive, &l->log.p[i].stream));
         struct diff_stream *s = LIST_PUSH(&out->stream);
         if (!s) return no_memory();
         *s = l->log.p[i].stream;

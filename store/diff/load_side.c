@@ -74,7 +74,8 @@ static enum err read_logs(sqlite3 *db, sqlite3_stmt *s, struct load_logs *out)
                                  .run = arena_copy(&out->arena, store_column_text(s, 2)),
                                  .name = arena_copy(&out->arena, store_column_text(s, 3)),
                                  .rank = sqlite3_column_int64(s, 4),
-                                 .calls = calls > 0 && calls < DIFF_NONE ? (uint32_t)calls : 0};
+                                 .calls = calls > 0 && calls < DIFF_NONE ? (uint32_t)calls : 0,
+                                 .by_depth = sqlite3_column_int64(s, 6) != 0};
     }
     return rc == SQLITE_DONE ? ERR_OK : store_sql_error(db, rc, "reading the list of logs");
 }
@@ -177,7 +178,7 @@ enum err load_logs_choose(sqlite3 *db, const struct diff_side *side, struct load
     sqlite3_stmt *s;
     TRY(store_prepare(db,
                       "SELECT f.id, coalesce(f.run, 0), r.name, f.name,"
-                      " coalesce(f.rank, p.rank, -1) AS rank, l.calls"
+                      " coalesce(f.rank, p.rank, -1) AS rank, l.calls, l.format IN ('json', 'text')"
                       " FROM call_log l JOIN source_file f ON f.id = l.source"
                       " LEFT JOIN run r ON r.id = f.run LEFT JOIN process p ON p.id = f.process"
                       " ORDER BY rank, f.name, f.id",

@@ -30,6 +30,7 @@ struct load_log {
     int64_t source, run_id, rank; /* rank -1: unknown */
     struct span run, name;
     uint32_t calls; /* as recorded; 0 unknown */
+    bool by_depth;  /* what encloses a call was told by indentation only */
     bool chosen;
 };
 struct load_logs {

@@ -64,10 +64,7 @@ static void about_flag(struct buf *b, const struct diff_comparison *c, unsigned 
 static void about_rounding(struct buf *b, const struct diff_comparison *c)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < c->lane.n; i++) {
-        const struct diff_verdicts *v = &c->lane.p[i].verdicts;
-        for (size_t k = 0; k < v->tensor.n; k++) n += v->tensor.p[k].class == DIFF_CANNOT_TELL;
-    }
+    for (size_t i = 0; i < c->lane.n; i++) n += c->lane.p[i].verdicts.n_cannot_tell;
     if (n)
         buf_printf(b,
                    "%" PRIu64 " norms of 32768 elements and more differ by less than their own "

@@ -134,7 +134,7 @@ static void say_input(struct buf *b, const struct diff_fact *f)
 static void say_origin(struct buf *b, struct diff_comparison *c, const struct diff_fact *f)
 {
     struct diff_details d;
-    struct diff_detail detail = {.relative = NAN};
+    struct diff_detail detail = {.relative = NAN, .elements = STORE_NULL, .ulp = STORE_NULL};
     code(b, word(f, f->text->name));
     buf_puts(b, f->p->flags & DIFF_INPUTS_UNHASHED
                     ? " makes a different result (its arguments were not hashed)"
@@ -147,6 +147,10 @@ static void say_origin(struct buf *b, struct diff_comparison *c, const struct di
         diff_details_release(&d);
     }
     if (detail.relative > 0) buf_printf(b, ", relative %.2g", detail.relative);
+    if (detail.elements != STORE_NULL)
+        buf_printf(b, ", %" PRId64 " %s", detail.elements,
+                   detail.elements == 1 ? "element" : "elements");
+    if (detail.ulp != STORE_NULL) buf_printf(b, ", up to %" PRId64 " ulp", detail.ulp);
     if (detail.nans[0] != detail.nans[1] && detail.nans[0] >= 0 && detail.nans[1] >= 0)
         buf_printf(b, ", %" PRId64 " NaN in A and %" PRId64 " in B", detail.nans[0],
                    detail.nans[1]);

@@ -36,7 +36,8 @@ struct span diff_span(const struct diff_words *w, uint32_t word)
 
 uint32_t diff_plain_word(struct diff_words *w, struct span s)
 {
-    if (!s.p || !s.n || !memchr(s.p, '$', s.n)) return diff_word(w, s);
+    if (!s.p || !s.n) return diff_word(w, s);
+    if (!memchr(s.p, '$', s.n) && !memmem(s.p, s.n, " at 0x", 6)) return diff_word(w, s);
     struct buf plain = {0};
     diff_strip_numbers(s, &plain);
     uint32_t word = plain.failed ? fail_words(w) : diff_word(w, buf_text(&plain));
@@ -113,6 +114,7 @@ uint32_t diff_text(struct diff_words *w, const struct diff_text *t)
     const int64_t *known = map_get(&w->texts, text_key(t));
     if (known) return (uint32_t)*known;
     struct diff_text plain = *t;
+    make_plain(w, &plain.name);
     make_plain(w, &plain.args);
     make_plain(w, &plain.kwargs);
     make_plain(w, &plain.output);

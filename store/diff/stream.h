@@ -84,14 +84,15 @@ struct diff_words {
     bool failed; /* out of memory happened: the next diff_add_* says so */
 };
 /* Number of an equal word, text or form, added when new (hashes of a text are computed here: the
- * caller leaves them 0; numbers of tensors in args, kwargs and output go). DIFF_NONE for an absent
- * span, or when out of memory: the next diff_add_* or diff_join then returns ERR_NOMEM. */
+ * caller leaves them 0; tensor numbers and addresses go, see diff_plain_word). DIFF_NONE for
+ * an absent span, or when out of memory: the next diff_add_* or diff_join returns ERR_NOMEM. */
 uint32_t diff_word(struct diff_words *w, struct span s);
 uint32_t diff_text(struct diff_words *w, const struct diff_text *t);
 uint32_t diff_form(struct diff_words *w, const struct diff_form *f);
 /* The word; absent for DIFF_NONE. Borrowed. */
 struct span diff_span(const struct diff_words *w, uint32_t word);
-/* The number of s without numbers of tensors: t$3: f32[2] is t: f32[2]. */
+/* The number of s without numbers of tensors and addresses of objects: t$3: f32[2] is t: f32[2],
+ * `<Generator at 0x7f00>` is `<Generator at 0x>`. */
 uint32_t diff_plain_word(struct diff_words *w, struct span s);
 
 struct diff_stream {

@@ -32,10 +32,14 @@ struct walk {
     struct diff_pairs *pairs;
     struct diff_verdicts *out;
     uint32_t *pair_of[2]; /* by call: its pair */
-    struct map seen;      /* (digest of A, of B): arguments that differed already */
+    struct map seen;      /* (digest of A, of B): tensors from outside that differed already */
     uint32_t now;         /* the pair being judged */
     bool differed;        /* an earlier pair's tensors differ */
+    bool all;             /* rows of every pair are kept */
+    unsigned found;       /* bits of enum answer: pairs of which the first was met */
 };
+
+enum answer { FOUND_FIRST = 1, FOUND_ORIGIN = 2, FOUND_RECEIVER = 4 };
 
 /* What the tensors and arguments of a pair come to. */
 struct findings {
@@ -157,8 +161,8 @@ static bool spreads(const struct walk *w, uint32_t pair)
 
 /* Who made a differing argument: its pair into t->producer; whether it comes from outside, or is
  * another tensor than the other run reads. */
-static void trace(struct walk *w, const struct match *m, const uint32_t use[2],
-                  struct diff_tensor *t, struct findings *f)
+static enum err trace(struct walk *w, const struct match *m, const uint32_t use[2],
+                      struct diff_tensor *t, struct findings *f)
 {
     uint32_t made[2], spreading = DIFF_NONE, any = DIFF_NONE;
     for (int k = 1; k >= 0; k--) {
@@ -169,15 +173,18 @@ static void trace(struct walk *w, const struct match *m, const uint32_t use[2],
         if (spreads(w, made[k])) spreading = made[k];
     }
     t->producer = spreading != DIFF_NONE ? spreading : any;
-    if (spreading != DIFF_NONE || map_get(&w->seen, seen_key(w, m))) return;
+    if (spreading != DIFF_NONE || map_get(&w->seen, seen_key(w, m))) return ERR_OK;
     /* Made by calls that agree, and yet different: the runs read different tensors. */
     if (made[0] != DIFF_NONE && made[1] != DIFF_NONE) {
         f->shape |= made[0] != made[1];
-        return;
+        return ERR_OK;
     }
     t->producer = DIFF_NONE;
     t->external = 1;
     f->external = true;
+    if (!map_put(&w->seen, seen_key(w, m), 1, NULL))
+        FAIL(ERR_NOMEM, "out of memory for tensors from outside that differ");
+    return ERR_OK;
 }
 
 /* The uses of the pair itself at the place of a match whose content was resolved elsewhere. */
@@ -206,9 +213,7 @@ static enum err note(struct walk *w, const struct diff_pair *p, const struct mat
     if (m->class == DIFF_VALUES && !m->phase && !m->artefact) {
         uint32_t use[2] = {own_use(w->j.side[0], p->a, m, m->a),
                            own_use(w->j.side[1], p->b, m, m->b)};
-        trace(w, m, use, &t, f);
-        if (!map_put(&w->seen, seen_key(w, m), 1, NULL))
-            FAIL(ERR_NOMEM, "out of memory for digests that differ");
+        TRY(trace(w, m, use, &t, f));
     }
     struct diff_tensor *to = LIST_PUSH(&w->out->tensor);
     if (!to) FAIL(ERR_NOMEM, "out of memory for tensors that differ");
@@ -220,7 +225,7 @@ static void count(const struct match *m, struct findings *f)
 {
     bool differs = m->class == DIFF_VALUES && !m->artefact;
     bool unknown = m->class == DIFF_NOT_HASHED || m->class == DIFF_OTHER_HASH;
-    if (m->class && m->artefact) f->artefact = true;
+    if (m->class && m->artefact) f->artefact |= m->class == DIFF_VALUES;
     else if (m->class == DIFF_SHAPE) f->shape = true;
     /* What only one run hashed or recorded is no difference of what it computed. */
     else if (m->class == DIFF_ONE_SIDE) unknown = true;
@@ -242,6 +247,7 @@ static enum err compare_tensors(struct walk *w, const struct diff_pair *p, struc
     for (size_t i = 0; i < w->j.match.n; i++) {
         const struct match *m = &w->j.match.p[i];
         count(m, f);
+        w->out->n_cannot_tell += m->class == DIFF_CANNOT_TELL;
         if (m->class) TRY(note(w, p, m, f));
     }
     return ERR_OK;
@@ -280,13 +286,26 @@ static enum diff_verdict decide(const struct walk *w, struct diff_pair *p, const
     return f->artefact ? DIFF_ARTEFACT : DIFF_SAME;
 }
 
+/* Is the pair one that the answer may tell? The first of each kind is. */
+static bool is_told(struct walk *w, const struct diff_pair *p)
+{
+    unsigned is = p->verdict >= DIFF_STRUCTURE ? FOUND_FIRST : 0;
+    if (p->verdict == DIFF_ORIGIN) is |= FOUND_ORIGIN;
+    if (p->verdict == DIFF_RECEIVER || p->verdict == DIFF_MASKED) is |= FOUND_RECEIVER;
+    bool told = is & ~w->found;
+    w->found |= is;
+    return told;
+}
+
 static enum err judge_pair(struct walk *w, struct diff_pair *p)
 {
     struct findings f = {0};
+    size_t tensors = w->out->tensor.n, arguments = w->out->argument.n;
     p->flags = 0;
     if (p->a != DIFF_NONE) TRY(flow_advance(&w->j.flow[0], p->a));
     if (p->b != DIFF_NONE) TRY(flow_advance(&w->j.flow[1], p->b));
     if (p->a == DIFF_NONE || p->b == DIFF_NONE) {
+        w->found |= p->method == DIFF_BY_FUSION ? 0 : FOUND_FIRST;
         /* What a kernel of the other run holds is explained, and not compared. */
         p->verdict = p->method == DIFF_BY_FUSION ? DIFF_UNKNOWN : DIFF_STRUCTURE;
         return ERR_OK;
@@ -299,6 +318,10 @@ static enum err judge_pair(struct walk *w, struct diff_pair *p)
     TRY(compare_tensors(w, p, &f));
     p->verdict = (uint8_t)decide(w, p, &f);
     w->differed |= f.out_differs || f.in_differs || p->verdict >= DIFF_RECEIVER;
+    if (!w->all && !is_told(w, p)) {
+        w->out->tensor.n = tensors;
+        w->out->argument.n = arguments;
+    }
     return ERR_OK;
 }
 
@@ -363,6 +386,8 @@ static enum err judge_all(struct walk *w)
 {
     for (int k = 0; k < 2; k++) TRY(flow_init(&w->j.flow[k], w->j.side[k]));
     TRY(index_pairs(w));
+    /* What is an origin at first sight may turn out to contain one. */
+    w->all |= nests(w->j.side[0]) || nests(w->j.side[1]);
     for (w->now = 0; w->now < w->pairs->pair.n; w->now++)
         TRY(judge_pair(w, &w->pairs->pair.p[w->now]));
     for (int k = 0; k < 2; k++)
@@ -375,8 +400,10 @@ enum err diff_judge(const struct diff_stream *a, const struct diff_stream *b,
                     struct diff_pairs *pairs, const struct diff_verdict_options *options,
                     struct diff_verdicts *out)
 {
-    struct walk w = {
-        .j = {.side = {a, b}, .allowed = allowed_of(options)}, .pairs = pairs, .out = out};
+    struct walk w = {.j = {.side = {a, b}, .allowed = allowed_of(options)},
+                     .pairs = pairs,
+                     .out = out,
+                     .all = options && options->all};
     *out = (struct diff_verdicts){.first = DIFF_NONE, .origin = DIFF_NONE};
     REQUIRE("diff:joined", a->words == b->words);
     out->common = a->hashes & b->hashes & ~1u;

@@ -82,6 +82,7 @@ struct diff_verdicts {
     LIST_OF(struct diff_argument_pair) argument;
     uint64_t n[DIFF_N_VERDICTS];     /* pairs of each verdict */
     uint32_t n_argument, n_unhashed; /* pairs flagged so */
+    uint64_t n_cannot_tell;          /* tensors whose hashes differ by less than their rounding */
     uint32_t alone[2];               /* calls of A and B without partner */
     uint32_t
         first; /* pair: the answer: earliest of input, argument, origin, structure; DIFF_NONE */
@@ -93,6 +94,8 @@ struct diff_verdicts {
 
 struct diff_verdict_options {
     enum diff_hash hash; /* compare by this kind only; 0: the strongest common */
+    bool all;            /* keep tensors and arguments of every pair, for a file; else of those that
+                            may be the answer: ten million receivers have a gigabyte of them */
 };
 /* Sets the verdict of every pair. options may be NULL. */
 enum err WARN_UNUSED diff_judge(const struct diff_stream *a, const struct diff_stream *b,

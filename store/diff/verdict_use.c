@@ -140,12 +140,19 @@ static uint32_t find_any(const struct diff_stream *s, uint32_t call, const struc
     return DIFF_NONE;
 }
 
+/* Has the log hashes of several kinds, so that a tensor may have several rows? */
+static bool several(const struct diff_stream *s)
+{
+    unsigned kinds = s->hashes & ~1u;
+    return kinds & (kinds - 1);
+}
+
 /* Is it the first use of its phase and path in its call? Rows of one tensor follow one another or
  * stand behind all others (digests that were joined later). */
 static bool is_first(const struct diff_stream *s, uint32_t call, uint32_t use)
 {
     const struct diff_form *f = diff_use_form(s, use);
-    if (f->part < 0) return true;
+    if (f->part < 0 && !several(s)) return true;
     return find_any(s, call, f, s->first_use[call]) == use;
 }
 
@@ -158,13 +165,6 @@ static unsigned kinds_of(const struct diff_stream *s, uint32_t call, const struc
         if (f->phase == like->phase && f->path == like->path) kinds |= 1u << f->hash;
     }
     return kinds & ~1u;
-}
-
-/* Digests that were joined to a log stand behind its own, whose part stays as the log has it. */
-static bool has_several(const struct diff_stream *s)
-{
-    unsigned kinds = s->hashes & ~1u;
-    return (kinds & (kinds - 1)) != 0;
 }
 
 /* ---- a pair ---- */
@@ -187,8 +187,7 @@ static void compare(struct judge *j, const uint32_t call[2], struct match *m)
     const struct diff_form *fa = diff_use_form(j->side[0], m->a);
     const struct diff_form *fb = diff_use_form(j->side[1], m->b);
     unsigned ka = 1u << fa->hash & ~1u, kb = 1u << fb->hash & ~1u;
-    if (fa->part >= 0 || fb->part >= 0 || ka != kb ||
-        (has_several(j->side[0]) && has_several(j->side[1]))) {
+    if (several(j->side[0]) || several(j->side[1])) {
         ka = kinds_of(j->side[0], call[0], fa);
         kb = kinds_of(j->side[1], call[1], fb);
     }

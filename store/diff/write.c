@@ -9,6 +9,7 @@
 
 #include "store/diff/judge.h"
 #include "store/diff/report.h"
+#include "store/diff/summary.h"
 #include "store/writer.h"
 
 enum { BATCH_ROWS = 4096 };
@@ -121,16 +122,21 @@ static enum err scope_id(struct output *o, const struct diff_stream *s, uint32_t
 
 /* ---- rows of a pair ---- */
 
-/* The first result (else the first argument after the call) with a digest. */
-static uint32_t first_result(const struct diff_stream *s, uint32_t call)
+/* The first result with the kind of digest that decided, else with any, else the first argument
+ * after the call. */
+static uint32_t first_result(const struct diff_stream *s, uint32_t call, enum diff_hash hash)
 {
-    uint32_t after = DIFF_NONE;
+    uint32_t best = DIFF_NONE;
+    int rank = 0;
     for (uint32_t u = s->first_use[call]; u < s->first_use[call + 1]; u++) {
         const struct diff_form *f = diff_use_form(s, u);
-        if (f->phase == 1 && f->hash) return u;
-        if (f->phase == 2 && f->hash && after == DIFF_NONE) after = u;
+        int r = !f->phase || !f->hash ? 0 : 2 * (f->phase == 1) + (f->hash == hash) + 1;
+        if (r > rank) {
+            rank = r;
+            best = u;
+        }
     }
-    return after;
+    return best;
 }
 
 /* The use of B's call that stands where a use of A's stands, of the same kind of hash. */
@@ -146,10 +152,11 @@ static uint32_t counterpart(const struct diff_stream *s, uint32_t call,
 
 static void put_digests(const struct diff_lane *l, const struct diff_pair *p, struct row_pair *row)
 {
-    uint32_t a = p->a == DIFF_NONE ? DIFF_NONE : first_result(l->a, p->a), b = DIFF_NONE;
+    enum diff_hash hash = l->verdicts.hash;
+    uint32_t a = p->a == DIFF_NONE ? DIFF_NONE : first_result(l->a, p->a, hash), b = DIFF_NONE;
     row->hash_kind = row->a_digest = row->b_digest = STORE_NULL;
     if (a != DIFF_NONE && p->b != DIFF_NONE) b = counterpart(l->b, p->b, diff_use_form(l->a, a));
-    else if (p->b != DIFF_NONE) b = first_result(l->b, p->b);
+    else if (p->b != DIFF_NONE) b = first_result(l->b, p->b, hash);
     if (a != DIFF_NONE) {
         row->a_digest = l->a->digest[a];
         row->hash_kind = diff_use_form(l->a, a)->hash;
@@ -228,7 +235,9 @@ static enum err put_pair(struct output *o, uint32_t number)
     const struct diff_lane *l = o->lane;
     const struct diff_pair *p = &l->pairs.pair.p[number];
     bool a = p->a != DIFF_NONE, b = p->b != DIFF_NONE;
-    double relative = p->verdict == DIFF_SAME ? 0 : NAN;
+    bool equal =
+        p->verdict == DIFF_SAME || p->verdict == DIFF_ARGUMENT || p->verdict == DIFF_MASKED;
+    double relative = equal ? 0 : NAN;
     struct row_pair row = {.id = pair_id(o, number),
                            .lane = o->lane_id,
                            .a = a ? l->a->event[p->a] : 0,
@@ -325,7 +334,8 @@ static enum err put_all(struct output *o)
 {
     TRY(put_answer(o));
     for (int i = 0; i < (int)o->c->lane.n; i++) TRY(put_lane(o, i));
-    return submit(o);
+    TRY(submit(o));
+    return diff_summarise(o->writer);
 }
 
 enum err diff_write(struct diff_comparison *c, const char *path)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "store/base/json.h"
-#include "web/diff.h"
+#include "store/base/line_diff.h"
 #include "web/lines.h"
 #include "web/pretty.h"
 #include "web/reason.h"
@@ -83,8 +83,8 @@ static void read_lines(struct span text, size_t piece)
 static void compare(struct span text, size_t at)
 {
     struct arena arena = {0};
-    struct diff d;
-    if (!diff_texts(&arena, span_to(text, at), span_from(text, at), &d))
+    struct line_diff d;
+    if (!line_diff(&arena, span_to(text, at), span_from(text, at), &d))
         for (size_t i = 0; i < d.n; i++) inside(d.lines[i].text, text);
     arena_release(&arena);
 }

@@ -113,6 +113,8 @@ static void test_plain(void **unused)
         {"('t$3: f32[2]', 't: i64[2]')", "('t: f32[2]', 't: i64[2]')"},
         {"cost$3: 4, t$: 1, $3:, t$3 f, at$3: x", "cost$3: 4, t$: 1, $3:, t$3 f, at$3: x"},
         {"t$3", "t$3"},
+        {"<Generator object at 0x7f0a9>, dt$1: f32[]", "<Generator object at 0x>, dt: f32[]"},
+        {"at 0x12, seen at 0x", "at 0x12, seen at 0x"},
         {"t$3:", "t:"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -1,15 +1,15 @@
-/* test_diff.c - edit scripts: small ones by eye, random ones by what must hold of any. */
+/* test_line_diff.c - edit scripts: small ones by eye, random ones by what must hold of any. */
 #include "unit.h"
 
 #include "store/base/buf.h"
-#include "web/diff.h"
+#include "store/base/line_diff.h"
 
 static void expect(const char *a, const char *b, const char *want)
 {
     struct arena arena = {0};
-    struct diff d;
+    struct line_diff d;
     struct buf got = {0};
-    assert_int_equal(diff_texts(&arena, span_of(a), span_of(b), &d), ERR_OK);
+    assert_int_equal(line_diff(&arena, span_of(a), span_of(b), &d), ERR_OK);
     for (size_t i = 0; i < d.n; i++) {
         buf_putc(&got, "=-+"[d.lines[i].kind]);
         buf_span(&got, d.lines[i].text);
@@ -51,15 +51,15 @@ static void make(char *text, int n)
 static void check(const char *a, const char *b, int64_t most)
 {
     struct arena arena = {0};
-    struct diff d;
+    struct line_diff d;
     struct buf left = {0}, right = {0};
     int64_t na = 0, nb = 0;
-    assert_int_equal(diff_texts(&arena, span_of(a), span_of(b), &d), ERR_OK);
+    assert_int_equal(line_diff(&arena, span_of(a), span_of(b), &d), ERR_OK);
     for (size_t i = 0; i < d.n; i++) {
-        const struct diff_line *l = &d.lines[i];
-        if (l->kind != DIFF_NEW)
+        const struct line_edit *l = &d.lines[i];
+        if (l->kind != LINE_NEW)
             buf_span(&left, l->text), buf_putc(&left, '\n'), assert_int_equal(l->a, ++na);
-        if (l->kind != DIFF_GONE)
+        if (l->kind != LINE_GONE)
             buf_span(&right, l->text), buf_putc(&right, '\n'), assert_int_equal(l->b, ++nb);
     }
     assert_string_equal(buf_text(&left).p, a);
@@ -86,12 +86,13 @@ static void test_limits(void **unused)
 {
     (void)unused;
     struct arena arena = {0};
-    struct diff d;
+    struct line_diff d;
     struct buf a = {0}, b = {0};
-    for (int i = 0; i < DIFF_EDITS; i++) buf_printf(&a, "a%d\n", i), buf_printf(&b, "b%d\n", i);
-    assert_int_equal(diff_texts(&arena, buf_text(&a), buf_text(&b), &d), ERR_LIMIT);
-    for (int i = 0; i < DIFF_LINES; i++) buf_puts(&a, "\n");
-    assert_int_equal(diff_texts(&arena, buf_text(&a), buf_text(&b), &d), ERR_LIMIT);
+    for (int i = 0; i < LINE_DIFF_EDITS; i++)
+        buf_printf(&a, "a%d\n", i), buf_printf(&b, "b%d\n", i);
+    assert_int_equal(line_diff(&arena, buf_text(&a), buf_text(&b), &d), ERR_LIMIT);
+    for (int i = 0; i < LINE_DIFF_LINES; i++) buf_puts(&a, "\n");
+    assert_int_equal(line_diff(&arena, buf_text(&a), buf_text(&b), &d), ERR_LIMIT);
     arena_release(&arena);
     buf_release(&a);
     buf_release(&b);

@@ -1,0 +1,207 @@
+/* page_divergence.c - where do two runs part, and what does it taint?
+ *
+ * A file that holds a comparison is shown as it is. Another one says how to make a comparison.
+ */
+#include "web/divergence.h"
+
+#include <string.h>
+
+/* ---- reading ---- */
+
+static struct span kept(struct web_request *q, sqlite3_stmt *s, const char *name)
+{
+    struct span t = web_text(s, name);
+    return t.p ? web_keep(q, t) : SPAN_NONE;
+}
+
+static enum err read_answer(struct web_request *q, struct divergence *d, bool *any)
+{
+    sqlite3_stmt *s;
+    enum err err;
+    TRY(web_query(q, "divergence_answer", &s));
+    *any = web_step(q, s, &err);
+    if (!*any) return err;
+    *d = (struct divergence){.verdict = kept(q, s, "verdict"),
+                             .answer = kept(q, s, "answer"),
+                             .notes = kept(q, s, "notes"),
+                             .a_file = kept(q, s, "a_file"),
+                             .b_file = kept(q, s, "b_file"),
+                             .a_run = kept(q, s, "a_run"),
+                             .b_run = kept(q, s, "b_run"),
+                             .log = kept(q, s, "log"),
+                             .hash_kind = web_int(s, "hash_kind"),
+                             .first = web_int(s, "first_pair"),
+                             .origin = web_int(s, "origin_pair"),
+                             .origin_flags = web_int(s, "origin_flags"),
+                             .before = web_int(s, "before"),
+                             .at = web_int(s, "at"),
+                             .lane = web_int(s, "lane"),
+                             .low = web_int(s, "low"),
+                             .high = web_int(s, "high"),
+                             .rank = web_int(s, "rank"),
+                             .lanes = web_int(s, "lanes"),
+                             .a_calls = web_int(s, "a_calls"),
+                             .b_calls = web_int(s, "b_calls")};
+    sqlite3_reset(s);
+    return err;
+}
+
+static enum err read_verdicts(struct web_request *q, struct divergence *d)
+{
+    sqlite3_stmt *s;
+    enum err err;
+    TRY(web_query(q, "divergence_verdicts", &s));
+    while (web_step(q, s, &err)) {
+        int64_t v = web_int(s, "number");
+        if (v < 0 || v >= DIFF_N_VERDICTS) continue;
+        d->n[v] = web_int(s, "n");
+        d->first_of[v] = web_int(s, "first");
+        d->n_pairs += d->n[v];
+        d->unhashed += web_int(s, "unhashed");
+    }
+    return err;
+}
+
+/* ---- the answer ---- */
+
+/* The sentence is bold up to its first full stop that ends one. */
+static void write_answer(struct html *h, struct span answer)
+{
+    size_t stop = 0;
+    bool code = false;
+    for (; stop < answer.n; stop++) {
+        char c = answer.p[stop];
+        if (c == '`') code = !code;
+        if (c == '.' && !code && stop + 1 < answer.n && answer.p[stop + 1] == ' ') break;
+    }
+    size_t end = stop < answer.n ? stop + 1 : answer.n;
+    html(h, "<p class=\"answer\"><b>");
+    web_prose(h, span_to(answer, end));
+    html(h, "</b>");
+    web_prose(h, span_from(answer, end));
+    html(h, "</p>\n");
+}
+
+static const char *hash_words(int64_t kind)
+{
+    static const char *const words[] = {
+        [DIFF_NO_HASH] = "no digest that both runs have",
+        [DIFF_NORM] = "digest: the norm of each tensor, which different tensors may share",
+        [DIFF_HASH_TENSOR] = "digest: PyTorch's hash_tensor, which does not see the order of "
+                             "elements",
+        [DIFF_NEGATIVE] = "digest: the tensor's own hash",
+        [DIFF_PKM64] = "digest: 64 bits over every bit and its place",
+        [DIFF_SHA256] = "digest: SHA-256 of dtype, shape and elements",
+    };
+    bool known = kind >= 0 && kind < (int64_t)(sizeof words / sizeof *words);
+    return words[known ? kind : DIFF_NO_HASH];
+}
+
+static enum err write_methods(struct web_request *q, struct html *h)
+{
+    sqlite3_stmt *s;
+    enum err err;
+    int64_t a = 0, b = 0;
+    bool any = false;
+    TRY(web_query(q, "divergence_methods", &s));
+    while (web_step(q, s, &err)) {
+        int64_t n = web_int(s, "n"), only_a = web_int(s, "only_a"), only_b = web_int(s, "only_b");
+        a += only_a, b += only_b;
+        if (n == only_a + only_b) continue;
+        html(h, "%s%n by %s", any ? SPAN(", ") : SPAN(" aligned: "), n - only_a - only_b,
+             web_text(s, "method"));
+        any = true;
+    }
+    if (a || b) html(h, " \xc2\xb7 <a href=\"#alone\">%n only in A, %n only in B</a>", a, b);
+    else html(h, " \xc2\xb7 none alone");
+    return err;
+}
+
+static enum err write_coverage(struct web_request *q, struct html *h, const struct divergence *d)
+{
+    html(h, "<p class=\"note\">%n calls in A and %n in B,", d->a_calls, d->b_calls);
+    TRY(write_methods(q, h));
+    html(h, " \xc2\xb7 %n without a digest \xc2\xb7 %s", d->unhashed, hash_words(d->hash_kind));
+    if (d->lanes > 1) html(h, " \xc2\xb7 <a href=\"#lanes\">%n logs</a>", d->lanes);
+    html(h, "</p>\n");
+    return ERR_OK;
+}
+
+static void write_notes(struct html *h, struct span notes)
+{
+    while (notes.n) {
+        struct span line = span_to(notes, span_find(notes, SPAN("\n"), 0));
+        notes = line.n < notes.n ? span_from(notes, line.n + 1) : SPAN("");
+        if (!line.n) continue;
+        html(h, "<p class=\"note\">");
+        web_prose(h, line);
+        html(h, "</p>\n");
+    }
+}
+
+static void write_one_hop(struct html *h, const struct divergence *d)
+{
+    if (d->origin == STORE_NULL || d->origin_flags == STORE_NULL || !(d->origin_flags & DIFF_VIEW))
+        return;
+    web_state(h, WEB_LOST, "The first origin only moves data.",
+              "It cannot have made the difference: what wrote its input was not recorded or has no "
+              "digest. Look one call further up, or record again with digests of every tensor.");
+}
+
+/* ---- facts ---- */
+
+static void write_fact(struct web_request *q, struct html *h, const struct divergence *d, int v)
+{
+    const struct divergence_look *l = divergence_look(v);
+    const char *verdict = web_param(q, "verdict");
+    bool on = verdict && !strcmp(verdict, l->word);
+    html(h, "<div%s><dt>", on ? SPAN(" class=on") : SPAN(""));
+    divergence_mark(h, v);
+    html(h, "%s</dt><dd>", l->word);
+    if (!d->n[v]) html(h, "<span class=\"dim\">0</span>");
+    else
+        html(h, "<a href=\"%s#rows\" title=\"%s\">%n</a>",
+             web_here(q, "verdict", on ? "" : l->word, "step", "", "phase", "", "module", "",
+                      "after", "", NULL),
+             on ? SPAN("show all again") : span_of(l->sentence), d->n[v]);
+    html(h, "</dd></div>");
+}
+
+static void write_facts(struct web_request *q, struct html *h, const struct divergence *d)
+{
+    static const int order[] = {DIFF_SAME,   DIFF_INPUT,     DIFF_ARGUMENT,
+                                DIFF_ORIGIN, DIFF_STRUCTURE, DIFF_RECEIVER,
+                                DIFF_MASKED, DIFF_ARTEFACT,  DIFF_UNKNOWN};
+    html(h, "<dl class=\"facts\">");
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) write_fact(q, h, d, order[i]);
+    html(h, "</dl>\n");
+}
+
+/* ---- the page ---- */
+
+static void write_how(struct html *h)
+{
+    web_state(h, WEB_NOT_RECORDED, "This file is no comparison.",
+              "`plumb diff A.db B.db -o CMP.db` compares two runs and writes one; open it with "
+              "`plumb CMP.db`. Two runs or ranks of one file are `A.db#RUN`, `A.db#RUN@RANK`.");
+}
+
+enum err page_divergence(struct web_request *q, struct html *h)
+{
+    struct divergence d;
+    bool any;
+    web_crumb(q, h, "Divergence", NULL);
+    TRY(read_answer(q, &d, &any));
+    if (!any) {
+        write_how(h);
+        return ERR_OK;
+    }
+    TRY(read_verdicts(q, &d));
+    write_answer(h, d.answer);
+    write_notes(h, d.notes);
+    if (d.at == STORE_NULL) return ERR_OK; /* without a pair: not comparable */
+    TRY(write_coverage(q, h, &d));
+    write_facts(q, h, &d);
+    write_one_hop(h, &d);
+    return divergence_write_rows(q, h, &d);
+}
