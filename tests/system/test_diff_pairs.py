@@ -89,7 +89,7 @@ def test_every_call_is_read_as_by_another_reading_of_the_bits(name, trace, tmp_p
         pytest.skip("the other reading does not take addmm and addmm.out for variants of one operator")
     compare(trace, name, "bits", "-o", out)
     of = {}
-    for a, b, verdict in values(out, "SELECT a_position, b_position, verdict FROM divergence ORDER BY pair"):
+    for a, b, verdict in values(out, "SELECT a_position, b_position, verdict FROM divergence ORDER BY id"):
         of.setdefault(verdict, []).append((a, b))
     reading = facts["bits"]
     together = [pair for pairs in of.values() for pair in pairs if None not in pair]
@@ -163,7 +163,7 @@ def test_norms_that_depend_on_threads_are_no_finding(trace):
     if not PAIRS:
         pytest.skip("PLUMB_TEST_DATA names no folder with debug_mode/pairs")
     said = compare(trace, "15_one_and_two_threads", "norm")
-    assert said["counts"]["unknown"] == 1 and said["counts"]["before"] == 1
+    assert said["counts"]["unknown"] == 1
     assert any("32768 elements" in note for note in said["notes"]), said["notes"]
     assert "not hashed" not in said["sentence"]
 
@@ -189,8 +189,7 @@ def test_beside_pytorchs_own_comparison(name, trace):
 
 @pytest.mark.parametrize("name", NAMES[::5])
 def test_different_hashes_are_not_compared(name, trace):
-    if PAIRS[name].name.startswith(("05", "10")):
-        pytest.skip("their sequences differ")
+    """The same run, hashed in two ways."""
     said = diff(trace(name, "a", "norm"), trace(name, "a", "hash_tensor"))
     assert said["verdict"] == "not comparable"
     assert "different kinds" in said["sentence"] and "norm" in said["sentence"] and "hash_tensor" in said["sentence"]
