@@ -168,6 +168,20 @@ def test_a_cut_log_says_so(tmp_path, trace):
     assert any("health" in note for note in said["notes"]), said["notes"]
 
 
+def test_marked_steps_are_told_by_their_marks(tmp_path):
+    """[annotate] step 4 encloses nothing: what follows belongs to it, up to the next one."""
+    def mark(text, header="annotate"):
+        return {**MODULE, "call_depth": 0, "tag": text, "header": header}
+
+    steps = [c for n in (4, 5, 6) for c in (mark(f"step {n}"), op("aten::relu", 1.0, 2.0), mark("note"), op("aten::neg", 2.0, float(n)),
+                                            mark("Optimizer.step#SGD.step", "record function"))]
+    other = [*steps[:8], op("aten::neg", 2.0, 9.0), *steps[9:]]
+    for name, calls in (("a", steps), ("b", other)):
+        run_plumb("import", saved(tmp_path / f"{name}.json", calls), "-o", tmp_path / f"{name}.db")
+    said = diff(tmp_path / "a.db", tmp_path / "b.db")
+    assert kind(said) == ("origin", 8) and said["first_difference"]["step"] == "step 5"
+
+
 # ---- several runs, several ranks ----
 
 def folder_of(path, **logs):
