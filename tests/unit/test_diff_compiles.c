@@ -45,6 +45,8 @@ static void test_lines(void **unused)
     assert_int_equal(l.number[0], 1);
     assert_int_equal(l.number[1], 4);
     assert_int_equal(l.number[2], 5);
+    assert_int_equal(compiles_lines(&arena, SPAN("\nreturn x"), &l), ERR_OK);
+    assert_string_equal(l.text.p, "return x\n");
     arena_release(&arena);
 }
 
