@@ -109,6 +109,22 @@ static void about_losses(struct buf *b, const struct diff_comparison *c)
     }
 }
 
+/* plumb run --inject: a run that was made wrong is not to be taken for a finding. */
+static void about_faults(struct buf *b, const struct diff_comparison *c)
+{
+    for (int k = 0; k < 2; k++) {
+        int64_t n = 0;
+        if (store_int(c->db[k],
+                      "SELECT count(*) FROM diag WHERE origin = 'inject' AND severity < 3", &n))
+            err_clear();
+        if (n > 0)
+            buf_printf(b,
+                       "In the trace of %s %" PRId64 " fault%s put in on request (see its "
+                       "health).\n",
+                       k ? "B" : "A", n, n == 1 ? " was" : "s were");
+    }
+}
+
 static void about_origin(struct buf *b, const struct diff_comparison *c)
 {
     struct diff_fact f;
@@ -127,4 +143,5 @@ void diff_notes(struct diff_comparison *c, struct buf *b)
     about_alignment(b, c);
     about_origin(b, c);
     about_losses(b, c);
+    about_faults(b, c);
 }
