@@ -94,8 +94,7 @@ static void about_alignment(struct buf *b, const struct diff_comparison *c)
                    given_up);
     if (moved) buf_printf(b, "%" PRIu64 " calls are made in another order.\n", moved);
     if (hinted)
-        buf_printf(b, "%" PRIu64 " pairs were matched by equal results alone, which is a hint.\n",
-                   hinted);
+        buf_printf(b, "Matched by equal results alone, which is a hint: %" PRIu64 ".\n", hinted);
 }
 
 static void about_losses(struct buf *b, const struct diff_comparison *c)
