@@ -104,7 +104,7 @@ def test_every_call_is_read_as_by_another_reading_of_the_bits(name, trace, tmp_p
     lost = facts["answer"].get("lost_at")
     assert not lost or of["masked"] == [(lost, lost)]
     assert values(out, "SELECT verdict, answer, notes FROM comparison") == [
-        (said["verdict"], said["sentence"], "\n".join(said["notes"]) or None) for said in [compare(trace, name, "bits")]]
+        (said["verdict"], said["sentence"], "".join(note + "\n" for note in said["notes"]) or None) for said in [compare(trace, name, "bits")]]
 
 
 # ---- with one of PyTorch's hashes alone ----
