@@ -49,9 +49,9 @@ enum err divergence_write_cone(struct web_request *q, struct html *h)
 {
     html(h, "<div class=\"cols half\">");
     TRY(write_side(q, h, "divergence_upstream", "Where it comes from",
-                   "Nothing that it reads differs: the difference begins here.", 500));
+                   "Nothing that this call reads differs.", 500));
     TRY(write_side(q, h, "divergence_downstream", "What it taints",
-                   "No later call is known to read what it made different.", 2000));
+                   "No later call reads anything that this call made different.", 2000));
     html(h, "</div>");
     return ERR_OK;
 }

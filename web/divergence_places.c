@@ -228,7 +228,7 @@ enum err divergence_write_places(struct web_request *q, struct html *h, const st
     static const struct web_table lanes = {
         .id = "lanes", .query = "divergence_lanes", .columns = LANES, .own = true, .unit = "logs"};
     TRY(write_heat(q, h));
-    TRY(write_table(q, h, &operators, "What tells the bad from the good",
+    TRY(write_table(q, h, &operators, "What tells bad from good",
                     "operators that make a difference, by what they are called with"));
     if (d->n[DIFF_STRUCTURE] || d->a_calls != d->b_calls)
         TRY(write_table(q, h, &alone, "Only in one run", "calls without a partner"));
