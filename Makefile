@@ -154,11 +154,15 @@ deps-build:
 
 ## ---- use ------------------------------------------------------------------------------------
 
-demo: deps-build ## import the logs under tests/data, train a small model, serve both
+# Two runs of one model, the second with one bit of an activation flipped in step 3: the address opens where they part.
+DEMO_FAULT := aten::gelu:8:27
+demo: deps-build ## import the logs under tests/data, train a small model twice, show where the two runs part
 	$(Q)$(SUBMAKE) -j$$(nproc) all
 	$(Q)$(O)/plumb import tests/data/logs --overwrite -o $(O)/demo.db
 	$(Q)$(O)/plumb run gpt --overwrite -o $(O)/demo-run.db
-	$(Q)exec $(O)/plumb serve $(O)/demo.db $(O)/demo-run.db
+	$(Q)$(O)/plumb run gpt --inject $(DEMO_FAULT) --overwrite -o $(O)/demo-fault.db
+	$(Q)$(O)/plumb diff $(O)/demo-run.db $(O)/demo-fault.db --overwrite -o $(O)/demo-diff.db || [ $$? = 1 ]
+	$(Q)exec $(O)/plumb serve $(O)/demo-diff.db $(O)/demo.db $(O)/demo-run.db $(O)/demo-fault.db
 
 install: all man ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/plumb $(DESTDIR)$(PREFIX)/bin/plumb

@@ -98,6 +98,11 @@ struct plumb_options {
     int threads;     /* at most so many for one call; 0: all processors */
     /* Values to keep: "aten::mm:3" the fourth call of it, "aten::mm:*" all; NULL ends the list. */
     const char *const *keep;
+    /* Faults to put in, for what is to find them; NULL ends the list. "aten::mm:3:0" flips bit 0 of
+     * the first result of the third call, "reorder:aten::mm:3" sums it in another order,
+     * "call:aten::mm:3" makes one call more after it, "weight:NAME:0" flips a bit of a parameter.
+     * The trace says so; what did not occur is an error of plumb_close. */
+    const char *const *inject;
 };
 /* Opens a session and enters it; NULL: plumb_error(). Options NULL: all defaults. */
 PLUMB_API struct plumb *plumb_open(const struct plumb_options *options);

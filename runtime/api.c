@@ -142,6 +142,9 @@ struct plumb_tensor *plumb_parameter(const char *name, struct plumb_tensor *t)
         return NULL;
     }
     if (!plumb_keep(t)) return NULL;
+    struct thread *own = &thread_self;
+    if (own->inject && !api_ok(inject_parameter(own->inject, own->session->cap, name, t)))
+        return NULL;
     t->requires_grad = true;
     return t;
 }

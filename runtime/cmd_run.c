@@ -32,6 +32,11 @@ static const struct opt options[] = {
      "keep the values of the results of call N (from 0) of OP, or of all with "
      "OP:*",
      true},
+    {"inject", 0, "WHAT",
+     "put a fault into the run: OP:N:BIT flips a bit of the result of call N (from 1) of OP, "
+     "reorder:OP:N sums in another order, call:OP:N makes one call more, weight:NAME:BIT flips a "
+     "bit of a parameter",
+     true},
     {0},
 };
 
@@ -40,7 +45,7 @@ static const struct {
     int (*run)(struct work *w);
     int64_t batch;
 } models[] = {{"gpt", work_gpt, 8}, {"mlp", work_mlp, 32}, {"optimizer", work_optimizer, 1}};
-enum { N_MODELS = sizeof models / sizeof *models, MOST_KEPT = 64 };
+enum { N_MODELS = sizeof models / sizeof *models, MOST_GIVEN = 64 };
 
 /* ---- options ---- */
 
@@ -110,6 +115,17 @@ static enum err take_int(const struct opt_call *call, const char *option, int64_
     return text ? opt_int(option, text, low, high, out) : ERR_OK;
 }
 
+/* All that was given, NULL at the end. */
+static enum err take_list(const struct opt_call *call, const char *option,
+                          const char *out[MOST_GIVEN + 1])
+{
+    if (opt_value(call, option, MOST_GIVEN))
+        FAIL(ERR_LIMIT, "--%s was given more than %d times; that many are accepted", option,
+             MOST_GIVEN);
+    for (int i = 0; i < MOST_GIVEN; i++) out[i] = opt_value(call, option, i);
+    return ERR_OK;
+}
+
 static enum err take_options(const struct opt_call *call, struct plumb_options *o, struct work *w,
                              unsigned *log)
 {
@@ -146,11 +162,11 @@ static enum err train(int model, struct plumb_options *o, struct work *w)
 {
     if (!plumb_open(o)) return failed();
     int rc = models[model].run(w);
-    char text[1024];
+    char text[ERR_TEXT];
     snprintf(text, sizeof text, "%s", plumb_error());
     if (rc) plumb_set_exit(2);
-    if (plumb_close()) return failed();
-    if (rc) FAIL(ERR_USAGE, "%s", *text ? text : "out of memory");
+    if (plumb_close()) FAIL(ERR_USAGE, "%s; the trace %s is kept", plumb_error(), o->trace);
+    if (rc) FAIL(ERR_USAGE, "%s; the trace %s is kept", *text ? text : "out of memory", o->trace);
     return ERR_OK;
 }
 
@@ -170,17 +186,17 @@ static enum err run(const struct opt_call *call, int *exit_code)
     int model = 0;
     unsigned log = 0;
     char own_name[32];
-    const char *keep[MOST_KEPT + 1] = {0};
+    const char *keep[MOST_GIVEN + 1] = {0}, *inject[MOST_GIVEN + 1] = {0};
     struct plumb_options o = {0};
     while (model < N_MODELS && strcmp(models[model].name, call->argv[0])) model++;
     if (model == N_MODELS)
         FAIL(ERR_USAGE, "there is no model %s; gpt, mlp and optimizer are accepted", call->argv[0]);
     struct work w = {.steps = 20, .batch = models[model].batch, .progress = stderr};
     TRY(take_options(call, &o, &w, &log));
-    if (opt_value(call, "keep", MOST_KEPT))
-        FAIL(ERR_LIMIT, "--keep was given more than %d times; that many are accepted", MOST_KEPT);
-    for (int i = 0; i < MOST_KEPT; i++) keep[i] = opt_value(call, "keep", i);
+    TRY(take_list(call, "keep", keep));
+    TRY(take_list(call, "inject", inject));
     o.keep = keep;
+    o.inject = inject;
     snprintf(own_name, sizeof own_name, "%s.db", models[model].name);
     o.trace = opt_value(call, "output", 0);
     if (!o.trace) o.trace = own_name;

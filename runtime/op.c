@@ -329,10 +329,13 @@ static enum err compute(struct op_call *c)
 /* Everything between the record's begin and end. */
 static enum err perform(struct op_call *c, struct call_record *r)
 {
+    struct thread *t = &thread_self;
     for (int i = 0; i < c->n_results; i++) TRY(make_result(c, i));
     TRY(compute(c));
+    if (t->inject) TRY(inject_reorder(t->inject, t->session->cap, c, compute));
     raise_versions(c);
-    record_results(&thread_self, c, r);
+    if (t->inject) TRY(inject_flip(t->inject, t->session->cap, c));
+    record_results(t, c, r);
     return ERR_OK;
 }
 
@@ -357,12 +360,14 @@ static enum err logged(struct op_call *c)
     bool taped = tape_wants(t, c);
     TRY(tape_check(t, c));
     if (c->op->flags & OP_RANDOM) c->stream = t->generator++;
+    if (t->inject) inject_count(t->inject, c);
     record_begin(t, c, &r);
     enum err err = hooks_before(c);
     if (!err) err = perform(c, &r);
     if (!err) hooks_after(c);
     record_end(t, &r, err);
     if (!err && taped) err = tape_add(t, c);
+    if (!err && t->inject) err = inject_call(t->inject, t->session->cap, c);
     return err;
 }
 

@@ -87,6 +87,7 @@ static enum err enter(struct plumb *s)
     int number = s->n_threads++;
     pthread_mutex_unlock(&s->lock);
     t->number = number;
+    t->inject = number ? NULL : s->inject;
     t->generator = (uint64_t)number << GENERATOR_SHIFT;
     if (number) snprintf(name, sizeof name, "thread %d", number);
     if (s->cap) t->ring = cap_thread(s->cap, name);
@@ -195,6 +196,7 @@ static enum err set_up(struct plumb *s, const struct plumb_options *o)
     s->seed = o->seed;
     s->threads = o->threads > 0 ? o->threads : pool_processors();
     for (const char *const *k = o->keep; k && *k; k++) TRY(take_keep(s, *k));
+    TRY(inject_new(o->inject, s->backend->computes, &s->inject));
     if (o->trace) TRY(open_trace(s, o));
     return enter(s);
 }
@@ -206,9 +208,21 @@ static enum err note_build(struct plumb *s)
     return *text ? cap_note(s->cap, 2, "kernels", span_of(text)) : ERR_OK;
 }
 
+/* A run that ended without the faults that it was to have has failed, and its trace says so. */
+static enum err check_faults(struct plumb *s, int *exit_code)
+{
+    if (!s->inject || *exit_code || !inject_check(s->inject)) return ERR_OK;
+    char text[ERR_TEXT];
+    *exit_code = 2;
+    snprintf(text, sizeof text, "%s", err_text());
+    if (s->cap) TRY(cap_note(s->cap, 3, "inject", span_of(text)));
+    FAIL(ERR_NOT_FOUND, "%s", text);
+}
+
 static enum err session_free(struct plumb *s, int exit_code)
 {
-    enum err err = s->cap ? note_build(s) : ERR_OK;
+    enum err err = check_faults(s, &exit_code), noted = s->cap ? note_build(s) : ERR_OK;
+    if (!err) err = noted;
     if (s->cap) {
         enum err closed = cap_close(s->cap, exit_code);
         if (!err) err = closed;
@@ -220,6 +234,7 @@ static enum err session_free(struct plumb *s, int exit_code)
         free(t);
     }
     LIST_RELEASE(&s->keep);
+    inject_free(s->inject);
     pthread_mutex_destroy(&s->lock);
     free(s);
     return err;

@@ -12,6 +12,7 @@
 #include "capture/cap.h"
 #include "plumb.h"
 #include "runtime/backend.h"
+#include "runtime/inject.h"
 #include "store/base/lists.h"
 #include "store/base/map.h"
 
@@ -28,7 +29,8 @@ struct plumb {
     uint64_t seed;
     int threads;
     LIST_OF(struct keep_rule) keep;
-    pthread_mutex_t lock; /* guards kept, n_threads */
+    struct inject *inject; /* owned; NULL: no faults are asked for */
+    pthread_mutex_t lock;  /* guards kept, n_threads */
     struct plumb_tensor *kept;
     int n_threads; /* threads that entered, for their generators */
     int exit_code;
@@ -48,13 +50,14 @@ struct thread {
     struct cap_thread *ring; /* NULL: nothing is recorded */
     const struct plumb_hook *hook[HOOKS];
     int n_hooks;
-    bool in_hook;        /* one runs */
-    int no_grad, quiet;  /* depths: no tape; no recording */
-    int number;          /* of the thread in its session: 0 opened it */
-    uint64_t generator;  /* number << 40, plus calls so far */
-    struct map words;    /* texts and forms already registered with the recorder */
-    struct map digested; /* tensors of other threads: number -> 1 + storage_content (record.c) */
-    int64_t *counts;     /* calls per operator, for keep rules */
+    bool in_hook;          /* one runs */
+    int no_grad, quiet;    /* depths: no tape; no recording */
+    struct inject *inject; /* the session's, for the thread that opened it; else NULL */
+    int number;            /* of the thread in its session: 0 opened it */
+    uint64_t generator;    /* number << 40, plus calls so far */
+    struct map words;      /* texts and forms already registered with the recorder */
+    struct map digested;   /* tensors of other threads: number -> 1 + storage_content (record.c) */
+    int64_t *counts;       /* calls per operator, for keep rules */
 };
 extern _Thread_local struct thread thread_self;
 

@@ -29,9 +29,11 @@ static void open_browser(const char *address)
     _exit(127);
 }
 
+/* The first file is shown; of a comparison there is one page to begin with. */
 static void print_address(const struct web_server *s, char *address, size_t n)
 {
-    snprintf(address, n, "http://127.0.0.1:%d/%s%s", s->policy.port,
+    const char *page = s->files[0].comparison ? "divergence" : "";
+    snprintf(address, n, "http://127.0.0.1:%d/%s%s%s", s->policy.port, page,
              s->policy.token[0] ? "?token=" : "", s->policy.token);
     printf("%s\n", address);
     fflush(stdout);
@@ -101,6 +103,8 @@ const struct verb verb_serve = {
                    "TORCH_TRACE log or a folder of logs: "
                    "those are imported first, into the user's cache folder, and once only as long "
                    "as they do not change.\n\n"
+                   "The first file is what the address shows: its overview, or where two runs "
+                   "part when it is a comparison (plumb diff -o).\n\n"
                    "Ctrl-C ends it.",
     .examples = "plumb serve run.db\nplumb serve --port 0 --open before.db after.db\nplumb serve "
                 "/tmp/my_traces",

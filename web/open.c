@@ -45,8 +45,12 @@ static enum err set_names(struct web_file *f, const char *path, const char *show
 static enum err check(struct web_file *f)
 {
     sqlite3 *db;
+    int64_t n = 0;
     TRY(store_open_read(f->path, STORE_OPEN_DEFAULT, &db));
+    enum err err = store_int(db, "SELECT count(*) FROM comparison", &n);
     store_close(db);
+    TRY(err);
+    f->comparison = n > 0;
     f->checked = true;
     if (stat(f->path, &f->seen)) FAIL(ERR_IO, "%s: %s", f->path, strerror(errno));
     return ERR_OK;

@@ -40,7 +40,8 @@ struct web_file {
     const char *name;   /* base name of shown */
     struct stat seen;   /* guarded by server.lock: when it changes, generation grows */
     int generation;
-    bool checked; /* quick_check was done or not asked for */
+    bool checked;    /* quick_check was done or not asked for */
+    bool comparison; /* it compares two runs, and has none of its own */
 };
 
 struct web_statement {

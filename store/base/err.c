@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static _Thread_local char chain[4096];
+static _Thread_local char chain[ERR_TEXT];
 
 const char *err_name(enum err code)
 {

@@ -50,6 +50,7 @@ enum err err_wrap(enum err code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Notes that an error passed here (kept for `PLUMB_TRACE_ERRORS=1`); used by TRY. */
 void err_note(enum err code, const char *file, int line);
 
+enum { ERR_TEXT = 4096 }; /* bytes that any chain fits in, with its end */
 /* The chain of this thread as one sentence; "" when none. Borrowed until the next err_set. */
 const char *err_text(void);
 void err_clear(void);

@@ -20,7 +20,8 @@ static int order(struct span a, struct span b)
 /* A cache key hashes the version of PyTorch; a field that only one version records says nothing. */
 static bool counts(enum compile_aspect aspect, enum compile_change_kind kind)
 {
-    return aspect != COMPILE_CACHE_KEY && !(aspect == COMPILE_METRIC && kind != COMPILE_CHANGED);
+    bool field = aspect == COMPILE_METRIC || aspect == COMPILE_SETTING;
+    return aspect != COMPILE_CACHE_KEY && !(field && kind != COMPILE_CHANGED);
 }
 
 static void fill(struct compile_change *d, const struct compile_fact *a,
@@ -47,7 +48,8 @@ static enum err add(struct compile_comparison *c, struct compile_pair *p,
         c, p, aspect, a && b ? COMPILE_CHANGED : (a ? COMPILE_REMOVED : COMPILE_ADDED));
     if (!d) FAIL(ERR_NOMEM, "out of memory for the differences of compiles");
     fill(d, a, b);
-    return ERR_OK;
+    bool keys = aspect == COMPILE_CACHE_KEY && a && b;
+    return keys ? compiles_compare_keys(c, a->id, b->id, d) : ERR_OK;
 }
 
 /* Equal texts cancel; what is left pairs in order. */

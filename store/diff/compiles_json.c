@@ -85,6 +85,17 @@ static void put_graph(const struct compile_graph_change *g, struct buf *out)
     put_text(out, "source", g->source);
 }
 
+static void put_parts(const struct compile_change *d, struct buf *out)
+{
+    put_key(out, "components");
+    buf_puts(out, "[");
+    for (size_t i = 0; i < d->n_parts; i++) {
+        if (i) buf_puts(out, ", ");
+        buf_json(out, d->parts[i]);
+    }
+    buf_puts(out, "]");
+}
+
 static void put_change(const struct compile_change *d, struct buf *out)
 {
     static const char *const kinds[] = {"changed", "added", "removed"};
@@ -101,6 +112,7 @@ static void put_change(const struct compile_change *d, struct buf *out)
     put_int(out, "a_artifact", d->artifact[0], 1);
     put_int(out, "b_artifact", d->artifact[1], 1);
     if (d->graph) put_graph(d->graph, out);
+    if (d->aspect == COMPILE_CACHE_KEY) put_parts(d, out);
     compiles_clause(d, &clause, true);
     put_text(out, "says", buf_text(&clause));
     out->failed |= clause.failed;

@@ -11,54 +11,65 @@
     " JOIN compile c ON c.id = x.compile JOIN source_file f ON f.id = c.source"                    \
     " WHERE coalesce(f.run, 0) = :run"
 #define LAST_ATTEMPT " AND (x.attempt IS NULL OR x.attempt >= c.attempts - 1)"
-#define WORD(column) "(SELECT text FROM string WHERE id = " column ")"
+/* fx_graph, fx_graph (2), ... */
+#define NTH_CACHE                                                                                  \
+    "x.cache || replace(' (' || row_number() OVER (PARTITION BY x.compile, x.cache ORDER BY x.id)" \
+    " || ')', ' (1)', '')"
 
 /* Each gives compile, key, text, place, id. */
+static const char failures_sql[] =
+    "SELECT x.compile, '', coalesce(x.type, '') || ': ' || coalesce(x.reason, ''),"
+    " x.file || ':' || x.line, x.rowid FROM failure x" OF_RUN;
+static const char breaks_sql[] =
+    "SELECT x.compile, '', coalesce(x.reason, 'no reason recorded') ||"
+    " coalesce(': ' || (SELECT w.text FROM stack k JOIN string w ON w.id = k.loc"
+    " WHERE k.id = x.stack), ''), x.file || ':' || x.line, x.id FROM graph_break x" OF_RUN;
+static const char recompiles_sql[] =
+    "SELECT x.compile, '', x.reason, x.origin, x.rowid FROM recompile x" OF_RUN;
+static const char restarts_sql[] =
+    "SELECT x.compile, '', x.reason, NULL, x.rowid FROM restart x" OF_RUN;
+static const char guards_sql[] =
+    "SELECT x.compile, (SELECT text FROM string WHERE id = x.kind) ||"
+    " coalesce(' ' || (SELECT text FROM string WHERE id = x.parent), ''),"
+    " coalesce((SELECT text FROM string WHERE id = x.code), ''),"
+    " (SELECT text FROM string WHERE id = x.origin), x.id FROM guard x" OF_RUN LAST_ATTEMPT;
+static const char symbols_sql[] =
+    "SELECT x.compile, x.kind || ' ' || coalesce(x.origin, x.symbol),"
+    " coalesce(x.symbol, '?') || coalesce(' = ' || x.value, '') || coalesce(' in ' || x.range, '')"
+    " || coalesce(': ' || x.reason, ''), x.origin, x.id FROM symbol x" OF_RUN;
+static const char kernels_sql[] =
+    "SELECT x.compile, (SELECT text FROM string WHERE id = x.name), x.kind,"
+    " (SELECT group_concat(text, ' ') FROM (SELECT w.text FROM kernel_op o"
+    " JOIN string w ON w.id = o.node WHERE o.kernel = x.id ORDER BY o.position)), x.id"
+    " FROM kernel x" OF_RUN;
+static const char answers_sql[] =
+    "SELECT x.compile, " NTH_CACHE ", x.outcome || coalesce(': ' || x.reason, ''), NULL, x.id"
+    " FROM cache_event x" OF_RUN;
+static const char keys_sql[] =
+    "SELECT x.compile, " NTH_CACHE ", x.cache_key, NULL, x.id FROM cache_event x" OF_RUN
+    " AND x.cache_key IS NOT NULL";
+static const char metrics_sql[] =
+    "SELECT x.compile, ltrim(replace('.' || (SELECT text FROM string WHERE id = x.key) || '.',"
+    " '.compilation_metrics.', ''), '.') || (SELECT text FROM string WHERE id = v.name),"
+    " CASE WHEN v.type IN (4, 5) THEN (SELECT text FROM string WHERE id = v.value)"
+    " WHEN v.type = 0 THEN 'null' ELSE v.value END, NULL, x.id"
+    " FROM compile_metric v JOIN metric_record x ON x.id = v.record" OF_RUN;
+
 static const struct {
     enum compile_aspect aspect;
     enum compile_plain plain;
     const char *sql;
 } fact_queries[] = {
-    {COMPILE_FAILURE, COMPILE_PLAIN_LINES,
-     "SELECT x.compile, '', coalesce(x.type, '') || ': ' || coalesce(x.reason, ''),"
-     " x.file || ':' || x.line, x.rowid FROM failure x" OF_RUN},
-    {COMPILE_BREAK, COMPILE_PLAIN_LINES,
-     "SELECT x.compile, '', coalesce(x.reason, 'no reason recorded') ||"
-     " coalesce(': ' || (SELECT w.text FROM stack k JOIN string w ON w.id = k.loc"
-     " WHERE k.id = x.stack), ''), x.file || ':' || x.line, x.id FROM graph_break x" OF_RUN},
-    {COMPILE_RECOMPILE, COMPILE_PLAIN,
-     "SELECT x.compile, '', x.reason, x.origin, x.rowid FROM recompile x" OF_RUN},
-    {COMPILE_RESTART, COMPILE_PLAIN_LINES,
-     "SELECT x.compile, '', x.reason, NULL, x.rowid FROM restart x" OF_RUN},
-    {COMPILE_GUARD, COMPILE_PLAIN,
-     "SELECT x.compile, " WORD("x.kind") " || coalesce(' ' || " WORD(
-         "x.parent") ", ''), coalesce(" WORD("x.code") ", ''), " WORD("x.origin") ", x.id FROM "
-                                                                                  "guard x" OF_RUN
-                                                                                      LAST_ATTEMPT},
-    {COMPILE_SYMBOL, COMPILE_PLAIN,
-     "SELECT x.compile, x.kind || ' ' || coalesce(x.origin, x.symbol),"
-     " coalesce(x.symbol, '?') || coalesce(' = ' || x.value, '') || coalesce(' in ' || x.range, '')"
-     " || coalesce(': ' || x.reason, ''), x.origin, x.id FROM symbol x" OF_RUN},
-    {COMPILE_KERNEL, COMPILE_PLAIN,
-     "SELECT x.compile, " WORD("x.name") ", x.kind, (SELECT group_concat(text, ' ') FROM"
-                                         " (SELECT w.text FROM kernel_op o JOIN string w ON w.id = "
-                                         "o.node WHERE o.kernel = x.id"
-                                         " ORDER BY o.position)), x.id FROM kernel x" OF_RUN},
-    {COMPILE_CACHE, COMPILE_PLAIN,
-     "SELECT x.compile, x.cache || ' ' || row_number() OVER (PARTITION BY x.compile, x.cache"
-     " ORDER BY x.id), x.outcome || coalesce(': ' || x.reason, ''), NULL, x.id"
-     " FROM cache_event x" OF_RUN},
-    {COMPILE_CACHE_KEY, COMPILE_PLAIN,
-     "SELECT x.compile, x.cache || ' ' || row_number() OVER (PARTITION BY x.compile, x.cache"
-     " ORDER BY x.id), coalesce(x.cache_key, ''), NULL, x.id FROM cache_event x" OF_RUN},
-    {COMPILE_METRIC, COMPILE_PLAIN,
-     "SELECT x.compile, " WORD("x.key") " || '.' || " WORD(
-         "v.name") ", CASE WHEN v.type IN (4, 5) THEN " WORD("v.value") " WHEN v.type = 0 THEN "
-                                                                        "'null' ELSE v.value END, "
-                                                                        "NULL, x.id"
-                                                                        " FROM compile_metric v "
-                                                                        "JOIN metric_record x ON "
-                                                                        "x.id = v.record" OF_RUN},
+    {COMPILE_FAILURE, COMPILE_PLAIN_LINES, failures_sql},
+    {COMPILE_BREAK, COMPILE_PLAIN_LINES, breaks_sql},
+    {COMPILE_RECOMPILE, COMPILE_PLAIN, recompiles_sql},
+    {COMPILE_RESTART, COMPILE_PLAIN_LINES, restarts_sql},
+    {COMPILE_GUARD, COMPILE_PLAIN, guards_sql},
+    {COMPILE_SYMBOL, COMPILE_PLAIN, symbols_sql},
+    {COMPILE_KERNEL, COMPILE_PLAIN, kernels_sql},
+    {COMPILE_CACHE, COMPILE_PLAIN, answers_sql},
+    {COMPILE_CACHE_KEY, COMPILE_PLAIN, keys_sql},
+    {COMPILE_METRIC, COMPILE_PLAIN, metrics_sql},
 };
 
 static enum err no_memory(void)
@@ -139,11 +150,11 @@ static enum err choose_run(struct compile_side *s, sqlite3_stmt *q)
 
 static const char compiles_sql[] =
     "SELECT c.id, c.source, c.compile_id, c.frame_id, c.frame_compile_id, c.outcome,"
-    " " WORD("c.name") ", " WORD(
-        "c.file") ", c.line, c.total_ns, c.occurrence,"
-                  " coalesce(f.rank, p.rank) FROM compile c JOIN source_file f ON f.id = c.source"
-                  " LEFT JOIN process p ON p.id = f.process WHERE coalesce(f.run, 0) = :run"
-                  " ORDER BY coalesce(f.rank, p.rank), f.name, f.id, c.id";
+    " (SELECT text FROM string WHERE id = c.name), (SELECT text FROM string WHERE id = c.file),"
+    " c.line, c.total_ns, c.occurrence, coalesce(f.rank, p.rank)"
+    " FROM compile c JOIN source_file f ON f.id = c.source"
+    " LEFT JOIN process p ON p.id = f.process WHERE coalesce(f.run, 0) = :run"
+    " ORDER BY coalesce(f.rank, p.rank), f.name, f.id, c.id";
 
 static enum err add_log(struct compile_side *s, int64_t source, int64_t rank)
 {
@@ -201,6 +212,12 @@ static enum err read_compiles(struct compile_side *s, sqlite3_stmt *q)
 
 /* ---- facts ---- */
 
+static int span_order(struct span a, struct span b)
+{
+    int d = a.n && b.n ? memcmp(a.p, b.p, a.n < b.n ? a.n : b.n) : 0;
+    return d ? d : (a.n > b.n) - (a.n < b.n);
+}
+
 static bool has_suffix(struct span name, const char *const *suffixes)
 {
     for (; *suffixes; suffixes++)
@@ -208,7 +225,7 @@ static bool has_suffix(struct span name, const char *const *suffixes)
     return false;
 }
 
-/* Times, and what is compared as something else or names the process. */
+/* Times, and what is compared as something else, counts for the whole process or names it. */
 static bool is_metric_skipped(struct span name)
 {
     static const char *const ends[] = {"_us",
@@ -218,20 +235,21 @@ static bool is_metric_skipped(struct span name)
                                        "time",
                                        "_version",
                                        "_keys",
-                                       ".compile_id",
-                                       ".frame_key",
-                                       ".co_name",
-                                       ".co_filename",
-                                       ".co_firstlineno",
+                                       "compile_id",
+                                       "frame_key",
+                                       "co_name",
+                                       "co_filename",
+                                       "co_firstlineno",
                                        "stack_trace",
-                                       ".fail_type",
-                                       ".fail_reason",
+                                       "fail_type",
+                                       "fail_reason",
                                        "_frame_lineno",
                                        "_frame_filename",
                                        "restart_reasons",
-                                       ".recompile_reason",
-                                       ".graph_node_shapes",
-                                       ".recompile_user_contexts",
+                                       "recompile_reason",
+                                       "graph_node_shapes",
+                                       "num_graph_breaks",
+                                       "recompile_user_contexts",
                                        NULL};
     return has_suffix(name, ends);
 }
@@ -242,7 +260,11 @@ static enum err add_fact(struct compile_side *s, const struct compile_fact *from
     struct compile_fact *f = LIST_PUSH(&s->fact);
     if (!f) return no_memory();
     *f = *from;
-    TRY(compiles_plain(s->arena, f->shown, plain, &f->text));
+    if (f->aspect == COMPILE_METRIC && span_find(f->key, SPAN("_config."), 0) != SIZE_MAX)
+        f->aspect = COMPILE_SETTING;
+    f->text = f->shown;
+    if (f->aspect != COMPILE_CACHE_KEY)
+        TRY(compiles_plain(s->arena, f->shown, plain, &f->text)); /* a key is all hash */
     return compiles_plain(s->arena, f->key, plain, &f->key);
 }
 
@@ -267,10 +289,41 @@ static enum err add_members(struct compile_side *s, const struct compile_fact *w
     return ERR_OK;
 }
 
+static int value_order(const void *x, const void *y)
+{
+    const struct json *const *a = x, *const *b = y;
+    return span_order((*a)->text, (*b)->text);
+}
+
+/* Names of operators are a set that Python lists in any order. */
+static enum err add_set(struct compile_side *s, const struct compile_fact *whole,
+                        const struct json *list)
+{
+    struct compile_fact f = *whole;
+    struct buf b = {0};
+    size_t n = 0;
+    const struct json **members = arena_array(s->arena, list->n + 1, sizeof *members);
+    if (!members) return no_memory();
+    for (const struct json *m = list->first; m; m = m->next) members[n++] = m;
+    if (n) qsort(members, n, sizeof *members, value_order);
+    for (size_t i = 0; i < n; i++) {
+        if (i) buf_puts(&b, ", ");
+        buf_span(&b, members[i]->text);
+    }
+    f.shown = arena_copy(s->arena, buf_text(&b));
+    enum err err = buf_ok(&b);
+    buf_release(&b);
+    if (!err && !f.shown.p) err = no_memory();
+    return err ? err : add_fact(s, &f, COMPILE_PLAIN);
+}
+
 static enum err add_metric(struct compile_side *s, const struct compile_fact *f)
 {
     struct json *object;
     if (is_metric_skipped(f->key)) return ERR_OK;
+    if (span_ends(f->key, "_ops") && !json_parse(f->shown, s->arena, &object) &&
+        object->type == JSON_LIST)
+        return add_set(s, f, object);
     if (span_starts(f->shown, "{") && !json_parse(f->shown, s->arena, &object) &&
         object->type == JSON_OBJECT)
         return add_members(s, f, object);
@@ -298,12 +351,6 @@ static enum err read_facts(struct compile_side *s, const struct map *by_id, size
     return rc == SQLITE_DONE ? ERR_OK : store_sql_error(s->db, rc, "reading facts of compiles");
 }
 
-static int span_order(struct span a, struct span b)
-{
-    int d = a.n && b.n ? memcmp(a.p, b.p, a.n < b.n ? a.n : b.n) : 0;
-    return d ? d : (a.n > b.n) - (a.n < b.n);
-}
-
 static int fact_order(const void *x, const void *y)
 {
     const struct compile_fact *a = x, *b = y;
@@ -326,9 +373,11 @@ static void index_facts(struct compile_side *s)
 
 /* ---- texts ---- */
 
-static const char texts_sql[] = "SELECT x.compile, x.id, " WORD("x.name") ", " WORD(
-    "x.subgraph") ", x.md5, x.flags & 8, EXISTS (SELECT 1 FROM graph g WHERE g.artifact = x.id)"
-                  " FROM artifact x" OF_RUN LAST_ATTEMPT " ORDER BY x.id";
+static const char texts_sql[] =
+    "SELECT x.compile, x.id, (SELECT text FROM string WHERE id = x.name),"
+    " (SELECT text FROM string WHERE id = x.subgraph), x.md5, x.flags & 8,"
+    " EXISTS (SELECT 1 FROM graph g WHERE g.artifact = x.id)"
+    " FROM artifact x" OF_RUN LAST_ATTEMPT " ORDER BY x.id";
 
 /* Guards, caches, reasons and errors are compared as facts. */
 static bool is_fact(struct span name)

@@ -30,7 +30,8 @@
     X(OUTCOME, "outcome", "outcome", "outcomes")                                                   \
     X(KERNEL, "kernel", "kernel", "kernels")                                                       \
     X(CODE, "code", "generated code", "generated codes")                                           \
-    X(CACHE, "cache", "cache outcome", "cache outcomes")                                           \
+    X(SETTING, "setting", "setting", "settings")                                                   \
+    X(CACHE, "cache", "cache answer", "cache answers")                                             \
     X(METRIC, "metric", "metric", "metrics")                                                       \
     X(CACHE_KEY, "cache_key", "cache key", "cache keys")                                           \
     X(ARTIFACT, "artifact", "artifact", "artifacts")
@@ -124,6 +125,8 @@ struct compile_change {
     int64_t line[2];                          /* line of the artifact, 0 none */
     int64_t artifact[2];                      /* artifact.id, 0 none */
     const struct compile_graph_change *graph; /* NULL: none */
+    const struct span *parts;                 /* of a cache key: the components that differ */
+    size_t n_parts;
 };
 struct compile_pair {
     uint32_t a, b;  /* numbers; DIFF_NONE only in the other */
@@ -149,12 +152,16 @@ enum err WARN_UNUSED compiles_match(struct compile_comparison *c);
 /* Appends the changes of a pair. */
 enum err WARN_UNUSED compiles_compare_facts(struct compile_comparison *c, struct compile_pair *p);
 enum err WARN_UNUSED compiles_compare_texts(struct compile_comparison *c, struct compile_pair *p);
+/* The components in which the keys of two cache events differ. */
+enum err WARN_UNUSED compiles_compare_keys(struct compile_comparison *c, int64_t a, int64_t b,
+                                           struct compile_change *out);
 /* A change of the pair that is being compared. NULL when out of memory. */
 struct compile_change *compiles_add(struct compile_comparison *c, struct compile_pair *p,
                                     enum compile_aspect aspect, enum compile_change_kind kind);
 
 /* What a text has to say when addresses, numbers of objects, folders and places in temporary
- * folders are left out. lines: also numbers behind the word line. */
+ * folders are left out. lines: also numbers behind the word line. *out borrows text, or lives
+ * in the arena. */
 enum compile_plain { COMPILE_PLAIN, COMPILE_PLAIN_LINES };
 enum err WARN_UNUSED compiles_plain(struct arena *arena, struct span text, enum compile_plain how,
                                     struct span *out);

@@ -99,10 +99,9 @@ static void line_clause(const struct compile_change *d, struct buf *out, bool ma
 {
     if (d->text[1].p) code(out, d->text[1], d->text[0], mark);
     else buf_puts(out, "nothing");
-    buf_puts(out, " where it has ");
+    buf_puts(out, " where it had ");
     if (d->text[0].p) code(out, d->text[0], d->text[1], mark);
     else buf_puts(out, "nothing");
-    buf_puts(out, " in A");
 }
 
 static void graph_clause(const struct compile_change *d, struct buf *out, bool mark)
@@ -187,6 +186,15 @@ static void fact_clause(const struct compile_change *d, struct buf *out, bool ma
     }
 }
 
+static void cache_clause(const struct compile_change *d, struct buf *out, bool mark)
+{
+    static const struct phrase answer = {" answers ", " where it answered ",
+                                         " is asked: ", " is not asked where it answered "};
+    buf_puts(out, "cache ");
+    word(out, d->name, mark);
+    phrase_clause(d, &answer, out, mark);
+}
+
 void compiles_clause(const struct compile_change *d, struct buf *out, bool mark)
 {
     static const struct phrase failure = {"it fails with ", " where it failed with ",
@@ -202,6 +210,7 @@ void compiles_clause(const struct compile_change *d, struct buf *out, bool mark)
     case COMPILE_RECOMPILE: phrase_clause(d, &again, out, mark); return;
     case COMPILE_RESTART: phrase_clause(d, &restart, out, mark); return;
     case COMPILE_BREAK: break_clause(d, out, mark); return;
+    case COMPILE_CACHE: cache_clause(d, out, mark); return;
     default: break;
     }
     if (d->graph && d->aspect == COMPILE_GRAPH) graph_clause(d, out, mark);
@@ -276,7 +285,8 @@ static void put_counts(const struct compile_comparison *c, struct buf *out)
 {
     const struct diff_compiles *r = &c->result;
     long long n = (long long)r->n_matched;
-    if (r->n_different)
+    if (r->n_different && n == 1) buf_puts(out, "The only compile of both differs");
+    else if (r->n_different)
         buf_printf(out, "%lld of %lld compiles %s", (long long)r->n_different, n,
                    r->n_different == 1 ? "differs" : "differ");
     else if (!n) buf_puts(out, "No compile of A is one of B");
@@ -307,7 +317,9 @@ void compiles_sentence(const struct compile_comparison *c, struct buf *out, bool
         return;
     }
     put_counts(c, out);
-    buf_puts(out, ": first ");
+    buf_puts(out, c->result.n_different + c->result.n_alone[0] + c->result.n_alone[1] == 1
+                      ? ": "
+                      : ": first ");
     compiles_name(c, p, out, mark);
     if (p->a == DIFF_NONE || p->b == DIFF_NONE) {
         int k = p->a == DIFF_NONE;

@@ -1,7 +1,7 @@
 /* compiles_write.c - the comparison of compiles as text: the answer, then what differs. */
 #include "store/diff/compiles_parts.h"
 
-enum { SHOWN = 150, MOST_PER_ASPECT = 6, MOST_ALONE = 20 };
+enum { SHOWN = 150, MOST_PER_ASPECT = 6, MOST_ALONE = 20, MOST_PARTS = 8 };
 
 static void put_version(struct buf *out, const char *name, struct span version)
 {
@@ -76,6 +76,24 @@ static void put_change(struct buf *out, const struct compile_change *d, bool bri
     put_line(out, d, 1);
 }
 
+static void put_keys(const struct compile_comparison *c, const struct compile_pair *p,
+                     struct buf *out)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct compile_change *d = &c->change.p[p->first + i];
+        if (!d->n_parts) continue;
+        buf_puts(out, "    the key of cache ");
+        buf_span(out, d->name);
+        buf_puts(out, " differs in ");
+        for (size_t k = 0; k < d->n_parts && k < MOST_PARTS; k++) {
+            if (k) buf_puts(out, ", ");
+            compiles_excerpt(out, d->parts[k], SPAN_NONE, SHOWN);
+        }
+        if (d->n_parts > MOST_PARTS) buf_printf(out, " and %zu more", d->n_parts - MOST_PARTS);
+        buf_puts(out, "\n");
+    }
+}
+
 /* Differences that do not count, as one line each aspect. */
 static void put_notes(const struct compile_comparison *c, const struct compile_pair *p,
                       struct buf *out)
@@ -124,6 +142,7 @@ static void put_pair(const struct compile_comparison *c, const struct compile_pa
             buf_printf(out, "    and %zu more %s (--json has all)\n",
                        shown[aspect] - MOST_PER_ASPECT,
                        compiles_aspect_noun((enum compile_aspect)aspect, 2));
+    put_keys(c, p, out);
     put_notes(c, p, out);
 }
 

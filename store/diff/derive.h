@@ -1,7 +1,7 @@
 /* derive.h - step and phase of calls that no scope tells, from the order of the calls.
  *
- *   steps   in a log without steps: after a range `Optimizer.step` of PyTorch the next one begins.
- *           Scopes `step 1`, `step 2`, ... are put where the ranges stand.
+ *   steps   in a log without steps or marks of steps: after a range `Optimizer.step` of PyTorch
+ *           the next one begins. Scopes `step 1`, `step 2`, ... are put where the ranges stand.
  *   phases  forward in modules and after one; backward from ones_like of a loss, from a call that
  *           names its forward operator or from an operator named so; optimizer in such ranges and
  *           in operators on lists. A scope gets a part (kind DIFF_LOG, name and key of the scope)

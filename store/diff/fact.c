@@ -24,7 +24,7 @@ const struct diff_tensor *diff_tensors_of(const struct diff_verdicts *v, uint32_
     }
     for (*n = 0; low + *n < v->tensor.n && v->tensor.p[low + *n].pair == pair; ++*n) {
     }
-    return v->tensor.p + low;
+    return v->tensor.p ? v->tensor.p + low : NULL;
 }
 
 const struct diff_argument_pair *diff_arguments_of(const struct diff_verdicts *v, uint32_t pair,
@@ -38,7 +38,7 @@ const struct diff_argument_pair *diff_arguments_of(const struct diff_verdicts *v
     }
     for (*n = 0; low + *n < v->argument.n && v->argument.p[low + *n].pair == pair; ++*n) {
     }
-    return v->argument.p + low;
+    return v->argument.p ? v->argument.p + low : NULL;
 }
 
 static bool tells(const struct diff_tensor *t, const char *kind)

@@ -41,6 +41,7 @@ struct log_state {
     struct map scopes; /* scope by event.id */
     LIST_OF(struct open_line) open;
     struct derive derive;
+    uint32_t marked; /* scope of the step that the program has marked last; 0 none */
 };
 struct loader {
     sqlite3 *db;                   /* borrowed */
@@ -150,7 +151,7 @@ static struct open_line *find_open(const struct log_state *g, int64_t event)
 static enum err parent_scope(struct loader *l, struct log_state *g, int64_t parent, int left,
                              uint32_t *out)
 {
-    *out = 0;
+    *out = g->marked;
     if (!parent) return ERR_OK;
     struct open_line *line = find_open(g, parent);
     if (!line) return fetch_scope(l, g, parent, left, out);
@@ -235,6 +236,22 @@ static enum err note_range(struct loader *l, struct log_state *g, const struct c
     return ERR_OK;
 }
 
+/* `[annotate] step 3` around which nothing is: what follows belongs to that step. */
+static enum err note_mark(struct log_state *g, const struct call_row *row)
+{
+    struct diff_words *w = g->stream.words;
+    uint32_t header, name;
+    int64_t number;
+    if (row->parent) return ERR_OK;
+    TRY(load_word(&g->words, w, row->args, &header));
+    TRY(load_word(&g->words, w, row->name, &name));
+    struct span text = diff_span(w, name);
+    if (!span_is(diff_span(w, header), "annotate") || !span_starts(text, "step ") ||
+        !span_to_i64(span_from(text, sizeof "step " - 1), &number))
+        return ERR_OK;
+    return diff_add_scope(&g->stream, 0, DIFF_STEP, text, &g->marked);
+}
+
 static enum err note_backward(struct log_state *g)
 {
     uint32_t *call = LIST_PUSH(&g->derive.backward);
@@ -304,7 +321,9 @@ static enum err add_row(struct loader *l, struct log_state *g, struct call_row *
     else s->n_lines++;
     if (row->kind == TEXT) return ERR_OK;
     TRY(open_line(g, row, call ? s->n_calls - 1 : DIFF_NONE));
-    return row->kind == ANNOTATION ? note_range(l, g, row) : ERR_OK;
+    if (row->kind != ANNOTATION) return ERR_OK;
+    TRY(note_mark(g, row));
+    return note_range(l, g, row);
 }
 
 static struct call_row read_call(sqlite3_stmt *s)

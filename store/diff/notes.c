@@ -94,8 +94,7 @@ static void about_alignment(struct buf *b, const struct diff_comparison *c)
                    given_up);
     if (moved) buf_printf(b, "%" PRIu64 " calls are made in another order.\n", moved);
     if (hinted)
-        buf_printf(b, "%" PRIu64 " pairs were matched by equal results alone, which is a hint.\n",
-                   hinted);
+        buf_printf(b, "Matched by equal results alone, which is a hint: %" PRIu64 ".\n", hinted);
 }
 
 static void about_losses(struct buf *b, const struct diff_comparison *c)
@@ -106,6 +105,22 @@ static void about_losses(struct buf *b, const struct diff_comparison *c)
         if (n > 0)
             buf_printf(b, "The trace of %s lost or refused %" PRId64 " records (see its health).\n",
                        k ? "B" : "A", n);
+    }
+}
+
+/* plumb run --inject: a run that was made wrong is not to be taken for a finding. */
+static void about_faults(struct buf *b, const struct diff_comparison *c)
+{
+    for (int k = 0; k < 2; k++) {
+        int64_t n = 0;
+        if (store_int(c->db[k],
+                      "SELECT count(*) FROM diag WHERE origin = 'inject' AND severity < 3", &n))
+            err_clear();
+        if (n > 0)
+            buf_printf(b,
+                       "In the trace of %s %" PRId64 " fault%s put in on request (see its "
+                       "health).\n",
+                       k ? "B" : "A", n, n == 1 ? " was" : "s were");
     }
 }
 
@@ -127,4 +142,5 @@ void diff_notes(struct diff_comparison *c, struct buf *b)
     about_alignment(b, c);
     about_origin(b, c);
     about_losses(b, c);
+    about_faults(b, c);
 }

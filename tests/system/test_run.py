@@ -154,12 +154,33 @@ def test_keep(tmp_path):
         (["mlp", "--determinism", "exact,off"], "run, exact, off"),
         (["mlp", "--dtype", "f32,f64"], "f32, f64, bf16, f16"),
         (["mlp"] + ["--keep", "aten::mm:0"] * 65, "more than 64 times"),
+        (["mlp"] + ["--inject", "aten::mm:1:0"] * 65, "more than 64 times"),
+        (["mlp", "--inject", "aten::mm:1"], "OP:N:BIT, reorder:OP:N, call:OP:N"),
+        (["mlp", "--inject", "reorder:aten::relu:1"], "these have one: aten::mm"),
+        (["mlp", "--inject", "aten::mm:1:0", "--backend", "null"], "computes no values"),
     ],
 )
 def test_bad_options(tmp_path, args, message):
     done = run_plumb("run", *args, "-o", tmp_path / "x.db", expect=2)
     assert message in done.err
     assert not (tmp_path / "x.db").exists()
+
+
+@pytest.mark.parametrize(
+    "what, message",
+    [
+        ("aten::mm:99:0", "aten::mm is called 3 times; operators called, and how often: aten::relu 2"),
+        ("aten::nothing:1:0", "aten::nothing is not called; operators called, and how often: aten::relu 2"),
+        ("weight:fc3.weight:0", "there is no parameter fc3.weight; parameters: fc1.weight, fc1.bias, fc2.weight, fc2.bias"),
+        ("aten::relu:1:16384", "f32[32, 16], has 16384 bits; BIT is to be less than that"),
+    ],
+)
+def test_fault_that_does_not_come_about(tmp_path, what, message):
+    """The run fails, its trace is kept, and says which exit status it was."""
+    path = tmp_path / "x.db"
+    done = run_plumb("run", "mlp", "--steps", 1, "--inject", what, "-o", path, expect=2)
+    assert message in done.err and f"the trace {path} is kept" in done.err
+    assert values(path, "SELECT exit_code FROM run") == [2]
 
 
 def test_no_compiler_interprets(tmp_path):

@@ -1,0 +1,43 @@
+/* inject.h - faults put into a run on request, for a comparison of two runs to find.
+ *
+ *   OP:N:BIT         one bit of the first result of the N-th call of OP is flipped
+ *   reorder:OP:N     the N-th call of OP sums in another order
+ *   call:OP:N        after the N-th call of OP there is one more: aten::clone of its first result
+ *   weight:NAME:BIT  one bit of a parameter is flipped when it is made
+ *
+ * N counts from 1 the calls that the log of the thread that opened the session has. BIT counts from
+ * 0 over the elements in logical order, each little-endian. "First result" is the first that is a
+ * tensor; of operators that only write in place, the first argument that they write.
+ *
+ * A flipped bit is in memory before the result is digested and before anything reads it, but no
+ * write is noted (storage.faults, not storage.version): gradients do not see it either. What was
+ * done is noted in the trace (table diag, origin "inject"), so that no such trace is taken for a
+ * clean one. All is of the thread that opened the session: no lock.
+ */
+#ifndef RUNTIME_INJECT_H
+#define RUNTIME_INJECT_H
+
+#include "runtime/op.h"
+
+struct inject;
+struct cap;
+
+/* Reads the list, which ends with NULL; *out is NULL when it is empty. computes: of the back end.
+ * ERR_USAGE, before anything runs. */
+WARN_UNUSED enum err inject_new(const char *const *what, bool computes, struct inject **out);
+void inject_free(struct inject *in);
+
+/* The four moments of a call; cap may be NULL: nothing is noted. */
+void inject_count(struct inject *in, struct op_call *c); /* begins: sets c->number */
+WARN_UNUSED enum err inject_reorder(struct inject *in, struct cap *cap, struct op_call *c,
+                                    enum err (*compute)(struct op_call *)); /* was computed */
+WARN_UNUSED enum err inject_flip(struct inject *in, struct cap *cap, struct op_call *c);
+WARN_UNUSED enum err inject_call(struct inject *in, struct cap *cap, struct op_call *c); /* ended */
+
+WARN_UNUSED enum err inject_parameter(struct inject *in, struct cap *cap, const char *name,
+                                      struct plumb_tensor *t);
+
+/* At the end: ERR_NOT_FOUND names what was asked for and did not occur, and what did. */
+WARN_UNUSED enum err inject_check(const struct inject *in);
+
+#endif
