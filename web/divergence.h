@@ -66,5 +66,12 @@ enum err WARN_UNUSED divergence_write_ribbon(struct web_request *q, struct html 
 /* A | B around the cursor, or what a filter leaves. */
 enum err WARN_UNUSED divergence_write_rows(struct web_request *q, struct html *h,
                                            const struct divergence *d);
+/* Step by module, operators by attribute, calls alone, logs. */
+enum err WARN_UNUSED divergence_write_places(struct web_request *q, struct html *h,
+                                             const struct divergence *d);
+/* What leads to the cursor's pair and what it leads to. */
+enum err WARN_UNUSED divergence_write_cone(struct web_request *q, struct html *h);
+/* The pair of ?sel=, into the drawer. */
+enum err WARN_UNUSED divergence_write_drawer(struct web_request *q, const struct divergence *d);
 
 #endif

@@ -129,14 +129,28 @@ static enum err put_strips(struct ribbon *r)
 
 /* ---- the window ---- */
 
+/* The end of a dotted name that fits: "layers.0.up", "0.up", "up". */
+static struct span tail_that_fits(struct span label, double width)
+{
+    while (lay_fit(width, (int)label.n) < (int)label.n) {
+        size_t dot = span_find(label, SPAN("."), 0);
+        if (dot == SIZE_MAX) break;
+        label = span_from(label, dot + 1);
+    }
+    return label;
+}
+
 static void put_stretch(struct ribbon *r, const struct ribbon_span *s, double y, struct span label)
 {
-    int n = label.p ? (int)label.n : 0, fit = lay_fit(s->width, n);
+    struct span shown = tail_that_fits(label, s->width);
+    int n = (int)shown.n, fit = lay_fit(s->width, n);
+    html(r->h, "<g><title>%s</title>", label);
     put_rect(r, "boxh", s->x, y, s->width - 1, 17);
     if (fit)
         html(r->h, "<text x=\"%s\" y=\"%s\" class=\"t10\">%s%s</text>", px(r->q, s->x + 4),
-             px(r->q, y + 12), span_to(label, fit < n ? (size_t)fit - 1 : (size_t)n),
+             px(r->q, y + 12), span_to(shown, fit < n ? (size_t)fit - 1 : (size_t)n),
              fit < n ? SPAN("\xe2\x80\xa6") : SPAN(""));
+    html(r->h, "</g>");
 }
 
 static struct span step_label(struct ribbon *r, const struct divergence_row *p)

@@ -12,6 +12,7 @@
 
 enum {
     READ = 240,
+    PAGE = 50,
     BEFORE = 3,
     LINES = 14,
     HEAD = 5,
@@ -295,6 +296,8 @@ static enum err put_steps(struct web_request *q, struct html *h)
     TRY(web_query(q, "divergence_next", &s));
     if (!web_step(q, s, &err)) return err;
     html(h, "<span class=\"pg\">");
+    put_step(q, h, "u", web_int(s, "producer"), NULL, "producer");
+    put_step(q, h, "e", web_int(s, "consumer"), NULL, "first consumer");
     put_step(q, h, "P", web_int(s, "previous"), " rel=prev", "previous difference");
     put_step(q, h, "N", web_int(s, "next"), " rel=next", "next difference");
     put_step(q, h, "p", web_int(s, "previous_origin"), NULL, "previous origin");
@@ -302,6 +305,58 @@ static enum err put_steps(struct web_request *q, struct html *h)
     html(h, "</span>");
     sqlite3_reset(s);
     return err;
+}
+
+/* ---- a filter ---- */
+
+static bool is_filtered(const struct web_request *q)
+{
+    return web_param(q, "verdict") || web_param(q, "step") || web_param(q, "phase") ||
+           web_param(q, "module");
+}
+
+static void put_filter(struct web_request *q, struct html *h)
+{
+    static const char *const names[] = {"verdict", "step", "phase", "module"};
+    html(h, "<div class=\"filter\">");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = web_param(q, names[i]);
+        if (!value) continue;
+        html(h, "<a class=\"chip\" aria-pressed=\"true\" href=\"%s#rows\">%s: %s</a>",
+             web_here(q, names[i], "", "after", "", NULL), names[i],
+             strcmp(value, "-") ? value : "none");
+    }
+    html(h, "<a href=\"%s#rows\">Show the calls around the cursor</a></div>\n",
+         web_here(q, "verdict", "", "step", "", "phase", "", "module", "", "after", "", NULL));
+}
+
+static enum err write_list(struct web_request *q, struct html *h, const struct divergence *d,
+                           struct divergence_row *r)
+{
+    sqlite3_stmt *s;
+    enum err err = ERR_OK;
+    int n = 0;
+    TRY(web_query(q, "divergence_list", &s));
+    while (n <= PAGE && web_step(q, s, &err)) divergence_read_row(q, s, &r[n++]);
+    sqlite3_reset(s);
+    TRY(err);
+    web_section(q, h, "rows", "Calls chosen", "left A, right B; what differs is marked",
+                "divergence_list");
+    put_filter(q, h);
+    if (!n) web_state(h, WEB_NO_MATCH, "No call is left.", "Take a part of the filter away.");
+    int shown = n > PAGE ? PAGE : n;
+    bool places = places_differ(r, shown);
+    if (n) put_head(h, places);
+    for (int i = 0; i < shown; i++) put_row(q, h, &r[i], r[i].id == d->at, places);
+    if (n) html(h, "</tbody></table>");
+    if (n > PAGE)
+        html(h,
+             "<div class=\"cut\">%n shown<span class=\"pg\"><a rel=\"next\" "
+             "href=\"%s#rows\">Next %n</a></span></div>",
+             shown, web_here(q, "after", divergence_number(q, r[shown - 1].id), NULL), PAGE);
+    if (n) html(h, "</div>");
+    web_section_end(h);
+    return ERR_OK;
 }
 
 enum err divergence_write_rows(struct web_request *q, struct html *h, const struct divergence *d)
@@ -312,6 +367,7 @@ enum err divergence_write_rows(struct web_request *q, struct html *h, const stru
     int n = 0, cursor = 0;
     int64_t last = 0;
     if (!r) FAIL(ERR_NOMEM, "out of memory for the calls of a page");
+    if (is_filtered(q)) return write_list(q, h, d, r);
     TRY(web_query(q, "divergence_pairs", &s));
     TRY(store_bind_int(s, ":before", BEFORE));
     TRY(store_bind_int(s, ":count", READ));

@@ -204,5 +204,8 @@ enum err page_divergence(struct web_request *q, struct html *h)
     write_facts(q, h, &d);
     write_one_hop(h, &d);
     TRY(divergence_write_ribbon(q, h, &d));
-    return divergence_write_rows(q, h, &d);
+    TRY(divergence_write_rows(q, h, &d));
+    if (d.first != STORE_NULL) TRY(divergence_write_cone(q, h));
+    TRY(divergence_write_places(q, h, &d));
+    return divergence_write_drawer(q, &d);
 }

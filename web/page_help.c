@@ -9,6 +9,9 @@ static const struct {
     {"Enter", "open the row"},
     {"[ ]", "previous, next of this kind"},
     {"Esc", "close the drawer, leave a field"},
+    {"n p", "next, previous origin (Divergence)"},
+    {"N P", "next, previous difference (Divergence)"},
+    {"u e", "producer, first consumer of what differs (Divergence)"},
     {"t", "light or dark"},
     {"?", "this page"},
 };

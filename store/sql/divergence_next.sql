@@ -1,4 +1,4 @@
--- divergence_next: The nearest pairs before and after a cursor that make a difference, or that differ at all.
+-- divergence_next: The nearest pairs before and after a cursor that make a difference, or that differ at all; its producer and first consumer.
 -- :at  number of a pair; the first difference when not given
 WITH me(id, lane) AS (
   SELECT id, lane FROM pair WHERE id >= coalesce(:at, (SELECT first_pair FROM comparison), 0) ORDER BY id LIMIT 1
@@ -10,5 +10,7 @@ near(verdict, before, after) AS (
   FROM kind k
 )
 SELECT max(before) FILTER (WHERE verdict > 4) AS previous_origin, min(after) FILTER (WHERE verdict > 4) AS next_origin,
-  max(before) AS previous, min(after) AS next
+  max(before) AS previous, min(after) AS next,
+  (SELECT max(t.producer) FROM pair_tensor t WHERE t.pair = (SELECT id FROM me) AND t.phase = 0) AS producer,
+  (SELECT min(t.pair) FROM pair_tensor t WHERE t.producer = (SELECT id FROM me) AND t.pair > t.producer) AS consumer
 FROM near;

@@ -30,6 +30,6 @@ SELECT 'nonfinite', (SELECT count(DISTINCT event) FROM (SELECT u.event FROM tens
   WHERE (u.nans > 0 OR u.infs > 0 OR (u.hash_kind = 1 AND (u.digest & 0x7ff0000000000000) = 0x7ff0000000000000))
     AND c.source IN (SELECT id FROM log) ORDER BY u.event LIMIT 1000)), 2
 UNION ALL
-SELECT 'divergence', sum(n) FILTER (WHERE verdict IN (2, 4, 5, 6, 7, 8)), 2 FROM pair_kind
+SELECT 'divergence', sum(iif(verdict IN (2, 4, 5, 6, 7, 8), n, 0)), 2 FROM pair_kind
 UNION ALL
 SELECT 'health', (SELECT coalesce(sum(count), 0) FROM loss WHERE source IN (SELECT id FROM log)), 1;

@@ -77,6 +77,8 @@ class Run:
         if all(t.a == t.b for t in ins) and equal and n != self.flip:
             b = a
         args = [", ".join([f"t: f32{t.shape}" for t in ins] + ([s] if s else [])) for s in scalar]
+        if n == self.flip:
+            b = digest(a, "flipped")
         call = Call(n=n, name=name, args=args, kwargs=[f", {k}" if k else "" for k in kwarg], scope=self.scope,
                     scalar=(scalar[0] + kwarg[0], scalar[1] + kwarg[1]), ins=list(ins), shape=shape, alone=None,
                     position=tuple(self.position), relative=None)

@@ -11,6 +11,7 @@ import urllib.parse
 
 import pytest
 
+import made_comparison
 from conftest import BUILD, ROOT, Server, values
 
 pytest.importorskip("selenium", reason="python3-selenium is not installed")
@@ -359,3 +360,56 @@ def test_a_token_guards_the_server(demo, chrome):
         assert console(chrome) == []
     finally:
         server.close()
+
+
+# ---- where two runs part
+
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory):
+    path = tmp_path_factory.mktemp("parted") / "compared.db"
+    info = made_comparison.make(path, alpha=-0.10000009536743165)
+    s = Server(path)
+    yield s, info
+    s.close()
+
+
+def cursor(driver):
+    return int(driver.find_element(By.CSS_SELECTOR, "tr[aria-selected=true]").get_attribute("id")[1:])
+
+
+def test_divergence_is_understood_at_a_glance(chrome, dark, phone, plain, parted):
+    s, info = parted
+    for driver, name in ((chrome, "divergence-compared"), (dark, "divergence-compared-dark"), (phone, "divergence-compared-phone"),
+                         (plain, "divergence-compared-plain")):
+        driver.get(s.url + "/divergence")
+        shot(driver, name)
+        assert "gets alpha -0.1 in A and -0.10000009536743165 in B" in text(driver), name
+        assert cursor(driver) == info.first(*made_comparison.CAUSES), name
+        wide = driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth") if driver is not plain else 0
+        assert wide <= 1, f"{name} is {wide} px wider than the window"
+    box = chrome.find_element(By.CSS_SELECTOR, "tr[aria-selected=true]").location
+    assert box["y"] < 900, "the first difference is seen without scrolling"
+    assert console(chrome) == []
+
+
+def test_divergence_keys_move_the_cursor(chrome, parted):
+    s, info = parted
+    causes = [c.n + 1 for c in info.calls if c.verdict in made_comparison.CAUSES]
+    chrome.get(s.url + "/divergence")
+    for key, pair in (("n", causes[1]), ("n", causes[2]), ("p", causes[1]), ("N", causes[2]), ("P", causes[1]), ("e", None), ("u", None)):
+        old = chrome.find_element(By.TAG_NAME, "html")
+        before = cursor(chrome)
+        chrome.find_element(By.TAG_NAME, "body").send_keys(key)
+        WebDriverWait(chrome, 20).until(staleness_of(old))
+        assert cursor(chrome) == pair if pair else cursor(chrome) != before, key
+
+
+def test_a_bar_moves_the_cursor_and_the_window_stays(chrome, parted):
+    s, _ = parted
+    chrome.get(s.url + "/divergence")
+    bars = chrome.find_elements(By.CSS_SELECTOR, "#ribbon a.bx")
+    goal = urllib.parse.urljoin(chrome.current_url, bars[20].get_attribute("href")["baseVal"])
+    first = bars[0].get_attribute("href")["baseVal"].split("&from=")[1]
+    chrome.get(goal)
+    assert cursor(chrome) == int(re.search(r"at=(\d+)", goal).group(1))
+    assert chrome.find_elements(By.CSS_SELECTOR, "#ribbon a.bx")[0].get_attribute("href")["baseVal"].split("&from=")[1] == first
