@@ -60,6 +60,9 @@ const char *divergence_link(struct web_request *q, int64_t pair);
 /* Digest by its first 8 digits, a norm in 7; all of it as title. `differs`: in the colour of it. */
 void divergence_hash(struct html *h, struct span hash, bool differs);
 
+/* All pairs in strips, and one bar per call around the cursor. */
+enum err WARN_UNUSED divergence_write_ribbon(struct web_request *q, struct html *h,
+                                             const struct divergence *d);
 /* A | B around the cursor, or what a filter leaves. */
 enum err WARN_UNUSED divergence_write_rows(struct web_request *q, struct html *h,
                                            const struct divergence *d);

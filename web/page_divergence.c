@@ -203,5 +203,6 @@ enum err page_divergence(struct web_request *q, struct html *h)
     TRY(write_coverage(q, h, &d));
     write_facts(q, h, &d);
     write_one_hop(h, &d);
+    TRY(divergence_write_ribbon(q, h, &d));
     return divergence_write_rows(q, h, &d);
 }

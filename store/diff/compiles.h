@@ -3,7 +3,8 @@
  * Frames are matched by function, file and line (then by function and name of file, then by their
  * order), compiles of a frame by occurrence. Compared are outcome, graphs (as text without
  * addresses and numbers of objects), guards (sorted), graph breaks, recompile reasons, kernels,
- * cache outcomes, failures, metrics beyond times.
+ * cache outcomes, failures, metrics beyond times. Told, but no difference: times, versions, cache
+ * keys (they hash the version), fields and artifacts that only one side records, other artifacts.
  */
 #ifndef STORE_DIFF_COMPILES_H
 #define STORE_DIFF_COMPILES_H

@@ -160,7 +160,8 @@ struct compile_change *compiles_add(struct compile_comparison *c, struct compile
                                     enum compile_aspect aspect, enum compile_change_kind kind);
 
 /* What a text has to say when addresses, numbers of objects, folders and places in temporary
- * folders are left out. lines: also numbers behind the word line. */
+ * folders are left out. lines: also numbers behind the word line. *out borrows text, or lives
+ * in the arena. */
 enum compile_plain { COMPILE_PLAIN, COMPILE_PLAIN_LINES };
 enum err WARN_UNUSED compiles_plain(struct arena *arena, struct span text, enum compile_plain how,
                                     struct span *out);

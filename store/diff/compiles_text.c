@@ -82,10 +82,21 @@ static bool take_hash(struct plain *p)
     return true;
 }
 
+/* Most texts are short words and numbers, in which nothing can be left out. */
+static bool is_plain(struct span text)
+{
+    if (text.n >= HASH_DIGITS) return false;
+    for (size_t i = 0; i < text.n; i++)
+        if (isdigit((unsigned char)text.p[i]) || text.p[i] == '/') return false;
+    return true;
+}
+
 enum err compiles_plain(struct arena *arena, struct span text, enum compile_plain how,
                         struct span *out)
 {
     struct plain p = {.in = text, .how = how};
+    *out = text;
+    if (is_plain(text)) return ERR_OK;
     p.objects = span_find(text, SPAN("_id("), 0) != SIZE_MAX;
     while (p.at < text.n) {
         char c = text.p[p.at];
@@ -137,8 +148,10 @@ enum err compiles_lines(struct arena *arena, struct span text, struct compile_li
         number[out->n++] = i;
     }
     enum err err = buf_ok(&said);
-    if (!err) err = compiles_plain(arena, buf_text(&said), COMPILE_PLAIN, &out->text);
+    struct span kept = arena_copy(arena, buf_text(&said));
     buf_release(&said);
+    if (!err && !kept.p) err = err_set(ERR_NOMEM, "out of memory for a text");
+    if (!err) err = compiles_plain(arena, kept, COMPILE_PLAIN, &out->text);
     out->number = number;
     return err;
 }

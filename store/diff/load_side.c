@@ -106,12 +106,22 @@ static bool begins_run(const struct load_logs *l, size_t i)
     return true;
 }
 
+/* The log of the next run by id, NULL after the last. */
+static const struct load_log *next_run(const struct load_logs *l, const struct load_log *after)
+{
+    const struct load_log *next = NULL;
+    for (size_t i = 0; i < l->log.n; i++) {
+        const struct load_log *log = &l->log.p[i];
+        if (after && log->run_id <= after->run_id) continue;
+        if (!next || log->run_id < next->run_id) next = log;
+    }
+    return next;
+}
+
 static int list_runs(const struct load_logs *l, struct buf *out)
 {
     int n = 0;
-    for (size_t i = 0; i < l->log.n; i++) {
-        const struct load_log *log = &l->log.p[i];
-        if (!begins_run(l, i)) continue;
+    for (const struct load_log *log = next_run(l, NULL); log; log = next_run(l, log)) {
         if (n++) buf_puts(out, ", ");
         if (log->run.n) buf_span(out, log->run);
         else buf_printf(out, "%lld", (long long)log->run_id);
