@@ -206,3 +206,10 @@ def test_a_call_more_hides_no_origin(tmp_path, clean):
     assert (code, first["kind"], first["call"]) == (1, "structure", place["aten::relu", 1] + 1)
     assert (origin["operator"], origin["call"], origin["b_call"]) == ("aten::mm", place["aten::mm", 5], place["aten::mm", 5] + 1)
     assert (answer["counts"]["only_a"], answer["counts"]["only_b"]) == (0, 1)
+
+
+def test_another_dtype_is_structure(tmp_path, clean):
+    code, answer = different(tmp_path, clean("mlp"), "mlp", "--dtype", "bf16")
+    first, n = answer["first_difference"], answer["counts"]
+    assert (code, first["kind"], first["operator"]) == (1, "structure", "aten::t")
+    assert n["structure"] > 50 and f"{n['structure'] - 1} more have tensors of other shapes or dtypes" in answer["sentence"]
