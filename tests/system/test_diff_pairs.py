@@ -87,7 +87,7 @@ def test_every_call_is_read_as_by_another_reading_of_the_bits(name, trace, tmp_p
     facts, out = facts_of(name), tmp_path / "cmp.db"
     if facts["answer"]["cause"] == "other operators":
         pytest.skip("the other reading does not take addmm and addmm.out for variants of one operator")
-    compare(trace, name, "bits", "-o", out)
+    said = compare(trace, name, "bits", "-o", out)
     of, by_name = {}, 0
     for a, b, verdict, method in values(out, "SELECT a_position, b_position, verdict, method FROM divergence ORDER BY id"):
         of.setdefault(verdict, []).append((a, b))
@@ -101,8 +101,8 @@ def test_every_call_is_read_as_by_another_reading_of_the_bits(name, trace, tmp_p
     assert arguments == [len(reading["arguments_that_differ"])]
     lost = facts["answer"].get("lost_at")
     assert not lost or of["masked"] == [(lost, lost)]
-    assert values(out, "SELECT verdict, answer, notes FROM comparison") == [
-        (said["verdict"], said["sentence"], "\n".join(said["notes"]) or None) for said in [compare(trace, name, "bits")]]
+    verdict, sentence, notes = values(out, "SELECT verdict, answer, notes FROM comparison")[0]
+    assert (verdict, sentence, (notes or "").splitlines()) == (said["verdict"], said["sentence"], said["notes"])
 
 
 # ---- with one of PyTorch's hashes alone ----
