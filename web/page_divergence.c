@@ -181,9 +181,10 @@ static void write_facts(struct web_request *q, struct html *h, const struct dive
 
 static void write_how(struct html *h)
 {
-    web_state(h, WEB_NOT_RECORDED, "This file is no comparison.",
-              "`plumb diff A.db B.db -o CMP.db` compares two runs and writes one; open it with "
-              "`plumb CMP.db`. Two runs or ranks of one file are `A.db#RUN`, `A.db#RUN@RANK`.");
+    web_state(
+        h, WEB_NOT_RECORDED, "This file is no comparison.",
+        "`plumb diff A.db B.db -o CMP.db` compares two runs and writes one; open it with "
+        "`plumb serve CMP.db`. Two runs or ranks of one file are `A.db#RUN`, `A.db#RUN@RANK`.");
 }
 
 enum err page_divergence(struct web_request *q, struct html *h)

@@ -307,6 +307,12 @@ static unsigned hashes_of(const struct diff_comparison *c, int side)
 static void say_not_comparable(struct buf *b, const struct diff_comparison *c)
 {
     unsigned a = hashes_of(c, 0), h = hashes_of(c, 1);
+    uint64_t calls = 0;
+    for (int i = 0; i < DIFF_N_VERDICTS; i++) calls += c->n[i];
+    if (!calls) {
+        buf_puts(b, "A and B cannot be compared: neither log has a call.");
+        return;
+    }
     buf_puts(b, "A and B cannot be compared beyond the sequence of their calls, which is equal: ");
     if (a && h && !(a & h)) {
         buf_puts(b, "their digests are of different kinds (A: ");
@@ -316,7 +322,9 @@ static void say_not_comparable(struct buf *b, const struct diff_comparison *c)
         buf_puts(b, ").");
     } else if (a && h) buf_puts(b, "no call has a digest that both have.");
     else
-        buf_printf(b, "%s digests of tensors. Record them with `plumb record --debug-mode -- ...`.",
+        buf_printf(b,
+                   "%s digests of tensors. `plumb record --debug-mode -- ...` records them, and "
+                   "`plumb run` unless it is told `--hash none`.",
                    a || h ? (a ? "B has no" : "A has no") : "neither has");
 }
 

@@ -319,7 +319,8 @@ static enum err put_answer(struct output *o)
                                  .b_run = c->logs[1].run,
                                  .verdict = span_of(diff_answer_name(c->answer)),
                                  .answer = buf_text(&sentence),
-                                 .notes = notes.n ? buf_text(&notes) : (struct span){0},
+                                 .notes = notes.n ? span_to(buf_text(&notes), notes.n - 1)
+                                                  : (struct span){0},
                                  .hash_kind = hash ? hash : STORE_NULL,
                                  .first_pair = answer_pair(c, c->first_lane, false),
                                  .origin_pair = answer_pair(c, c->origin_lane, true),
