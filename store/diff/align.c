@@ -268,8 +268,8 @@ static enum err take_manual(const struct aligner *al, struct diff_manual **out, 
 
 /* ---- position ---- */
 
-static bool same_call(const struct diff_stream *a, uint32_t i, const struct diff_stream *b,
-                      uint32_t j)
+bool align_same_call(const struct diff_stream *a, uint32_t i, const struct diff_stream *b,
+                     uint32_t j)
 {
     if (a->scopes.p[a->scope[i]].key_id != b->scopes.p[b->scope[j]].key_id) return false;
     return a->text[i] == b->text[j] || diff_call_text(a, i)->strict == diff_call_text(b, j)->strict;
@@ -279,10 +279,10 @@ static bool same_call(const struct diff_stream *a, uint32_t i, const struct diff
 static void trim_gap(struct aligner *al, struct seq_range *r)
 {
     while (r->a0 < r->a1 && r->b0 < r->b1 &&
-           same_call(al->s[0], call_of(al, r->a0), al->s[1], call_of(al, r->b0)))
+           align_same_call(al->s[0], call_of(al, r->a0), al->s[1], call_of(al, r->b0)))
         join(al, r->a0++, r->b0++, DIFF_BY_POSITION);
     while (r->a0 < r->a1 && r->b0 < r->b1 &&
-           same_call(al->s[0], call_of(al, r->a1 - 1), al->s[1], call_of(al, r->b1 - 1)))
+           align_same_call(al->s[0], call_of(al, r->a1 - 1), al->s[1], call_of(al, r->b1 - 1)))
         join(al, --r->a1, --r->b1, DIFF_BY_POSITION);
 }
 
@@ -291,11 +291,11 @@ static void trim_ends(struct aligner *al, const struct diff_manual *manual, uint
 {
     const struct diff_stream *a = al->s[0], *b = al->s[1];
     uint32_t n = n_manual ? manual[0].a : a->n_calls, m = n_manual ? manual[0].b : b->n_calls;
-    while (al->lo < n && al->lo < m && same_call(a, al->lo, b, al->lo)) al->lo++;
+    while (al->lo < n && al->lo < m && align_same_call(a, al->lo, b, al->lo)) al->lo++;
     uint32_t a0 = n_manual ? manual[n_manual - 1].a + 1 : al->lo;
     uint32_t b0 = n_manual ? manual[n_manual - 1].b + 1 : al->lo;
     while (a->n_calls - al->hi > a0 && b->n_calls - al->hi > b0 &&
-           same_call(a, a->n_calls - al->hi - 1, b, b->n_calls - al->hi - 1))
+           align_same_call(a, a->n_calls - al->hi - 1, b, b->n_calls - al->hi - 1))
         al->hi++;
     al->n[0] = a->n_calls - al->lo - al->hi;
     al->n[1] = b->n_calls - al->lo - al->hi;
@@ -393,6 +393,7 @@ enum err diff_align(struct diff_stream *a, struct diff_stream *b,
     TRY(take_manual(&al, &manual, &n_manual));
     enum err err = align(&al, manual, n_manual);
     if (!err) err = list_pairs(&al, out);
+    if (!err && al.n[0] + al.n[1]) align_slide(&al, out);
     free(manual);
     release(&al);
     return err;

@@ -15,7 +15,8 @@
  *   move     equal text and scope, unique among what is left, in another order
  *   content  equal results of equal shape: a hint, never proof
  *   manual   given by a person; before all others
- * What then has no partner is in the list alone; nothing is left out.
+ * What then has no partner is in the list alone; nothing is left out. Among equal calls in a row
+ * it is the one around which most results agree.
  */
 #ifndef STORE_DIFF_ALIGN_H
 #define STORE_DIFF_ALIGN_H

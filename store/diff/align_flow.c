@@ -171,7 +171,7 @@ enum err align_by_flow(struct aligner *al)
 
 /* ---- contents ---- */
 
-static uint32_t first_result(const struct diff_stream *s, uint32_t c)
+uint32_t align_first_result(const struct diff_stream *s, uint32_t c)
 {
     for (uint32_t u = s->first_use[c]; u < s->first_use[c + 1]; u++)
         if (diff_use_form(s, u)->phase == 1 && diff_use_form(s, u)->hash != DIFF_NO_HASH) return u;
@@ -186,14 +186,14 @@ static struct map_key content_key(const struct diff_stream *s, uint32_t use)
 
 static enum err want_result(struct aligner *al, int side, uint32_t i, struct wanted *w)
 {
-    uint32_t use = first_result(al->s[side], call_of(al, i));
+    uint32_t use = align_first_result(al->s[side], call_of(al, i));
     return use == DIFF_NONE ? ERR_OK : want(w, content_key(al->s[side], use), 0);
 }
 
 static void count_results(const struct diff_stream *s, struct wanted *w)
 {
     for (uint32_t c = 0; c < s->n_calls; c++) {
-        uint32_t use = first_result(s, c);
+        uint32_t use = align_first_result(s, c);
         int64_t *n = use == DIFF_NONE ? NULL : look(w, content_key(s, use));
         if (n) ++*n;
     }
@@ -202,7 +202,7 @@ static void count_results(const struct diff_stream *s, struct wanted *w)
 /* What one call of a run alone made; zeros and constants are made by many. */
 static enum err hint_result(struct aligner *al, int side, uint32_t i, struct wanted *w)
 {
-    uint32_t use = first_result(al->s[side], call_of(al, i));
+    uint32_t use = align_first_result(al->s[side], call_of(al, i));
     if (use == DIFF_NONE) return ERR_OK;
     struct map_key key = content_key(al->s[side], use);
     const int64_t *n = look(w, key);

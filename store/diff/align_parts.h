@@ -86,5 +86,13 @@ enum err WARN_UNUSED align_scopes(struct aligner *al);
 enum err WARN_UNUSED align_rest(struct aligner *al);
 enum err WARN_UNUSED align_by_flow(struct aligner *al);
 enum err WARN_UNUSED align_by_content(struct aligner *al);
+/* align_slide.c: moves stretches of calls without partner to where results around them agree. */
+void align_slide(const struct aligner *al, struct diff_pairs *pairs);
+
+/* Equal texts in scopes that belong together; i of a, j of b. */
+bool align_same_call(const struct diff_stream *a, uint32_t i, const struct diff_stream *b,
+                     uint32_t j);
+/* Number of the use: the first result of a call that has a digest; DIFF_NONE. */
+uint32_t align_first_result(const struct diff_stream *s, uint32_t c);
 
 #endif

@@ -66,7 +66,8 @@ const char *diff_answer_name(enum diff_answer_kind kind); /* "same", ... */
 /* The kind of hash that decided: of the lane that parts, or the strongest in common. */
 enum diff_hash diff_strongest_of(const struct diff_comparison *c);
 
-/* Compared with `all`: writes the comparison file (schema.sql, "Where two runs part"). ERR_EXISTS. */
+/* Compared with `all`: writes the comparison file (schema.sql, "Where two runs part").
+ * ERR_EXISTS. */
 enum err WARN_UNUSED diff_write(struct diff_comparison *c, const char *path);
 
 #endif

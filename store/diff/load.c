@@ -33,6 +33,13 @@ struct open_line {
     uint32_t call;  /* number of the call; DIFF_NONE: it is none */
     int kind, depth;
 };
+/* The forms asked for last, by the ids they are made of: nearly every tensor has one of few. */
+enum { RECENT_FORMS = 256 };
+struct recent_form {
+    int64_t key[5];
+    uint32_t form;
+    bool used;
+};
 struct log_state {
     int64_t source;
     bool by_depth; /* load_log.by_depth */
@@ -41,6 +48,7 @@ struct log_state {
     struct map scopes; /* scope by event.id */
     LIST_OF(struct open_line) open;
     struct derive derive;
+    struct recent_form recent[RECENT_FORMS];
     uint32_t marked; /* scope of the step that the program has marked last; 0 none */
 };
 struct loader {
@@ -354,26 +362,45 @@ static enum err read_number(sqlite3_stmt *s, int i, uint32_t *out)
     return ERR_OK;
 }
 
-/* The tensor that `uses` stands on. */
-static enum err add_use(struct loader *l, struct log_state *g)
+/* The form of the tensor that `uses` stands on. */
+static enum err read_form(struct loader *l, struct log_state *g, uint32_t *out)
 {
     sqlite3_stmt *u = l->uses;
     struct diff_words *w = g->stream.words;
+    *out = DIFF_NONE;
     int64_t phase = column(u, 1), hash = column(u, 7);
     struct diff_form f = {.phase = phase == 1 || phase == 2 ? (uint8_t)phase : 0,
                           .hash = hash > 0 && hash <= DIFF_SHA256 ? (uint8_t)hash : DIFF_NO_HASH};
     f.part = sqlite3_column_type(u, 9) == SQLITE_NULL ? -1 : (int8_t)(column(u, 9) & 127);
-    uint32_t tensor, version;
-    TRY(load_word(&g->words, w, column(u, 2), &f.path));
-    TRY(load_word(&g->words, w, column(u, 4), &f.dtype));
-    TRY(load_word(&g->words, w, column(u, 5), &f.shape));
-    TRY(load_word(&g->words, w, column(u, 6), &f.stride));
-    f.elements = load_elements(diff_span(w, f.shape));
-    TRY(read_number(u, 3, &tensor));
-    TRY(read_number(u, 10, &version));
-    uint32_t form = diff_form(w, &f);
-    if (form == DIFF_NONE) return no_memory();
-    return diff_add_use(&g->stream, form, column(u, 8), tensor, version);
+    int64_t key[5] = {column(u, 2), column(u, 4), column(u, 5), column(u, 6),
+                      f.phase << 16 | f.hash << 8 | (uint8_t)f.part};
+    uint64_t mix = 0;
+    for (int i = 0; i < 5; i++) mix = (mix ^ (uint64_t)key[i]) * 0x9e3779b97f4a7c15u;
+    struct recent_form *r = &g->recent[mix >> 56];
+    if (!r->used || memcmp(r->key, key, sizeof key)) {
+        r->used = false;
+        TRY(load_word(&g->words, w, key[0], &f.path));
+        TRY(load_word(&g->words, w, key[1], &f.dtype));
+        TRY(load_word(&g->words, w, key[2], &f.shape));
+        TRY(load_word(&g->words, w, key[3], &f.stride));
+        f.elements = load_elements(diff_span(w, f.shape));
+        r->form = diff_form(w, &f);
+        if (r->form == DIFF_NONE) return no_memory();
+        memcpy(r->key, key, sizeof key);
+        r->used = true;
+    }
+    *out = r->form;
+    return ERR_OK;
+}
+
+/* The tensor that `uses` stands on. */
+static enum err add_use(struct loader *l, struct log_state *g)
+{
+    uint32_t form, tensor, version;
+    TRY(read_form(l, g, &form));
+    TRY(read_number(l->uses, 3, &tensor));
+    TRY(read_number(l->uses, 10, &version));
+    return diff_add_use(&g->stream, form, column(l->uses, 8), tensor, version);
 }
 
 /* Takes the tensors of an event; g NULL: of a line that is not compared. */

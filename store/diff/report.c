@@ -252,16 +252,24 @@ static void say_after(struct buf *b, const struct diff_comparison *c, const stru
 {
     uint64_t origins = c->n[DIFF_ORIGIN] - (f->p->verdict == DIFF_ORIGIN);
     uint64_t alone = c->alone[0] + c->alone[1];
+    uint64_t shaped = c->n[DIFF_STRUCTURE] > alone ? c->n[DIFF_STRUCTURE] - alone : 0;
     if (f->p->a == DIFF_NONE || f->p->b == DIFF_NONE) alone -= alone > 0;
+    else if (f->p->verdict == DIFF_STRUCTURE) shaped -= shaped > 0;
     const struct {
         uint64_t n;
         const char *one, *many;
-    } part[] = {{c->n[DIFF_RECEIVER], "receives a difference", "receive a difference"},
-                {c->n[DIFF_MASKED], "masks it again", "mask it again"},
-                {c->n[DIFF_INPUT] - (f->p->verdict == DIFF_INPUT),
-                 "reads another input that differs", "read other inputs that differ"},
-                {origins, "more makes one from equal tensors", "more make one from equal tensors"},
-                {alone, "more has no partner", "more have no partner"}};
+    } part[] = {
+        {c->n[DIFF_RECEIVER], "receives a difference", "receive a difference"},
+        {c->n[DIFF_MASKED], "masks it again", "mask it again"},
+        {c->n[DIFF_INPUT] - (f->p->verdict == DIFF_INPUT), "reads another input that differs",
+         "read other inputs that differ"},
+        {origins, "more makes one from equal tensors", "more make one from equal tensors"},
+        {c->n[DIFF_ARGUMENT] - (f->p->verdict == DIFF_ARGUMENT),
+         "more is called with another argument", "more are called with other arguments"},
+        {shaped, "more has tensors of another shape or dtype",
+         "more have tensors of other shapes or dtypes"},
+        {alone, "more has no partner", "more have no partner"},
+        {c->n[DIFF_UNKNOWN] - (f->p->verdict == DIFF_UNKNOWN), "cannot be told", "cannot be told"}};
     int said = 0;
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
         if (!part[i].n) continue;

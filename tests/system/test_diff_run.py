@@ -195,3 +195,21 @@ def test_demo(tmp_path):
         server.close()
     text = re.sub(r"<[^>]*>", "", page)
     assert re.search(r"part at call \d+, in step 3", text) and "aten::gelu" in text and "Gpt.h.1.mlp" in text, text[:4000]
+
+
+def test_a_call_more_hides_no_origin(tmp_path, clean):
+    """Calls after one that only B has are still paired with theirs: the flipped bit is the first origin."""
+    a = clean("mlp")
+    place = {c[:2]: c[2] for c in calls(a)}
+    code, answer = different(tmp_path, a, "mlp", "--inject", "call:aten::relu:1", "--inject", "aten::mm:5:3")
+    first, origin = answer["first_difference"], answer["first_origin"]
+    assert (code, first["kind"], first["call"]) == (1, "structure", place["aten::relu", 1] + 1)
+    assert (origin["operator"], origin["call"], origin["b_call"]) == ("aten::mm", place["aten::mm", 5], place["aten::mm", 5] + 1)
+    assert (answer["counts"]["only_a"], answer["counts"]["only_b"]) == (0, 1)
+
+
+def test_another_dtype_is_structure(tmp_path, clean):
+    code, answer = different(tmp_path, clean("mlp"), "mlp", "--dtype", "bf16")
+    first, n = answer["first_difference"], answer["counts"]
+    assert (code, first["kind"], first["operator"]) == (1, "structure", "aten::t")
+    assert n["structure"] > 50 and f"{n['structure'] - 1} more have tensors of other shapes or dtypes" in answer["sentence"]

@@ -266,6 +266,39 @@ static void tensors_lead_to_partners(void **state)
     finish(&w);
 }
 
+/* Equal calls in a row, one more in B: results tell which. */
+static void results_tell_which_is_new(void **state)
+{
+    (void)state;
+    static const char *const want[] = {"-0 0k1 1k2 2k3 3p4", "0p0 -1 1k2 2k3 3p4",
+                                       "0p0 1p1 -2 2k3 3p4", "0p0 1p1 2p2 -3 3p4"};
+    for (int more = 0; more < 8; more++) {
+        struct world w;
+        char text[64], *p = text;
+        start(&w);
+        for (int side = 0; side < 2; side++)
+            for (int k = 0; k < 5; k++) {
+                struct diff_stream *s = side == more / 4 ? &w.a : &w.b;
+                if (side == more / 4 && k == more % 4) continue;
+                call(s, 0, k == 4 ? "x::end" : "x::a", "");
+                use(s, 1, NONE, 100 + k);
+            }
+        if (more >= 4) {
+            struct diff_stream swap = w.a;
+            w.a = w.b;
+            w.b = swap;
+        }
+        align_with(&w, NULL);
+        for (const char *c = want[more % 4]; *c; c++) *p++ = *c;
+        *p = 0;
+        if (more < 4) assert_string_equal(list(&w), text);
+        else
+            for (size_t k = 0; k < w.pairs.pair.n; k++)
+                assert_true((w.pairs.pair.p[k].b == NONE) == (k == (size_t)more % 4));
+        finish(&w);
+    }
+}
+
 static void by_hand(void **state)
 {
     (void)state;
@@ -409,6 +442,7 @@ int main(void)
         cmocka_unit_test(a_level_more),
         cmocka_unit_test(a_kernel_is_its_operators),
         cmocka_unit_test(tensors_lead_to_partners),
+        cmocka_unit_test(results_tell_which_is_new),
         cmocka_unit_test(by_hand),
         cmocka_unit_test(random_edits),
         cmocka_unit_test(every_layer_changed),
