@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "web/server.h"
+
 /* ---- reading ---- */
 
 static struct span kept(struct web_request *q, sqlite3_stmt *s, const char *name)
@@ -179,12 +181,51 @@ static void write_facts(struct web_request *q, struct html *h, const struct dive
 
 /* ---- the page ---- */
 
-static void write_how(struct html *h)
+enum { MOST_COMMANDS = 8 };
+
+static void put_command(struct html *h, struct span a, struct span b)
 {
-    web_state(
-        h, WEB_NOT_RECORDED, "This file is no comparison.",
-        "`plumb diff A.db B.db -o CMP.db` compares two runs and writes one; open it with "
-        "`plumb serve CMP.db`. Two runs or ranks of one file are `A.db#RUN`, `A.db#RUN@RANK`.");
+    html(h, "<li><code>plumb diff '%s' '%s' -o CMP.db</code></li>", a, b);
+}
+
+/* Commands for what is at hand: each two neighbouring runs of this file, this file and the others
+ * that are open. */
+static enum err write_commands(struct web_request *q, struct html *h)
+{
+    const struct web_server *server = web_job_of(q)->server;
+    sqlite3_stmt *s;
+    enum err err;
+    const char *last = NULL;
+    int n = 0;
+    TRY(web_query(q, "divergence_runs", &s));
+    html(h, "<ul class=\"reasons\">");
+    while (web_step(q, s, &err)) {
+        struct span run = web_text(s, "run");
+        const char *side =
+            arena_printf(&q->arena, "%s#%.*s", q->file_path, (int)run.n, run.p ? run.p : "");
+        if (last && side && n++ < MOST_COMMANDS) put_command(h, span_of(last), span_of(side));
+        last = side;
+    }
+    for (int i = 0; i < server->n_files && n < MOST_COMMANDS; i++)
+        if (i != q->file && last && n++ < MOST_COMMANDS)
+            put_command(h, span_of(q->file_path), span_of(server->files[i].path));
+    if (!last)
+        html(h, "<li>No calls were recorded here: <code>plumb record --debug-mode -- python "
+                "program.py</code> or <code>plumb run</code> records them.</li>");
+    html(h, "</ul>");
+    return err;
+}
+
+static enum err write_how(struct web_request *q, struct html *h)
+{
+    web_state(h, WEB_NOT_RECORDED, "This file is no comparison.",
+              "`plumb diff A.db B.db -o CMP.db` compares two runs and writes one; open it with "
+              "`plumb CMP.db`. Two runs or ranks of one file are `A.db#RUN`, `A.db#RUN@RANK`.");
+    web_section(q, h, "commands", "What can be compared", "runs with calls, files that are open",
+                "divergence_runs");
+    TRY(write_commands(q, h));
+    web_section_end(h);
+    return ERR_OK;
 }
 
 enum err page_divergence(struct web_request *q, struct html *h)
@@ -193,10 +234,7 @@ enum err page_divergence(struct web_request *q, struct html *h)
     bool any;
     web_crumb(q, h, "Divergence", NULL);
     TRY(read_answer(q, &d, &any));
-    if (!any) {
-        write_how(h);
-        return ERR_OK;
-    }
+    if (!any) return write_how(q, h);
     TRY(read_verdicts(q, &d));
     write_answer(h, d.answer);
     write_notes(h, d.notes);

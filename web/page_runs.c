@@ -74,8 +74,25 @@ static const struct web_table table = {
     .none_why = "Nothing was recorded or imported into it yet.",
 };
 
+/* A comparison has no run of its own: it opens with its answer. */
+static enum err is_comparison(struct web_request *q, bool *out)
+{
+    sqlite3_stmt *s;
+    enum err err;
+    TRY(web_query(q, "divergence_answer", &s));
+    *out = web_step(q, s, &err);
+    sqlite3_reset(s);
+    return err;
+}
+
 enum err page_runs(struct web_request *q, struct html *h)
 {
+    bool compared = false;
+    if (!q->n_runs) TRY(is_comparison(q, &compared));
+    if (compared) {
+        web_redirect(q, web_link(q, "/divergence", NULL));
+        return ERR_OK;
+    }
     if (q->n_runs == 1 && !web_param(q, "all")) {
         web_redirect(q, web_link(q, "/overview", NULL));
         return ERR_OK;

@@ -171,6 +171,10 @@ def test_runs_that_agree_say_so(served):
     assert "No operator makes a difference" in page and "What it taints" not in page
 
 
+def test_a_comparison_opens_with_its_answer(served):
+    assert 'data-page="divergence"' in served[1].text("/")
+
+
 def test_another_file_says_how_to_compare(demo):
     server = Server(demo)
     page = plain(server.text("/divergence"))
