@@ -85,12 +85,12 @@ struct plumb_options {
     const char *backend; /* "cpu" (default), "ref", "null" */
     uint64_t seed;
     enum plumb_determinism determinism;
-    unsigned hashes;  /* 0: PLUMB_HASH_BITS */
+    unsigned hashes; /* 0: PLUMB_HASH_BITS */
     /* Results are digested, and arguments where the log has no digest yet of what they hold: a
      * weight, a batch at its first use. hash_inputs: all arguments, before each call. */
     bool hash_inputs;
-    bool stacks;      /* where in the program each call was made */
-    bool ids;         /* calls are printed with numbers of tensors: t$3: f32[2] */
+    bool stacks; /* where in the program each call was made */
+    bool ids;    /* calls are printed with numbers of tensors: t$3: f32[2] */
     /* When the recorder falls behind, whole calls are dropped and counted (table loss); unless set,
      * the thread waits and nothing is lost. */
     bool drop;

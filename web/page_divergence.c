@@ -218,9 +218,10 @@ static enum err write_commands(struct web_request *q, struct html *h)
 
 static enum err write_how(struct web_request *q, struct html *h)
 {
-    web_state(h, WEB_NOT_RECORDED, "This file is no comparison.",
-              "`plumb diff A.db B.db -o CMP.db` compares two runs and writes one; open it with "
-              "`plumb CMP.db`. Two runs or ranks of one file are `A.db#RUN`, `A.db#RUN@RANK`.");
+    web_state(
+        h, WEB_NOT_RECORDED, "This file is no comparison.",
+        "`plumb diff A.db B.db -o CMP.db` compares two runs and writes one; open it with "
+        "`plumb serve CMP.db`. Two runs or ranks of one file are `A.db#RUN`, `A.db#RUN@RANK`.");
     web_section(q, h, "commands", "What can be compared", "runs with calls, files that are open",
                 "divergence_runs");
     TRY(write_commands(q, h));
