@@ -201,6 +201,26 @@ static void regexp(sqlite3_context *ctx, int n, sqlite3_value **v)
     sqlite3_set_auxdata(ctx, 0, re, code_free);
 }
 
+/* Gpt.h.11.mlp -> Gpt.h.*.mlp: a number between dots, or at an end, is that of a layer. */
+static void layer_name(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+    (void)n;
+    const char *text = (const char *)sqlite3_value_text(v[0]);
+    struct buf b = {0};
+    if (!text) return; /* NULL */
+    for (const char *p = text; *p; p++) {
+        size_t digits = strspn(p, "0123456789");
+        bool starts = p == text || p[-1] == '.', ends = p[digits] == '.' || !p[digits];
+        if (digits && starts && ends) {
+            buf_putc(&b, '*');
+            p += digits - 1;
+        } else buf_putc(&b, *p);
+    }
+    if (b.failed) sqlite3_result_error_nomem(ctx);
+    else sqlite3_result_text(ctx, b.p ? b.p : "", (int)b.n, SQLITE_TRANSIENT);
+    buf_release(&b);
+}
+
 static void free_frames(void *p)
 {
     text_frames_free(p);
@@ -226,6 +246,7 @@ enum err store_functions_register(sqlite3 *db)
         {"word", 1, 0, word},
         {"hex64", 1, SQLITE_DETERMINISTIC, hex64},
         {"hash_value", 2, SQLITE_DETERMINISTIC, hash_value},
+        {"layer_name", 1, SQLITE_DETERMINISTIC, layer_name},
         {"regexp", 2, SQLITE_DETERMINISTIC, regexp},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

@@ -8,6 +8,7 @@
  *   hex64(i)            16 lower-case hex digits of a signed 64-bit integer
  *   hash_value(k, d)    the number that tensor_use.hash_kind and digest stand for; text for NaN
  * and from 2^63 on
+ *   layer_name(text)    a module with the numbers of layers as *: h.11.mlp is h.*.mlp
  */
 #ifndef STORE_SQLFN_H
 #define STORE_SQLFN_H

@@ -171,6 +171,28 @@ static const struct web_column OPERATORS[] = {
     COUNT("same", "="),
     {0}};
 
+static void cell_layer(struct web_cell *c)
+{
+    html(c->h, "<a class=\"k\" href=\"%s\">%s</a>",
+         web_here(c->q, "at", divergence_number(c->q, web_int(c->row, "first")), "from", "", "open",
+                  "", "verdict", "", "step", "", "phase", "", "module", "", NULL),
+         web_text(c->row, "modules"));
+}
+
+static const struct web_column LAYERS[] = {
+    {.name = "modules", .head = "Modules", .class_ = "w25", .kind = WEB_CUSTOM, .cell = cell_layer},
+    {.name = "layers", .head = "Alike", .kind = WEB_COUNT},
+    {.name = "from_module", .head = "First", .class_ = "grow opt", .kind = WEB_CODE},
+    {.name = "to_module", .head = "Last", .class_ = "grow opt", .kind = WEB_CODE},
+    COUNT("input", "I"),
+    COUNT("origin", "O"),
+    COUNT("argument", "P"),
+    COUNT("structure", "S"),
+    COUNT("receiver", "R"),
+    COUNT("masked", "M"),
+    COUNT("same", "="),
+    {0}};
+
 static const struct web_column ALONE[] = {
     {.name = "only_in", .head = "Only in", .class_ = "fit", .kind = WEB_TEXT},
     {.name = "name", .head = "Operator", .class_ = "w25", .kind = WEB_CUSTOM, .cell = cell_first},
@@ -219,6 +241,12 @@ enum err divergence_write_places(struct web_request *q, struct html *h, const st
                                                .none = WEB_EMPTY,
                                                .none_what = "No operator makes a difference.",
                                                .none_why = "There is nothing to tell apart."};
+    static const struct web_table layers = {.id = "layers",
+                                            .query = "divergence_layers",
+                                            .columns = LAYERS,
+                                            .limit = 20,
+                                            .own = true,
+                                            .unit = "groups"};
     static const struct web_table alone = {.id = "alone",
                                            .query = "divergence_alone",
                                            .columns = ALONE,
@@ -230,6 +258,9 @@ enum err divergence_write_places(struct web_request *q, struct html *h, const st
     TRY(write_heat(q, h));
     TRY(write_table(q, h, &operators, "What tells bad from good",
                     "operators that make a difference, by what they are called with"));
+    if (d->first != STORE_NULL)
+        TRY(write_table(q, h, &layers, "Layers that differ alike",
+                        "modules that differ in a number only; counts of each of them"));
     if (d->n[DIFF_STRUCTURE] || d->a_calls != d->b_calls)
         TRY(write_table(q, h, &alone, "Only in one run", "calls without a partner"));
     if (d->lanes < 2) return ERR_OK;

@@ -197,6 +197,24 @@ def test_demo(tmp_path):
     assert re.search(r"part at call \d+, in step 3", text) and "aten::gelu" in text and "Gpt.h.1.mlp" in text, text[:4000]
 
 
+def test_a_comparison_for_as_long_as_the_server_runs(tmp_path, clean, monkeypatch):
+    """plumb serve --compare shows where two runs part, and leaves no file."""
+    b, folder = tmp_path / "b.db", tmp_path / "tmp"
+    folder.mkdir()
+    run_plumb("run", *MODELS["mlp"], "--inject", "aten::relu:1:9", "-o", b)
+    monkeypatch.setenv("TMPDIR", str(folder))
+    server = Server("--compare", clean("mlp"), b)
+    try:
+        assert "aten::relu" in re.sub(r"<[^>]*>", "", server.text("/divergence")) and len(list(folder.iterdir())) == 1
+        assert server.text("/operators?file=2")
+    finally:
+        server.close()
+    assert not list(folder.iterdir())
+    for bad, words in ((["--compare", b], "two runs"), (["--compare", b, tmp_path / "none.db"], "none.db")):
+        assert words in run_plumb("serve", *bad, "--port", 0, expect=2).err
+    assert not list(folder.iterdir())
+
+
 def test_a_call_more_hides_no_origin(tmp_path, clean):
     """Calls after one that only B has are still paired with theirs: the flipped bit is the first origin."""
     a = clean("mlp")

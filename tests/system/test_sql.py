@@ -257,3 +257,9 @@ def test_every_named_query_answers_the_same_through_the_extension(trace):
         got = ask(trace, "--named", name, *arguments)
         assert [list(r.values()) for r in got] == [
             [v.hex() if isinstance(v, bytes) else v for v in r.values()] for r in rows], name
+
+
+def test_layer_names(trace):
+    names = ["Gpt.h.11.mlp", "layers.0", "3", "a1.2b.c", "h.0.1", "", "x.12"]
+    sql = " UNION ALL ".join(f"SELECT layer_name('{n}') AS name" for n in names) + " UNION ALL SELECT layer_name(NULL)"
+    assert [r["name"] for r in ask(trace, sql)] == ["Gpt.h.*.mlp", "layers.*", "*", "a1.2b.c", "h.*.*", "", "x.*", None]

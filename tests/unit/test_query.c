@@ -112,7 +112,8 @@ static void console_reads(void **state)
         "SELECT value FROM json_each('[1,2]')",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT sum(i) "
         "OVER () FROM n",
-        "SELECT artifact_text(1), stack_text(1), word(1), hex64(1), 'a' REGEXP 'b'",
+        "SELECT artifact_text(1), stack_text(1), word(1), hex64(1), layer_name('a.1.b'), 'a' "
+        "REGEXP 'b'",
         "EXPLAIN QUERY PLAN SELECT * FROM events",
         "SELECT date('now'), printf('%d', 1), group_concat(text) FROM string",
     };
