@@ -197,6 +197,18 @@ def test_demo(tmp_path):
     assert re.search(r"part at call \d+, in step 3", text) and "aten::gelu" in text and "Gpt.h.1.mlp" in text, text[:4000]
 
 
+def test_kept_values_tell_how_many_elements_and_how_far(tmp_path):
+    """Bit 1 of the third f32 of a result: one element, two units of the last place; without kept values neither is known."""
+    keep = ["--keep", "aten::relu:0"]
+    for name, options in (("a", keep), ("b", [*keep, "--inject", "aten::relu:1:65"]), ("c", ["--inject", "aten::relu:1:65"])):
+        run_plumb("run", "mlp", "--steps", 1, *options, "-o", tmp_path / f"{name}.db")
+    for b, elements, ulp in (("b", 1, 2), ("c", None, None)):
+        out = tmp_path / f"a{b}.db"
+        said = run_plumb("diff", tmp_path / "a.db", tmp_path / f"{b}.db", "-o", out, expect=1).out
+        rows = values(out, "SELECT elements, ulp FROM divergence_tensors WHERE name = 'aten::relu' AND phase = 'result' AND pair = (SELECT first_pair FROM comparison)")
+        assert rows == [(elements, ulp)] and ("1 element, up to 2 ulp" in said) == (ulp is not None)
+
+
 def test_a_comparison_for_as_long_as_the_server_runs(tmp_path, clean, monkeypatch):
     """plumb serve --compare shows where two runs part, and leaves no file."""
     b, folder = tmp_path / "b.db", tmp_path / "tmp"
