@@ -56,7 +56,7 @@ C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capt
 PREFIX ?= /usr/local
 
 .PHONY: all deps deps-build demo install man test unit-programs unit system check check-layers check-format check-assets \
-  check-sanitizers check-fuzz sanitized format fuzz fuzz-programs bench help clean
+  check-sanitizers sanitizer-programs sanitized-programs check-fuzz sanitized format fuzz fuzz-programs bench help clean
 
 all: $(O)/plumb $(O)/libplumb.so $(O)/plumb_sqlite.so ## build the program, the library and the SQLite extension
 
@@ -202,7 +202,12 @@ check-assets: ## what a browser loads beside a page stays small
 check-sanitizers: ## unit tests and importer under address, undefined and thread sanitizer
 	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g' sanitized
 	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g' sanitized
-sanitized: $(O)/plumb $(UNIT)
+sanitizer-programs: # what check-sanitizers runs, built beforehand
+	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g' sanitized-programs
+	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g' sanitized-programs
+	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g' fuzz-programs
+sanitized-programs: $(O)/plumb $(UNIT)
+sanitized: sanitized-programs
 	$(Q)tests/run_unit $(O)
 	$(Q)$(O)/plumb import tests/data/logs --overwrite -o $(O)/sanitized.db
 
