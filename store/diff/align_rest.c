@@ -24,6 +24,15 @@ static bool base(const struct aligner *al, int side, uint32_t i, uint64_t *out)
     return true;
 }
 
+/* The same operator at the same place on other shapes: another batch, another width. Only where a
+ * step or module says the place. */
+static bool name_in_scope(const struct aligner *al, int side, uint32_t i, uint64_t *out)
+{
+    const struct diff_scope *scope = scope_of(al, side, i);
+    *out = mix(text_of(al, side, i)->name, scope->key_id);
+    return scope->step != DIFF_NONE || scope->module != DIFF_NONE;
+}
+
 /* ---- fusion ---- */
 
 struct fusion {
@@ -195,6 +204,7 @@ enum err align_rest(struct aligner *al)
 {
     TRY(align_by(al, (struct align_stage){base_in_scope, DIFF_BY_VARIANT, false}));
     TRY(align_by(al, (struct align_stage){base, DIFF_BY_VARIANT, false}));
+    TRY(align_by(al, (struct align_stage){name_in_scope, DIFF_BY_LOOSE_KEY, false}));
     for (int side = 0; side < 2; side++) TRY(align_kernels(al, side));
     TRY(align_by_flow(al));
     TRY(align_moved(al));

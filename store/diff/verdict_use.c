@@ -192,6 +192,7 @@ static void compare(struct judge *j, const uint32_t call[2], struct match *m)
         kb = kinds_of(j->side[1], call[1], fb);
     }
     enum diff_hash hash = diff_strongest(ka & kb & j->allowed);
+    m->hashed = hash != DIFF_NO_HASH;
     if (!same_shape(fa, fb)) {
         m->class = DIFF_SHAPE;
         return;
@@ -202,7 +203,6 @@ static void compare(struct judge *j, const uint32_t call[2], struct match *m)
         if (b == DIFF_NONE) b = find(j->side[1], call[1], fb, hash, m->b);
         m->a = a;
         m->b = b;
-        m->hashed = 1;
         m->class = compare_digests(j, a, b);
         return;
     }

@@ -197,6 +197,14 @@ def test_demo(tmp_path):
     assert re.search(r"part at call \d+, in step 3", text) and "aten::gelu" in text and "Gpt.h.1.mlp" in text, text[:4000]
 
 
+def test_another_batch_is_the_same_calls_on_other_shapes(tmp_path, clean):
+    code, answer = different(tmp_path, clean("gpt"), "gpt", "--batch", 3)
+    first, counts = answer["first_difference"], answer["counts"]
+    assert (code, first["kind"], first["operator"], first["module"]) == (1, "structure", "aten::embedding", "Gpt.wte")
+    assert "i64[2, 32]" in answer["sentence"] and "i64[3, 32]" in answer["sentence"]
+    assert (counts["only_a"], counts["only_b"], counts["unhashed"]) == (0, 0, 0)
+
+
 def test_kept_values_tell_how_many_elements_and_how_far(tmp_path):
     """Bit 1 of the third f32 of a result: one element, two units of the last place; without kept values neither is known."""
     keep = ["--keep", "aten::relu:0"]
