@@ -9,8 +9,8 @@
  *   key      calls of equal scope and text that occur once in the gap anchor it (patience), then
  *            Myers' O(ND) within gaps with at most DIFF_MOST_EDITS edits; the same again with
  *            looser keys: without scalar arguments, then without scopes
- *   variant  aten::addmm and aten::addmm.out, relu and relu_; then, within a step or module, the
- *            same operator on other shapes
+ *   variant  aten::addmm and aten::addmm.out, relu and relu_; then gaps with the same operators one
+ *            by one, on other shapes
  *   fusion   a kernel of one side and the operators that it was made of, by origins
  *   flow     calls whose tensors come from calls that belong together
  *   move     equal text and scope, unique among what is left, in another order

@@ -24,13 +24,30 @@ static bool base(const struct aligner *al, int side, uint32_t i, uint64_t *out)
     return true;
 }
 
-/* The same operator at the same place on other shapes: another batch, another width. Only where a
- * step or module says the place. */
-static bool name_in_scope(const struct aligner *al, int side, uint32_t i, uint64_t *out)
+/* ---- shapes ---- */
+
+static bool same_names(const struct aligner *al, struct seq_range gap)
 {
-    const struct diff_scope *scope = scope_of(al, side, i);
-    *out = mix(text_of(al, side, i)->name, scope->key_id);
-    return scope->step != DIFF_NONE || scope->module != DIFF_NONE;
+    if (gap.a1 - gap.a0 != gap.b1 - gap.b0) return false;
+    for (uint32_t k = 0; k < gap.a1 - gap.a0; k++)
+        if (text_of(al, 0, gap.a0 + k)->name != text_of(al, 1, gap.b0 + k)->name) return false;
+    return true;
+}
+
+/* A gap where both runs call the same operators one by one, on other shapes: another batch,
+ * another width. */
+static enum err align_shapes(struct aligner *al)
+{
+    al->next_gap.n = 0;
+    for (size_t k = 0; k < al->gap.n; k++) {
+        struct seq_range gap = al->gap.p[k];
+        if (!same_names(al, gap)) TRY(align_push_gap(al, gap));
+        else
+            for (uint32_t i = 0; i < gap.a1 - gap.a0; i++)
+                join(al, gap.a0 + i, gap.b0 + i, DIFF_BY_LOOSE_KEY);
+    }
+    align_take_gaps(al);
+    return ERR_OK;
 }
 
 /* ---- fusion ---- */
@@ -204,7 +221,7 @@ enum err align_rest(struct aligner *al)
 {
     TRY(align_by(al, (struct align_stage){base_in_scope, DIFF_BY_VARIANT, false}));
     TRY(align_by(al, (struct align_stage){base, DIFF_BY_VARIANT, false}));
-    TRY(align_by(al, (struct align_stage){name_in_scope, DIFF_BY_LOOSE_KEY, false}));
+    TRY(align_shapes(al));
     for (int side = 0; side < 2; side++) TRY(align_kernels(al, side));
     TRY(align_by_flow(al));
     TRY(align_moved(al));
