@@ -30,7 +30,9 @@ static uint32_t text_of(struct diff_words *w, const char *name, const char *args
 static const struct diff_text *row(struct diff_words *w, const char *name, const char *args,
                                    const char *kwargs)
 {
-    return &w->text.p[text_of(w, name, args, kwargs)];
+    uint32_t number =
+        text_of(w, name, args, kwargs); /* may move the list: before it is looked at */
+    return &w->text.p[number];
 }
 
 static void test_words(void **unused)
