@@ -64,9 +64,14 @@ static void test_outside(void **state)
     assert_int_equal(suite.failures, 0);
 }
 
-/* Under the address sanitizer, too, memory that cannot be had is an error. */
+/* Under the sanitizers, too, memory that cannot be had is an error. */
 __attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
