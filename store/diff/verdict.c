@@ -43,7 +43,7 @@ enum answer { FOUND_FIRST = 1, FOUND_ORIGIN = 2, FOUND_RECEIVER = 4 };
 
 /* What the tensors and arguments of a pair come to. */
 struct findings {
-    bool shape, argument, scalar_result;
+    bool shape, argument, scalar_result, compared;
     bool in_differs, in_unknown, external;
     bool out_differs, out_unknown, out_hashed, artefact, cannot_tell;
 };
@@ -230,6 +230,7 @@ static void count(const struct match *m, struct findings *f)
     /* What only one run hashed or recorded is no difference of what it computed. */
     else if (m->class == DIFF_ONE_SIDE) unknown = true;
     unknown &= !m->artefact;
+    f->compared |= m->hashed;
     if (!m->phase) {
         f->in_differs |= differs;
         f->in_unknown |= unknown;
@@ -312,11 +313,13 @@ static enum err judge_pair(struct walk *w, struct diff_pair *p)
     }
     if (judge_plainly_equal(&w->j, p->a, p->b)) {
         p->verdict = DIFF_SAME;
+        w->out->n_compared++;
         return ERR_OK;
     }
     TRY(compare_texts(w, p, &f));
     TRY(compare_tensors(w, p, &f));
     p->verdict = (uint8_t)decide(w, p, &f);
+    w->out->n_compared += f.compared;
     w->differed |= f.out_differs || f.in_differs || p->verdict >= DIFF_RECEIVER;
     if (!w->all && !is_told(w, p)) {
         w->out->tensor.n = tensors;
@@ -425,8 +428,8 @@ enum err diff_judge(const struct diff_stream *a, const struct diff_stream *b,
                      .all = options && options->all};
     *out = (struct diff_verdicts){.first = DIFF_NONE, .origin = DIFF_NONE};
     REQUIRE("diff:joined", a->words == b->words);
-    out->common = a->hashes & b->hashes & ~1u;
-    out->hash = diff_strongest(out->common & w.j.allowed);
+    out->common = a->hashes & b->hashes & w.j.allowed & ~1u;
+    out->hash = diff_strongest(out->common);
     enum err err = judge_all(&w);
     for (int k = 0; k < 2; k++) {
         flow_release(&w.j.flow[k]);
