@@ -2194,7 +2194,7 @@ LEFT JOIN pair_scope s ON s.id = p.scope;
 
 -- One row per comparison whose runs differ: its answer, the earliest input, argument, origin or structure.
 CREATE VIEW first_difference (
-  kind,                             -- input, argument, origin, structure
+  kind,                             -- input, argument, origin, structure; receiver when who made it was not hashed
   name,                             -- operator or kernel
   step,                             -- NULL none
   phase,                            -- forward, backward, optimizer; NULL not known
@@ -2208,13 +2208,13 @@ CREATE VIEW first_difference (
   answer,                           -- the sentence
   pair                              -- -> pair
 ) AS
-SELECT iif(d.verdict = 'origin' AND d.argument_differs, 'argument', d.verdict), d.name, d.step, d.phase, d.module, d.a_position,
+SELECT CASE WHEN d.verdict = 'origin' AND d.argument_differs THEN 'argument' WHEN d.verdict = 'masked' THEN 'receiver' ELSE d.verdict END, d.name, d.step, d.phase, d.module, d.a_position,
   d.b_position,
   CASE WHEN d.verdict = 'argument' OR (d.verdict = 'origin' AND d.argument_differs)
-    THEN (SELECT (SELECT text FROM string WHERE id = g.path) FROM pair_argument g WHERE g.pair = d.id LIMIT 1)
+    THEN (SELECT (SELECT text FROM string WHERE id = g.path) FROM pair_argument g WHERE g.pair = d.id ORDER BY g.rowid LIMIT 1)
     ELSE (SELECT (SELECT text FROM string WHERE id = t.path) FROM pair_tensor t
       WHERE t.pair = d.id AND NOT t.artefact AND t.class IN (1, 2, 3) AND (d.verdict <> 'input' OR t.external)
-      ORDER BY t.phase, t.position LIMIT 1) END,
+        AND (d.verdict <> 'origin' OR t.phase <> 0) ORDER BY t.position LIMIT 1) END,
   d.rank, d.log, c.before, c.answer, d.id
 FROM comparison c
 JOIN divergence d ON d.id = c.first_pair;

@@ -188,20 +188,16 @@ static void name_keyword(struct diff_argument *out, int n)
     out->text = span_from(out->text, equal + 1);
 }
 
-bool diff_argument(struct span args, struct span kwargs, int n, struct diff_argument *out)
+bool diff_next_argument(struct diff_arguments *rest, struct diff_argument *out)
 {
-    int positional = 0, keyword = 0;
-    bool found = false;
-    while (positional <= n && next_argument(&args, &out->text)) positional++;
-    if (positional == n + 1) {
-        snprintf(out->path, sizeof out->path, "[0][%d]", n);
-        found = true;
+    if (next_argument(&rest->args, &out->text)) {
+        snprintf(out->path, sizeof out->path, "[0][%d]", rest->positional++);
     } else {
-        if (span_starts(kwargs, ", ")) kwargs = span_from(kwargs, 2);
-        while (positional + keyword <= n && next_argument(&kwargs, &out->text)) keyword++;
-        found = positional + keyword == n + 1;
-        if (found) name_keyword(out, keyword - 1);
+        if (!rest->keyword && span_starts(rest->kwargs, ", "))
+            rest->kwargs = span_from(rest->kwargs, 2);
+        if (!next_argument(&rest->kwargs, &out->text)) return false;
+        name_keyword(out, rest->keyword++);
     }
-    if (found) out->tensor = diff_tensor_at(out->text, NULL, NULL) > 0;
-    return found;
+    out->tensor = diff_tensor_at(out->text, NULL, NULL) > 0;
+    return true;
 }

@@ -230,6 +230,8 @@ static void add_up(struct diff_comparison *c)
         for (size_t k = 0; k < lane->pairs.pair.n; k++) {
             const struct diff_pair *p = &lane->pairs.pair.p[k];
             c->n_argument_origins += p->verdict == DIFF_ORIGIN && p->flags & DIFF_ARGUMENT_DIFFERS;
+            bool lone = p->a == DIFF_NONE || p->b == DIFF_NONE;
+            c->n_fused += lone && p->method == DIFF_BY_FUSION;
         }
         c->common |= v->common;
         c->n_compared += v->n_compared;

@@ -251,7 +251,8 @@ static void say_before(struct buf *b, const struct diff_comparison *c, const str
 static void say_after(struct buf *b, const struct diff_comparison *c, const struct diff_fact *f)
 {
     uint64_t origins = c->n[DIFF_ORIGIN] - (f->p->verdict == DIFF_ORIGIN);
-    uint64_t alone = c->alone[0] + c->alone[1];
+    uint64_t alone = c->alone[0] + c->alone[1] - c->n_fused;
+    uint64_t unknown = c->n[DIFF_UNKNOWN] - c->n_fused - (f->p->verdict == DIFF_UNKNOWN);
     uint64_t shaped = c->n[DIFF_STRUCTURE] > alone ? c->n[DIFF_STRUCTURE] - alone : 0;
     if (f->p->a == DIFF_NONE || f->p->b == DIFF_NONE) alone -= alone > 0;
     else if (f->p->verdict == DIFF_STRUCTURE) shaped -= shaped > 0;
@@ -270,7 +271,9 @@ static void say_after(struct buf *b, const struct diff_comparison *c, const stru
         {shaped, "more has tensors of another shape or dtype",
          "more have tensors of other shapes or dtypes"},
         {alone, "more has no partner", "more have no partner"},
-        {c->n[DIFF_UNKNOWN] - (f->p->verdict == DIFF_UNKNOWN), "cannot be told", "cannot be told"}};
+        {c->n_fused, "is part of a kernel of the other run",
+         "are parts of kernels of the other run"},
+        {unknown, "cannot be told", "cannot be told"}};
     int said = 0;
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
         if (!part[i].n) continue;

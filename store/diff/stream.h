@@ -162,7 +162,12 @@ struct diff_argument {
     struct span text; /* borrowed */
     bool tensor;      /* begins as a printed tensor: t: f32[3] */
 };
-/* The n-th argument of args and kwargs (from 0), lists taken whole. False after the last. */
-bool diff_argument(struct span args, struct span kwargs, int n, struct diff_argument *out);
+/* What is left of a call's arguments. Begin with {args, kwargs}. */
+struct diff_arguments {
+    struct span args, kwargs;
+    int positional, keyword; /* taken so far */
+};
+/* Takes the next argument, lists taken whole. False after the last. */
+bool diff_next_argument(struct diff_arguments *rest, struct diff_argument *out);
 
 #endif

@@ -31,12 +31,13 @@ struct walk {
     struct judge j;
     struct diff_pairs *pairs;
     struct diff_verdicts *out;
-    uint32_t *pair_of[2]; /* by call: its pair */
-    struct map seen;      /* (digest of A, of B): tensors from outside that differed already */
-    uint32_t now;         /* the pair being judged */
-    bool differed;        /* an earlier pair's tensors differ */
-    bool all;             /* rows of every pair are kept */
-    unsigned found;       /* bits of enum answer: pairs of which the first was met */
+    uint32_t *pair_of[2];                       /* by call: its pair */
+    LIST_OF(struct diff_argument) arguments[2]; /* of the pair being judged */
+    struct map seen; /* (digest of A, of B): tensors from outside that differed already */
+    uint32_t now;    /* the pair being judged */
+    bool differed;   /* an earlier pair's tensors differ */
+    bool all;        /* rows of every pair are kept */
+    unsigned found;  /* bits of enum answer: pairs of which the first was met */
 };
 
 enum answer { FOUND_FIRST = 1, FOUND_ORIGIN = 2, FOUND_RECEIVER = 4 };
@@ -76,18 +77,30 @@ static enum err put_argument(struct walk *w, const char *path, struct span a, st
     return ERR_OK;
 }
 
-static bool printed(const struct diff_words *w, const struct diff_text *t, int n,
-                    struct diff_argument *out)
+static enum err list_arguments(struct walk *w, int k, const struct diff_text *t)
 {
-    return diff_argument(diff_span(w, t->args), diff_span(w, t->kwargs), n, out);
+    const struct diff_words *words = w->j.side[0]->words;
+    struct diff_arguments rest = {.args = diff_span(words, t->args),
+                                  .kwargs = diff_span(words, t->kwargs)};
+    struct diff_argument next;
+    w->arguments[k].n = 0;
+    while (diff_next_argument(&rest, &next)) {
+        struct diff_argument *to = LIST_PUSH(&w->arguments[k]);
+        if (!to) FAIL(ERR_NOMEM, "out of memory for the arguments of a call");
+        *to = next;
+    }
+    return ERR_OK;
 }
 
-static bool named(const struct diff_words *w, const struct diff_text *t, const char *path,
-                  struct diff_argument *out)
+/* The argument of that path, nearly always the one at that place; NULL. */
+static const struct diff_argument *named(const struct walk *w, int k, const char *path, size_t at)
 {
-    for (int i = 0; printed(w, t, i, out); i++)
-        if (!strcmp(out->path, path)) return true;
-    return false;
+    size_t n = w->arguments[k].n;
+    for (size_t i = 0; i < n; i++) {
+        const struct diff_argument *p = &w->arguments[k].p[(at + i) % n];
+        if (!strcmp(p->path, path)) return p;
+    }
+    return NULL;
 }
 
 /* Scalar arguments that differ are listed; a tensor against none, or of another form, is a matter
@@ -95,23 +108,24 @@ static bool named(const struct diff_words *w, const struct diff_text *t, const c
 static enum err compare_arguments(struct walk *w, const struct diff_text *a,
                                   const struct diff_text *b, struct findings *f)
 {
-    const struct diff_words *words = w->j.side[0]->words;
-    struct diff_argument x, y;
-    for (int i = 0; printed(words, a, i, &x); i++) {
-        bool both = named(words, b, x.path, &y);
-        if (both && span_eq(x.text, y.text)) continue;
-        if (x.tensor || (both && y.tensor)) {
+    TRY(list_arguments(w, 0, a));
+    TRY(list_arguments(w, 1, b));
+    for (size_t i = 0; i < w->arguments[0].n; i++) {
+        const struct diff_argument *x = &w->arguments[0].p[i], *y = named(w, 1, x->path, i);
+        if (y && span_eq(x->text, y->text)) continue;
+        if (x->tensor || (y && y->tensor)) {
             f->shape = true;
             continue;
         }
         f->argument = true;
-        TRY(put_argument(w, x.path, x.text, both ? y.text : (struct span){0}));
+        TRY(put_argument(w, x->path, x->text, y ? y->text : SPAN_NONE));
     }
-    for (int i = 0; printed(words, b, i, &y); i++) {
-        if (named(words, a, y.path, &x)) continue;
-        f->shape |= y.tensor;
-        f->argument |= !y.tensor;
-        if (!y.tensor) TRY(put_argument(w, y.path, (struct span){0}, y.text));
+    for (size_t i = 0; i < w->arguments[1].n; i++) {
+        const struct diff_argument *y = &w->arguments[1].p[i];
+        if (named(w, 0, y->path, i)) continue;
+        f->shape |= y->tensor;
+        f->argument |= !y->tensor;
+        if (!y->tensor) TRY(put_argument(w, y->path, SPAN_NONE, y->text));
     }
     return ERR_OK;
 }
@@ -434,6 +448,7 @@ enum err diff_judge(const struct diff_stream *a, const struct diff_stream *b,
     for (int k = 0; k < 2; k++) {
         flow_release(&w.j.flow[k]);
         free(w.pair_of[k]);
+        LIST_RELEASE(&w.arguments[k]);
     }
     LIST_RELEASE(&w.j.match);
     map_release(&w.seen);

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from conftest import run_plumb, values
+from conftest import query, run_plumb, values
 
 FORMAT = "torch.utils._debug_mode.DebugMode.logs"
 N = 40
@@ -53,6 +53,7 @@ LOGS = {
     "half": chain(dtype="f16"),
     "other values": [op(f"aten::op{i}", i + 0.5, i + 1.5) for i in range(N)],
     "nan": [op(f"aten::op{i}", float(i), float(i + 1)) for i in range(39)] + [op("aten::op39", 39.0, 41.0)],
+    "masked": [op("aten::op0", 0.0, 1.0), op("aten::op1", None, None), op("aten::op2", 2.5, 3.0)] + chain()[3:],
     "alike": [op("aten::relu", 1.0, 1.0) for i in range(N)],
     "alike, fewer": [op("aten::relu", 1.0, 1.0) for i in range(30)],
 }
@@ -101,6 +102,10 @@ def test_any_two_streams_get_an_answer_that_adds_up(a, b, trace, tmp_path):
     counts = values(tmp_path / "cmp.db", "SELECT verdict, count(*) FROM divergence GROUP BY 1")
     assert {k: n for k, n in said["counts"].items() if n and k in {v for v, _ in counts}} == dict(counts)
     assert said["sentence"].startswith("A and B ")
+    told = said["first_difference"]
+    assert query(tmp_path / "cmp.db", "SELECT kind, name, path, a_position, b_position FROM first_difference") == ([{
+        "kind": told["kind"], "name": told["operator"], "path": told["path"], "a_position": told["a_call"], "b_position": told["b_call"]}]
+        if told else [])
 
 
 @pytest.mark.parametrize("name", LOGS)

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "store/base/buf.h"
 #include "store/diff/judge.h"
 #include "store/diff/verdict.h"
 
@@ -430,6 +431,29 @@ static void test_nested(void **unused)
     end(&w);
 }
 
+/* As many arguments as a file likes: the time is that of reading them. */
+static void test_many_arguments(void **unused)
+{
+    (void)unused;
+    enum { MANY = 5000 };
+    struct world w;
+    struct buf args[2] = {0};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < MANY; i++)
+            buf_printf(&args[k], "%s%d", i ? ", " : "", i == MANY - 1 ? -k : i);
+    const struct call a = {"aten::neg", args[0].p, .t = {IN("[0][0]", 1), OUT(2)}};
+    const struct call b = {"aten::neg", args[1].p, .t = {IN("[0][0]", 1), OUT(2)}};
+    start(&w);
+    fill(&w.a, &a, 1, false);
+    fill(&w.b, &b, 1, false);
+    judge(&w, 0);
+    expect_letters(&w, "P");
+    assert_int_equal(w.v.argument.n, 1);
+    assert_true(span_is(diff_span(w.a.words, w.v.argument.p[0].path), "[0][4999]"));
+    end(&w);
+    for (int k = 0; k < 2; k++) buf_release(&args[k]);
+}
+
 static void test_empty(void **unused)
 {
     (void)unused;
@@ -447,13 +471,13 @@ static void test_empty(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_input),       cmocka_unit_test(test_origin_and_argument),
-        cmocka_unit_test(test_structure),   cmocka_unit_test(test_other_wiring),
-        cmocka_unit_test(test_coincidence), cmocka_unit_test(test_artefacts),
-        cmocka_unit_test(test_unknown),     cmocka_unit_test(test_norms),
-        cmocka_unit_test(test_kinds),       cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_composite),   cmocka_unit_test(test_nested),
-        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_input),          cmocka_unit_test(test_origin_and_argument),
+        cmocka_unit_test(test_structure),      cmocka_unit_test(test_other_wiring),
+        cmocka_unit_test(test_coincidence),    cmocka_unit_test(test_artefacts),
+        cmocka_unit_test(test_unknown),        cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_kinds),          cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_composite),      cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_many_arguments), cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
