@@ -121,6 +121,9 @@ struct cap_digest {
 /* From the same thread; digests of one use in the order of `part`. Before the call's end a digest
  * is in the call's text too; later (within the next 32768 uses) it is in tensor_use alone. */
 void cap_digest(struct cap_thread *t, uint32_t slot, int part, const struct cap_digest *d);
+/* Rises when something of the thread is not recorded: a call that ends at another count than it
+ * began at may be without its digests. */
+uint64_t cap_lost(const struct cap_thread *t);
 
 /* ---- machine ---- */
 struct cap_launch {

@@ -308,6 +308,12 @@ void cap_digest(struct cap_thread *t, uint32_t slot, int part, const struct cap_
     publish(t);
 }
 
+uint64_t cap_lost(const struct cap_thread *t)
+{
+    return atomic_load_explicit(&t->head->dropped, memory_order_relaxed) +
+           atomic_load_explicit(&t->head->cut, memory_order_relaxed);
+}
+
 void cap_kept(struct cap_thread *t, uint32_t slot, int64_t artifact)
 {
     uint64_t call;

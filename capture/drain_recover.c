@@ -19,8 +19,7 @@ static enum err read_knots(struct drain *d)
         if (!to) FAIL(ERR_NOMEM, "out of memory for times");
         *to = f->knots[i % RING_KNOTS];
     }
-    if (d->knots.n) return ERR_OK;
-    FAIL(ERR_FORMAT, "%s has no reading of the clock", d->ring->path);
+    return ERR_OK;
 }
 
 /* Scopes that were open at the mark, outermost first. */
@@ -136,6 +135,9 @@ static enum err resume(struct drain *d, struct drain_lane *l)
 static enum err read_all(struct drain *d)
 {
     TRY(drain_find_lanes(d));
+    /* Killed while it began, a program has neither; no thread records before the clock is read. */
+    if (d->lanes.n && !d->knots.n)
+        FAIL(ERR_FORMAT, "%s has no reading of the clock", d->ring->path);
     for (size_t i = 0; i < d->lanes.n; i++) {
         struct drain_lane *l = &d->lanes.p[i];
         TRY(resume(d, l));

@@ -140,7 +140,8 @@ static enum err read_digests(const char *path, struct buf *out)
     }
     gzclose(in);
     TRY(buf_ok(out));
-    if (got < 0) FAIL(ERR_IO, "%s cannot be read to its end", path);
+    if (got < 0)
+        FAIL(ERR_FORMAT, "it cannot be read to its end"); /* a folder, a broken gzip file */
     if (got) FAIL(ERR_LIMIT, "%s has more than 2 GiB; digests of up to that size are taken", path);
     return ERR_OK;
 }

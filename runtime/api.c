@@ -138,7 +138,7 @@ struct plumb_tensor *plumb_parameter(const char *name, struct plumb_tensor *t)
     enum dtype_kind kind = dtype_kind(t->view.dtype);
     if (kind != DTYPE_FLOAT && kind != DTYPE_COMPLEX) {
         api_ok(err_set(ERR_USAGE, "parameter %s is %s; floating and complex dtypes are accepted",
-                       name, tensor_text(t, text)));
+                       name ? name : "", tensor_text(t, text)));
         return NULL;
     }
     if (!plumb_keep(t)) return NULL;

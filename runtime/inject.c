@@ -233,6 +233,7 @@ enum err inject_parameter(struct inject *in, struct cap *cap, const char *name,
                           struct plumb_tensor *t)
 {
     const char **to = LIST_PUSH(&in->parameter);
+    if (!name) name = "";
     if (to) *to = arena_copy(&in->arena, span_of(name)).p;
     if (!to || !*to) FAIL(ERR_NOMEM, "out of memory for names of parameters");
     for (size_t i = 0; i < in->fault.n; i++) {
@@ -251,9 +252,10 @@ enum err inject_parameter(struct inject *in, struct cap *cap, const char *name,
 static unsigned dims_of(const struct op_call *c, int arg, enum shuffle which)
 {
     int n = c->arg[arg].t->view.shape.n;
-    unsigned all = n ? ~0u >> (32 - n) : 0, dims = 0;
+    if (!n) return 0;
+    unsigned all = ~0u >> (32 - n), dims = 0;
     switch (which) {
-    case LAST: return n ? 1u << (n - 1) : 0;
+    case LAST: return 1u << (n - 1);
     case BEFORE_LAST: return n > 1 ? 1u << (n - 2) : 0;
     case ALL: return all;
     case ALL_BUT_LAST: return all >> 1;
@@ -364,6 +366,8 @@ static void put_missing(struct buf *b, const struct inject *in, const struct fau
     buf_printf(b, "%sinject \"%s\" did not come about: ", b->n ? "; " : "", f->text);
     int64_t n = f->op ? in->count[f->op - op_at(0)] : 0;
     if (f->kind == WEIGHT) buf_printf(b, "there is no parameter %s", f->name);
+    else if (n && n >= f->number)
+        buf_printf(b, "call %lld of %s failed", (long long)f->number, f->op->s.name);
     else if (n)
         buf_printf(b, "%s is called %lld time%s", f->op->s.name, (long long)n, n > 1 ? "s" : "");
     else buf_printf(b, "%s is not called", f->op ? f->op->s.name : f->name);

@@ -365,7 +365,7 @@ static enum err logged(struct op_call *c)
     enum err err = hooks_before(c);
     if (!err) err = perform(c, &r);
     if (!err) hooks_after(c);
-    record_end(t, &r, err);
+    record_end(t, c, &r, err);
     if (!err && taped) err = tape_add(t, c);
     if (!err && t->inject) err = inject_call(t->inject, t->session->cap, c);
     return err;

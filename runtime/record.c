@@ -57,16 +57,16 @@ static int64_t *digested_elsewhere(struct thread *th, const struct plumb_tensor 
 static bool is_digested(struct thread *th, const struct plumb_tensor *t)
 {
     uint32_t content = storage_content(t->storage) + 1;
-    if (t->maker == th->number) return t->digested == content;
+    if (t->maker == th->serial) return t->digested == content;
     int64_t *at = digested_elsewhere(th, t);
     return at && *at == content;
 }
 
-static void note_digested(struct thread *th, struct plumb_tensor *t)
+/* content: 1 + storage_content; 0 none. */
+static void note_digested(struct thread *th, struct plumb_tensor *t, uint32_t content)
 {
-    uint32_t content = storage_content(t->storage) + 1;
-    int64_t *at = t->maker == th->number ? NULL : digested_elsewhere(th, t);
-    if (t->maker == th->number) t->digested = content;
+    int64_t *at = t->maker == th->serial ? NULL : digested_elsewhere(th, t);
+    if (t->maker == th->serial) t->digested = content;
     else if (at) *at = content;
 }
 
@@ -82,7 +82,7 @@ static void digest_use(struct thread *th, struct plumb_tensor *t, uint32_t slot)
         else if (digest_bits(th, t, &d)) continue;
         cap_digest(th->ring, slot, part++, &d);
     }
-    if (part) note_digested(th, t);
+    if (part) note_digested(th, t, storage_content(t->storage) + 1);
 }
 
 /* ---- arguments ---- */
@@ -213,6 +213,7 @@ void record_begin(struct thread *t, const struct op_call *c, struct call_record 
 {
     if (!t->ring || t->quiet) return;
     r->on = true;
+    r->lost = cap_lost(t->ring);
     cap_begin(t->ring, CAP_OP, thread_word(t, c->op->s.name), 0, stack_here(t));
     put_arguments(t, c);
 }
@@ -254,9 +255,22 @@ void record_results(struct thread *t, const struct op_call *c, struct call_recor
     }
 }
 
-void record_end(struct thread *t, struct call_record *r, enum err err)
+/* The log does not have the call, or not all of it: what it uses is digested at its next use. */
+static void forget_digests(struct thread *th, const struct op_call *c)
+{
+    for (int i = 0; i < c->op->s.n_params; i++)
+        for (int k = 0; k < members(&c->arg[i]); k++) {
+            struct plumb_tensor *t = member(&c->arg[i], k);
+            if (t) note_digested(th, t, 0);
+        }
+    for (int i = 0; i < c->n_results; i++)
+        if (c->result[i]) note_digested(th, c->result[i], 0);
+}
+
+void record_end(struct thread *t, const struct op_call *c, struct call_record *r, enum err err)
 {
     if (!r->on) return;
     if (err) cap_error(t->ring, span_of(err_text()));
     cap_end(t->ring);
+    if (cap_lost(t->ring) != r->lost) forget_digests(t, c);
 }

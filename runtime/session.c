@@ -77,6 +77,7 @@ void plumb_frame_end(void)
 
 static enum err enter(struct plumb *s)
 {
+    static atomic_uint_fast64_t newest;
     struct thread *t = &thread_self;
     char name[32] = "main";
     if (t->session)
@@ -87,6 +88,7 @@ static enum err enter(struct plumb *s)
     int number = s->n_threads++;
     pthread_mutex_unlock(&s->lock);
     t->number = number;
+    t->serial = atomic_fetch_add_explicit(&newest, 1, memory_order_relaxed) + 1;
     t->inject = number ? NULL : s->inject;
     t->generator = (uint64_t)number << GENERATOR_SHIFT;
     if (number) snprintf(name, sizeof name, "thread %d", number);

@@ -54,6 +54,7 @@ struct thread {
     int no_grad, quiet;    /* depths: no tape; no recording */
     struct inject *inject; /* the session's, for the thread that opened it; else NULL */
     int number;            /* of the thread in its session: 0 opened it */
+    uint64_t serial;       /* no other thread of any session has or had it; from 1 */
     uint64_t generator;    /* number << 40, plus calls so far */
     struct map words;      /* texts and forms already registered with the recorder */
     struct map digested;   /* tensors of other threads: number -> 1 + storage_content (record.c) */
@@ -70,10 +71,11 @@ bool api_ok(enum err err);
 /* ---- record.c: what the dispatcher tells the recorder ---- */
 struct call_record {
     bool on;
+    uint64_t lost; /* cap_lost when it began */
 };
 void record_begin(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_results(struct thread *t, const struct op_call *c, struct call_record *r);
-void record_end(struct thread *t, struct call_record *r, enum err err);
+void record_end(struct thread *t, const struct op_call *c, struct call_record *r, enum err err);
 
 /* ---- tape.c ---- */
 /* A tensor argument as it was when its call was made; later calls may write it in place. */

@@ -45,7 +45,7 @@ static struct plumb_tensor *tensor_add(void)
     if (!t) return NULL;
     t->number = atomic_fetch_add_explicit(&newest, 1, memory_order_relaxed) + 1;
     t->frame = f;
-    t->maker = thread_self.number;
+    t->maker = thread_self.serial;
     t->next = f->tensors;
     f->tensors = t;
     return t;

@@ -36,7 +36,7 @@ struct plumb_tensor {
     bool stale;                /* on a tape: overwritten since; its values are gone */
     struct tape_node *made_by; /* borrowed from the frame's tape; NULL a leaf */
     int result;                /* which result of made_by */
-    int maker;                 /* thread.number of the thread that made it */
+    uint64_t maker;            /* thread.serial of the thread that made it */
     uint32_t digested; /* by its maker: 1 + storage_content at that time; 0 never (record.c) */
     struct plumb_tensor *grad; /* of a leaf: kept by the session */
     struct plumb_tensor *next; /* in its owner's list */

@@ -126,6 +126,8 @@ def test_digests_go_with_one_log_of_calls(tmp_path):
     assert "--digests goes with a DebugMode log, which this is not" in done.err
     done = run_plumb("import", side.with_suffix(".json"), "--digests", tmp_path / "none", "-o", db, expect=2)
     assert "none cannot be opened" in done.err
+    done = run_plumb("import", side.with_suffix(".json"), "--digests", tmp_path, "-o", db, expect=2)
+    assert f"{tmp_path}: it cannot be read to its end" in done.err and not list(tmp_path.glob("x.db*"))
     done = run_plumb("import", tmp_path, "--digests", digests, "--follow", "-o", db, expect=2)
     assert "not with --follow" in done.err
     assert not db.exists()

@@ -4,14 +4,17 @@
  * each call once and in order, and what was open is marked so.
  */
 #include "capture/cap.h"
+#include "capture/ring.h"
 #include "store/base/buf.h"
 #include "store/db.h"
 #include "store/doctor.h"
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,8 +178,40 @@ static void loses_nothing_that_was_whole(void **state)
     munmap((void *)ended, 4096);
 }
 
+/* Killed behind the start of the trace and before the first reading of the clock. */
+static void ends_what_had_only_begun(void **state)
+{
+    (void)state;
+    char rings[96];
+    const uint32_t none = 0;
+    int64_t n;
+    strcpy(path, "/tmp/plumb_kill_XXXXXX");
+    close(mkstemp(path));
+    pid_t child = fork();
+    if (!child) {
+        struct cap_options o = {.path = path, .overwrite = true};
+        if (cap_open(&o, &recording)) abort();
+        raise(SIGKILL);
+    }
+    waitpid(child, NULL, 0);
+    snprintf(rings, sizeof rings, "%s-ring", path);
+    int fd = open(rings, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, &none, sizeof none, offsetof(struct ring_file, n_knots)), 4);
+    close(fd);
+    enum err err = cap_recover(path, &n);
+    if (err) print_message("%s\n", err_text());
+    assert_int_equal(err, ERR_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(access(rings, F_OK), -1);
+    struct doctor d = {.tell = tell};
+    assert_int_equal(doctor_run(path, &d), ERR_OK);
+    assert_int_equal(d.n_wrong, 0);
+    unlink(path);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(loses_nothing_that_was_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(loses_nothing_that_was_whole),
+                                       cmocka_unit_test(ends_what_had_only_begun)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

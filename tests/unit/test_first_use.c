@@ -1,5 +1,6 @@
 /* test_first_use.c - which arguments of a call are digested: those whose content the log lacks. */
 #include <pthread.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "plumb.h"
@@ -122,6 +123,42 @@ static void once_per_log(void **state)
     expect("0/0[0][0] 1/0[0][0]");
 }
 
+/* A call too large for the ring is dropped, whatever is allowed to wait: its digests are too. */
+static void again_when_the_call_was_dropped(void **state)
+{
+    (void)state;
+    enum { N = 1 << 18 };
+    struct plumb_tensor **list = calloc(N, sizeof *list);
+    assert_non_null(list);
+    begin((struct plumb_options){0});
+    struct plumb_tensor *x = row(1);
+    for (int i = 0; i < N; i++) list[i] = x;
+    assert_non_null(plumb_cat(list, N, 0));
+    plumb_mul(x, x);
+    plumb_mul(x, x);
+    expect("0/0[0][0]");
+    free(list);
+}
+
+/* What another session's log has is not in this one's. */
+static void once_per_session(void **state)
+{
+    (void)state;
+    char before[96];
+    snprintf(before, sizeof before, "%s/before.db", unit_folder());
+    struct plumb *other = plumb_open(&(struct plumb_options){.trace = before, .overwrite = true});
+    assert_non_null(other);
+    struct plumb_tensor *x = plumb_keep(row(4));
+    plumb_mul(x, x);
+    plumb_leave();
+    begin((struct plumb_options){0});
+    plumb_mul(x, x);
+    expect("0/0[0][0]");
+    assert_int_equal(plumb_enter(other), 0);
+    assert_int_equal(plumb_close(), 0);
+    unlink(before);
+}
+
 /* An operator whose results have no values shows no hashes, even where its argument got one. */
 static void texts_stay_as_they_were(void **state)
 {
@@ -149,6 +186,8 @@ int main(void)
         cmocka_unit_test(again_when_written_elsewhere),
         cmocka_unit_test(none_of_what_has_no_values),
         cmocka_unit_test(once_per_log),
+        cmocka_unit_test(again_when_the_call_was_dropped),
+        cmocka_unit_test(once_per_session),
         cmocka_unit_test(texts_stay_as_they_were),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -171,6 +171,45 @@ static void shuffles_what_belongs_together(void **state)
     }
 }
 
+/* A number has no dimension, though its sum may name one. */
+static void sums_one_number(void **state)
+{
+    (void)state;
+    begin_or_fail("reorder:aten::sum.dim_IntList:1", NULL, NULL);
+    struct plumb_tensor *x = floats(0, NULL, (float[]){1});
+    expect_bits(plumb_sum_dim_intlist(x, (int64_t[]){-1}, 1, false, 0), 1, (uint32_t[]){ONE});
+    end("%; no bit of its result changed by that");
+}
+
+static void takes_a_parameter_without_a_name(void **state)
+{
+    (void)state;
+    begin_or_fail("weight:w:0", NULL, NULL);
+    assert_non_null(plumb_parameter(NULL, row(1)));
+    expect_bits(plumb_parameter("w", row(1)), 1, (uint32_t[]){ONE ^ 1u});
+    end("bit 0 of parameter w%");
+}
+
+static const char *veto(void *context, const char *op)
+{
+    (void)context;
+    (void)op;
+    return "not today";
+}
+
+static void says_that_the_call_failed(void **state)
+{
+    (void)state;
+    struct plumb_hook hook = {.before = veto};
+    begin_or_fail("mul.Tensor:1:0", NULL, NULL);
+    assert_int_equal(plumb_hook_push(&hook), 0);
+    assert_null(plumb_mul(row(1), row(1)));
+    plumb_hook_pop();
+    assert_int_equal(plumb_close(), -1);
+    expect_error("did not come about: call 1 of aten::mul.Tensor failed");
+    unlink(path);
+}
+
 static void makes_one_call_more(void **state)
 {
     (void)state;
@@ -245,6 +284,9 @@ int main(void)
         cmocka_unit_test(flips_a_parameter),
         cmocka_unit_test(sums_in_another_order),
         cmocka_unit_test(shuffles_what_belongs_together),
+        cmocka_unit_test(sums_one_number),
+        cmocka_unit_test(takes_a_parameter_without_a_name),
+        cmocka_unit_test(says_that_the_call_failed),
         cmocka_unit_test(makes_one_call_more),
         cmocka_unit_test(says_what_did_not_come_about),
         cmocka_unit_test(refuses),
