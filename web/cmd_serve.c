@@ -65,12 +65,9 @@ static void temporary_remove(struct temporary *t)
     if (*t->folder) rmdir(t->folder);
 }
 
-static enum err compare(const struct opt_call *call, struct temporary *t)
+static enum err make_folder(struct temporary *t)
 {
     const char *tmp = getenv("TMPDIR");
-    struct diff_options how = {.all = true};
-    struct diff_comparison c;
-    if (call->argc < 2) FAIL(ERR_USAGE, "--compare takes two runs: A.db[#RUN] B.db[#RUN]");
     snprintf(t->folder, sizeof t->folder, "%s/plumb-serve-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if (!mkdtemp(t->folder)) {
         enum err err = err_set(ERR_IO, "%s cannot be made: a folder for the comparison", t->folder);
@@ -78,8 +75,20 @@ static enum err compare(const struct opt_call *call, struct temporary *t)
         return err;
     }
     snprintf(t->file, sizeof t->file, "%s/comparison.db", t->folder);
+    return ERR_OK;
+}
+
+/* Comparing takes long and may be interrupted; from the folder on, it is removed at the end. */
+static enum err compare(const struct opt_call *call, struct temporary *t)
+{
+    struct diff_options how = {.all = true};
+    struct diff_comparison c;
+    sigset_t set;
+    if (call->argc < 2) FAIL(ERR_USAGE, "--compare takes two runs: A.db[#RUN] B.db[#RUN]");
     TRY(diff_compare(call->argv[0], call->argv[1], &how, &c));
-    enum err err = diff_write(&c, t->file);
+    block_signals(&set);
+    enum err err = make_folder(t);
+    if (!err) err = diff_write(&c, t->file);
     diff_comparison_release(&c);
     return err;
 }

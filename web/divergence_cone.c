@@ -63,18 +63,15 @@ static enum err write_arguments(struct web_request *q, struct html *h)
 {
     sqlite3_stmt *s;
     enum err err;
-    int n = 0;
     TRY(web_query(q, "divergence_pair_arguments", &s));
-    while (web_step(q, s, &err)) {
-        if (!n++) {
-            web_section(q, h, "arguments", "Arguments", NULL, "divergence_pair_arguments");
-            html(h, "<dl class=\"kv\">");
-        }
+    if (!web_step(q, s, &err)) return err;
+    web_section(q, h, "arguments", "Arguments", NULL, "divergence_pair_arguments");
+    html(h, "<dl class=\"kv\">");
+    TRY(web_query(q, "divergence_pair_arguments", &s)); /* the head of a section uses it too */
+    while (web_step(q, s, &err))
         html(h, "<dt><code>%s</code></dt><dd><code>%s</code> in A<br><code>%s</code> in B</dd>",
              web_text(s, "path"), web_text(s, "a").p ? web_text(s, "a") : SPAN("absent"),
              web_text(s, "b").p ? web_text(s, "b") : SPAN("absent"));
-    }
-    if (!n) return err;
     html(h, "</dl>");
     web_section_end(h);
     return err;

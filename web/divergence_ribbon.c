@@ -27,6 +27,7 @@ struct ribbon {
     struct divergence_row *row;
     int n, span;
     double y; /* where the next thing goes */
+    bool cut; /* there are more lanes than strips */
 };
 
 struct lane {
@@ -130,6 +131,7 @@ static enum err put_strips(struct ribbon *r)
     }
     TRY(err);
     for (int i = 0; i < n; i++) TRY(put_strip(r, &lane[i]));
+    r->cut = r->d->lanes > MOST_LANES;
     return ERR_OK;
 }
 
@@ -290,6 +292,7 @@ static void put_zoom(struct ribbon *r)
     if (r->span < MOST_BARS)
         html(r->h, "<a href=\"%s\">zoom out</a>",
              web_here(r->q, "span", divergence_number(r->q, r->span * 2), "from", "", NULL));
+    if (r->cut) html(r->h, "<a href=\"#lanes\">%d of %n logs</a>", MOST_LANES, r->d->lanes);
     html(r->h, "</p>");
 }
 

@@ -1,10 +1,12 @@
 /* compiles.h - what the compiler did differently: frames and compiles of two runs side by side.
  *
- * Frames are matched by function, file and line (then by function and name of file, then by their
- * order), compiles of a frame by occurrence. Compared are outcome, graphs (as text without
- * addresses and numbers of objects), guards (sorted), graph breaks, recompile reasons, kernels,
- * cache outcomes, failures, metrics beyond times. Told, but no difference: times, versions, cache
- * keys (they hash the version), fields and artifacts that only one side records, other artifacts.
+ * Frames are matched by function, file and line, then by less: another line, resumed at another
+ * line, another file, another function on the same line; those without a name by number. What
+ * nothing joins is left alone. Compiles of a frame are matched by their order. Compared are
+ * outcome, graphs (as text without addresses and numbers of objects), guards (sorted), graph
+ * breaks (by reason and source, wherever these stand), recompile reasons, kernels, cache outcomes,
+ * failures, metrics beyond times. Told, but no difference: times, versions, cache keys (they hash
+ * the version), fields and artifacts that only one side records, other artifacts.
  */
 #ifndef STORE_DIFF_COMPILES_H
 #define STORE_DIFF_COMPILES_H

@@ -29,6 +29,7 @@ static void put_side(const struct compile_comparison *c, int k, struct buf *out)
     put_text(out, "run", s->run);
     put_int(out, "rank", s->side->rank, 0);
     put_int(out, "compiles", (int64_t)s->compile.n, 0);
+    put_int(out, "losses", s->losses, 0);
     put_text(out, "torch_version", s->torch_version);
     put_text(out, "torch_commit", s->torch_commit);
     put_text(out, "python_version", s->python_version);

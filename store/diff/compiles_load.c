@@ -111,8 +111,10 @@ static enum err refuse_run(struct compile_side *s, int n, struct span runs)
     const struct diff_side *side = s->side;
     if (!n)
         FAIL(ERR_NOT_FOUND,
-             "nothing was compiled in %s: import a log that PyTorch writes with TORCH_TRACE=FOLDER,"
-             " or record with `plumb record -- ...`",
+             "no record in %s names a compile (those of an export may not): import a log that "
+             "PyTorch"
+             " writes with TORCH_TRACE=FOLDER while it compiles, or record with"
+             " `plumb record -- ...`",
              side->file);
     if (side->run)
         FAIL(ERR_NOT_FOUND, "%s has no run %s with compiles; it has %.*s", side->file, side->run,
@@ -143,6 +145,22 @@ static enum err choose_run(struct compile_side *s, sqlite3_stmt *q)
     enum err err = rc == SQLITE_DONE ? buf_ok(&runs) : store_sql_error(s->db, rc, "listing runs");
     if (!err && (!found || (!s->side->run && n > 1))) err = refuse_run(s, n, buf_text(&runs));
     buf_release(&runs);
+    return err;
+}
+
+static const char losses_sql[] =
+    "SELECT coalesce(sum(l.count), 0) FROM loss l LEFT JOIN source_file f ON f.id = l.source"
+    " WHERE l.source IS NULL OR coalesce(f.run, 0) = :run";
+
+static enum err read_losses(struct compile_side *s)
+{
+    sqlite3_stmt *q;
+    TRY(store_prepare(s->db, losses_sql, &q));
+    enum err err = store_bind_int(q, ":run", s->run_id);
+    int rc = err ? SQLITE_DONE : sqlite3_step(q);
+    if (rc == SQLITE_ROW) s->losses = sqlite3_column_int64(q, 0);
+    else if (!err) err = store_sql_error(s->db, rc, "counting losses");
+    sqlite3_finalize(q);
     return err;
 }
 
@@ -484,6 +502,7 @@ enum err compiles_load(struct compile_side *s)
     enum err err = choose_run(s, q);
     sqlite3_finalize(q);
     if (err) return err;
+    TRY(read_losses(s));
     TRY(store_prepare(s->db, compiles_sql, &q));
     err = read_compiles(s, q);
     sqlite3_finalize(q);

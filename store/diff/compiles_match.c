@@ -186,9 +186,16 @@ static void match_members(struct compile_side *a, struct compile_side *b,
     }
 }
 
+static bool differ(struct span x, struct span y)
+{
+    return x.n && y.n && !span_eq(x, y);
+}
+
+/* What a log does not say has not moved. */
 static bool is_moved(const struct compile_frame *x, const struct compile_frame *y)
 {
-    return x->line != y->line || !span_eq(x->name, y->name) || !span_eq(x->base, y->base);
+    return (x->line >= 0 && y->line >= 0 && x->line != y->line) || differ(x->name, y->name) ||
+           differ(x->base, y->base);
 }
 
 static enum err add_pair(struct compile_comparison *c, uint32_t a, uint32_t b)

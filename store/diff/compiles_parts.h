@@ -86,8 +86,8 @@ struct compile_log {
 struct compile_side {
     sqlite3 *db; /* borrowed */
     const struct diff_side *side;
-    struct arena *arena; /* borrowed */
-    int64_t run_id;
+    struct arena *arena;    /* borrowed */
+    int64_t run_id, losses; /* findings that its logs were not as they should be */
     struct span run, torch_version, torch_commit, python_version, cuda_version, triton_version;
     LIST_OF(struct compile_row) compile;
     LIST_OF(struct compile_fact) fact; /* by compile */
@@ -179,7 +179,9 @@ struct span compiles_base(struct span path);
 /* The difference to name first: a pair and its first change, or a compile that one side has alone.
  * NULL: all agree. */
 const struct compile_pair *compiles_first(const struct compile_comparison *c);
-/* "[0/0] `f` (prog.py:12)"; mark: put back-ticks around code. */
+/* " `f` (prog.py:12)", as much of it as is recorded; mark: put back-ticks around code. */
+void compiles_place(const struct compile_row *row, struct buf *out, bool mark);
+/* "[0/0] `f` (prog.py:12)" */
 void compiles_name(const struct compile_comparison *c, const struct compile_pair *p,
                    struct buf *out, bool mark);
 /* The answer in one sentence or two. */

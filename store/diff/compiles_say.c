@@ -228,14 +228,8 @@ static const struct compile_row *row_of(const struct compile_comparison *c,
     return &c->side[k].compile.p[k ? p->b : p->a];
 }
 
-void compiles_name(const struct compile_comparison *c, const struct compile_pair *p,
-                   struct buf *out, bool mark)
+void compiles_place(const struct compile_row *r, struct buf *out, bool mark)
 {
-    const struct compile_row *r = row_of(c, p, p->a == DIFF_NONE);
-    buf_puts(out, "[");
-    buf_span(out, r->compile_id);
-    buf_puts(out, "]");
-    if (r->occurrence > 1) buf_printf(out, " (time %lld)", (long long)r->occurrence);
     if (r->function.n) {
         buf_puts(out, " ");
         word(out, r->function, mark);
@@ -246,6 +240,17 @@ void compiles_name(const struct compile_comparison *c, const struct compile_pair
         if (r->line >= 0) buf_printf(out, ":%lld", (long long)r->line);
         buf_puts(out, ")");
     }
+}
+
+void compiles_name(const struct compile_comparison *c, const struct compile_pair *p,
+                   struct buf *out, bool mark)
+{
+    const struct compile_row *r = row_of(c, p, p->a == DIFF_NONE);
+    buf_puts(out, "[");
+    buf_span(out, r->compile_id);
+    buf_puts(out, "]");
+    if (r->occurrence > 1) buf_printf(out, " (time %lld)", (long long)r->occurrence);
+    compiles_place(r, out, mark);
     if (r->rank >= 0 && c->side[p->a == DIFF_NONE].log.n > 1)
         buf_printf(out, " of rank %lld", (long long)r->rank);
 }

@@ -26,6 +26,9 @@ static void put_side(const struct compile_comparison *c, int k, struct buf *out)
     if (total) buf_printf(out, " in %.2f s", (double)total / 1e9);
     put_version(out, "torch", s->torch_version);
     put_version(out, "commit", s->torch_commit);
+    if (s->losses)
+        buf_printf(out, "\n     its logs were not read in full: %lld %s, listed by plumb info",
+                   (long long)s->losses, s->losses == 1 ? "finding" : "findings");
     buf_puts(out, "\n");
 }
 
@@ -125,9 +128,8 @@ static void put_pair(const struct compile_comparison *c, const struct compile_pa
     buf_puts(out, "\n  ");
     compiles_name(c, p, out, false);
     if (p->moved) {
-        buf_puts(out, ", in B ");
-        buf_span(out, b->function);
-        buf_printf(out, " (%.*s:%lld)", SPAN_ARG(compiles_base(b->file)), (long long)b->line);
+        buf_puts(out, ", in B");
+        compiles_place(b, out, false);
     }
     buf_puts(out, "\n");
     for (size_t i = 0; i < p->n; i++) {

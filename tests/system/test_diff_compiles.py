@@ -6,6 +6,8 @@ Logs are compared with themselves, with copies in which one line is another, and
 import json
 import os
 import re
+import shutil
+import sqlite3
 import subprocess
 import textwrap
 
@@ -241,14 +243,38 @@ def refused(*args):
 
 
 def test_nothing_compiled(traces):
-    assert "nothing was compiled" in refused(traces("export_draft"), traces("train_mlp"))
+    assert "names a compile" in refused(traces("export_draft"), traces("train_mlp"))
     assert "TORCH_TRACE" in refused(traces("train_mlp"), traces("export_draft"))
+
+
+def test_a_log_that_is_cut_is_told(tmp_path, traces):
+    folder = run_folder("simple")
+    [log] = [p for p in folder.iterdir() if is_log(p)]
+    whole = log_text(log)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / log.name.removesuffix(".gz")).write_bytes(whole[:len(whole) // 3])
+    run_plumb("import", tmp_path / "cut", "-o", tmp_path / "cut.db")
+    told = compare(traces(folder), tmp_path / "cut.db", 1)
+    assert told["a"]["losses"] == 0 < told["b"]["losses"]
+    text = run_plumb("diff", "--compiles", traces(folder), tmp_path / "cut.db", expect=1).out
+    assert text.count("its logs were not read in full") == 1
+
+
+def test_what_a_log_does_not_say_has_not_moved(tmp_path, traces):
+    trace = traces(run_folder("train_mlp"))
+    shutil.copy(trace, tmp_path / "nameless.db")
+    with sqlite3.connect(tmp_path / "nameless.db") as db:
+        db.execute("UPDATE compile SET name = NULL, file = NULL, line = NULL")
+    for sides in ((trace, tmp_path / "nameless.db"), (tmp_path / "nameless.db", trace)):
+        told = compare(*sides, 0)
+        assert told["counts"]["matched"] > 0 and not any(pair["moved"] for pair in told["compiles"])
+        assert ":-1" not in run_plumb("diff", "--compiles", *sides).out
 
 
 def test_calls_only(tmp_path):
     trace = tmp_path / "calls.db"
     run_plumb("import", KEPT / "calls/train.json.gz", "-o", trace)
-    assert "nothing was compiled" in refused(trace, trace)
+    assert "names a compile" in refused(trace, trace)
 
 
 def test_runs_and_ranks_that_are_not_there(traces):

@@ -6,12 +6,13 @@ import json
 import os
 import random
 import re
+import subprocess
 import time
 import urllib.request
 
 import pytest
 
-from conftest import ROOT, Server, query, run_plumb, values
+from conftest import PLUMB, ROOT, Server, query, run_plumb, values
 
 MODELS = {"mlp": ("mlp", "--steps", 2), "optimizer": ("optimizer", "--steps", 2), "gpt": ("gpt", "--steps", 1, "--batch", 2)}
 ALL = os.environ.get("PLUMB_TEST_INJECT") == "all"
@@ -236,6 +237,18 @@ def test_a_comparison_for_as_long_as_the_server_runs(tmp_path, clean, monkeypatc
     for bad, words in ((["--compare", b], "two runs"), (["--compare", b, tmp_path / "none.db"], "none.db")):
         assert words in run_plumb("serve", *bad, "--port", 0, expect=2).err
     assert not list(folder.iterdir())
+
+
+def test_a_server_that_is_ended_while_it_compares_leaves_no_file(tmp_path, clean):
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    server = subprocess.Popen([PLUMB, "serve", "--compare", clean("gpt"), clean("gpt"), "--port", "0"], stdout=subprocess.PIPE,
+                              env={**os.environ, "TMPDIR": str(folder)})
+    while server.poll() is None and not list(folder.iterdir()):
+        time.sleep(0.0005)
+    server.terminate()
+    server.communicate(timeout=60)
+    assert server.returncode == 0 and not list(folder.iterdir())
 
 
 def test_a_call_more_hides_no_origin(tmp_path, clean):

@@ -160,6 +160,22 @@ def test_the_drawer_shows_both_digests(compared, served):
         assert f"{value & (2**64 - 1):016x}"[:8] in drawer
 
 
+def test_the_drawer_shows_each_argument_once(compared, served):
+    first = compared["alpha"].first(made.ARGUMENT, made.ORIGIN)
+    drawer = served[0]("alpha", f"&sel={first}").split('<aside class="drawer"')[1]
+    said = plain(section(drawer, "arguments").split("</h2>")[1])
+    assert said.count("in A") == said.count("in B") == 1 and "absent" not in said
+    assert "-0.1 in A" in said and "-0.10000009536743165 in B" in said
+
+
+def test_more_ranks_than_strips_are_told(tmp_path):
+    made.make(tmp_path / "many.db", steps=1, layers=1, ranks=18, flip=5)
+    server = Server(tmp_path / "many.db")
+    ribbon = section(server.text("/divergence"), "ribbon")
+    server.close()
+    assert ribbon.count(">rank ") == 16 and ">rank 17<" in ribbon and "16 of 18 logs" in ribbon
+
+
 def test_every_rank_has_a_strip(served):
     page = served[0]("ranks")
     assert [f">rank {rank}<" in page for rank in range(4)] == [True] * 4
