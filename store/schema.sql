@@ -907,10 +907,11 @@ CREATE INDEX event_by_launch ON event(launch) WHERE launch IS NOT NULL;
 -- Uses with a NaN or an infinity: there are few, in a run of millions.
 CREATE INDEX tensor_use_nonfinite ON tensor_use(event) WHERE nans > 0 OR infs > 0 OR (hash_kind = 1 AND (digest & 0x7ff0000000000000) = 0x7ff0000000000000);
 
--- Pairs of one verdict in their order; what the tensors of a pair taint; arguments of a pair.
+-- Pairs of one verdict, lane or place in their order; what the tensors of a pair taint; arguments of a pair.
 CREATE INDEX pair_by_verdict ON pair(verdict, lane);
 CREATE INDEX pair_by_lane ON pair(lane);
 CREATE INDEX pair_by_scope ON pair(scope, verdict);
+CREATE INDEX pair_place_by_lane ON pair_place(lane, scope);
 CREATE INDEX pair_tensor_by_producer ON pair_tensor(producer) WHERE producer IS NOT NULL;
 CREATE INDEX pair_argument_by_pair ON pair_argument(pair);
 
@@ -2178,7 +2179,7 @@ CREATE VIEW divergence (
   id                                -- -> pair
 ) AS
 SELECT CASE p.verdict WHEN 0 THEN 'same' WHEN 1 THEN 'artefact' WHEN 2 THEN 'masked' WHEN 3 THEN 'unknown' WHEN 4 THEN 'receiver'
-    WHEN 5 THEN 'structure' WHEN 6 THEN 'argument' WHEN 7 THEN 'origin' ELSE 'input' END,
+    WHEN 5 THEN 'structure' WHEN 6 THEN 'argument' WHEN 7 THEN 'origin' WHEN 8 THEN 'input' END,
   (SELECT text FROM string WHERE id = coalesce(ta.name, tb.name)), (SELECT text FROM string WHERE id = s.step),
   CASE s.phase WHEN 1 THEN 'forward' WHEN 2 THEN 'backward' WHEN 3 THEN 'optimizer' END, (SELECT text FROM string WHERE id = s.module),
   p.a_position, p.b_position, (SELECT text FROM string WHERE id = ta.args), (SELECT text FROM string WHERE id = tb.args),

@@ -16,12 +16,6 @@ static int64_t whole(sqlite3_stmt *s, const char *name)
     return v == STORE_NULL ? 0 : v;
 }
 
-static struct span text(struct web_request *q, sqlite3_stmt *s, const char *name)
-{
-    struct span t = web_text(s, name);
-    return t.p ? web_keep(q, t) : SPAN_NONE;
-}
-
 void calls_read(struct web_request *q, sqlite3_stmt *s, struct calls_row *out)
 {
     *out = (struct calls_row){.position = web_int(s, "position"),
@@ -34,15 +28,15 @@ void calls_read(struct web_request *q, sqlite3_stmt *s, struct calls_row *out)
                               .flags = whole(s, "flags"),
                               .ts = web_int(s, "ts"),
                               .dur = web_int(s, "dur"),
-                              .name = text(q, s, "name"),
-                              .args = text(q, s, "args"),
-                              .kwargs = text(q, s, "kwargs"),
-                              .output = text(q, s, "output"),
-                              .rest = text(q, s, "rest"),
-                              .placements = text(q, s, "placements"),
-                              .hashes_in = text(q, s, "hashes_in"),
-                              .hashes_out = text(q, s, "hashes_out"),
-                              .step = text(q, s, "step")};
+                              .name = web_kept(q, s, "name"),
+                              .args = web_kept(q, s, "args"),
+                              .kwargs = web_kept(q, s, "kwargs"),
+                              .output = web_kept(q, s, "output"),
+                              .rest = web_kept(q, s, "rest"),
+                              .placements = web_kept(q, s, "placements"),
+                              .hashes_in = web_kept(q, s, "hashes_in"),
+                              .hashes_out = web_kept(q, s, "hashes_out"),
+                              .step = web_kept(q, s, "step")};
 }
 
 struct span calls_head(struct span s, size_t n)
@@ -101,17 +95,22 @@ void calls_result(struct html *h, const struct calls_row *c)
     html(h, "</code>");
 }
 
-static void put_hash(struct html *h, struct span hash)
+void calls_hash(struct html *h, struct span hash, bool differs)
 {
     bool digest = span_starts(hash, "0x");
     struct span shown = digest ? span_to(span_from(hash, 2), DIGITS) : hash;
     char number[32];
     double v;
+    if (!hash.n) {
+        html(h, "<span class=\"dim\">\xe2\x80\x93</span>");
+        return;
+    }
     if (!digest && hash.n > 12 && span_to_f64(hash, &v)) {
         snprintf(number, sizeof number, "%.7g", v);
         shown = span_of(number);
     }
-    html(h, "<code title=\"%s\">%s</code>", hash, shown);
+    html(h, "<code%s title=\"%s\">%s</code>", differs ? SPAN(" class=t-bad") : SPAN(""), hash,
+         shown);
 }
 
 void calls_hashes(struct html *h, struct span hashes, int n)
@@ -122,7 +121,7 @@ void calls_hashes(struct html *h, struct span hashes, int n)
         struct span hash = span_to(hashes, blank);
         if (k < n) {
             if (k++) html(h, " ");
-            put_hash(h, hash);
+            calls_hash(h, hash, false);
         } else {
             more++;
         }

@@ -23,6 +23,9 @@ void calls_name(struct html *h, const struct calls_row *c);
 /* What stands between its brackets, what it gave: at most SHOWN bytes, the whole as title. */
 void calls_arguments(struct html *h, const struct calls_row *c);
 void calls_result(struct html *h, const struct calls_row *c);
+/* A digest by its first 8 digits, a norm in 7, all of it as title; a dash for none. `differs`: in
+ * the colour of it. */
+void calls_hash(struct html *h, struct span hash, bool differs);
 /* Hashes, each by its first digits, the whole as title. n: how many at most. */
 void calls_hashes(struct html *h, struct span hashes, int n);
 /* A NaN or an infinity was read or made; nothing otherwise. */

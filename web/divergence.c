@@ -1,9 +1,5 @@
-/* divergence.c - verdicts, rows, links and digests as parts of the divergence page show them. */
+/* divergence.c - verdicts, rows and links as parts of the divergence page show them. */
 #include "web/divergence.h"
-
-#include <stdio.h>
-
-enum { DIGITS = 8 };
 
 /* Classes of the mark, of a number, of a bar, of a dot in a minimap, of the letter on a bar. */
 #define LOOK_SAME      "", "dim", "fsame", "g2", "tm", 1
@@ -34,12 +30,6 @@ void divergence_mark(struct html *h, int64_t verdict)
          l->letter);
 }
 
-static struct span kept(struct web_request *q, sqlite3_stmt *s, const char *name)
-{
-    struct span t = web_text(s, name);
-    return t.p ? web_keep(q, t) : SPAN_NONE;
-}
-
 void divergence_read_row(struct web_request *q, sqlite3_stmt *s, struct divergence_row *out)
 {
     *out = (struct divergence_row){.id = web_int(s, "id"),
@@ -52,20 +42,20 @@ void divergence_read_row(struct web_request *q, sqlite3_stmt *s, struct divergen
                                    .phase = web_int(s, "phase"),
                                    .scope = web_int(s, "scope"),
                                    .relative = web_real(s, "relative"),
-                                   .name = kept(q, s, "name"),
-                                   .a_name = kept(q, s, "a_name"),
-                                   .b_name = kept(q, s, "b_name"),
-                                   .a_args = kept(q, s, "a_args"),
-                                   .b_args = kept(q, s, "b_args"),
-                                   .a_kwargs = kept(q, s, "a_kwargs"),
-                                   .b_kwargs = kept(q, s, "b_kwargs"),
-                                   .a_output = kept(q, s, "a_output"),
-                                   .b_output = kept(q, s, "b_output"),
-                                   .a_hash = kept(q, s, "a_hash"),
-                                   .b_hash = kept(q, s, "b_hash"),
-                                   .step = kept(q, s, "step"),
-                                   .module = kept(q, s, "module"),
-                                   .annotation = kept(q, s, "annotation")};
+                                   .name = web_kept(q, s, "name"),
+                                   .a_name = web_kept(q, s, "a_name"),
+                                   .b_name = web_kept(q, s, "b_name"),
+                                   .a_args = web_kept(q, s, "a_args"),
+                                   .b_args = web_kept(q, s, "b_args"),
+                                   .a_kwargs = web_kept(q, s, "a_kwargs"),
+                                   .b_kwargs = web_kept(q, s, "b_kwargs"),
+                                   .a_output = web_kept(q, s, "a_output"),
+                                   .b_output = web_kept(q, s, "b_output"),
+                                   .a_hash = web_kept(q, s, "a_hash"),
+                                   .b_hash = web_kept(q, s, "b_hash"),
+                                   .step = web_kept(q, s, "step"),
+                                   .module = web_kept(q, s, "module"),
+                                   .annotation = web_kept(q, s, "annotation")};
 }
 
 const char *divergence_number(struct web_request *q, int64_t n)
@@ -77,24 +67,6 @@ const char *divergence_number(struct web_request *q, int64_t n)
 const char *divergence_link(struct web_request *q, int64_t pair)
 {
     return web_here(q, "at", divergence_number(q, pair), NULL);
-}
-
-void divergence_hash(struct html *h, struct span hash, bool differs)
-{
-    bool digest = span_starts(hash, "0x");
-    struct span shown = digest ? span_to(span_from(hash, 2), DIGITS) : hash;
-    char number[32];
-    double v;
-    if (!hash.n) {
-        html(h, "<span class=\"dim\">\xe2\x80\x93</span>");
-        return;
-    }
-    if (!digest && hash.n > 12 && span_to_f64(hash, &v)) {
-        snprintf(number, sizeof number, "%.7g", v);
-        shown = span_of(number);
-    }
-    html(h, "<code%s title=\"%s\">%s</code>", differs ? SPAN(" class=t-bad") : SPAN(""), hash,
-         shown);
 }
 
 const char *divergence_phase(int64_t phase)

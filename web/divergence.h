@@ -46,7 +46,7 @@ struct divergence_row {
     struct span name, a_name, b_name, a_args, b_args, a_kwargs, b_kwargs, a_output, b_output;
     struct span a_hash, b_hash, step, module, annotation;
 };
-/* A row of divergence_pairs, divergence_of_verdict or divergence_of_place. */
+/* A row of divergence_pairs. */
 void divergence_read_row(struct web_request *q, sqlite3_stmt *s, struct divergence_row *out);
 /* Of A; of B where A has no such call. */
 static inline int64_t divergence_place(const struct divergence_row *r)
@@ -57,8 +57,6 @@ const char *divergence_number(struct web_request *q, int64_t n);
 const char *divergence_phase(int64_t phase); /* "" not known */
 /* This page with the cursor on a pair. */
 const char *divergence_link(struct web_request *q, int64_t pair);
-/* Digest by its first 8 digits, a norm in 7; all of it as title. `differs`: in the colour of it. */
-void divergence_hash(struct html *h, struct span hash, bool differs);
 
 /* All pairs in strips, and one bar per call around the cursor. */
 enum err WARN_UNUSED divergence_write_ribbon(struct web_request *q, struct html *h,

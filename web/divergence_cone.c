@@ -1,5 +1,6 @@
 /* divergence_cone.c - of one pair: who made what differs in it, what it taints, and its tensors in
  * the drawer. */
+#include "web/calls.h"
 #include "web/divergence.h"
 
 #include <stdio.h>
@@ -58,15 +59,24 @@ enum err divergence_write_cone(struct web_request *q, struct html *h)
 
 /* ---- the drawer ---- */
 
-static enum err put_arguments(struct web_request *q, struct html *h)
+static enum err write_arguments(struct web_request *q, struct html *h)
 {
     sqlite3_stmt *s;
     enum err err;
+    int n = 0;
     TRY(web_query(q, "divergence_pair_arguments", &s));
-    while (web_step(q, s, &err))
+    while (web_step(q, s, &err)) {
+        if (!n++) {
+            web_section(q, h, "arguments", "Arguments", NULL, "divergence_pair_arguments");
+            html(h, "<dl class=\"kv\">");
+        }
         html(h, "<dt><code>%s</code></dt><dd><code>%s</code> in A<br><code>%s</code> in B</dd>",
              web_text(s, "path"), web_text(s, "a").p ? web_text(s, "a") : SPAN("absent"),
              web_text(s, "b").p ? web_text(s, "b") : SPAN("absent"));
+    }
+    if (!n) return err;
+    html(h, "</dl>");
+    web_section_end(h);
     return err;
 }
 
@@ -77,9 +87,9 @@ static void put_tensor(struct web_request *q, struct html *h, sqlite3_stmt *s)
     html(h, "<dt>%s <code>%s</code></dt><dd><code>%s%s</code> %s%s<br>", web_text(s, "phase"), path,
          web_text(s, "dtype"), web_text(s, "shape"), web_text(s, "class"),
          web_int(s, "external") > 0 ? SPAN(", from outside") : SPAN(""));
-    divergence_hash(h, web_text(s, "a_hash"), false);
+    calls_hash(h, web_text(s, "a_hash"), false);
     html(h, " in A, ");
-    divergence_hash(h, web_text(s, "b_hash"), true);
+    calls_hash(h, web_text(s, "b_hash"), true);
     html(h, " in B");
     if (web_int(s, "a_nans") > 0 || web_int(s, "b_nans") > 0)
         html(h, "<br>%n NaN in A, %n in B", web_int(s, "a_nans"), web_int(s, "b_nans"));
@@ -104,12 +114,11 @@ enum err divergence_write_drawer(struct web_request *q, const struct divergence 
     web_section(q, h, "pair", "The call chosen", NULL, "divergence_pair_tensors");
     html(h, "<p class=\"small\">What differs in it, <a href=\"%s\">close</a></p><dl class=\"kv\">",
          web_here(q, "sel", "", NULL));
-    TRY(put_arguments(q, h));
     TRY(web_query(q, "divergence_pair_tensors", &s));
     for (; web_step(q, s, &err); n++) put_tensor(q, h, s);
     html(h, "</dl>");
     if (!n && !d->n[DIFF_UNKNOWN]) html(h, "<p class=\"small dim\">No tensor of it differs.</p>");
     else if (!n) html(h, "<p class=\"small dim\">No tensor of it is known to differ.</p>");
     web_section_end(h);
-    return err;
+    return err ? err : write_arguments(q, h);
 }

@@ -40,12 +40,6 @@ static void add_axes(struct heat *m, int i)
     else if (r == m->n_rows) m->cut = true;
 }
 
-static struct span kept(struct web_request *q, sqlite3_stmt *s, const char *name)
-{
-    struct span t = web_text(s, name);
-    return t.p ? web_keep(q, t) : SPAN("");
-}
-
 static enum err read_heat(struct web_request *q, struct heat *m)
 {
     sqlite3_stmt *s;
@@ -54,9 +48,10 @@ static enum err read_heat(struct web_request *q, struct heat *m)
     if (!m->cell) FAIL(ERR_NOMEM, "out of memory for a heat map");
     TRY(web_query(q, "divergence_heat", &s));
     while (m->n < MOST_CELLS && web_step(q, s, &err)) {
-        m->cell[m->n] = (struct cell){
-            kept(q, s, "step"),      kept(q, s, "phase"), kept(q, s, "module"), web_int(s, "n"),
-            web_int(s, "differing"), web_int(s, "worst"), web_int(s, "first")};
+        m->cell[m->n] =
+            (struct cell){web_kept(q, s, "step"), web_kept(q, s, "phase"), web_kept(q, s, "module"),
+                          web_int(s, "n"),        web_int(s, "differing"), web_int(s, "worst"),
+                          web_int(s, "first")};
         add_axes(m, m->n++);
     }
     m->cut |= m->n == MOST_CELLS;
@@ -145,38 +140,41 @@ static void cell_count(struct web_cell *c)
                 html(c->h, "<b class=\"%s\">%n</b>", divergence_look(v)->text, n);
 }
 
+/* A label that leads to the calls around a pair; there may be none. */
+static void put_jump(struct web_cell *c, int64_t pair, struct span label)
+{
+    if (pair == STORE_NULL) html(c->h, "<span class=\"k\">%s</span>", label);
+    else
+        html(c->h, "<a class=\"k\" href=\"%s#rows\">%s</a>",
+             web_here(c->q, "at", divergence_number(c->q, pair), "from", "", "open", "", "verdict",
+                      "", "step", "", "phase", "", "module", "", "after", "", NULL),
+             label);
+}
+
 static void cell_first(struct web_cell *c)
 {
-    html(c->h, "<a class=\"k\" href=\"%s#rows\">%s</a>",
-         web_here(c->q, "at", divergence_number(c->q, web_int(c->row, "first")), "from", "", "open",
-                  "", "verdict", "", "step", "", "phase", "", "module", "", NULL),
-         web_text(c->row, "name"));
+    put_jump(c, web_int(c->row, "first"), web_text(c->row, "name"));
 }
 
 #define COUNT(word, letter)                                                                        \
     {                                                                                              \
         .name = word, .head = letter, .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_count      \
     }
+#define COUNTS                                                                                     \
+    COUNT("input", "I"), COUNT("origin", "O"), COUNT("argument", "P"), COUNT("structure", "S"),    \
+        COUNT("receiver", "R"), COUNT("masked", "M"), COUNT("same", "=")
+
 static const struct web_column OPERATORS[] = {
     {.name = "name", .head = "Operator", .class_ = "w25", .kind = WEB_CUSTOM, .cell = cell_first},
     {.name = "attribute", .head = "Attribute", .class_ = "fit", .kind = WEB_TEXT},
     {.name = "args", .head = "Called with", .class_ = "grow opt", .kind = WEB_CODE},
     {.name = "n", .head = "n", .kind = WEB_COUNT},
-    COUNT("input", "I"),
-    COUNT("origin", "O"),
-    COUNT("argument", "P"),
-    COUNT("structure", "S"),
-    COUNT("receiver", "R"),
-    COUNT("masked", "M"),
-    COUNT("same", "="),
+    COUNTS,
     {0}};
 
 static void cell_layer(struct web_cell *c)
 {
-    html(c->h, "<a class=\"k\" href=\"%s\">%s</a>",
-         web_here(c->q, "at", divergence_number(c->q, web_int(c->row, "first")), "from", "", "open",
-                  "", "verdict", "", "step", "", "phase", "", "module", "", NULL),
-         web_text(c->row, "modules"));
+    put_jump(c, web_int(c->row, "first"), web_text(c->row, "modules"));
 }
 
 static const struct web_column LAYERS[] = {
@@ -184,13 +182,7 @@ static const struct web_column LAYERS[] = {
     {.name = "layers", .head = "Alike", .kind = WEB_COUNT},
     {.name = "from_module", .head = "First", .class_ = "grow opt", .kind = WEB_CODE},
     {.name = "to_module", .head = "Last", .class_ = "grow opt", .kind = WEB_CODE},
-    COUNT("input", "I"),
-    COUNT("origin", "O"),
-    COUNT("argument", "P"),
-    COUNT("structure", "S"),
-    COUNT("receiver", "R"),
-    COUNT("masked", "M"),
-    COUNT("same", "="),
+    COUNTS,
     {0}};
 
 static const struct web_column ALONE[] = {
@@ -203,10 +195,7 @@ static const struct web_column ALONE[] = {
 static void cell_lane(struct web_cell *c)
 {
     int64_t first = web_int(c->row, "first_pair"), low = web_int(c->row, "low");
-    html(c->h, "<a class=\"k\" href=\"%s\">%s</a>",
-         web_here(c->q, "at", divergence_number(c->q, first == STORE_NULL ? low : first), "from",
-                  "", "open", "", NULL),
-         web_text(c->row, "a_log"));
+    put_jump(c, first == STORE_NULL ? low : first, web_text(c->row, "a_log"));
 }
 
 static const struct web_column LANES[] = {

@@ -8,7 +8,7 @@
 #include "web/draw.h"
 #include "web/lay_ribbon.h"
 
-#include <stdio.h>
+#include <math.h>
 
 enum {
     BUCKETS = 604,
@@ -69,6 +69,12 @@ static int spread(uint8_t worst[BUCKETS], int64_t pairs)
     return (int)pairs;
 }
 
+/* Pairs before part i; numbers of a file may be so far apart that whole ones overflow. */
+static int64_t share_of(const struct lane *l, int i)
+{
+    return (int64_t)((double)(l->high - l->low) * i / JUMPS);
+}
+
 /* Parts of the strip lead to where they are; for pointers only, the keyboard has n and N. */
 static void put_jumps(struct ribbon *r, const struct lane *l, double y)
 {
@@ -76,8 +82,8 @@ static void put_jumps(struct ribbon *r, const struct lane *l, double y)
         html(r->h,
              "<a tabindex=\"-1\" href=\"%s\"><rect class=\"hit\" x=\"%s\" y=\"%s\" width=\"%s\" "
              "height=\"%d\"><title>go to here</title></rect></a>",
-             web_here(r->q, "at", divergence_number(r->q, l->low + (l->high - l->low) * i / JUMPS),
-                      "from", "", "open", "", NULL),
+             web_here(r->q, "at", divergence_number(r->q, l->low + share_of(l, i)), "from", "",
+                      "open", "", NULL),
              px(r->q, (double)DRAW_WIDTH * i / JUMPS), px(r->q, y),
              px(r->q, (double)DRAW_WIDTH / JUMPS), STRIP);
 }
@@ -118,7 +124,7 @@ static enum err put_strips(struct ribbon *r)
     while (web_step(r->q, s, &err)) {
         struct lane l = {web_int(s, "lane"), web_int(s, "low"), web_int(s, "high"),
                          web_int(s, "rank"), web_int(s, "first_pair")};
-        if (l.low == STORE_NULL) continue;
+        if (l.low < 1) continue; /* without pairs; they are numbered from 1 */
         if (n < MOST_LANES) lane[n++] = l;
         else if (l.id == r->d->lane) lane[n - 1] = l;
     }
@@ -214,12 +220,14 @@ static void put_bar(struct ribbon *r, int i, double ground)
 
 static void put_numbers(struct ribbon *r, double y)
 {
-    double one = (double)DRAW_WIDTH / r->n, last = -100;
+    double one = (double)DRAW_WIDTH / r->n, last = -100, cursor = -100;
+    for (int i = 0; i < r->n; i++)
+        if (r->row[i].id == r->d->at) cursor = one * (i + 0.5);
     for (int i = 0; i < r->n; i++) {
         double x = one * (i + 0.5);
         int64_t place = divergence_place(&r->row[i]);
         bool here = r->row[i].id == r->d->at;
-        if (!here && (place % 10 || x - last < 50)) continue;
+        if (!here && (place % 10 || x - last < 50 || fabs(x - cursor) < 50)) continue;
         html(r->h, "<text class=\"tx t10 %s\" x=\"%s\" y=\"%s\">%d</text>", here ? "tacc tb" : "tm",
              px(r->q, x), px(r->q, y), place);
         last = x;
@@ -238,8 +246,10 @@ static void put_window(struct ribbon *r)
 
 /* ---- reading ---- */
 
+/* Whatever is chosen for the rows. */
 static enum err read_window(struct ribbon *r, int64_t at, int before)
 {
+    static const char *const filters[] = {":verdict", ":step", ":phase", ":module"};
     sqlite3_stmt *s;
     enum err err = ERR_OK;
     r->n = 0;
@@ -247,6 +257,8 @@ static enum err read_window(struct ribbon *r, int64_t at, int before)
     TRY(store_bind_int(s, ":at", at));
     TRY(store_bind_int(s, ":before", before));
     TRY(store_bind_int(s, ":count", r->span));
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
+        TRY(store_bind_text(s, filters[i], NULL, 0));
     while (r->n < r->span && web_step(r->q, s, &err)) divergence_read_row(r->q, s, &r->row[r->n++]);
     sqlite3_reset(s);
     return err;

@@ -5,6 +5,7 @@
  * arguments, or calls that are all the same. The first few of a run and those near the cursor
  * stay; ?open= unfolds the stretch that begins with that pair.
  */
+#include "web/calls.h"
 #include "web/divergence.h"
 
 #include <stdio.h>
@@ -146,11 +147,14 @@ static void put_call(struct web_request *q, struct html *h, const struct diverge
 
 /* ---- one row ---- */
 
-static void put_relative(struct html *h, double v)
+/* Of norms or sums, which may be equal though bits differ: then it tells nothing. */
+static void put_relative(struct html *h, double v, bool differs)
 {
     char text[24];
     snprintf(text, sizeof text, "%.1e", v);
-    if (v != v) html(h, "<span class=\"dim\">\xe2\x80\x93</span>");
+    if (v == 0 && differs)
+        html(h, "<span class=\"dim\" title=\"bits differ, norms do not\">&lt; norm</span>");
+    else if (v != v) html(h, "<span class=\"dim\">\xe2\x80\x93</span>");
     else if (v == 0) html(h, "<span class=\"dim\">0</span>");
     else html(h, "%s", text);
 }
@@ -176,16 +180,16 @@ static void put_row(struct web_request *q, struct html *h, const struct divergen
     put_place(q, h, r, places ? r->a : divergence_place(r));
     put_call(q, h, r, false);
     html(h, "<td class=\"fit\">");
-    divergence_hash(h, r->a_hash, false);
+    calls_hash(h, r->a_hash, false);
     html(h, "</td><td class=\"fit\">");
     divergence_mark(h, r->verdict);
     html(h, "</td><td class=\"fit\">");
-    divergence_hash(h, r->b_hash, digests_differ(r));
+    calls_hash(h, r->b_hash, digests_differ(r));
     html(h, "</td>");
     if (places) put_place(q, h, r, r->b);
     put_call(q, h, r, true);
     html(h, "<td class=\"num\">");
-    put_relative(h, r->relative);
+    put_relative(h, r->relative, digests_differ(r));
     html(h, "</td></tr>\n");
 }
 
@@ -336,12 +340,12 @@ static enum err write_list(struct web_request *q, struct html *h, const struct d
     sqlite3_stmt *s;
     enum err err = ERR_OK;
     int n = 0;
-    TRY(web_query(q, "divergence_list", &s));
+    TRY(web_query(q, "divergence_pairs", &s));
     while (n <= PAGE && web_step(q, s, &err)) divergence_read_row(q, s, &r[n++]);
     sqlite3_reset(s);
     TRY(err);
     web_section(q, h, "rows", "Calls chosen", "left A, right B; what differs is marked",
-                "divergence_list");
+                "divergence_pairs");
     put_filter(q, h);
     if (!n) web_state(h, WEB_NO_MATCH, "No call is left.", "Take a part of the filter away.");
     int shown = n > PAGE ? PAGE : n;

@@ -10,12 +10,6 @@
 
 /* ---- reading ---- */
 
-static struct span kept(struct web_request *q, sqlite3_stmt *s, const char *name)
-{
-    struct span t = web_text(s, name);
-    return t.p ? web_keep(q, t) : SPAN_NONE;
-}
-
 static enum err read_answer(struct web_request *q, struct divergence *d, bool *any)
 {
     sqlite3_stmt *s;
@@ -23,14 +17,14 @@ static enum err read_answer(struct web_request *q, struct divergence *d, bool *a
     TRY(web_query(q, "divergence_answer", &s));
     *any = web_step(q, s, &err);
     if (!*any) return err;
-    *d = (struct divergence){.verdict = kept(q, s, "verdict"),
-                             .answer = kept(q, s, "answer"),
-                             .notes = kept(q, s, "notes"),
-                             .a_file = kept(q, s, "a_file"),
-                             .b_file = kept(q, s, "b_file"),
-                             .a_run = kept(q, s, "a_run"),
-                             .b_run = kept(q, s, "b_run"),
-                             .log = kept(q, s, "log"),
+    *d = (struct divergence){.verdict = web_kept(q, s, "verdict"),
+                             .answer = web_kept(q, s, "answer"),
+                             .notes = web_kept(q, s, "notes"),
+                             .a_file = web_kept(q, s, "a_file"),
+                             .b_file = web_kept(q, s, "b_file"),
+                             .a_run = web_kept(q, s, "a_run"),
+                             .b_run = web_kept(q, s, "b_run"),
+                             .log = web_kept(q, s, "log"),
                              .hash_kind = web_int(s, "hash_kind"),
                              .first = web_int(s, "first_pair"),
                              .origin = web_int(s, "origin_pair"),

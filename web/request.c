@@ -240,3 +240,9 @@ struct span web_keep(struct web_request *q, struct span s)
 {
     return arena_copy(&q->arena, s);
 }
+
+struct span web_kept(struct web_request *q, sqlite3_stmt *s, const char *name)
+{
+    struct span t = web_text(s, name);
+    return t.p ? web_keep(q, t) : SPAN_NONE;
+}

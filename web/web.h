@@ -101,6 +101,8 @@ int web_column_index(sqlite3_stmt *s, const char *name);
 int64_t web_int(sqlite3_stmt *s, const char *column);      /* STORE_NULL for NULL */
 double web_real(sqlite3_stmt *s, const char *column);      /* NaN for NULL */
 struct span web_text(sqlite3_stmt *s, const char *column); /* borrowed until the next step */
+/* Lives as long as the request; absent when it is NULL. */
+struct span web_kept(struct web_request *q, sqlite3_stmt *s, const char *column);
 struct span web_keep(struct web_request *q,
                      struct span s); /* copy that lives as long as the request */
 

@@ -37,6 +37,12 @@ static void steps_release(struct steps *t)
     LIST_RELEASE(&t->fresh);
 }
 
+static void put_extent(struct steps *t, uint32_t scope, uint32_t first, uint32_t last)
+{
+    if (t->first[scope] == DIFF_NONE || first < t->first[scope]) t->first[scope] = first;
+    if (t->last[scope] == DIFF_NONE || last > t->last[scope]) t->last[scope] = last;
+}
+
 static enum err find_extents(struct steps *t)
 {
     const struct diff_stream *s = t->s;
@@ -47,12 +53,9 @@ static enum err find_extents(struct steps *t)
     if (!t->first || !t->last || !t->number) return no_memory();
     memset(t->first, 0xff, bytes);
     memset(t->last, 0xff, bytes);
-    for (uint32_t i = 0; i < s->n_calls; i++)
-        for (uint32_t k = s->scope[i];; k = s->scopes.p[k].parent) {
-            if (t->first[k] == DIFF_NONE) t->first[k] = i;
-            t->last[k] = i;
-            if (!k) break;
-        }
+    for (uint32_t i = 0; i < s->n_calls; i++) put_extent(t, s->scope[i], i, i);
+    for (size_t k = s->scopes.n; k-- > 1;)
+        if (t->first[k] != DIFF_NONE) put_extent(t, s->scopes.p[k].parent, t->first[k], t->last[k]);
     return ERR_OK;
 }
 

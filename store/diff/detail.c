@@ -11,7 +11,7 @@ enum { USE_NANS, USE_INFS, USE_MAGNITUDE, USE_SQUARES, USE_ARTIFACT };
 
 static const char use_sql[] =
     "SELECT nans, infs, magnitude, squares, artifact FROM tensor_use WHERE event = :event "
-    "ORDER BY position LIMIT 1 OFFSET :n";
+    "ORDER BY position";
 /* A stack is a trie whose leaf is the innermost frame. */
 static const char line_sql[] =
     "SELECT (SELECT text FROM string WHERE id = s.file), s.line FROM call c "
@@ -19,11 +19,13 @@ static const char line_sql[] =
 
 enum err diff_details_init(struct diff_details *d, struct diff_comparison *c)
 {
-    *d = (struct diff_details){.c = c};
+    *d = (struct diff_details){.c = c, .event = {-1, -1}};
     enum err err = ERR_OK;
     for (int k = 0; k < 2 && !err; k++) {
         err = store_prepare(c->db[k], use_sql, &d->use[k]);
         if (!err) err = store_prepare(c->db[k], line_sql, &d->line[k]);
+        if (!err) err = store_prepare(c->db[k], "SELECT 1 FROM sqlite_schema", &d->held[k]);
+        if (!err) (void)sqlite3_step(d->held[k]); /* without it reads are slower, not wrong */
         if (!err) err = text_reader_new(c->db[k], &d->text[k]);
     }
     if (err) diff_details_release(d);
@@ -35,6 +37,8 @@ void diff_details_release(struct diff_details *d)
     for (int k = 0; k < 2; k++) {
         sqlite3_finalize(d->use[k]);
         sqlite3_finalize(d->line[k]);
+        sqlite3_finalize(d->held[k]);
+        LIST_RELEASE(&d->row[k]);
         if (d->text[k]) text_reader_free(d->text[k]);
     }
     *d = (struct diff_details){0};
@@ -70,11 +74,6 @@ double diff_relative_norm(enum diff_hash hash, int64_t a, int64_t b)
 
 /* ---- statistics ---- */
 
-struct row {
-    int64_t nans, infs, artifact; /* STORE_NULL */
-    double magnitude, squares;    /* NaN not recorded */
-};
-
 static int64_t int_or_null(sqlite3_stmt *s, int column)
 {
     return sqlite3_column_type(s, column) == SQLITE_NULL ? STORE_NULL
@@ -85,33 +84,51 @@ static double real_or_nan(sqlite3_stmt *s, int column)
     return sqlite3_column_type(s, column) == SQLITE_NULL ? NAN : sqlite3_column_double(s, column);
 }
 
-static enum err read_row(struct diff_details *d, int side, const struct diff_stream *s,
-                         uint32_t use, struct row *out)
+/* All uses of a call in one go: a call on lists has thousands. */
+static enum err read_call(struct diff_details *d, int side, int64_t event)
 {
     sqlite3_stmt *q = d->use[side];
-    *out = (struct row){STORE_NULL, STORE_NULL, STORE_NULL, NAN, NAN};
-    if (use == DIFF_NONE) return ERR_OK;
-    uint32_t call = diff_call_of_use(s, use);
+    d->row[side].n = 0;
+    d->event[side] = -1;
     sqlite3_reset(q);
-    TRY(store_bind_int(q, ":event", s->event[call]));
-    TRY(store_bind_int(q, ":n", use - s->first_use[call]));
-    int rc = sqlite3_step(q);
-    if (rc == SQLITE_ROW)
-        *out = (struct row){int_or_null(q, USE_NANS), int_or_null(q, USE_INFS),
-                            int_or_null(q, USE_ARTIFACT), real_or_nan(q, USE_MAGNITUDE),
-                            real_or_nan(q, USE_SQUARES)};
+    TRY(store_bind_int(q, ":event", event));
+    int rc;
+    while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+        struct detail_row *row = LIST_PUSH(&d->row[side]);
+        if (!row) FAIL(ERR_NOMEM, "out of memory for the statistics of a call");
+        *row = (struct detail_row){int_or_null(q, USE_NANS), int_or_null(q, USE_INFS),
+                                   int_or_null(q, USE_ARTIFACT), real_or_nan(q, USE_MAGNITUDE),
+                                   real_or_nan(q, USE_SQUARES)};
+    }
     sqlite3_reset(q);
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        return store_sql_error(d->c->db[side], rc, "reading the statistics of a tensor");
+    if (rc != SQLITE_DONE)
+        return store_sql_error(d->c->db[side], rc, "reading the statistics of a call");
+    d->event[side] = event;
     return ERR_OK;
 }
 
-/* The norm of the tensor of a use, which may have been hashed in other ways too. */
+static enum err read_row(struct diff_details *d, int side, const struct diff_stream *s,
+                         uint32_t use, struct detail_row *out)
+{
+    *out = (struct detail_row){STORE_NULL, STORE_NULL, STORE_NULL, NAN, NAN};
+    if (use == DIFF_NONE) return ERR_OK;
+    uint32_t call = diff_call_of_use(s, use), n = use - s->first_use[call];
+    if (d->event[side] != s->event[call]) TRY(read_call(d, side, s->event[call]));
+    if (n < d->row[side].n) *out = d->row[side].p[n];
+    return ERR_OK;
+}
+
+/* The norm of the tensor of a use, which may have been hashed in other ways too: rows of one tensor
+ * follow one another, but those of digests that were joined later. */
 static uint32_t norm_of(const struct diff_stream *s, uint32_t use)
 {
     const struct diff_form *like = diff_use_form(s, use);
-    uint32_t call = diff_call_of_use(s, use);
-    for (uint32_t u = s->first_use[call]; u < s->first_use[call + 1]; u++) {
+    if (like->hash == DIFF_NORM) return use;
+    if (!(s->hashes >> DIFF_NORM & 1)) return DIFF_NONE;
+    uint32_t call = diff_call_of_use(s, use), first = s->first_use[call];
+    uint32_t n = s->first_use[call + 1] - first;
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t u = first + (use - first + k) % n;
         const struct diff_form *f = diff_use_form(s, u);
         if (f->hash == DIFF_NORM && f->phase == like->phase && f->path == like->path) return u;
     }
@@ -119,7 +136,7 @@ static uint32_t norm_of(const struct diff_stream *s, uint32_t use)
 }
 
 static double relative_of(const struct diff_lane *lane, const struct diff_tensor *t,
-                          const struct row row[2])
+                          const struct detail_row row[2])
 {
     if (isnan(row[0].magnitude) || isnan(row[1].magnitude)) {
         uint32_t a = norm_of(lane->a, t->a), b = norm_of(lane->b, t->b);
@@ -171,7 +188,7 @@ static void count_elements(enum dtype dtype, struct span a, struct span b, struc
 }
 
 static enum err compare_values(struct diff_details *d, const struct diff_lane *lane,
-                               const struct diff_tensor *t, const struct row row[2],
+                               const struct diff_tensor *t, const struct detail_row row[2],
                                struct diff_detail *out)
 {
     struct buf bytes[2] = {0};
@@ -195,7 +212,7 @@ enum err diff_detail_read(struct diff_details *d, const struct diff_lane *lane,
 {
     const struct diff_stream *s[2] = {lane->a, lane->b};
     uint32_t use[2] = {t->a, t->b};
-    struct row row[2];
+    struct detail_row row[2];
     *out = (struct diff_detail){.relative = NAN, .elements = STORE_NULL, .ulp = STORE_NULL};
     for (int k = 0; k < 2; k++) {
         TRY(read_row(d, k, s[k], use[k], &row[k]));

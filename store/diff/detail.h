@@ -6,11 +6,19 @@
 #include "store/diff/diff.h"
 #include "store/text.h"
 
-/* Statements and readers over both traces. */
+/* What a trace says of one use; STORE_NULL and NaN: not recorded. */
+struct detail_row {
+    int64_t nans, infs, artifact;
+    double magnitude, squares;
+};
+/* Statements and readers over both traces. `held` stands on a row, so that all reads of a side are
+ * of one transaction; `row` are the uses of the call that was asked for last. */
 struct diff_details {
     struct diff_comparison *c; /* borrowed */
-    sqlite3_stmt *use[2], *line[2];
+    sqlite3_stmt *use[2], *line[2], *held[2];
     struct text_reader *text[2];
+    LIST_OF(struct detail_row) row[2];
+    int64_t event[2]; /* of that call; -1 none */
 };
 enum err WARN_UNUSED diff_details_init(struct diff_details *d, struct diff_comparison *c);
 void diff_details_release(struct diff_details *d);

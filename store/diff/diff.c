@@ -98,6 +98,28 @@ struct manual {
     LIST_OF(struct diff_manual) pair;
 };
 
+static void skip_line(FILE *f)
+{
+    for (int c = getc(f); c != EOF && c != '\n'; c = getc(f)) {
+    }
+}
+
+/* "154 155": two numbers without sign and nothing else. */
+static bool read_pair(const char *line, struct diff_manual *out)
+{
+    uint32_t *number[2] = {&out->a, &out->b};
+    for (int k = 0; k < 2; k++) {
+        char *end;
+        line += strspn(line, " \t");
+        if (*line < '0' || *line > '9') return false;
+        unsigned long n = strtoul(line, &end, 10);
+        if (n >= DIFF_NONE || (*end && !strchr(" \t\r", *end))) return false;
+        *number[k] = (uint32_t)n;
+        line = end;
+    }
+    return !line[strspn(line, " \t\r")];
+}
+
 static enum err read_manual(const char *path, struct manual *out)
 {
     char line[LINE_SIZE];
@@ -106,19 +128,22 @@ static enum err read_manual(const char *path, struct manual *out)
     FILE *f = fopen(path, "re");
     if (!f) FAIL(ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
     for (int n = 1; fgets(line, sizeof line, f); n++) {
-        unsigned a, b;
-        int end = 0;
+        struct diff_manual pair;
+        bool whole = strchr(line, '\n') || feof(f);
+        char *comment = strchr(line, '#');
+        if (!whole && comment) skip_line(f);
         line[strcspn(line, "#\n")] = 0;
-        if (!line[strspn(line, " \t\r")]) continue;
-        if (sscanf(line, "%u %u %n", &a, &b, &end) != 2 || line[end])
+        if (!line[strspn(line, " \t\r")] && (whole || comment)) continue;
+        if (!read_pair(line, &pair) || (!whole && !comment))
             TRY_OUT(err_set(ERR_FORMAT,
                             "%s:%d: a line is the place of a call in A's log and of the one in "
                             "B's that belongs to it, as in \"154 155\"",
                             path, n));
         struct diff_manual *to = LIST_PUSH(&out->pair);
         if (!to) TRY_OUT(err_set(ERR_NOMEM, "out of memory for pairs by hand"));
-        *to = (struct diff_manual){a, b};
+        *to = pair;
     }
+    if (ferror(f)) TRY_OUT(err_set(ERR_IO, "%s: %s", path, strerror(errno)));
 out:
     fclose(f);
     return err;
@@ -129,12 +154,11 @@ out:
 /* A log that the other run does not have is compared with an empty one. */
 static enum err stand_in(struct diff_comparison *c, struct diff_stream **out)
 {
-    struct diff_stream **to = LIST_PUSH(&c->empty), *fresh = calloc(1, sizeof *fresh);
-    if (to) *to = fresh;
-    if (!to || !fresh) FAIL(ERR_NOMEM, "out of memory for a log");
-    TRY(diff_stream_init(fresh));
-    *out = fresh;
-    return ERR_OK;
+    struct diff_stream **to = LIST_PUSH(&c->empty);
+    if (!to) FAIL(ERR_NOMEM, "out of memory for a log");
+    *out = *to = calloc(1, sizeof **to);
+    if (!*out) FAIL(ERR_NOMEM, "out of memory for a log");
+    return diff_stream_init(*out);
 }
 
 static enum err judge_lane(struct diff_comparison *c, struct diff_lane *lane,
@@ -208,6 +232,7 @@ static void add_up(struct diff_comparison *c)
             c->n_argument_origins += p->verdict == DIFF_ORIGIN && p->flags & DIFF_ARGUMENT_DIFFERS;
         }
         c->common |= v->common;
+        c->n_compared += v->n_compared;
         const struct diff_lane *first = c->first_lane < 0 ? NULL : &c->lane.p[c->first_lane];
         if (parts(lane) && (!first || is_before(lane, v->first, first, first->verdicts.first)))
             c->first_lane = (int)i;
@@ -221,7 +246,7 @@ static void add_up(struct diff_comparison *c)
         c->before = c->lane.p[c->first_lane].verdicts.before;
     } else {
         /* Nothing differs; but was anything compared? */
-        bool told = c->n[DIFF_SAME] > 0 && c->common;
+        bool told = c->n[DIFF_SAME] > 0 && c->n_compared > 0;
         c->answer = told ? DIFF_ANSWER_SAME : DIFF_ANSWER_NOT_COMPARABLE;
     }
 }

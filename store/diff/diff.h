@@ -44,7 +44,8 @@ struct diff_comparison {
     uint64_t before;               /* same pairs before the first difference, in its lane */
     uint64_t alone[2], n_unhashed; /* over all lanes */
     uint64_t n_argument_origins;   /* origins that have another argument too */
-    unsigned common;               /* bits 1 << enum diff_hash that both sides have */
+    uint64_t n_compared;           /* pairs of which a digest was compared */
+    unsigned common;               /* bits 1 << enum diff_hash that both sides have, as asked */
     struct arena arena;
 };
 

@@ -226,6 +226,7 @@ static enum err find_parent(struct log_state *g, struct call_row *row)
         TRY(encloses(g, line, row, &inside));
         if (inside) break;
         row->parent = line->parent;
+        if (row->parent >= line->event) break; /* no line before it: a circle of parents */
     }
     return ERR_OK;
 }
@@ -319,8 +320,9 @@ static enum err add_call(struct loader *l, struct log_state *g, const struct cal
 static enum err add_row(struct loader *l, struct log_state *g, struct call_row *row)
 {
     struct diff_stream *s = &g->stream;
-    if (row->event >= DIFF_NONE || row->position >= DIFF_NONE)
-        FAIL(ERR_LIMIT, "event %lld is the %lldth line of a log; up to 4294967294 can be compared",
+    if (row->event < 0 || row->event >= DIFF_NONE || row->position < 0 ||
+        row->position >= DIFF_NONE)
+        FAIL(ERR_LIMIT, "event %lld is line %lld of a log; 0 to 4294967294 can be compared",
              (long long)row->event, (long long)row->position);
     close_lines(g, row);
     if (g->by_depth) TRY(find_parent(g, row));
@@ -492,10 +494,24 @@ static void loader_release(struct loader *l)
     LIST_RELEASE(&l->log);
 }
 
+/* Calls that a file of this size can hold: a log that says more of itself is not believed. */
+static enum err most_calls(sqlite3 *db, uint32_t *out)
+{
+    enum { LEAST_BYTES = 8 };
+    int64_t pages, size;
+    TRY(store_int(db, "PRAGMA page_count", &pages));
+    TRY(store_int(db, "PRAGMA page_size", &size));
+    int64_t most = pages * size / LEAST_BYTES;
+    *out = most < DIFF_NONE ? (uint32_t)most : DIFF_NONE - 1;
+    return ERR_OK;
+}
+
 /* Chosen logs become empty streams. */
 static enum err begin_logs(struct loader *l, const struct diff_side *side,
                            const struct load_logs *logs)
 {
+    uint32_t most;
+    TRY(most_calls(l->db, &most));
     for (size_t i = 0; i < logs->log.n; i++) {
         const struct load_log *from = &logs->log.p[i];
         if (!from->chosen) continue;
@@ -509,7 +525,8 @@ static enum err begin_logs(struct loader *l, const struct diff_side *side,
         s->file = arena_copy(&s->arena, span_of(side->file));
         s->run = arena_copy(&s->arena, from->run);
         s->log = arena_copy(&s->arena, from->name);
-        TRY(diff_reserve(s, from->calls, from->calls));
+        uint32_t room = from->calls < most ? from->calls : most;
+        TRY(diff_reserve(s, room, room));
     }
     return ERR_OK;
 }

@@ -16,7 +16,7 @@ static void about_hash(struct buf *b, enum diff_hash hash)
                     "equal elements cancel in pairs.\n");
 }
 
-/* Names of operators with a flag, the most frequent of the first ones met. */
+/* Names of operators with a flag, the first ones met. */
 struct tally {
     uint32_t name, n;
 };
@@ -67,9 +67,9 @@ static void about_rounding(struct buf *b, const struct diff_comparison *c)
     for (size_t i = 0; i < c->lane.n; i++) n += c->lane.p[i].verdicts.n_cannot_tell;
     if (n)
         buf_printf(b,
-                   "%" PRIu64 " norms of 32768 elements and more differ by less than their own "
+                   "%" PRIu64 " norm%s of 32768 elements and more differ%s by less than %s own "
                    "rounding, which depends on the number of threads: that is no finding.\n",
-                   n);
+                   n, n == 1 ? "" : "s", n == 1 ? "s" : "", n == 1 ? "its" : "their");
 }
 
 static void about_alignment(struct buf *b, const struct diff_comparison *c)
@@ -90,9 +90,11 @@ static void about_alignment(struct buf *b, const struct diff_comparison *c)
         }
     }
     if (given_up)
-        buf_printf(b, "%" PRIu64 " calls stand in a stretch too different to be aligned.\n",
-                   given_up);
-    if (moved) buf_printf(b, "%" PRIu64 " calls are made in another order.\n", moved);
+        buf_printf(b, "%" PRIu64 " %s in a stretch too different to be aligned.\n", given_up,
+                   given_up == 1 ? "call stands" : "calls stand");
+    if (moved)
+        buf_printf(b, "%" PRIu64 " %s made in another order.\n", moved,
+                   moved == 1 ? "call is" : "calls are");
     if (hinted)
         buf_printf(b, "Matched by equal results alone, which is a hint: %" PRIu64 ".\n", hinted);
 }
@@ -103,8 +105,9 @@ static void about_losses(struct buf *b, const struct diff_comparison *c)
         int64_t n = 0;
         if (store_int(c->db[k], "SELECT coalesce(sum(count), 0) FROM loss", &n)) err_clear();
         if (n > 0)
-            buf_printf(b, "The trace of %s lost or refused %" PRId64 " records (see its health).\n",
-                       k ? "B" : "A", n);
+            buf_printf(b,
+                       "The trace of %s lost or refused %" PRId64 " record%s (see its health).\n",
+                       k ? "B" : "A", n, n == 1 ? "" : "s");
     }
 }
 

@@ -259,8 +259,9 @@ static void say_after(struct buf *b, const struct diff_comparison *c, const stru
         uint64_t n;
         const char *one, *many;
     } part[] = {
-        {c->n[DIFF_RECEIVER], "receives a difference", "receive a difference"},
-        {c->n[DIFF_MASKED], "masks it again", "mask it again"},
+        {c->n[DIFF_RECEIVER] - (f->p->verdict == DIFF_RECEIVER), "receives a difference",
+         "receive a difference"},
+        {c->n[DIFF_MASKED] - (f->p->verdict == DIFF_MASKED), "masks it again", "mask it again"},
         {c->n[DIFF_INPUT] - (f->p->verdict == DIFF_INPUT), "reads another input that differs",
          "read other inputs that differ"},
         {origins, "more makes one from equal tensors", "more make one from equal tensors"},
@@ -316,6 +317,12 @@ static void say_not_comparable(struct buf *b, const struct diff_comparison *c)
     buf_puts(b, "A and B cannot be compared beyond the sequence of their calls, which is equal: ");
     if (a && h && !(a & h)) {
         buf_puts(b, "their digests are of different kinds (A: ");
+        list_hashes(b, a);
+        buf_puts(b, "; B: ");
+        list_hashes(b, h);
+        buf_puts(b, ").");
+    } else if ((a & h) && !c->common) {
+        buf_puts(b, "they have no digests in common of the kind that was asked for (A: ");
         list_hashes(b, a);
         buf_puts(b, "; B: ");
         list_hashes(b, h);

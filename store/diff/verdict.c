@@ -43,7 +43,7 @@ enum answer { FOUND_FIRST = 1, FOUND_ORIGIN = 2, FOUND_RECEIVER = 4 };
 
 /* What the tensors and arguments of a pair come to. */
 struct findings {
-    bool shape, argument, scalar_result;
+    bool shape, argument, scalar_result, compared;
     bool in_differs, in_unknown, external;
     bool out_differs, out_unknown, out_hashed, artefact, cannot_tell;
 };
@@ -230,6 +230,7 @@ static void count(const struct match *m, struct findings *f)
     /* What only one run hashed or recorded is no difference of what it computed. */
     else if (m->class == DIFF_ONE_SIDE) unknown = true;
     unknown &= !m->artefact;
+    f->compared |= m->hashed;
     if (!m->phase) {
         f->in_differs |= differs;
         f->in_unknown |= unknown;
@@ -312,11 +313,13 @@ static enum err judge_pair(struct walk *w, struct diff_pair *p)
     }
     if (judge_plainly_equal(&w->j, p->a, p->b)) {
         p->verdict = DIFF_SAME;
+        w->out->n_compared++;
         return ERR_OK;
     }
     TRY(compare_texts(w, p, &f));
     TRY(compare_tensors(w, p, &f));
     p->verdict = (uint8_t)decide(w, p, &f);
+    w->out->n_compared += f.compared;
     w->differed |= f.out_differs || f.in_differs || p->verdict >= DIFF_RECEIVER;
     if (!w->all && !is_told(w, p)) {
         w->out->tensor.n = tensors;
@@ -325,21 +328,40 @@ static enum err judge_pair(struct walk *w, struct diff_pair *p)
     return ERR_OK;
 }
 
-/* A call that contains one that parts is no origin itself: it hands on what its inside made. */
-static void look_inside(const struct walk *w, int k)
+/* Of each scope: the innermost call around it, DIFF_NONE for none. */
+static uint32_t *calls_around(const struct diff_stream *s)
+{
+    uint32_t *around = malloc(s->scopes.n * sizeof *around);
+    for (size_t c = 0; around && c < s->scopes.n; c++) {
+        const struct diff_scope *p = &s->scopes.p[c];
+        bool call = p->kind == DIFF_CALL && p->call < s->n_calls;
+        around[c] = call ? p->call : c ? around[p->parent] : (uint32_t)DIFF_NONE;
+    }
+    return around;
+}
+
+/* A call that contains one that parts is no origin itself: it hands on what its inside made. From
+ * the last call to the first, so that what is inside comes before what is around it. */
+static enum err look_inside(const struct walk *w, int k)
 {
     const struct diff_stream *s = w->j.side[k];
-    for (uint32_t i = 0; i < s->n_calls; i++) {
-        const struct diff_pair *inner = &w->pairs->pair.p[w->pair_of[k][i]];
-        for (uint32_t c = s->scope[i]; c; c = s->scopes.p[c].parent) {
-            if (s->scopes.p[c].kind != DIFF_CALL) continue;
-            struct diff_pair *outer = &w->pairs->pair.p[w->pair_of[k][s->scopes.p[c].call]];
-            outer->flags |= DIFF_CONTAINS;
-            if (outer->verdict == DIFF_ORIGIN && inner->verdict >= DIFF_STRUCTURE &&
-                !(outer->flags & DIFF_ARGUMENT_DIFFERS))
-                outer->verdict = DIFF_RECEIVER;
-        }
+    uint32_t *around = calls_around(s);
+    bool *holds = calloc((size_t)s->n_calls + 1, sizeof *holds); /* one that parts */
+    bool room = around && holds;
+    for (uint32_t i = room ? s->n_calls : 0; i-- > 0;) {
+        struct diff_pair *p = &w->pairs->pair.p[w->pair_of[k][i]];
+        uint32_t outer = around[s->scope[i]];
+        bool parts = holds[i] || p->verdict >= DIFF_STRUCTURE;
+        if (holds[i] && p->verdict == DIFF_ORIGIN && !(p->flags & DIFF_ARGUMENT_DIFFERS))
+            p->verdict = DIFF_RECEIVER;
+        if (outer >= i) continue;
+        w->pairs->pair.p[w->pair_of[k][outer]].flags |= DIFF_CONTAINS;
+        holds[outer] |= parts;
     }
+    free(around);
+    free(holds);
+    if (!room) FAIL(ERR_NOMEM, "out of memory for the calls within %u calls", s->n_calls);
+    return ERR_OK;
 }
 
 static bool nests(const struct diff_stream *s)
@@ -391,7 +413,7 @@ static enum err judge_all(struct walk *w)
     for (w->now = 0; w->now < w->pairs->pair.n; w->now++)
         TRY(judge_pair(w, &w->pairs->pair.p[w->now]));
     for (int k = 0; k < 2; k++)
-        if (nests(w->j.side[k])) look_inside(w, k);
+        if (nests(w->j.side[k])) TRY(look_inside(w, k));
     sum_up(w, w->out);
     return ERR_OK;
 }
@@ -406,8 +428,8 @@ enum err diff_judge(const struct diff_stream *a, const struct diff_stream *b,
                      .all = options && options->all};
     *out = (struct diff_verdicts){.first = DIFF_NONE, .origin = DIFF_NONE};
     REQUIRE("diff:joined", a->words == b->words);
-    out->common = a->hashes & b->hashes & ~1u;
-    out->hash = diff_strongest(out->common & w.j.allowed);
+    out->common = a->hashes & b->hashes & w.j.allowed & ~1u;
+    out->hash = diff_strongest(out->common);
     enum err err = judge_all(&w);
     for (int k = 0; k < 2; k++) {
         flow_release(&w.j.flow[k]);

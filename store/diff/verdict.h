@@ -82,14 +82,15 @@ struct diff_verdicts {
     LIST_OF(struct diff_argument_pair) argument;
     uint64_t n[DIFF_N_VERDICTS];     /* pairs of each verdict */
     uint32_t n_argument, n_unhashed; /* pairs flagged so */
+    uint64_t n_compared;             /* pairs of which a digest was compared */
     uint64_t n_cannot_tell;          /* tensors whose hashes differ by less than their rounding */
     uint32_t alone[2];               /* calls of A and B without partner */
     uint32_t
         first; /* pair: the answer: earliest of input, argument, origin, structure; DIFF_NONE */
     uint32_t origin;     /* pair: earliest origin, DIFF_NONE */
     uint32_t before;     /* pairs before `first`, all same */
-    unsigned common;     /* bits 1 << enum diff_hash that both streams have */
-    enum diff_hash hash; /* the strongest of them, or the one asked for */
+    unsigned common;     /* bits 1 << enum diff_hash that both streams have and that may decide */
+    enum diff_hash hash; /* the strongest of them */
 };
 
 struct diff_verdict_options {

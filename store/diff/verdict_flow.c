@@ -23,15 +23,13 @@ static uint64_t key_of(const struct diff_stream *s, uint32_t use)
 
 static enum err numbers_init(struct flow *f, const struct diff_stream *s)
 {
-    for (uint32_t i = 0; i < s->n_uses; i++)
-        if (s->tensor[i] != DIFF_NONE && s->tensor[i] >= f->n_numbers)
-            f->n_numbers = s->tensor[i] + 1;
-    size_t n = f->n_numbers ? f->n_numbers : 1;
     /* A number that is far beyond the count of uses is no running number: not believed. */
-    if (n / 4 > (size_t)s->n_uses + 1024) {
-        f->n_numbers = 0;
-        return ERR_OK;
-    }
+    uint64_t most = 4 * ((uint64_t)s->n_uses + 1024);
+    for (uint32_t i = 0; i < s->n_uses; i++)
+        if (s->tensor[i] != DIFF_NONE && s->tensor[i] >= f->n_numbers && s->tensor[i] < most)
+            f->n_numbers = s->tensor[i] + 1;
+    if (!f->n_numbers) return ERR_OK;
+    size_t n = f->n_numbers;
     f->known = malloc(n * sizeof *f->known);
     f->maker = malloc(n * sizeof *f->maker);
     if (!f->known || !f->maker) FAIL(ERR_NOMEM, "out of memory for %zu tensors of a log", n);
@@ -82,7 +80,7 @@ static void enter(struct flow *f, uint32_t call, uint32_t use)
     const struct diff_form *form = diff_use_form(s, use);
     if (f->n_numbers) {
         uint32_t t = s->tensor[use];
-        if (t == DIFF_NONE) return;
+        if (t >= f->n_numbers) return;
         if (form->hash) f->known[t] = use;
         if (form->phase) f->maker[t] = call;
         if (form->phase && !form->hash && f->known[t] != DIFF_NONE &&
@@ -106,7 +104,7 @@ uint32_t flow_maker(const struct flow *f, uint32_t use)
 {
     if (f->n_numbers) {
         uint32_t t = f->s->tensor[use];
-        return t == DIFF_NONE ? DIFF_NONE : f->maker[t];
+        return t < f->n_numbers ? f->maker[t] : DIFF_NONE;
     }
     if (!diff_use_form(f->s, use)->hash) return DIFF_NONE;
     uint64_t slot = *slot_of(f, key_of(f->s, use));
@@ -116,7 +114,7 @@ uint32_t flow_maker(const struct flow *f, uint32_t use)
 uint32_t flow_content(const struct flow *f, uint32_t use)
 {
     if (diff_use_form(f->s, use)->hash) return use;
-    if (!f->n_numbers || f->s->tensor[use] == DIFF_NONE) return DIFF_NONE;
+    if (!f->n_numbers || f->s->tensor[use] >= f->n_numbers) return DIFF_NONE;
     uint32_t known = f->known[f->s->tensor[use]];
     if (known == DIFF_NONE) return DIFF_NONE;
     const uint32_t *version = f->s->version;

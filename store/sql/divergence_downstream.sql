@@ -1,7 +1,7 @@
 -- divergence_downstream: What a pair taints: the pairs that read what it made different, and what they made, at most 2000.
 -- :at  number of a pair; the first difference when not given
 WITH RECURSIVE me(id) AS (
-  SELECT id FROM pair WHERE id >= coalesce(:at, (SELECT first_pair FROM comparison), 0) ORDER BY id LIMIT 1
+  SELECT id FROM pair WHERE id >= min(coalesce(:at, (SELECT first_pair FROM comparison), 0), (SELECT max(id) FROM pair)) ORDER BY id LIMIT 1
 ), cone(id) AS (
   SELECT id FROM me
   UNION

@@ -3,7 +3,7 @@
 -- :steps how many steps, 3 when not given
 WITH me(id, lane, step) AS (
   SELECT p.id, p.lane, s.step FROM pair p LEFT JOIN pair_scope s ON s.id = p.scope
-  WHERE p.id >= coalesce(:at, (SELECT first_pair FROM comparison), 0) ORDER BY p.id LIMIT 1
+  WHERE p.id >= min(coalesce(:at, (SELECT first_pair FROM comparison), 0), (SELECT max(id) FROM pair)) ORDER BY p.id LIMIT 1
 ), steps(step, first) AS (
   SELECT step, min(id) FROM pair_scope GROUP BY step
 ), shown(step, first) AS (

@@ -1,7 +1,7 @@
 -- divergence_next: The nearest pairs before and after a cursor that make a difference, or that differ at all; its producer and first consumer.
 -- :at  number of a pair; the first difference when not given
 WITH me(id, lane) AS (
-  SELECT id, lane FROM pair WHERE id >= coalesce(:at, (SELECT first_pair FROM comparison), 0) ORDER BY id LIMIT 1
+  SELECT id, lane FROM pair WHERE id >= min(coalesce(:at, (SELECT first_pair FROM comparison), 0), (SELECT max(id) FROM pair)) ORDER BY id LIMIT 1
 ), kind(verdict) AS (VALUES (2), (4), (5), (6), (7), (8)),
 near(verdict, before, after) AS (
   SELECT k.verdict,

@@ -1,7 +1,7 @@
 -- divergence_upstream: Where the difference in a pair comes from: the pairs that made what differs, up to the first, at most 500.
 -- :at  number of a pair; the first difference when not given
 WITH RECURSIVE me(id) AS (
-  SELECT id FROM pair WHERE id >= coalesce(:at, (SELECT first_pair FROM comparison), 0) ORDER BY id LIMIT 1
+  SELECT id FROM pair WHERE id >= min(coalesce(:at, (SELECT first_pair FROM comparison), 0), (SELECT max(id) FROM pair)) ORDER BY id LIMIT 1
 ), cone(id) AS (
   SELECT id FROM me
   UNION

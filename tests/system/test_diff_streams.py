@@ -138,6 +138,33 @@ def test_hashes_of_different_kinds_are_not_compared(trace):
     assert said["counts"]["unhashed"] == N
 
 
+def test_digests_that_never_meet(tmp_path, trace):
+    """A call without tensors is the same in both; that alone is no agreement."""
+    none = dict(op("aten::size", None, None), output_str="  ->  3", args_str="")
+    for name, calls in (("x", [op("aten::a", 1.0, 2.0), op("aten::b", None, None), none]),
+                        ("y", [op("aten::a", None, None), op("aten::b", 2.0, 3.0), none])):
+        run_plumb("import", saved(tmp_path / f"{name}.json", calls), "-o", tmp_path / f"{name}.db")
+    said = diff(tmp_path / "x.db", tmp_path / "y.db")
+    assert said["verdict"] == "not comparable" and said["counts"]["same"] == 1
+    said = diff(trace("chain"), trace("chain"), "--hash", "bits")
+    assert said["verdict"] == "not comparable" and said["hash"] == "none"
+    assert "of the kind that was asked for (A: norm; B: norm)" in said["sentence"]
+
+
+def test_pairs_by_hand(tmp_path, trace):
+    """Positions in a file: a long comment is one, and what is no pair of positions is refused with its line."""
+    pairs = tmp_path / "pairs"
+    pairs.write_text("# " + 300 * "1 2 " + "\n\n 3 13 # of A, of B\r\n4 14")
+    said = diff(trace("alike"), trace("alike"), "--pairs", pairs, "-o", tmp_path / "cmp.db")
+    assert said["counts"]["only_a"] == said["counts"]["only_b"]
+    assert values(tmp_path / "cmp.db", "SELECT a_position || ' ' || b_position FROM divergence WHERE method = 10 ORDER BY a_position") == ["3 13", "4 14"]
+    for wrong in ("1 -1", "1", "1 2 3", "4294967297 1", "one 2", 300 * " " + "1 2"):
+        pairs.write_text("0 0\n" + wrong + "\n")
+        done = run_plumb("diff", trace("alike"), trace("alike"), "--pairs", pairs, expect=None)
+        assert done.code == 2 and f"{pairs}:2: a line is the place of a call" in done.err
+    assert "directory" in run_plumb("diff", trace("alike"), trace("alike"), "--pairs", tmp_path, expect=None).err
+
+
 def test_half_of_the_calls_hashed(trace):
     said = diff(trace("chain"), trace("half hashed"))
     assert said["counts"]["same"] == 20 and said["counts"]["unknown"] == 20

@@ -4,6 +4,8 @@ What the page shows is compared with what made_comparison.py judged itself.
 """
 import html
 import re
+import shutil
+import sqlite3
 import time
 
 import pytest
@@ -187,15 +189,65 @@ def test_odd_addresses_are_harmless(served):
     for rest in ("&at=-5", "&at=x", "&span=9999", "&from=999999", "&verdict=nonsense", "&sel=77777", "&step=%01&phase=1",
                  "&after=99999999&verdict=origin", "&open=3"):
         assert "Divergence" in get("alpha", rest), rest
-    assert served[1].get("/divergence?file=0&at=999999999", expect=None)[0] in (200, 404)
 
 
-@pytest.mark.parametrize("name", ["answer", "verdicts", "methods", "lanes", "minimap", "pairs", "next", "heat", "discriminator", "list",
-                                  "upstream", "downstream", "alone"])
+def test_a_cursor_beyond_the_end_stands_at_the_last_pair(compared, served):
+    last = len(compared["alpha"].calls)
+    for at in (last + 1, 2**63 - 1):
+        page = served[0]("alpha", f"&at={at}")
+        assert f'<tr id="p{last}" aria-selected=true>' in page and section(page, "ribbon")
+
+
+def test_the_ribbon_stays_whatever_is_chosen(served):
+    bars = [section(served[0]("alpha", rest), "ribbon").count('<a class="bx"') for rest in ("", "&verdict=input", "&module=nonsense")]
+    assert bars[0] > 70 and len(set(bars)) == 1
+
+
+def test_the_export_of_what_is_chosen_has_it(compared, served):
+    _, server, names = served
+    text = server.text(f"/data/divergence_pairs.csv?file={names.index('alpha')}&verdict=argument")
+    assert len(text.splitlines()) == 1 + compared["alpha"].count(made.ARGUMENT)
+
+
+def changed(folder, whole, statements):
+    """Copies of a comparison, each after one SQL statement."""
+    for i, statement in enumerate(statements):
+        shutil.copy(whole, folder / f"{i}.db")
+        with sqlite3.connect(folder / f"{i}.db") as db:
+            db.execute(statement)
+        yield folder / f"{i}.db"
+
+
+ODD = ["INSERT INTO lane(id, comparison, a_calls) VALUES (9, 1, 0)", "UPDATE pair SET id = 9223372036854775807 WHERE id = 190",
+       "UPDATE pair SET verdict = 99", "UPDATE pair SET id = id - 100", "UPDATE pair_kind SET verdict = NULL",
+       "UPDATE pair SET a_text = 5555, scope = 4444", "UPDATE pair_tensor SET producer = pair",
+       "UPDATE comparison SET answer = NULL, verdict = NULL, first_pair = 777777, origin_pair = -3",
+       "UPDATE pair_text SET name = NULL, args = NULL, output = NULL", "UPDATE string SET text = x'00ff80fe3c'",
+       "UPDATE string SET text = '<script>alert(1)</script>`' || char(8238) || id",
+       "UPDATE string SET text = text || printf('%.*c', 5000, '(')"]
+
+
+def test_a_file_that_is_not_as_it_should_be_is_shown(compared, tmp_path):
+    server = Server(*changed(tmp_path, compared["flip"].path, ODD))
+    for i, statement in enumerate(ODD):
+        for rest in ("&at=1", "&at=190&span=320&sel=18"):
+            page = server.text(f"/divergence?file={i}{rest}")
+            assert "</html>" in page and "-9223372036854775808" not in page and "<script>alert" not in page, statement
+    server.close()
+
+
+def test_bits_that_differ_by_no_norm_are_not_shown_as_equal(compared, tmp_path):
+    server = Server(*changed(tmp_path, compared["flip"].path, ["UPDATE pair SET relative = 0"]))
+    found = rows(server.text("/divergence"))
+    server.close()
+    assert "bits differ, norms do not" in found[18] and "norms do not" not in found[17]
+
+
+@pytest.mark.parametrize("name", ["answer", "verdicts", "methods", "lanes", "minimap", "pairs", "next", "heat", "discriminator", "upstream",
+                                  "downstream", "alone", "layers"])
 def test_every_section_has_its_data(served, name):
     _, server, names = served
-    rest = "&verdict=origin" if name == "list" else ""
-    text = server.text(f"/data/divergence_{name}.csv?file={names.index('extra')}{rest}")
+    text = server.text(f"/data/divergence_{name}.csv?file={names.index('extra')}")
     assert len(text.splitlines()) >= 1 and "," in text.splitlines()[0]
 
 

@@ -287,11 +287,43 @@ static void test_hostile(void **unused)
     make(LOG WORDS "INSERT INTO call_log(source, format, calls) VALUES (1, 'json', 1);"
                    "INSERT INTO event(id, kind, name) VALUES (1, 3, 1);"
                    "INSERT INTO call(event, source, position, args) VALUES (1, 1, 1 << 32, 2);");
-    sqlite3 *db;
-    struct diff_side side = {.file = path, .rank = -1};
-    assert_int_equal(store_open_read(path, STORE_OPEN_DEFAULT, &db), ERR_OK);
-    assert_int_equal(diff_load(db, &side, &logs), ERR_LIMIT);
-    store_close(db);
+    assert_int_equal(load_side(NULL, -1, &logs), ERR_LIMIT);
+    make(LOG WORDS "INSERT INTO call_log(source, format, calls) VALUES (1, 'json', 1);"
+                   "INSERT INTO event(id, kind, name) VALUES (1, 3, 1);"
+                   "INSERT INTO call(event, source, position, args) VALUES (1, 1, -1, 2);");
+    assert_int_equal(load_side(NULL, -1, &logs), ERR_LIMIT);
+}
+
+/* A log that says it has four milliards of calls gets no room for them. */
+static void test_boast(void **unused)
+{
+    (void)unused;
+    make(LOG WORDS "INSERT INTO call_log(source, format, calls) VALUES (1, 'json', 4294967290);"
+                   "INSERT INTO event(id, kind, name) VALUES (1, 3, 1);"
+                   "INSERT INTO call(event, source, position, args) VALUES (1, 1, 0, 2);");
+    struct diff_logs logs;
+    struct diff_stream *s = load(&logs);
+    assert_int_equal(s->n_calls, 1);
+    assert_true(s->size_calls < 1000 * 1000);
+    diff_logs_release(&logs);
+}
+
+/* Lines that enclose nothing and lie in themselves; a parent that is an operator, but no call. */
+static void test_circles(void **unused)
+{
+    (void)unused;
+    make(LOG WORDS
+         "INSERT INTO call_log(source, format, calls) VALUES (1, 'text', 3);"
+         "INSERT INTO event(id, kind, name, parent) VALUES (1, 7, 24, 1), (2, 3, 1, 1),"
+         " (3, 7, 24, 4), (4, 7, 24, 3), (5, 3, 1, 4), (6, 3, 16, NULL), (7, 3, 1, 6);"
+         "INSERT INTO call(event, source, position, depth, args) VALUES (1, 1, 0, 0, 18),"
+         " (2, 1, 1, 1, 2), (3, 1, 2, 0, 18), (4, 1, 3, 0, 18), (5, 1, 4, 1, 2), (7, 1, 5, 1, 2);");
+    struct diff_logs logs;
+    struct diff_stream *s = load(&logs);
+    assert_int_equal(s->n_calls, 3);
+    expect_call(s, 2, "aten::mm(t: f32[2], t: f32[2]) c:aten::ones_like");
+    assert_int_equal(s->scopes.p[s->scope[2]].call, (uint32_t)DIFF_NONE);
+    diff_logs_release(&logs);
 }
 
 static void expect_side(const char *text, const char *file, const char *run, int64_t rank)
@@ -342,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_one_run),        cmocka_unit_test(test_derived_steps),
         cmocka_unit_test(test_derived_phases), cmocka_unit_test(test_several_logs),
         cmocka_unit_test(test_none),           cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_circles),        cmocka_unit_test(test_boast),
         cmocka_unit_test(test_sides),
     };
     return cmocka_run_group_tests(tests, NULL, leave);

@@ -367,6 +367,11 @@ static void test_numbers(void **unused)
     EXPECT_NUMBERED(a, b, "ORM"); /* not one origin after another */
     b[1].t[0].version = 1;        /* written between by what was not recorded */
     EXPECT_NUMBERED(a, b, "ORM");
+    struct call c[2][3]; /* a number that is none, of a tensor that nothing reads */
+    memcpy(c[0], a, sizeof a);
+    memcpy(c[1], b, sizeof b);
+    c[0][2].t[1].number = c[1][2].t[1].number = DIFF_NONE - 1;
+    EXPECT_NUMBERED(c[0], c[1], "ORM");
 }
 
 /* A composite whose inside parts only hands it on. */
@@ -397,6 +402,34 @@ static void test_composite(void **unused)
     end(&w);
 }
 
+/* Composites in composites: the innermost is the origin. A call around that no log has is none. */
+static void test_nested(void **unused)
+{
+    (void)unused;
+    enum { DEEP = 2000 };
+    struct world w;
+    struct call c = {"aten::linear", .t = {IN("[0][0]", 1), OUT(3)}};
+    start(&w);
+    for (int k = 0; k < 2; k++) {
+        struct diff_stream *s = k ? &w.b : &w.a;
+        uint32_t scope;
+        assert_int_equal(diff_add_scope(s, 0, DIFF_CALL, SPAN("aten::lost"), &scope), ERR_OK);
+        c.t[1].digest += k;
+        for (uint32_t i = 0; i < DEEP; i++) {
+            c.scope = scope;
+            fill(s, &c, 1, false);
+            assert_int_equal(diff_add_scope(s, scope, DIFF_CALL, SPAN("aten::linear"), &scope),
+                             ERR_OK);
+            s->scopes.p[scope].call = i;
+        }
+    }
+    judge(&w, 0);
+    for (uint32_t i = 0; i < DEEP; i++)
+        assert_int_equal(w.pairs.pair.p[i].verdict, i + 1 < DEEP ? DIFF_RECEIVER : DIFF_ORIGIN);
+    assert_int_equal(w.v.first, DEEP - 1);
+    end(&w);
+}
+
 static void test_empty(void **unused)
 {
     (void)unused;
@@ -419,7 +452,8 @@ int main(void)
         cmocka_unit_test(test_coincidence), cmocka_unit_test(test_artefacts),
         cmocka_unit_test(test_unknown),     cmocka_unit_test(test_norms),
         cmocka_unit_test(test_kinds),       cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_composite),   cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_composite),   cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
