@@ -428,6 +428,9 @@ enum err store_create(const char *path, sqlite3 **out)
     sqlite3_int64 size;
     *out = NULL;
     TRY(empty_trace(&bytes, &size));
+    /* WAL from its first moment: to switch takes a journal, and whoever is killed in the switch
+     * leaves a file that cannot be opened to read. */
+    bytes[18] = bytes[19] = 2;
     enum err err = put_bytes(path, bytes, (size_t)size);
     sqlite3_free(bytes);
     if (err) return err;

@@ -228,6 +228,22 @@ def test_killed_at_any_moment(tmp_path, moment):
     run_plumb("doctor", path)
 
 
+def test_killed_as_the_trace_appears(tmp_path):
+    """From its first moment a trace can be read, and the doctor takes all that is left."""
+    for i in range(8):
+        path = tmp_path / f"killed.{i}.db"
+        process = subprocess.Popen([PLUMB, "run", "mlp", "-o", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **CACHE})
+        while not path.exists() and process.poll() is None:
+            pass
+        time.sleep(0.004 * i)
+        process.kill()
+        process.wait()
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+            assert db.execute("SELECT count(*) FROM call").fetchone()[0] >= 0
+        run_plumb("doctor", path)
+        assert not list(tmp_path.glob("*-ring"))
+
+
 # ---- the program of the README ----
 
 
