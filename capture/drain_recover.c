@@ -132,9 +132,21 @@ static enum err resume(struct drain *d, struct drain_lane *l)
     return reopen(d, l);
 }
 
+/* A thread has its track's number before its row is written: what recovery numbers anew (counters)
+ * begins behind all of these. */
+static void keep_numbers(struct drain *d)
+{
+    int64_t last = 0;
+    for (size_t i = 0; i < d->lanes.n; i++)
+        if (d->lanes.p[i].head->track > last) last = d->lanes.p[i].head->track;
+    int64_t next = store_next_id(d->writer, STORE_TRACK);
+    if (last >= next) store_next_ids(d->writer, STORE_TRACK, last - next);
+}
+
 static enum err read_all(struct drain *d)
 {
     TRY(drain_find_lanes(d));
+    keep_numbers(d);
     /* Killed while it began, a program has neither; no thread records before the clock is read. */
     if (d->lanes.n && !d->knots.n)
         FAIL(ERR_FORMAT, "%s has no reading of the clock", d->ring->path);

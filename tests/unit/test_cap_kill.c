@@ -209,9 +209,43 @@ static void ends_what_had_only_begun(void **state)
     unlink(path);
 }
 
+/* Killed before the writer saw the thread: its track has a number and no row, and the track of its
+ * counter gets another. */
+static void numbers_counters_behind_their_threads(void **state)
+{
+    (void)state;
+    int64_t n, tracks = 0;
+    for (int round = 0; round < 10; round++) {
+        strcpy(path, "/tmp/plumb_kill_XXXXXX");
+        close(mkstemp(path));
+        pid_t child = fork();
+        if (!child) {
+            struct cap_options o = {.path = path, .overwrite = true};
+            if (cap_open(&o, &recording)) abort();
+            struct cap_thread *t = cap_thread(recording, "main");
+            cap_counter(t, cap_word(recording, SPAN("loss")), 1.5);
+            raise(SIGKILL);
+        }
+        waitpid(child, NULL, 0);
+        enum err err = cap_recover(path, &n);
+        if (err) print_message("%s\n", err_text());
+        assert_int_equal(err, ERR_OK);
+        sqlite3 *db;
+        assert_int_equal(store_open_read(path, STORE_OPEN_UNCHECKED, &db), ERR_OK);
+        assert_int_equal(store_int(db, "SELECT count(*) FROM counter WHERE value = 1.5", &n),
+                         ERR_OK);
+        assert_int_equal(n, 1);
+        assert_int_equal(store_int(db, "SELECT count(*) FROM track", &tracks), ERR_OK);
+        assert_int_equal(tracks, 2);
+        store_close(db);
+        unlink(path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(loses_nothing_that_was_whole),
-                                       cmocka_unit_test(ends_what_had_only_begun)};
+                                       cmocka_unit_test(ends_what_had_only_begun),
+                                       cmocka_unit_test(numbers_counters_behind_their_threads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
