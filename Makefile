@@ -35,7 +35,7 @@ HOST_PROGRAMS := store/gen_schema.c store/embed.c runtime/gen_ops.c
 STORE := $(filter-out $(HOST_PROGRAMS), $(wildcard store/*.c store/base/*.c store/diff/*.c))
 CAPTURE := $(wildcard capture/*.c)
 KERNELS := $(wildcard kernels/*.c)
-RUNTIME := $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c))
+RUNTIME := $(filter-out $(HOST_PROGRAMS), $(wildcard runtime/*.c runtime/compile/*.c))
 WEB := $(wildcard web/*.c)
 GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/assets.c $(O)/gen/prelude_c.c \
   $(O)/gen/prelude_opencl.c $(O)/gen/prelude_cuda.c \
@@ -52,7 +52,7 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 QUERIES := $(wildcard store/sql/*.sql)
 ASSETS := $(wildcard web/assets/*)
 PYTHON := $(wildcard capture/*.py)
-C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capture kernels runtime web tests/*))
+C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capture kernels runtime runtime/compile web tests/*))
 PREFIX ?= /usr/local
 
 .PHONY: all deps deps-build demo install man test unit-programs unit system check check-layers check-format check-assets \

@@ -156,6 +156,30 @@ PLUMB_API void plumb_zero_grad(struct plumb_tensor *t); /* forgets it */
 PLUMB_API void plumb_no_grad_begin(void); /* until the end no operator is kept for gradients */
 PLUMB_API void plumb_no_grad_end(void);
 
+/* ---- compiling ----
+ * A function of tensors is traced, fused into few kernels, and run so. At determinism exact and run
+ * the results have the bits of the function run as it is.
+ * What is fixed when it is traced: numbers that it takes from elsewhere, tensors that it makes of
+ * host data, kept tensors that it touches. What differs between calls is to be an input. What it
+ * does beside calling operators is done when it is traced only. */
+
+/* Calls operators on in[0..n_in) and sets out[0..n_out). 0, or -1 when an operator failed. */
+typedef int (*plumb_function)(void *context, struct plumb_tensor *const *in, int n_in,
+                              struct plumb_tensor **out, int n_out);
+struct plumb_compile_options {
+    bool no_fusion, no_combos;
+    /* Inputs whose sizes may change without a compile: pairs (input, dimension), ended by -1. */
+    const int *dynamic;
+};
+struct plumb_compiled;
+/* Nothing runs yet. It lives until plumb_close. Options NULL: all defaults. */
+PLUMB_API struct plumb_compiled *plumb_compile(const char *name, plumb_function fn, void *context,
+                                               const struct plumb_compile_options *options);
+/* Runs it, compiled when it is new for inputs of these dtypes, shapes and strides. The results
+ * belong to the frame; gradients go back through them. 0, or -1. */
+PLUMB_API int plumb_compiled_call(struct plumb_compiled *c, struct plumb_tensor *const *in,
+                                  int n_in, struct plumb_tensor **out, int n_out);
+
 /* ---- what the trace shows ---- */
 
 PLUMB_API void plumb_module_begin(const char *name); /* [nn.Mod] Mlp.fc1 */

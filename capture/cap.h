@@ -56,10 +56,13 @@ uint32_t cap_form(struct cap *c, const struct view *v);    /* dtype, shape, stri
 uint32_t cap_stack(struct cap *c, void *const *pc, int n); /* return addresses, innermost first */
 
 /* ---- what happens; all nest properly per thread ---- */
-enum cap_kind { CAP_OP, CAP_MODULE, CAP_ANNOTATE, CAP_SPAN, CAP_LAUNCH, CAP_N_KINDS };
+enum cap_kind { CAP_OP, CAP_MODULE, CAP_ANNOTATE, CAP_SPAN, CAP_LAUNCH, CAP_KERNEL, CAP_N_KINDS };
 /* An operator ("aten::mm"), module scope (header "nn.Mod", name "Mlp.fc1"), annotation (header,
  * name: the tag), a plain span (compile, ...; named "step" or headed so: a step), or a launch of a
- * kernel. Returns the call's number in this process, from 1, which is its event's id; 0 when it was
+ * kernel. CAP_KERNEL: a compiled kernel as a call, with its arguments by keyword (event kind 6, as
+ * DebugMode's Triton kernels: "[plumb] pl_poi_fused_add_0(in_ptr0=t: f32[128], out_ptr0=...)");
+ * digests of ARGUMENT uses are its hashes before, of ARGUMENT_AFTER uses those after. Returns the
+ * call's number in this process, from 1, which is its event's id; 0 when it was
  * dropped. stack 0: none. */
 uint64_t cap_begin_call(struct cap_thread *t, enum cap_kind kind, uint32_t name, uint32_t header,
                         uint32_t stack);
@@ -129,6 +132,7 @@ uint64_t cap_lost(const struct cap_thread *t);
 struct cap_launch {
     uint32_t kernel;  /* word */
     uint32_t variant; /* word: instruction set, interpreter, provider */
+    uint32_t site;    /* word: kernel.site of a compiled kernel; 0 of all others */
     int64_t items;    /* points of the outer space, or elements; below 2^48 */
     int threads;
     int64_t bytes_read, bytes_written; /* by the rule of the operator; 0 unknown */
@@ -155,6 +159,15 @@ WARN_UNUSED enum err cap_keep(struct cap_thread *t, uint32_t slot, const struct 
 /* A sentence about recording or running itself, not about one call: severity 1 note, 2 warning, 3
  * error. */
 WARN_UNUSED enum err cap_note(struct cap *c, int severity, const char *origin, struct span message);
+
+/* ---- what a compiler tells ---- */
+/* A record of PyTorch's structured trace, as its emitter writes them: the whole envelope as JSON
+ * text without has_payload and rank ({"dynamo_start": {...}, "frame_id": 0, "frame_compile_id": 0,
+ * "attempt": 0}), and its payload (none: .p NULL). They become one log of the trace, which its
+ * importer reads as it reads PyTorch's; `plumb export --torch-trace` gives it back. Copied; from any
+ * thread, in order. file, line: of the emitting source. */
+WARN_UNUSED enum err cap_structured(struct cap *c, struct span envelope, struct span payload,
+                                    const char *file, int line);
 
 /* ---- after a kill (used by plumb doctor) ---- */
 /* Reads FILE-ring into the trace it belongs to and removes it. Every record that was whole is

@@ -187,7 +187,7 @@ CREATE TABLE event (
   ts INTEGER,                       -- ns, begin; NULL: the source has no times
   dur INTEGER,                      -- ns; 0 for an instant; NULL when it was never closed, or the source has no times
   track INTEGER,                    -- -> track, NULL when the source names none
-  kind INTEGER,                     -- 1 span, 2 instant; with a row in call: 3 operator, 4 redistribute, 5 output placement, 6 Triton kernel, 7 annotation, 8 module scope, 9 text that is no call; 10 launch, 11 copy, 12 sync, 13 step, 14 error
+  kind INTEGER,                     -- 1 span, 2 instant; with a row in call: 3 operator, 4 redistribute, 5 output placement, 6 Triton or compiled kernel, 7 annotation, 8 module scope, 9 text that is no call; 10 launch, 11 copy, 12 sync, 13 step, 14 error
   name INTEGER,                     -- -> string; of a launch the kernel, of an error its message
   parent INTEGER,                   -- -> event that encloses it on its track
   corr INTEGER,                     -- -> compile it belongs to
@@ -200,6 +200,7 @@ CREATE TABLE launch (
   id INTEGER PRIMARY KEY,           -- local id
   kernel INTEGER,                   -- -> string, its name
   variant INTEGER,                  -- -> string, instruction set, interpreter or provider that ran it
+  site INTEGER,                     -- -> string, kernel.site of a compiled kernel; NULL of all others
   items INTEGER,                    -- points of the outer space, or elements; NULL unknown
   threads INTEGER,                  -- threads of the host that share it; NULL on a device
   grid_x INTEGER,                   -- blocks; NULL on the host
@@ -588,15 +589,33 @@ CREATE TABLE graph_size (
   size INTEGER                      -- -> string, JSON list
 );
 
--- Kernels named in generated code or in triton_kernel_info.
+-- Kernels named in generated code or in triton_kernel_info; of plumb's own compiles with all that is known of them.
 CREATE TABLE kernel (
   id INTEGER PRIMARY KEY,           -- local id; a later row of the same id replaces it
   compile INTEGER,                  -- -> compile
   artifact INTEGER,                 -- -> artifact that names it
   name INTEGER,                     -- -> string
-  kind TEXT,                        -- cpp, triton, cuda, ... by what compiles it, other; extern for a library's
+  kind TEXT,                        -- cpp, triton, cuda, ... by what compiles it, other; extern for a library's; plumb's own: c, cuda, opencl
   line INTEGER,                     -- first line in the artifact, NULL
-  info INTEGER                      -- -> string, JSON recorded for it (triton_kernel_info), NULL
+  info INTEGER,                     -- -> string, JSON recorded for it (triton_kernel_info), NULL
+  phase TEXT,                       -- forward, backward, inference; NULL not recorded, as all that follows
+  role TEXT,                        -- pointwise, reduction, persistent, combo, extern
+  position INTEGER,                 -- 0-based order in the program of its phase
+  combo INTEGER,                    -- -> kernel, the combo kernel it is a member of; NULL launched by itself
+  member INTEGER,                   -- 0-based place in that combo
+  first_block INTEGER,              -- of its range in that combo
+  blocks INTEGER,                   -- blocks it needs
+  last_line INTEGER,                -- last line in the artifact
+  outer_points INTEGER,             -- points of its outer space
+  inner_points INTEGER,             -- points of each row that it reduces; 1 pointwise
+  bytes_read INTEGER,               -- that it must read
+  bytes_written INTEGER,            -- that it must write
+  flops INTEGER,                    -- operations by the rules of its operators
+  registers INTEGER,                -- per thread, as the compiler told
+  shared_bytes INTEGER,             -- per block
+  spill_bytes INTEGER,              -- per thread
+  build_ns INTEGER,                 -- what building it took, 0 from a cache
+  site INTEGER                      -- -> string, what its launches are known by: '0/1 forward pl_poi_fused_add_0'
 );
 
 -- Graph nodes that a kernel computes, in order.
@@ -604,7 +623,87 @@ CREATE TABLE kernel_op (
   kernel INTEGER,                   -- -> kernel
   position INTEGER,                 -- 0-based
   node INTEGER,                     -- -> string, name of the post-grad node
+  op INTEGER,                       -- -> string, aten::add.Tensor; NULL not recorded, as all that follows
+  role TEXT,                        -- main, prologue (feeds the reduction or the product), epilogue (takes its result)
+  part INTEGER,                     -- which loop nest of an operator that has several, from 0
+  recomputed INTEGER,               -- 1 computed here a second time instead of being saved
+  source INTEGER,                   -- -> string, module or source line it comes from
   PRIMARY KEY (kernel, position)
+) WITHOUT ROWID;
+
+-- What an array of a kernel is: its arguments in order.
+CREATE TABLE kernel_arg (
+  kernel INTEGER,                   -- -> kernel
+  position INTEGER,                 -- 0-based
+  name INTEGER,                     -- -> string, in_ptr0, out_ptr0, in_out_ptr0
+  value INTEGER,                    -- -> string, name of the value in the graph, NULL scratch
+  type INTEGER,                     -- -> string, f32[8, 32][32, 1]cpu
+  bytes INTEGER,                    -- that it reads or writes of it
+  written INTEGER,                  -- 1 it is written
+  PRIMARY KEY (kernel, position)
+) WITHOUT ROWID;
+
+-- Pairs that a compiler looked at for fusing, and single ones that were ruled out, each with its verdict.
+CREATE TABLE fusion_decision (
+  id INTEGER PRIMARY KEY,           -- local id
+  compile INTEGER,                  -- -> compile
+  phase TEXT,                       -- forward, backward, inference
+  kind TEXT,                        -- vertical (operators into a kernel), combo (kernels into a launch)
+  a INTEGER,                        -- -> string, node (vertical) or kernel (combo)
+  b INTEGER,                        -- -> string, likewise; NULL about a alone
+  fused INTEGER,                    -- 1 yes, 0 no
+  reason TEXT,                      -- one word or two, the same for all decisions of this kind
+  detail TEXT,                      -- sentence
+  bytes_saved INTEGER,              -- of memory that need not be read or written
+  score REAL,                       -- candidates are taken in order of it, highest first
+  a_ns REAL,                        -- measured time of a alone, NULL not measured
+  b_ns REAL,                        -- of b alone, NULL not measured
+  together_ns REAL,                 -- of both in one launch, NULL not measured
+  kernel INTEGER                    -- -> kernel that holds both, NULL none
+);
+
+-- What becomes of the values of a forward graph that its backward graph needs.
+CREATE TABLE partition_decision (
+  compile INTEGER,                  -- -> compile
+  position INTEGER,                 -- 0-based
+  value INTEGER,                    -- -> string, name in the joint graph
+  fate TEXT,                        -- saved, recomputed, input, not needed
+  reason TEXT,                      -- why
+  bytes INTEGER                     -- of the value
+);
+
+-- Passes over a graph, in order. Their graphs are artifacts named after them.
+CREATE TABLE compile_pass (
+  compile INTEGER,                  -- -> compile
+  position INTEGER,                 -- 0-based
+  phase TEXT,                       -- joint, forward, backward, inference
+  name TEXT,                        -- cse, dce, ...
+  changed INTEGER,                  -- nodes rewritten or removed
+  n_nodes INTEGER,                  -- nodes afterwards
+  ns INTEGER,                       -- time it took
+  artifact INTEGER                  -- -> artifact with the graph afterwards, NULL unchanged
+);
+
+-- Where the temporaries of a program lie in its block of memory.
+CREATE TABLE memory_plan (
+  id INTEGER PRIMARY KEY,           -- local id
+  compile INTEGER,                  -- -> compile
+  phase TEXT,                       -- forward, backward, inference
+  size INTEGER,                     -- bytes of the block
+  peak INTEGER,                     -- most bytes alive at once
+  total INTEGER                     -- bytes without any reuse
+);
+-- Buffers of such a plan.
+CREATE TABLE memory_buffer (
+  plan INTEGER,                     -- -> memory_plan
+  position INTEGER,                 -- 0-based
+  value INTEGER,                    -- -> string, name in the graph, NULL scratch
+  size INTEGER,                     -- bytes
+  offset INTEGER,                   -- bytes into the block
+  first INTEGER,                    -- launch that writes it first, 0-based
+  last INTEGER,                     -- launch that uses it last
+  reuses INTEGER,                   -- position of the buffer whose bytes it takes, NULL none
+  PRIMARY KEY (plan, position)
 ) WITHOUT ROWID;
 
 -- A set of line maps between graphs and generated code of one compile.

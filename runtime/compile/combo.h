@@ -1,0 +1,114 @@
+/* combo.h - horizontal fusion: independent kernels that become one launch.
+ *
+ * Pure: descriptions of kernels in, groups and decisions out. Members keep their own block counts
+ * and their own order of reduction, so that a combined kernel gives the bits of its members run one
+ * by one. Rules: those of Inductor's combo kernels (2.10, and what was learned since), see the
+ * table in combo.c.
+ */
+#ifndef RUNTIME_COMPILE_COMBO_H
+#define RUNTIME_COMPILE_COMBO_H
+
+#include "store/base/arena.h"
+#include "store/base/err.h"
+#include "store/base/lists.h"
+
+/* A kernel as the rules see it. */
+struct combo_kernel {
+    int level;          /* kernels of one level do not depend on each other */
+    int device, stream; /* numbers; kernels of different ones are not combined */
+    bool is_extern, is_nop, is_foreach, scatters, indirect; /* indirect: computed positions read */
+    int n_dims;      /* tiling dimensions: 1, 2 (x, y) or 3 */
+    int64_t x, y;    /* sizes of the tiling dimensions; y 1 where there is one */
+    int64_t reduced; /* points per row of a reduction; 0 pointwise */
+    bool persistent; /* its rows fit one chunk */
+    bool inner;      /* a reduction along contiguous memory; false: across (outer) */
+    bool dynamic;    /* sizes are numbers of the call */
+    int n_args;      /* pointers and numbers it takes */
+    int64_t bytes;   /* read and written */
+    double own_ns;   /* measured, or estimated from bytes and flops; what estimate_ns gives */
+    int registers, shared_bytes, spills; /* of the kernel built alone; 0 unknown */
+    uint64_t body;                       /* equal bodies share one code path */
+};
+enum combo_dispatch { COMBO_SEQUENTIAL, COMBO_FLAT, COMBO_ROUND_ROBIN };
+struct combo_member {
+    int kernel;
+    int64_t first, blocks; /* SEQUENTIAL, FLAT: its range of blocks. ROUND_ROBIN: blocks only */
+    int64_t x_blocks;      /* FLAT: x = local mod x_blocks, y = local div x_blocks */
+};
+struct combo_group {
+    enum combo_dispatch dispatch;
+    struct combo_member *member; /* largest first; in the arena */
+    int n_members;
+    int64_t blocks; /* of the launch */
+    int block;      /* points of a block along x */
+    int n_args;
+};
+#define COMBO_REASONS(X)                                                                           \
+    X(COMBINED, "combined", "independent, small, and alike enough")                                \
+    X(OFF, "turned off", "combining is turned off for this compile")                               \
+    X(EXTERN, "extern", "a library's kernel is launched by itself")                                \
+    X(LEVEL, "dependence", "one needs the other, directly or through a third")                     \
+    X(DEVICE, "device", "they run on different devices or streams")                                \
+    X(POINTWISE_ONLY, "pointwise only", "reductions are left out in this mode")                    \
+    X(DIMS, "dimensions", "they tile different numbers of dimensions")                             \
+    X(MIXED, "mixed kinds", "pointwise beside reduction")                                          \
+    X(PERSISTENT, "persistent", "a persistent reduction beside a looped one")                      \
+    X(LONG, "long reduction", "more than 2048 points per row stay apart")                          \
+    X(LARGE, "large", "more than 51,200,000 points stay alone")                                    \
+    X(RATIO, "sizes", "x differs by more than 8 times within a group")                             \
+    X(RUNTIME, "long enough", "its own run time is above the limit, a launch is nothing to it")    \
+    X(HINT, "inner and outer", "a reduction along rows beside one across them")                    \
+    X(INDIRECT, "computed positions", "what reads or writes at computed positions stays apart")    \
+    X(SCATTER, "scatter", "it scatters")                                                           \
+    X(ARGS, "arguments", "the kernel would take more arguments than it may")                       \
+    X(MEMBERS, "members", "the group is full")                                                     \
+    X(SIZES, "mixed sizes", "mixed sizes are turned off")                                          \
+    X(OCCUPANCY, "occupancy", "together they would fit fewer blocks than the worst of them alone") \
+    X(SPILLS, "spills", "it spills registers")                                                     \
+    X(SLOWER, "slower", "measured: not faster together")                                           \
+    X(ALONE, "alone", "no second kernel was left for it")
+enum combo_reason {
+#define X(id, word, text) COMBO_##id,
+    COMBO_REASONS(X)
+#undef X
+        COMBO_N_REASONS
+};
+const char *combo_reason_word(enum combo_reason r);
+const char *combo_reason_text(enum combo_reason r);
+struct combo_decision {
+    int a, b; /* kernels; b -1: about a alone */
+    bool combined;
+    enum combo_reason reason;
+    double a_ns, b_ns, together_ns; /* measured; 0 not */
+    double score;
+};
+/* Resources of a processor that blocks share; zeros: unknown, occupancy is not judged. */
+struct combo_device {
+    int registers, shared_bytes, threads, blocks; /* per multiprocessor */
+    int64_t launch_ns;                            /* what one launch costs */
+};
+struct combo_options {
+    bool off;
+    int max_args;    /* 0: 250 */
+    int max_members; /* 0: 8; lists (foreach) are not limited by it */
+    int mixed_sizes; /* 0 never, 1 all but foreach (default when -1), 2 all */
+    bool pointwise_only, mixed_pointwise_reduction;
+    bool per_member_blocks; /* FLAT dispatch; each its own block size */
+    double ratio;           /* 0: 8 */
+    double own_ns;          /* 0: 50000 */
+    bool measure;           /* a gate by measurement: refused where determinism is run or exact */
+    /* Time of one launch of these kernels together (n > 1) or of one alone, ns. */
+    double (*time_ns)(void *context, const int *kernel, int n);
+    void *context;
+    struct combo_device device;
+};
+struct combined {
+    LIST_OF(struct combo_group) group; /* of two and more */
+    LIST_OF(struct combo_decision) decision;
+};
+WARN_UNUSED enum err combo_form(const struct combo_kernel *kernel, int n,
+                                const struct combo_options *o, struct arena *arena,
+                                struct combined *out);
+void combo_release(struct combined *c);
+
+#endif
