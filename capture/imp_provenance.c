@@ -130,8 +130,11 @@ static enum err add_kernel_ops(struct finishing *f, const struct json *kernels)
         int64_t *position = map_put(&positions, map_key_int(id, 0), 0, NULL);
         if (!position) TRY_OUT(err_set(ERR_NOMEM, "out of memory for the nodes of a kernel"));
         for (const struct json *n = k->type == JSON_LIST ? k->first : NULL; n; n = n->next) {
-            struct row_kernel_op row = {id, *position,
-                                        store_word(f->source->writer, json_string(n))};
+            struct row_kernel_op row = {.kernel = id,
+                                        .position = *position,
+                                        .node = store_word(f->source->writer, json_string(n)),
+                                        .part = STORE_NULL,
+                                        .recomputed = STORE_NULL};
             ++*position;
             TRY_OUT(store_kernel_op_add(f->source->batch, &row));
         }
