@@ -22,9 +22,11 @@ struct storage {
     atomic_uint version;
     atomic_uint faults; /* bits flipped on request (inject.h): new values without a write */
     const struct backend *backend; /* borrowed, static */
-    /* NULL on a back end without memory (null), and when size is 0 */
+    /* NULL on a back end without memory (null), when size is 0, and when it is fake */
     void *p;
     int64_t size; /* bytes */
+    bool fake;    /* without memory: of a trace (runtime/compile/trace.h), or of a graph's call */
+    int number;   /* of a graph's call: of the graph's storage */
 };
 struct plumb_tensor {
     struct view view;
