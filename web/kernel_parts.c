@@ -20,8 +20,20 @@ static const char *blocks_text(struct web_request *q, const struct lane *l)
     if (l->blocks == STORE_NULL) return "blocks not recorded";
     if (l->first == STORE_NULL)
         return arena_printf(&q->arena, "%lld blocks, dealt in turn", (long long)l->blocks);
+    if (l->blocks == 1) return arena_printf(&q->arena, "block %lld", (long long)l->first);
     return arena_printf(&q->arena, "blocks %lld to %lld", (long long)l->first,
                         (long long)(l->first + l->blocks - 1));
+}
+
+/* The label of a box that is too narrow for it, on the side with room. */
+static void put_beside(struct html *h, const struct draw_box *box, const char *label)
+{
+    bool left = box->x > DRAW_WIDTH / 2.0;
+    char x[24], y[24];
+    snprintf(x, sizeof x, "%.1f", left ? box->x - 4 : box->x + box->width + 4);
+    snprintf(y, sizeof y, "%.1f", box->y + box->height / 2 + 3.5);
+    html(h, "<text class=\"t10 tm%s\" x=\"%s\" y=\"%s\">%s</text>", left ? SPAN(" te") : SPAN(""),
+         x, y, label);
 }
 
 static void draw_lane(struct web_request *q, struct html *h, const struct lane *l, int row,
@@ -40,7 +52,11 @@ static void draw_lane(struct web_request *q, struct html *h, const struct lane *
         .label = arena_printf(&q->arena, "%.*s \xc2\xb7 %s", SPAN_ARG(l->nodes), what),
         .title = arena_printf(&q->arena, "%.*s: %s", SPAN_ARG(l->name), what),
         .href = kernel_link(q, l->id)};
+    bool narrow = box.width < 160;
+    if (narrow) box.label = NULL;
     draw_box(h, &box);
+    if (narrow)
+        put_beside(h, &box, arena_printf(&q->arena, "%.*s \xc2\xb7 %s", SPAN_ARG(l->nodes), what));
 }
 
 static void draw_lanes(struct web_request *q, struct html *h, const struct lane *lane, int n)

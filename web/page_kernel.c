@@ -124,9 +124,9 @@ static enum err put_body(struct web_request *q, struct html *h, const struct ker
     TRY(kernel_put_parts(q, h, k));
     TRY(kernel_put_members(q, h, k));
     TRY(kernel_put_args(q, h, k));
-    TRY(kernel_put_launches(q, h, k));
-    TRY(kernel_put_decisions(q, h, k));
     TRY(kernel_put_code(q, h, k));
+    TRY(kernel_put_decisions(q, h, k));
+    TRY(kernel_put_launches(q, h, k));
     put_info(q, h, k);
     return ERR_OK;
 }

@@ -6,8 +6,8 @@
 SELECT k.phase, k.position, k.member, (SELECT text FROM string WHERE id = k.name) AS name, k.kind, coalesce(k.role, k.kind) AS role,
   (SELECT count(*) FROM kernel_op o WHERE o.kernel IN (SELECT id FROM kernel WHERE id = k.id OR combo = k.id)) AS n_ops,
   (SELECT group_concat(text, ' ') FROM (SELECT w.text FROM kernel_op o JOIN string w ON w.id = o.node
-    WHERE o.kernel = k.id ORDER BY o.position)) AS nodes,
-  k.bytes_read, k.bytes_written, k.flops, k.registers, k.spill_bytes, k.shared_bytes, k.build_ns,
+    WHERE o.kernel IN (SELECT id FROM kernel WHERE id = k.id OR combo = k.id) ORDER BY o.kernel, o.position)) AS nodes,
+  k.bytes_read, k.bytes_written, k.bytes_read + k.bytes_written AS bytes, k.flops, k.registers, k.spill_bytes, k.shared_bytes, k.build_ns,
   t.launches, t.total AS total_ns, t.total / nullif(t.ended, 0) AS mean_ns,
   1.0 * t.ended * (k.bytes_read + k.bytes_written) / nullif(t.total, 0) AS bytes_per_ns,
   (SELECT count(*) FROM kernel m WHERE m.combo = k.id) AS combined, k.combo, k.line, k.artifact, k.id

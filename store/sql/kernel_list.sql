@@ -7,13 +7,14 @@
 SELECT (SELECT text FROM string WHERE id = k.name) AS name, k.kind, coalesce(k.role, k.kind) AS role, k.phase, k.position,
   (SELECT count(*) FROM kernel_op o WHERE o.kernel IN (SELECT id FROM kernel WHERE id = k.id OR combo = k.id)) AS n_ops,
   (SELECT group_concat(text, ' ') FROM (SELECT w.text FROM kernel_op o JOIN string w ON w.id = o.node
-    WHERE o.kernel = k.id ORDER BY o.position LIMIT 40)) AS nodes,
-  t.launches, t.total AS total_ns, t.total / nullif(t.ended, 0) AS mean_ns, k.bytes_read + k.bytes_written AS bytes,
-  1.0 * t.ended * (k.bytes_read + k.bytes_written) / nullif(t.total, 0) AS bytes_per_ns,
+    WHERE o.kernel IN (SELECT id FROM kernel WHERE id = k.id OR combo = k.id) ORDER BY o.kernel, o.position LIMIT 40)) AS nodes,
+  t.launches, t.total AS total_ns, t.total / nullif(t.ended, 0) AS mean_ns, k.bytes,
+  1.0 * t.ended * k.bytes / nullif(t.total, 0) AS bytes_per_ns,
   k.registers, k.spill_bytes, k.shared_bytes, k.build_ns, (SELECT count(*) FROM kernel m WHERE m.combo = k.id) AS combined,
   (SELECT w.text FROM kernel x JOIN string w ON w.id = x.name WHERE x.id = k.combo) AS combo_name, k.combo,
   c.compile_id, c.occurrence, c.outcome, f.rank, f.name AS log, r.name AS run, k.line, a.offset, k.id
-FROM kernel k
+FROM (SELECT *, coalesce(bytes_read + bytes_written, (SELECT sum(m.bytes_read + m.bytes_written) FROM kernel m WHERE m.combo = kernel.id)) AS bytes
+  FROM kernel) k
 LEFT JOIN kernel_times t ON t.kernel = k.id
 LEFT JOIN artifact a ON a.id = k.artifact
 LEFT JOIN compile c ON c.id = k.compile
