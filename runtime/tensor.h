@@ -22,9 +22,12 @@ struct storage {
     atomic_uint version;
     atomic_uint faults; /* bits flipped on request (inject.h): new values without a write */
     const struct backend *backend; /* borrowed, static */
-    /* NULL on a back end without memory (null), and when size is 0 */
+    /* NULL on a back end without memory (null), when size is 0, and when it is fake */
     void *p;
-    int64_t size; /* bytes */
+    int64_t size;  /* bytes */
+    bool fake;     /* without memory: of a trace or a graph (runtime/compile) */
+    bool of_graph; /* made by graph_op_call: `number` is that of the graph's storage */
+    int number;
 };
 struct plumb_tensor {
     struct view view;

@@ -28,8 +28,8 @@ struct fuse_group {
     const struct nest *nest; /* of the whole group; NULL extern */
     struct nest_plan plan;
     union lower_number param[NEST_PARAMS];
-    int64_t stream[NEST_PARAMS]; /* of parameters that are numbers of random streams; -1 other */
-    struct lower_use *use;       /* per array of the nest, or as the extern item has them */
+    int64_t stream;        /* of its random numbers, as graph_node.stream; -1 none */
+    struct lower_use *use; /* per array of the nest, or as the extern item has them */
     int n_uses;
     int *before; /* groups that must have ended, ascending */
     int n_before, level;

@@ -24,6 +24,7 @@
 #include "runtime/op.h"
 #include "store/base/buf.h"
 #include "store/base/lists.h"
+#include "store/base/map.h"
 
 enum { GRAPH_NONE = -1 };
 
@@ -79,7 +80,8 @@ enum graph_gives {
     GRAPH_GRADIENT,  /* joint, backward: gradient of value `index` (an input or captured one) of
                       * the joint graph; value GRAPH_NONE: none came */
     GRAPH_SAVE,      /* forward: number `index` of what the backward graph is given */
-    GRAPH_LEAF_GRAD, /* becomes plumb_grad of captured[index].tensor; value GRAPH_NONE: forgotten */
+    GRAPH_LEAF_GRAD, /* becomes plumb_grad of the tensor that value `index` (an input or captured)
+                      * stands for; value GRAPH_NONE: that is forgotten */
 };
 struct graph_output {
     int value;
@@ -89,6 +91,7 @@ struct graph_output {
 struct graph_captured {
     struct plumb_tensor *tensor; /* borrowed: kept by the session */
     bool grad;                   /* its gradient at the time of the call, not itself */
+    bool asked;                  /* whether it has a gradient made a difference */
 };
 struct graph {
     struct arena *arena; /* borrowed */
@@ -101,6 +104,7 @@ struct graph {
     LIST_OF(struct plumb_tensor *) constant; /* owned by the compile that was traced */
     int n_inputs, n_tangents, n_saved;
     int64_t n_streams; /* random calls of the trace */
+    struct map names;  /* base of a name -> how many begin so */
     bool exact;
 };
 void graph_init(struct graph *g, struct arena *arena, const char *name);
@@ -111,6 +115,12 @@ int graph_add_input(struct graph *g, enum graph_origin origin, int index, const 
 int graph_add_storage(struct graph *g, const struct graph_storage *s);
 int graph_add_value(struct graph *g, const struct graph_value *v);
 int graph_add_node(struct graph *g, const struct graph_node *n);
+/* A name that no value has yet: base, base_1, ...; NULL out of memory. Lies in the arena. */
+/* The next placeholder of its kind: primals_1, tangents_1, _tensor_constant0, ... */
+const char *graph_input_name(struct graph *g, enum graph_origin origin);
+const char *graph_new_name(struct graph *g, const char *base);
+/* "add" of aten::add.Tensor, as FX names what a call makes. */
+const char *graph_base_name(const struct graph *g, const struct op *op);
 /* Appends a call of `op` on values: types and shapes by its rules; results are new values, dense.
  * The operator writes nothing and is no view of class LIST. For passes that rewrite. */
 WARN_UNUSED enum err graph_call(struct graph *g, const struct op *op, const struct op_value *arg,

@@ -16,19 +16,32 @@
 
 #include "runtime/compile/graph.h"
 
+/* A tensor without memory and what it stands for. */
+struct trace_twin {
+    struct plumb_tensor *real, *fake; /* borrowed; of the trace's outermost frame */
+    int value;                        /* of the graph, when it was met */
+    bool loaded;                      /* fake->grad is what the real one's stands for */
+    bool changed;                     /* its gradient was added to, or forgotten */
+};
+struct trace_storage {
+    const struct storage *real; /* NULL: made in the trace */
+    struct storage *fake;       /* counted */
+    int64_t base;               /* bytes of the real storage that lie before the graph's */
+};
 struct trace {
-    struct graph *graph;      /* borrowed */
-    struct map values;        /* tensor number -> value now */
-    struct map storages;      /* address of struct storage -> storage number */
-    struct map twins;         /* number of a real tensor -> its twin */
-    struct plumb_tensor **in; /* twins of the inputs, in order; of the trace's frame */
+    struct graph *graph;                   /* borrowed */
+    struct frame *frame;                   /* the thread's innermost when the trace began */
+    struct map values;                     /* tensor number -> value now */
+    LIST_OF(struct trace_storage) storage; /* by the graph's number */
+    struct map twin_of;                    /* number of a real or fake tensor -> index in twin */
+    LIST_OF(struct trace_twin) twin;
+    struct plumb_tensor **in; /* twins of the inputs, in order; in the graph's arena */
     uint64_t first_generator; /* the thread's, when the trace began */
     bool broken;
     char reason[512]; /* why, one sentence */
     int forward;      /* node whose gradient rule runs; GRAPH_NONE */
     enum graph_phase phase;
-    struct trace *outer; /* of the thread, before; nested functions are traced into one graph */
-    char module[256];    /* scopes open now, innermost only */
+    LIST_OF(const char *) module; /* scopes open now, innermost last; in the graph's arena */
 };
 /* Begins on the calling thread: pushes a frame for what is made. Inputs become values in order,
  * each once (an input given twice is one value). */
@@ -52,6 +65,12 @@ WARN_UNUSED enum err trace_input(struct trace *t, enum graph_origin origin, int 
 WARN_UNUSED enum err trace_call(struct trace *t, const struct op_call *c);
 /* The tensor that stands for x in the trace: x itself when it has no memory. */
 WARN_UNUSED enum err trace_twin(struct trace *t, struct plumb_tensor *x, struct plumb_tensor **out);
+/* plumb_grad and plumb_zero_grad of a tensor, given or of the trace. */
+struct plumb_tensor *trace_grad(struct trace *t, const struct plumb_tensor *x);
+void trace_zero_grad(struct trace *t, struct plumb_tensor *x);
+/* A gradient comes to a leaf of the trace: its gradient now is loaded, and noted as changed. */
+WARN_UNUSED enum err trace_leaf(struct trace *t, struct plumb_tensor *leaf);
+void trace_module(struct trace *t, const char *name); /* NULL: the innermost ends */
 /* Ends the trace with a reason; ERR_REFUSED. */
 enum err trace_break(struct trace *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
