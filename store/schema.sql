@@ -2097,7 +2097,7 @@ CREATE VIEW kernel_times (
   least,                            -- ns
   longest                           -- ns
 ) AS
-SELECT k.id, count(*), count(e.dur), sum(e.dur), min(e.dur), max(e.dur)
+SELECT k.id, count(*), count(e.dur), iif(count(e.dur), cast(total(e.dur) AS INTEGER), NULL), min(e.dur), max(e.dur)
 FROM kernel k
 JOIN kernel_site s ON s.kernel = k.id
 JOIN launch_site l ON l.site = s.site

@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 struct sums {
-    int64_t kernels, launched, launches, total_ns, compiles, spill, members, detailed;
+    int64_t kernels, launched, launches, spill, members;
+    double total_ns;
 };
 
 static int64_t known(sqlite3_stmt *s, const char *column)
@@ -33,9 +34,8 @@ static enum err read_sums(struct web_request *q, struct html *chips, struct sums
     while (web_step(q, s, &err)) {
         struct span role = web_kept(q, s, "role");
         sum->kernels += known(s, "kernels"), sum->launched += known(s, "launched");
-        sum->launches += known(s, "launches"), sum->total_ns += known(s, "total_ns");
+        sum->launches += known(s, "launches"), sum->total_ns += (double)known(s, "total_ns");
         sum->spill += known(s, "spill"), sum->members += known(s, "members");
-        sum->detailed += known(s, "detailed");
         if (role.n)
             put_chip(q, chips, "role", role.p, kernel_role_word(role, SPAN_NONE),
                      known(s, "kernels"));

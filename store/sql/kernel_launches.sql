@@ -11,11 +11,11 @@ WITH it AS (
   JOIN event e ON e.launch = l.launch
 )
 SELECT (SELECT text FROM string WHERE id = l.variant) AS variant, l.items, l.threads, l.grid_x || ' x ' || l.grid_y || ' x ' || l.grid_z AS grid,
-  l.block_x || ' x ' || l.block_y || ' x ' || l.block_z AS block, max(o.launches) AS launches, sum(o.dur) AS total_ns, min(o.dur) AS least_ns,
+  l.block_x || ' x ' || l.block_y || ' x ' || l.block_z AS block, max(o.launches) AS launches, iif(max(o.ended), cast(total(o.dur) AS INTEGER), NULL) AS total_ns, min(o.dur) AS least_ns,
   max(CASE WHEN o.n = (o.ended + 1) / 2 THEN o.dur END) AS median_ns, max(CASE WHEN o.n = (o.ended * 95 + 99) / 100 THEN o.dur END) AS p95_ns,
   max(o.dur) AS longest_ns, coalesce(l.bytes_read + l.bytes_written, (SELECT bytes FROM it)) AS bytes,
-  1.0 * max(o.ended) * coalesce(l.bytes_read + l.bytes_written, (SELECT bytes FROM it)) / nullif(sum(o.dur), 0) AS bytes_per_ns,
-  1.0 * max(o.ended) * l.flops / nullif(sum(o.dur), 0) AS flops_per_ns, l.registers, l.shared, l.id AS launch
+  1.0 * max(o.ended) * coalesce(l.bytes_read + l.bytes_written, (SELECT bytes FROM it)) / nullif(total(o.dur), 0) AS bytes_per_ns,
+  1.0 * max(o.ended) * l.flops / nullif(total(o.dur), 0) AS flops_per_ns, l.registers, l.shared, l.id AS launch
 FROM one o JOIN launch l ON l.id = o.launch
 GROUP BY o.launch
 ORDER BY total_ns DESC, o.launch;
