@@ -98,14 +98,18 @@ static enum err make(enum dtype dtype, int n, const int64_t *size, const void *d
     if ((int)dtype <= DTYPE_NONE || (int)dtype >= DTYPE_END)
         FAIL(ERR_USAGE, "%d is no dtype; enum plumb_dtype lists them", (int)dtype);
     for (int i = 0; i < n; i++) shape.size[i] = size[i];
-    TRY(tensor_new(dtype, &shape, out));
+    struct trace *trace = thread_self.trace; /* host data are real while tracing too */
+    thread_self.trace = NULL;
+    enum err err = tensor_new(dtype, &shape, out);
+    thread_self.trace = trace;
+    TRY(err);
     int64_t bytes = view_n_bytes(&(*out)->view);
     const struct backend *b = thread_self.session->backend;
     if (!bytes || !b->computes) return ERR_OK;
     if (data) return b->from_host((*out)->storage->p, data, bytes);
     void *zeros = calloc(1, (size_t)bytes);
     if (!zeros) FAIL(ERR_NOMEM, "out of memory for %lld bytes of zeros", (long long)bytes);
-    enum err err = b->from_host((*out)->storage->p, zeros, bytes);
+    err = b->from_host((*out)->storage->p, zeros, bytes);
     free(zeros);
     return err;
 }
@@ -120,6 +124,7 @@ struct plumb_tensor *plumb_tensor(enum plumb_dtype dtype, int n, const int64_t *
 static enum err keep(struct plumb_tensor *t)
 {
     TRY(thread_check("a kept tensor"));
+    if (t->storage->fake) return trace_break(thread_self.trace, "a tensor was kept");
     if (t->frame && !thread_has_frame(&thread_self, t->frame))
         FAIL(ERR_USAGE, "a tensor is kept by the thread that made it; this one is another's");
     tensor_keep(t);
@@ -175,6 +180,7 @@ static enum err read_elements(const struct plumb_tensor *t, void *data, int64_t 
     struct view_walk w;
     struct view_run run;
     char *to = data;
+    if (thread_self.trace) return trace_break(thread_self.trace, "values of a tensor were read");
     if (bytes != size)
         FAIL(ERR_USAGE, "a tensor of %lld bytes was to be read into %lld", (long long)bytes,
              (long long)size);
@@ -223,11 +229,22 @@ uint64_t plumb_digest(const struct plumb_tensor *t)
         api_ok(err_set(ERR_UNSUPPORTED, "back end %s computes no values", b->name));
         return 0;
     }
+    if (thread_self.trace) {
+        api_ok(trace_break(thread_self.trace, "the digest of a tensor was asked for"));
+        return 0;
+    }
     int threads = thread_self.session ? thread_self.session->threads : 1;
     return api_ok(b->digest(&t->view, t->storage->p, threads, NULL, &v)) ? v : 0;
 }
 
 /* ---- scopes ---- */
+
+/* What a compiled function would do at its first call only. */
+static bool only_once(const char *what)
+{
+    struct trace *t = thread_self.trace;
+    return t && api_ok(trace_break(t, "%s, which is to happen at each call", what)) == false;
+}
 
 static void scope_begin(enum cap_kind kind, const char *name, const char *header)
 {
@@ -243,11 +260,13 @@ static void scope_end(void)
 
 void plumb_module_begin(const char *name)
 {
+    if (thread_self.trace) trace_module(thread_self.trace, name);
     if (thread_self.session && !thread_self.session->modules) return;
     scope_begin(CAP_MODULE, name, "nn.Mod");
 }
 void plumb_module_end(void)
 {
+    if (thread_self.trace) trace_module(thread_self.trace, NULL);
     if (thread_self.session && !thread_self.session->modules) return;
     scope_end();
 }
@@ -262,6 +281,7 @@ void plumb_annotate_end(void)
 void plumb_step_begin(int64_t step)
 {
     char name[32];
+    if (only_once("a step was begun")) return;
     snprintf(name, sizeof name, "step %lld", (long long)step);
     scope_begin(CAP_SPAN, name, NULL);
 }
@@ -273,6 +293,7 @@ void plumb_step_end(void)
 void plumb_counter(const char *name, double value)
 {
     struct thread *t = &thread_self;
+    if (only_once("a counter was set")) return;
     if (t->ring && !t->quiet) cap_counter(t->ring, thread_word(t, name), value);
 }
 
@@ -280,12 +301,14 @@ void plumb_remark(const char *key, double value)
 {
     struct thread *t = &thread_self;
     struct cap_value v = {.kind = CAP_REAL, .r = value};
+    if (only_once("a call was remarked upon")) return;
     if (t->ring && !t->quiet) cap_remark(t->ring, thread_word(t, key), &v);
 }
 
 int plumb_hook_push(const struct plumb_hook *hook)
 {
     struct thread *t = &thread_self;
+    if (only_once("a hook was pushed")) return -1;
     if (t->n_hooks == HOOKS) {
         api_ok(err_set(ERR_LIMIT, "%d hooks are in place already; more are not accepted", HOOKS));
         return -1;

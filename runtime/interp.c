@@ -124,7 +124,7 @@ static enum err store(struct interp *in, const struct block *b, const struct nes
     struct columns c = columns_of(in, node);
     const struct interp_op *canon = interp_canon(node->type);
     TRY(find_elements(in, b, node, 1));
-    if (canon->run && nest_store_canonical(in->nest, node)) {
+    if (canon->run && node->value.i) {
         canon->run(b->n, &c, in->spare[0]);
         c = (struct columns){{in->spare[0]}, {1}};
     }
@@ -137,7 +137,8 @@ static void round_to(struct interp *in, const struct block *b, const struct nest
 {
     struct columns c = columns_of(in, node);
     for (int64_t i = 0; i < b->n; i++) in->at[i] = i;
-    interp_store(node->type, node->dtype, false)->run(b->n, &c, in->spare[0], in->at);
+    interp_store(in->nest->node[node->arg[0]].type, node->dtype, false)
+        ->run(b->n, &c, in->spare[0], in->at);
     interp_load(node->dtype, false)->run(b->n, in->spare[0], in->at, out);
 }
 

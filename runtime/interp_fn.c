@@ -51,6 +51,7 @@
 
 /* The functions of each type by their form: X(t, name). */
 #define FLOAT_ONE(X, t)                                                                            \
+    X(t, canon)                                                                                    \
     X(t, exp)                                                                                      \
     X(t, exp2)                                                                                     \
     X(t, expm1)                                                                                    \
@@ -87,8 +88,9 @@
     X(t, max)                                                                                      \
     X(t, min)                                                                                      \
     X(t, and) X(t, or) X(t, xor) X(t, shl) X(t, shr) X(t, add) X(t, sub) X(t, mul) X(t, div)
-#define TRUTH_TWO(X, t)    X(t, max) X(t, min) X(t, and) X(t, or) X(t, xor)
-#define COMPLEX_ONE(X, t)  X(t, exp) X(t, log) X(t, sin) X(t, cos) X(t, sqrt) X(t, conj) X(t, neg)
+#define TRUTH_TWO(X, t) X(t, max) X(t, min) X(t, and) X(t, or) X(t, xor)
+#define COMPLEX_ONE(X, t)                                                                          \
+    X(t, canon) X(t, exp) X(t, log) X(t, sin) X(t, cos) X(t, sqrt) X(t, conj) X(t, neg)
 #define COMPLEX_TWO(X, t)  X(t, add) X(t, sub) X(t, mul) X(t, div)
 #define COMPLEX_PART(X, t) X(t, abs) X(t, real) X(t, imag)
 #define COMPLEX_ASK(X, t)  X(t, isnan) X(t, isinf) X(t, isfinite)
@@ -180,10 +182,6 @@ const struct interp_op *interp_cast(enum nest_type from, enum nest_type to)
     return &casts[from][to];
 }
 
-ONE(f32, canon)
-ONE(f64, canon)
-ONE(c64, canon)
-ONE(c128, canon)
 static const struct interp_op canons[NEST_TYPES] = {[NEST_F32] = {canon_f32},
                                                     [NEST_F64] = {canon_f64},
                                                     [NEST_C64] = {canon_c64},

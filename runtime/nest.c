@@ -87,7 +87,7 @@ static void set_passes(struct nest *n)
             n->node[i].pass = n->n_passes - 1;
 }
 
-static enum err finish(struct nest_maker *m, struct arena *arena, struct nest *out)
+enum err nest_finish(struct nest_maker *m, struct arena *arena, struct nest *out)
 {
     bool needed[NEST_NODES] = {false};
     int place[NEST_NODES];
@@ -104,6 +104,19 @@ static enum err finish(struct nest_maker *m, struct arena *arena, struct nest *o
     }
     set_passes(out);
     return ERR_OK;
+}
+
+/* A NaN becomes the canonical one, unless bits are kept: by the array, or as the stored value is a
+ * load, converted or not. */
+static void mark_stores(struct nest_maker *m, const struct nest *n)
+{
+    for (int i = 0; i < m->n_nodes; i++) {
+        struct nest_node *node = &m->node[i];
+        if (node->kind != NEST_STORE) continue;
+        const struct nest_node *v = &m->node[node->arg[0]];
+        while (v->kind == NEST_CAST) v = &m->node[v->arg[0]];
+        node->value.i = !n->array[node->index].moves && v->kind != NEST_LOAD;
+    }
 }
 
 static enum err check_spec(const struct nest_spec *s)
@@ -123,13 +136,18 @@ static enum err check_spec(const struct nest_spec *s)
     return ERR_OK;
 }
 
+void nest_start(struct nest *out)
+{
+    static _Atomic uint64_t ids;
+    memset(out, 0, sizeof *out);
+    out->id = ++ids;
+}
+
 enum err nest_build(const struct nest_spec *spec, struct arena *arena, struct nest *out)
 {
     struct nest_maker m = {.spec = spec, .compute = nest_type_of(spec->compute)};
     TRY(check_spec(spec));
-    static _Atomic uint64_t ids;
-    memset(out, 0, sizeof *out);
-    out->id = ++ids;
+    nest_start(out);
     memcpy(out->array, spec->array, sizeof out->array);
     memcpy(out->param_type, spec->param_type, sizeof out->param_type);
     out->n_arrays = spec->n_arrays;
@@ -140,14 +158,8 @@ enum err nest_build(const struct nest_spec *spec, struct arena *arena, struct ne
     out->n_inner = spec->n_inner;
     out->serial = spec->serial;
     enum err err = nest_parse(&m);
-    if (!err) err = finish(&m, arena, out);
+    if (!err) mark_stores(&m, out);
+    if (!err) err = nest_finish(&m, arena, out);
     free(m.node);
     return err;
-}
-
-bool nest_store_canonical(const struct nest *n, const struct nest_node *store)
-{
-    const struct nest_node *v = &n->node[store->arg[0]];
-    while (v->kind == NEST_CAST) v = &n->node[v->arg[0]];
-    return !n->array[store->index].moves && v->kind != NEST_LOAD;
 }

@@ -64,7 +64,8 @@ enum nest_node_kind {
     NEST_LINEAR, /* logical index of the point over all loops; I64 */
     NEST_LOAD,   /* array `index`, converted to the node's type; arg[]: computed positions */
     NEST_CALL,   /* function `index` of nest_fn.h on arg[] */
-    NEST_ROUND,  /* arg[0] rounded to `dtype`, as a store and a load do */
+    NEST_ROUND,  /* arg[0] rounded to `dtype`, as a store and a load do; of the type of arg[0]
+                  * or of nest_type_of(dtype) */
     NEST_CAST,   /* arg[0] in the node's type */
     NEST_REDUCE, /* reduction `index` (enum nest_fold) of arg[0] over the inner space */
     NEST_SCAN,   /* inclusive scan of arg[0] */
@@ -96,7 +97,7 @@ struct nest_node {
     union {
         double r;
         int64_t i;
-    } value; /* CONST; complex: the real part */
+    } value; /* CONST; complex: the real part. STORE: whether a NaN becomes the canonical one */
     /* Inner nodes: the first pass they can be computed in, and are again in each later one that
      * needs them; inner stores: the last pass. A reduction: the pass that makes it. Other outer
      * nodes: how many passes must have ended before. */

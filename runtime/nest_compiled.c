@@ -3,8 +3,8 @@
  *
  *   class of the nest and the loops ─► map of this thread ─► map of all ─► print_c ─► build_kernel
  *
- * Kernels are never freed: there are as many as a program has kinds of calls. Pieces are cut by
- * shape; as no value depends on where, any number of threads gives the same bits. Threads: any.
+ * Kernels are never freed: there are as many as a program has kinds of calls. Any number of
+ * threads gives the same bits. Threads: any.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,15 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/prelude.h"
 #include "runtime/backend.h"
 #include "runtime/build.h"
+#include "runtime/nest_pieces.h"
 #include "runtime/pool.h"
-#include "runtime/print_c.h"
 #include "store/base/map.h"
 
-/* Points of a piece, or about so; what a chunk's cost is to others. */
-enum { PIECE_POINTS = 32768, CALL_COST = 64 };
+enum { CALL_COST = 64 }; /* nodes times points that a call's own cost is worth */
 static const int64_t default_work = 1 << 20; /* about what 100 ms interpret */
 
 struct compiled {
@@ -86,8 +84,6 @@ static struct compiled *find(const struct nest *n, const struct nest_shape *s)
 static enum err build(const struct nest *n, const struct nest_shape *s, void **out)
 {
     struct buf text = {0};
-    print_c_pragmas(n, &text);
-    buf_puts(&text, prelude_c_text());
     enum err err = print_c(n, s, &text);
     if (!err) err = build_kernel(buf_text(&text), out);
     buf_release(&text);
@@ -112,45 +108,20 @@ static void *function_of(const struct nest *n, const struct nest_shape *s)
     return run;
 }
 
-/* ---- pieces ---- */
+/* ---- running ---- */
 
 struct job {
     struct print_call call;
     struct print_kernel kernel;
-    int64_t rows, columns;             /* of the shape */
-    int64_t piece_rows, piece_columns; /* of a piece; one of them is all, or the rows are 1 */
-    int64_t pieces_of_a_row;
+    struct nest_pieces pieces;
 };
 
 static void run_piece(void *context, int64_t i)
 {
     const struct job *j = context;
-    int64_t row = i / j->pieces_of_a_row * j->piece_rows;
-    int64_t low = i % j->pieces_of_a_row * j->piece_columns;
-    int64_t end = row + j->piece_rows, high = low + j->piece_columns;
     struct nest_float f = nest_float_begin();
-    j->kernel.run(&j->call, row, end < j->rows ? end : j->rows, low,
-                  high < j->columns ? high : j->columns);
+    nest_pieces_run(&j->pieces, &j->kernel, &j->call, i);
     nest_float_end(f);
-}
-
-/* Cuts the work; returns how many pieces. */
-static int64_t cut(const struct nest *n, const struct nest_shape *s, struct job *j)
-{
-    int64_t of_a_row = s->points * s->columns;
-    j->piece_rows = j->rows;
-    j->piece_columns = j->columns;
-    j->pieces_of_a_row = 1;
-    if (n->serial || (of_a_row <= PIECE_POINTS && s->rows == 1)) return 1;
-    if (s->columns > 1 && of_a_row >= 2 * PIECE_POINTS) {
-        j->piece_rows = 1;
-        int64_t fit = PIECE_POINTS / s->points + 1, tile = s->tile ? s->tile : SHAPE_TILE;
-        j->piece_columns = (fit + tile - 1) / tile * tile;
-        j->pieces_of_a_row = (j->columns + j->piece_columns - 1) / j->piece_columns;
-        return j->rows * j->pieces_of_a_row;
-    }
-    j->piece_rows = PIECE_POINTS / (of_a_row + 1) + 1;
-    return (j->rows + j->piece_rows - 1) / j->piece_rows;
 }
 
 static enum err run_kernel(const struct nest_run *run, const struct nest_shape *s, void *function)
@@ -158,8 +129,6 @@ static enum err run_kernel(const struct nest_run *run, const struct nest_shape *
     const struct nest *n = run->nest;
     int64_t number[PRINT_NUMBERS], fault[5] = {0};
     struct job j; /* fields in use are set: clearing it all takes as long as a small nest */
-    j.rows = s->rows;
-    j.columns = s->columns;
     j.call.number = number;
     j.call.param = run->param;
     j.call.seed = run->seed;
@@ -170,7 +139,8 @@ static enum err run_kernel(const struct nest_run *run, const struct nest_shape *
     for (int i = 0; i < n->n_arrays; i++)
         j.call.base[i] = (char *)run->base[i] +
                          run->plan->lie[i].offset * (int64_t)dtype_size(n->array[i].dtype);
-    int64_t pieces = cut(n, s, &j);
+    nest_pieces(n, s, &j.pieces);
+    int64_t pieces = j.pieces.n;
     if (pieces > 1 && run->threads > 1) pool_run(run->threads, run_piece, &j, pieces);
     else
         for (int64_t i = 0; i < pieces && !fault[0]; i++) run_piece(&j, i);

@@ -1,6 +1,6 @@
 /* nest_make.h - how a nest grows: the parser adds nodes one by one, then levels and passes are set.
  *
- * Used by nest.c and nest_parse.c only.
+ * Used by nest.c, nest_parse.c and the fusion of nests.
  */
 #ifndef RUNTIME_NEST_MAKE_H
 #define RUNTIME_NEST_MAKE_H
@@ -21,7 +21,10 @@ WARN_UNUSED enum err nest_add(struct nest_maker *m, const struct nest_node *node
 /* The body's text into nodes. */
 WARN_UNUSED enum err nest_parse(struct nest_maker *m);
 
-/* Makes a NaN canonical or not at this store: see the head of nest.h. */
-bool nest_store_canonical(const struct nest *n, const struct nest_node *store);
+/* Empty, with a number of its own. */
+void nest_start(struct nest *out);
+/* Nodes that no store needs go; levels, passes and the order of stores are set. Everything else of
+ * *out is there. */
+WARN_UNUSED enum err nest_finish(struct nest_maker *m, struct arena *arena, struct nest *out);
 
 #endif

@@ -51,8 +51,8 @@ static void node_text(const struct nest_node *n, struct buf *out)
     case NEST_PARAM:
     case NEST_COORD:
     case NEST_SIZE:
-    case NEST_LOAD:
-    case NEST_STORE: buf_printf(out, " %d", n->index); break;
+    case NEST_LOAD: buf_printf(out, " %d", n->index); break;
+    case NEST_STORE: buf_printf(out, " %d%s", n->index, n->value.i ? "" : " keeps"); break;
     case NEST_EXTENT: buf_printf(out, " %d %lld", n->index, (long long)n->value.i); break;
     case NEST_CALL: buf_printf(out, " %s", nest_fn_row(n->index)->name); break;
     case NEST_ROUND: buf_printf(out, " %s", dtype_name(n->dtype)); break;
@@ -158,7 +158,8 @@ static bool types_fit(const struct nest *n, const struct nest_node *node)
     case NEST_COUNT:
     case NEST_LINEAR: return node->type == NEST_I64;
     case NEST_CALL: return call_types(n, node);
-    case NEST_ROUND: return node->type == arg_type(n, node, 0);
+    case NEST_ROUND:
+        return node->type == arg_type(n, node, 0) || node->type == nest_type_of(node->dtype);
     case NEST_REDUCE:
     case NEST_SCAN: return fold_types(n, node);
     case NEST_LOAD:

@@ -102,6 +102,24 @@ static enum err take_arguments(struct op_call *c, const struct op_value *arg, in
     return ERR_OK;
 }
 
+/* While tracing, tensors with memory are replaced by what stands for them in the trace. */
+static enum err take_twins(struct op_call *c)
+{
+    struct trace *t = thread_self.trace;
+    if (t->broken) FAIL(ERR_REFUSED, "the trace ended: %s", t->reason);
+    for (int i = 0; i < c->op->s.n_params; i++) {
+        struct op_value *v = &c->arg[i];
+        if (v->kind == OP_TENSOR) TRY(trace_twin(t, v->t, &v->t));
+        if (v->kind != OP_TENSORS) continue;
+        struct plumb_tensor **to = arena_array(c->arena, (size_t)v->n + 1, sizeof *to);
+        if (!to) FAIL(ERR_NOMEM, "out of memory for a call");
+        for (int k = 0; k < v->n; k++)
+            if (v->ts[k]) TRY(trace_twin(t, v->ts[k], &to[k]));
+        v->ts = to;
+    }
+    return ERR_OK;
+}
+
 /* ---- for shape functions ---- */
 
 enum err op_dim(const struct op_call *c, int arg, int64_t dim, int n_dims, int *out)
@@ -331,6 +349,11 @@ static enum err perform(struct op_call *c, struct call_record *r)
 {
     struct thread *t = &thread_self;
     for (int i = 0; i < c->n_results; i++) TRY(make_result(c, i));
+    if (t->trace) {
+        TRY(trace_call(t->trace, c));
+        raise_versions(c);
+        return ERR_OK;
+    }
     TRY(compute(c));
     if (t->inject) TRY(inject_reorder(t->inject, t->session->cap, c, compute));
     raise_versions(c);
@@ -383,6 +406,7 @@ enum err op_run(const struct op *op, const struct op_value *arg, int n_args, str
                         .exact = t->session->determinism == PLUMB_EXACT,
                         .threads = t->session->threads};
     TRY(take_arguments(&c, arg, n_args));
+    if (t->trace) TRY(take_twins(&c));
     if (op->class == OP_COMPOSITE) {
         c.result = arena_array(c.arena, OP_RESULTS, sizeof *c.result);
         if (!c.result) FAIL(ERR_NOMEM, "out of memory for a call");

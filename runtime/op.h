@@ -59,6 +59,8 @@ enum op_flags {
     OP_SERIAL = 4,    /* the nest is run by one thread, in logical order */
     OP_NOT_EXACT = 8, /* refused at determinism exact */
     OP_MOVES = 16,    /* movement: keeps bits, NaN payloads too */
+    OP_BY_NESTS = 32, /* OPAQUE: run touches values by op_nest_run only, so a compiler may have
+                       * the nests */
 };
 
 struct op_call;

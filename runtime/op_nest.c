@@ -188,6 +188,7 @@ enum err op_nest_run(struct op_call *c, const struct op_nest *n)
     TRY(find(c, n, compute, &run.nest));
     for (int i = 0; i < n->n_read + n->n_written; i++) run.base[i] = op_data(n->tensor[i]);
     for (int i = 0; i < n->n_params; i++) set_param(run.nest, i, &n->value[i], compute, &run);
+    if (t->collect) return t->collect->take(t->collect, c, n, &run);
     bool recorded = t->ring && !t->quiet;
     if (recorded) record_launch(t, c, &run);
     enum err err = t->session->backend->run_nest(&run);

@@ -17,6 +17,7 @@
  */
 #include "runtime/print_c.h"
 
+#include "kernels/prelude.h"
 #include "runtime/print_c_fold.h"
 #include "runtime/print_c_loop.h"
 
@@ -70,7 +71,7 @@ static bool is_complex(enum nest_type t)
 
 /* ---- what the interpreter is left with ---- */
 
-static enum err check(const struct nest *n)
+enum err print_c_check(const struct nest *n)
 {
     for (int i = 0; i < n->n_nodes; i++) {
         const struct nest_node *node = &n->node[i];
@@ -304,43 +305,65 @@ static void print_nested(struct printer *p, struct pass *pass, bool *in)
 }
 
 /* gcc 12 vectorises a product of complex numbers with vfmaddsub, -ffp-contract=off or not: two
- * roundings become one. So loops of complex numbers stay scalar. */
-void print_c_pragmas(const struct nest *n, struct buf *out)
+ * roundings become one. So texts with loops of complex numbers stay scalar. */
+bool print_c_is_scalar(const struct nest *n)
 {
     bool any = false;
     for (int i = 0; i < n->n_nodes; i++) any |= is_complex(n->node[i].type);
-    if (any)
+    return any;
+}
+
+void print_c_prelude(bool scalar, struct buf *out)
+{
+    if (scalar)
         buf_puts(out, "#ifndef __clang__\n#pragma GCC optimize(\"no-tree-vectorize\")\n#endif\n");
+    buf_puts(out, prelude_c_text());
+    buf_puts(out, head);
+}
+
+static enum err print_body(struct printer *p)
+{
+    size_t count = (size_t)p->n->n_nodes;
+    enum err err = ERR_OK;
+    bool *flags = calloc(count, 3 * sizeof *flags);
+    struct pass pass = {.phase = calloc(count, sizeof(int))};
+    if (flags && pass.phase) {
+        p->printed = flags;
+        pass.needed = flags + count;
+        if (p->s->tile) err = print_tiled(p);
+        else if (p->n->n_inner) print_nested(p, &pass, flags + 2 * count);
+        else print_flat(p);
+    } else err = err_set(ERR_NOMEM, "out of memory for printing a loop nest");
+    free(flags);
+    free(pass.phase);
+    return err;
+}
+
+enum err print_c_function(const struct nest *n, const struct nest_shape *s, const char *storage,
+                          const char *name, struct buf *out)
+{
+    struct printer p = {.n = n, .s = s, .out = out};
+    TRY(print_c_check(n));
+    print_line(&p, "%svoid %s(const x_call *a, i64 row, i64 end, i64 low, i64 high)", storage,
+               name);
+    print_line(&p, "{");
+    p.indent++;
+    enum err err = print_body(&p);
+    print_close(&p);
+    return err ? err : buf_ok(out);
 }
 
 enum err print_c(const struct nest *n, const struct nest_shape *s, struct buf *out)
 {
-    size_t count = (size_t)n->n_nodes;
-    enum err err = ERR_OK;
-    TRY(check(n));
-    bool *flags = calloc(count, 3 * sizeof *flags);
-    struct pass pass = {.phase = calloc(count, sizeof(int))};
-    struct printer p = {.n = n, .s = s, .out = out, .printed = flags};
-    if (flags && pass.phase) {
-        pass.needed = flags + count;
-        buf_puts(out, head);
-        print_line(&p, "void plumb_kernel(const x_call *a, i64 row, i64 end, i64 low, i64 high);");
-        print_line(&p, "void plumb_kernel(const x_call *a, i64 row, i64 end, i64 low, i64 high)");
-        print_line(&p, "{");
-        p.indent++;
-        if (s->tile) err = print_tiled(&p);
-        else if (n->n_inner) print_nested(&p, &pass, flags + 2 * count);
-        else print_flat(&p);
-        print_close(&p);
-    } else err = err_set(ERR_NOMEM, "out of memory for printing a loop nest");
-    free(flags);
-    free(pass.phase);
-    return err ? err : buf_ok(out);
+    TRY(print_c_check(n));
+    print_c_prelude(print_c_is_scalar(n), out);
+    return print_c_function(n, s, "", "plumb_kernel", out);
 }
 
-void print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,
-                     int64_t *number)
+int print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,
+                    int64_t *number)
 {
+    const int64_t *begin = number;
     int loops = s->n_outer + s->n_inner;
     for (int d = 0; d < loops; d++) *number++ = s->size[d];
     for (int r = 0; r < s->n_rows; r++)
@@ -351,4 +374,5 @@ void print_c_numbers(const struct nest *n, const struct nest_plan *p, const stru
         for (int k = 0; k < n->array[i].n_indexed; k++) *number++ = p->lie[i].index_stride[k];
         for (int k = 0; k < n->array[i].n_indexed; k++) *number++ = p->lie[i].index_size[k];
     }
+    return (int)(number - begin);
 }

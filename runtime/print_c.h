@@ -27,13 +27,19 @@ struct print_kernel {
     void (*run)(const struct print_call *call, int64_t row, int64_t end, int64_t low, int64_t high);
 };
 
-/* What stands before the prelude. */
-void print_c_pragmas(const struct nest *n, struct buf *out);
-/* The text of a kernel, without the prelude (kernels/prelude.h). ERR_UNSUPPORTED: this nest is
- * left to the interpreter; the sentence says why. */
+/* ERR_UNSUPPORTED: this nest is left to the interpreter; the sentence says why. */
+WARN_UNUSED enum err print_c_check(const struct nest *n);
+/* The nest's loops must not be vectorised, nor what they call: a matter of the whole text. */
+bool print_c_is_scalar(const struct nest *n);
+/* What stands before the functions of a text. */
+void print_c_prelude(bool scalar, struct buf *out);
+/* One kernel as a function of that name; storage: "static ", or "". */
+WARN_UNUSED enum err print_c_function(const struct nest *n, const struct nest_shape *s,
+                                      const char *storage, const char *name, struct buf *out);
+/* A whole text of one kernel, whose function is plumb_kernel. */
 WARN_UNUSED enum err print_c(const struct nest *n, const struct nest_shape *s, struct buf *out);
-/* Fills number[]. */
-void print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,
-                     int64_t *number);
+/* Fills number[]; returns how many there are. */
+int print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,
+                    int64_t *number);
 
 #endif

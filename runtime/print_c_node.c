@@ -204,7 +204,7 @@ static void store(struct printer *p, const struct nest_node *node, int i)
 {
     const struct nest_array *a = &p->n->array[node->index];
     bool is_float = node->type != NEST_I64 && node->type != NEST_U64 && node->type != NEST_B;
-    bool canon = is_float && nest_store_canonical(p->n, node);
+    bool canon = is_float && node->value.i;
     bool is_struct = a->dtype == DTYPE_C64 || a->dtype == DTYPE_C128;
     check_positions(p, node, i, 1);
     for (int k = 0; k < p->indent; k++) buf_puts(p->out, "    ");

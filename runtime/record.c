@@ -201,7 +201,7 @@ static void put_arguments(struct thread *th, const struct op_call *c)
     }
 }
 
-static uint32_t stack_here(struct thread *th)
+uint32_t record_stack(struct thread *th)
 {
     void *pc[STACK_FRAMES];
     if (!th->session->stacks) return 0;
@@ -214,7 +214,7 @@ void record_begin(struct thread *t, const struct op_call *c, struct call_record 
     if (!t->ring || t->quiet) return;
     r->on = true;
     r->lost = cap_lost(t->ring);
-    cap_begin(t->ring, CAP_OP, thread_word(t, c->op->s.name), 0, stack_here(t));
+    cap_begin(t->ring, CAP_OP, thread_word(t, c->op->s.name), 0, record_stack(t));
     put_arguments(t, c);
 }
 

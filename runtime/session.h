@@ -12,6 +12,8 @@
 #include "capture/cap.h"
 #include "plumb.h"
 #include "runtime/backend.h"
+#include "runtime/compile/lower.h"
+#include "runtime/compile/trace.h"
 #include "runtime/inject.h"
 #include "store/base/lists.h"
 #include "store/base/map.h"
@@ -50,15 +52,17 @@ struct thread {
     struct cap_thread *ring; /* NULL: nothing is recorded */
     const struct plumb_hook *hook[HOOKS];
     int n_hooks;
-    bool in_hook;          /* one runs */
-    int no_grad, quiet;    /* depths: no tape; no recording */
-    struct inject *inject; /* the session's, for the thread that opened it; else NULL */
-    int number;            /* of the thread in its session: 0 opened it */
-    uint64_t serial;       /* no other thread of any session has or had it; from 1 */
-    uint64_t generator;    /* number << 40, plus calls so far */
-    struct map words;      /* texts and forms already registered with the recorder */
-    struct map digested;   /* tensors of other threads: number -> 1 + storage_content (record.c) */
-    int64_t *counts;       /* calls per operator, for keep rules */
+    bool in_hook;              /* one runs */
+    int no_grad, quiet;        /* depths: no tape; no recording */
+    struct trace *trace;       /* the thread traces; NULL: it computes */
+    struct collector *collect; /* loop nests go there instead of being run (lower.h) */
+    struct inject *inject;     /* the session's, for the thread that opened it; else NULL */
+    int number;                /* of the thread in its session: 0 opened it */
+    uint64_t serial;           /* no other thread of any session has or had it; from 1 */
+    uint64_t generator;        /* number << 40, plus calls so far */
+    struct map words;          /* texts and forms already registered with the recorder */
+    struct map digested; /* tensors of other threads: number -> 1 + storage_content (record.c) */
+    int64_t *counts;     /* calls per operator, for keep rules */
 };
 extern _Thread_local struct thread thread_self;
 
@@ -73,6 +77,7 @@ struct call_record {
     bool on;
     uint64_t lost; /* cap_lost when it began */
 };
+uint32_t record_stack(struct thread *t); /* where the program is; 0 unless asked for */
 void record_begin(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_results(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_end(struct thread *t, const struct op_call *c, struct call_record *r, enum err err);

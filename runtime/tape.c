@@ -209,11 +209,14 @@ static void retire(struct plumb_tensor *grad)
 /* A leaf's gradient lives as long as the leaf. The first one is cloned: it may be shared. */
 static enum err accumulate_leaf(struct plumb_tensor *leaf, struct plumb_tensor *g)
 {
+    struct trace *trace = thread_self.trace;
+    if (trace) TRY(trace_leaf(trace, leaf));
     struct plumb_tensor *old = leaf->grad, *sum = old ? plumb_add(old, g) : plumb_clone(g);
     if (!sum) return ERR_USAGE;
+    leaf->grad = sum;
+    if (trace) return ERR_OK; /* it ends with the trace */
     tensor_keep(sum);
     retire(old);
-    leaf->grad = sum;
     return ERR_OK;
 }
 
@@ -336,12 +339,17 @@ int plumb_backward(struct plumb_tensor *loss)
 
 struct plumb_tensor *plumb_grad(const struct plumb_tensor *t)
 {
+    if (t && thread_self.trace) return trace_grad(thread_self.trace, t);
     return t ? t->grad : NULL;
 }
 
 void plumb_zero_grad(struct plumb_tensor *t)
 {
     if (!t) return;
+    if (thread_self.trace) {
+        trace_zero_grad(thread_self.trace, t);
+        return;
+    }
     retire(t->grad);
     t->grad = NULL;
 }

@@ -10,12 +10,13 @@ enum err storage_new(const struct backend *backend, int64_t size, struct storage
     if (!s) FAIL(ERR_NOMEM, "out of memory for a tensor");
     *s = (struct storage){.backend = backend, .size = size};
     atomic_init(&s->refs, 1);
-    enum err err = size ? backend->alloc(size, &s->p) : ERR_OK;
+    s->fake = thread_self.trace || thread_self.collect;
+    enum err err = size && !s->fake ? backend->alloc(size, &s->p) : ERR_OK;
     if (err) {
         free(s);
         return err;
     }
-    if (thread_self.ring && !thread_self.quiet)
+    if (thread_self.ring && !thread_self.quiet && !s->fake)
         cap_alloc(thread_self.ring, (uint64_t)(uintptr_t)s->p, size);
     *out = s;
     return ERR_OK;
@@ -29,7 +30,7 @@ void storage_retain(struct storage *s)
 void storage_release(struct storage *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
-    if (s->size) {
+    if (s->size && !s->fake) {
         if (thread_self.ring && !thread_self.quiet)
             cap_alloc(thread_self.ring, (uint64_t)(uintptr_t)s->p, -s->size);
         s->backend->free(s->p, s->size);

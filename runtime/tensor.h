@@ -24,9 +24,10 @@ struct storage {
     const struct backend *backend; /* borrowed, static */
     /* NULL on a back end without memory (null), when size is 0, and when it is fake */
     void *p;
-    int64_t size; /* bytes */
-    bool fake;    /* without memory: of a trace (runtime/compile/trace.h), or of a graph's call */
-    int number;   /* of a graph's call: of the graph's storage */
+    int64_t size;  /* bytes */
+    bool fake;     /* without memory: of a trace or a graph (runtime/compile) */
+    bool of_graph; /* made by graph_op_call: `number` is that of the graph's storage */
+    int number;
 };
 struct plumb_tensor {
     struct view view;

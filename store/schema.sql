@@ -982,6 +982,11 @@ CREATE INDEX tensor_desc_by_compile ON tensor_desc(compile);
 CREATE INDEX storage_desc_by_compile ON storage_desc(compile, storage);
 CREATE INDEX tensor_source_by_compile ON tensor_source(compile, tensor);
 CREATE INDEX kernel_by_compile ON kernel(compile);
+CREATE INDEX kernel_by_combo ON kernel(combo) WHERE combo IS NOT NULL;
+CREATE INDEX fusion_decision_by_compile ON fusion_decision(compile);
+CREATE INDEX partition_decision_by_compile ON partition_decision(compile);
+CREATE INDEX compile_pass_by_compile ON compile_pass(compile);
+CREATE INDEX memory_plan_by_compile ON memory_plan(compile);
 CREATE INDEX kernel_stack_by_compile ON kernel_stack(compile);
 CREATE INDEX collective_by_compile ON collective(compile, position);
 CREATE INDEX op_estimate_by_compile ON op_estimate(compile, position);
@@ -1002,7 +1007,7 @@ CREATE INDEX event_by_parent ON event(parent) WHERE kind >= 3;
 CREATE INDEX event_error ON event(parent) WHERE kind = 14;
 CREATE INDEX event_flagged ON event(flags) WHERE flags <> 0;
 -- Launches of a kernel.
-CREATE INDEX event_by_launch ON event(launch) WHERE launch IS NOT NULL;
+CREATE INDEX event_by_launch ON event(launch, dur) WHERE launch IS NOT NULL;
 -- Uses with a NaN or an infinity: there are few, in a run of millions.
 CREATE INDEX tensor_use_nonfinite ON tensor_use(event) WHERE nans > 0 OR infs > 0 OR (hash_kind = 1 AND (digest & 0x7ff0000000000000) = 0x7ff0000000000000);
 
@@ -2066,6 +2071,41 @@ LEFT JOIN artifact a ON a.id = k.artifact
 LEFT JOIN compile c ON c.id = k.compile
 LEFT JOIN source_file f ON f.id = a.source
 LEFT JOIN run r ON r.id = f.run;
+
+-- One row per kernel with a site, by text: words may occur twice in very large files.
+CREATE VIEW kernel_site (
+  site,                             -- '0/1 forward pl_poi_fused_add_0'
+  kernel                            -- -> kernel
+) AS
+SELECT w.text, k.id FROM kernel k JOIN string w ON w.id = k.site;
+
+-- One row per launch of a compiled kernel: which site, and whose process.
+CREATE VIEW launch_site (
+  site,                             -- '0/1 forward pl_poi_fused_add_0'
+  process,                          -- -> process that launched it first, NULL not known
+  launch                            -- -> launch
+) AS
+SELECT w.text, (SELECT t.process FROM event e JOIN track t ON t.id = e.track WHERE e.launch = l.id LIMIT 1), l.id
+FROM launch l JOIN string w ON w.id = l.site;
+
+-- One row per kernel that was launched, with the times of its launches.
+CREATE VIEW kernel_times (
+  kernel,                           -- -> kernel
+  launches,                         -- times it was launched
+  ended,                            -- of them with an end
+  total,                            -- ns, of those that ended
+  least,                            -- ns
+  longest                           -- ns
+) AS
+SELECT k.id, count(*), count(e.dur), iif(count(e.dur), cast(total(e.dur) AS INTEGER), NULL), min(e.dur), max(e.dur)
+FROM kernel k
+JOIN kernel_site s ON s.kernel = k.id
+JOIN launch_site l ON l.site = s.site
+JOIN event e ON e.launch = l.launch
+LEFT JOIN compile c ON c.id = k.compile
+LEFT JOIN source_file f ON f.id = c.source
+WHERE l.process = f.process OR l.process IS NULL OR f.process IS NULL
+GROUP BY k.id;
 
 -- One row per linked pair of lines of a provenance map and relation.
 CREATE VIEW provenance_lines (

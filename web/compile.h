@@ -31,9 +31,22 @@ void compile_phases_release(struct compile_phases *p);
 /* "building kernels" and so on. */
 const char *compile_kind_noun(int kind);
 
+/* A section that stands only when its table has rows; before (may be NULL) writes what stands
+ * above the table. */
+struct compile_section {
+    const char *id, *title, *note;
+    const struct web_table *table;
+    enum err (*before)(struct web_request *q, struct html *h);
+};
+enum err WARN_UNUSED compile_put_if_any(struct web_request *q, struct html *h,
+                                        const struct compile_section *s, int64_t *n);
+
 /* Sections. */
 enum err WARN_UNUSED compile_put_metrics(struct web_request *q, struct html *h);
 enum err WARN_UNUSED compile_put_guards(struct web_request *q, struct html *h,
                                         const struct compile_shown *c);
+/* Kernels, decisions of fusing, memory, what is saved, passes: those that the trace has. */
+enum err WARN_UNUSED compile_put_made(struct web_request *q, struct html *h);
+enum err WARN_UNUSED compile_put_memory(struct web_request *q, struct html *h);
 
 #endif

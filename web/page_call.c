@@ -6,6 +6,7 @@
 
 #include "capture/debug_call.h"
 #include "web/calls.h"
+#include "web/kernel.h"
 #include "web/say.h"
 
 enum { SHOWN = 16000, TITLE = 160 }; /* bytes of a text; the log as text has all of it */
@@ -89,6 +90,25 @@ static enum err write_scopes(struct web_request *q, struct html *h, const struct
     return err;
 }
 
+/* The compiled kernel that the call launched, if it did. */
+static enum err write_kernel(struct web_request *q, struct html *h)
+{
+    sqlite3_stmt *s;
+    enum err err;
+    TRY(web_query(q, "call_kernel", &s));
+    if (!web_step(q, s, &err)) return err;
+    html(h, "<dt>kernel</dt><dd><span class=\"with\">");
+    kernel_name(q, h, web_int(s, "id"), web_text(s, "name"));
+    if (web_text(s, "compile_id").p)
+        html(h, "<span class=\"dim\">of <a href=\"%s\">[%s]</a>, %s</span>",
+             web_link_compile(q, web_text(s, "log"), web_text(s, "compile_id"),
+                              web_int(s, "occurrence")),
+             web_text(s, "compile_id"), web_text(s, "phase"));
+    html(h, "</span></dd>");
+    sqlite3_reset(s);
+    return ERR_OK;
+}
+
 static void put_text(struct html *h, const char *label, struct span s)
 {
     struct span shown = calls_head(s, SHOWN);
@@ -109,6 +129,7 @@ static enum err write_facts(struct web_request *q, struct html *h, const struct 
                  span_starts(r->kwargs, ", ") ? span_from(r->kwargs, 2) : r->kwargs);
     if (r->output.n) put_text(h, "result", span_trim(r->output));
     if (r->placements.n) put_text(h, "placements", r->placements);
+    TRY(write_kernel(q, h));
     html(h, "<dt>inside</dt><dd>");
     TRY(write_scopes(q, h, c));
     html(h, "</dd><dt>log</dt><dd><code>%s</code>", c->log);

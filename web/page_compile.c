@@ -318,21 +318,8 @@ static const struct web_table caches = {.id = "caches-table",
                                         .own = true,
                                         .limit = 20};
 
-/* A section only when there is something in it. */
-static enum err put_if_any(struct web_request *q, struct html *h, const char *id, const char *title,
-                           const struct web_table *t)
-{
-    struct html body = {0};
-    int64_t n = 0;
-    enum err err = web_table(q, &body, t, &n);
-    if (!err && n) {
-        web_section(q, h, id, title, NULL, t->query);
-        buf_span(&h->out, buf_text(&body.out));
-        web_section_end(h);
-    }
-    html_release(&body);
-    return err;
-}
+static const struct compile_section SYMBOLS = {"symbols", "Symbols", NULL, &symbols, NULL};
+static const struct compile_section CACHES = {"caches", "Caches", NULL, &caches, NULL};
 
 static void cell_artifact(struct web_cell *c)
 {
@@ -383,12 +370,14 @@ static enum err put_body(struct web_request *q, struct html *h, const struct com
     put_answer(h, c, p);
     TRY(put_reasons(q, h));
     put_phases(q, h, p);
+    TRY(compile_put_made(q, h));
     html(h, "<div class=\"cols half\"><div>");
     TRY(compile_put_metrics(q, h));
     html(h, "</div><div>");
     TRY(compile_put_guards(q, h, c));
-    TRY(put_if_any(q, h, "symbols", "Symbols", &symbols));
-    TRY(put_if_any(q, h, "caches", "Caches", &caches));
+    int64_t n;
+    TRY(compile_put_if_any(q, h, &SYMBOLS, &n));
+    TRY(compile_put_if_any(q, h, &CACHES, &n));
     html(h, "</div></div>");
     TRY(put_stack(q, h));
     web_section(q, h, "artifacts", "Artifacts", "in the order they were written",

@@ -17,40 +17,63 @@ struct combo_kernel {
     int level;          /* kernels of one level do not depend on each other */
     int device, stream; /* numbers; kernels of different ones are not combined */
     bool is_extern, is_nop, is_foreach, scatters, indirect; /* indirect: computed positions read */
-    int n_dims;      /* tiling dimensions: 1, 2 (x, y) or 3 */
-    int64_t x, y;    /* sizes of the tiling dimensions; y 1 where there is one */
-    int64_t reduced; /* points per row of a reduction; 0 pointwise */
-    bool persistent; /* its rows fit one chunk */
-    bool inner;      /* a reduction along contiguous memory; false: across (outer) */
-    bool dynamic;    /* sizes are numbers of the call */
-    int n_args;      /* pointers and numbers it takes */
-    int64_t bytes;   /* read and written */
-    double own_ns;   /* measured, or estimated from bytes and flops; what estimate_ns gives */
+    int n_dims;       /* tiling dimensions: 1, 2 (x, y) or 3 */
+    int reduced_dims; /* tiling dimensions of the rows of a reduction: 0 or 1, or 2 (r0, r1) */
+    int64_t x, y;     /* sizes of the tiling dimensions; y 1 where there is one */
+    int64_t reduced;  /* points per row of a reduction; 0 pointwise */
+    bool persistent;  /* its rows fit one chunk */
+    bool inner;       /* a reduction along contiguous memory; false: across (outer) */
+    bool dynamic;     /* sizes are numbers of the call; those here are hints */
+    int n_args;       /* pointers and numbers it takes */
+    const int
+        *reads;    /* arrays it reads, each once, in any order; kernels that share some are put */
+    int n_reads;   /* beside each other. 0: nothing is known */
+    int64_t bytes; /* read and written */
+    double own_ns; /* measured, or estimated from bytes and flops; what estimate_ns gives */
     int registers, shared_bytes, spills; /* of the kernel built alone; 0 unknown */
+    int threads;                         /* of its blocks when alone; 0: as the rules choose */
     uint64_t body;                       /* equal bodies share one code path */
 };
+/* How a block finds its member and its place in it, from its number pid:
+ *   SEQUENTIAL   the member with first <= pid < first + blocks; x block pid - first, y block from
+ *                the second axis of the grid
+ *   FLAT         the same member; l = pid - first: x block l mod x_blocks, y block l div x_blocks
+ *   ROUND_ROBIN  member pid mod n_members, x block pid div n_members; none beyond its blocks */
 enum combo_dispatch { COMBO_SEQUENTIAL, COMBO_FLAT, COMBO_ROUND_ROBIN };
+/* Points that a block takes. */
+struct combo_block {
+    int x, y; /* y 1 where there is one tiling dimension */
+    int row;  /* of a row at once: a persistent one whole, as a power of 2; 0: pointwise */
+};
 struct combo_member {
     int kernel;
-    int64_t first, blocks; /* SEQUENTIAL, FLAT: its range of blocks. ROUND_ROBIN: blocks only */
-    int64_t x_blocks;      /* FLAT: x = local mod x_blocks, y = local div x_blocks */
+    int path;                 /* code path, from 0; members of equal bodies have one */
+    int64_t first, blocks;    /* SEQUENTIAL, FLAT: its range of blocks. ROUND_ROBIN: blocks only */
+    int64_t x_blocks;         /* FLAT: x = local mod x_blocks, y = local div x_blocks */
+    struct combo_block block; /* FLAT: its own; else the group's, x 1 where a block takes one row */
 };
 struct combo_group {
     enum combo_dispatch dispatch;
     struct combo_member *member; /* largest first; in the arena */
-    int n_members;
-    int64_t blocks; /* of the launch */
-    int block;      /* points of a block along x */
+    int n_members, n_paths;
+    int64_t blocks;           /* of the launch; along the first axis of the grid */
+    int64_t y_blocks;         /* along the second; 1 FLAT and where there is one dimension */
+    struct combo_block block; /* FLAT: of the largest member */
+    int threads;              /* of a block */
     int n_args;
 };
 #define COMBO_REASONS(X)                                                                           \
     X(COMBINED, "combined", "independent, small, and alike enough")                                \
     X(OFF, "turned off", "combining is turned off for this compile")                               \
+    X(NOP, "nop", "there is nothing to launch")                                                    \
     X(EXTERN, "extern", "a library's kernel is launched by itself")                                \
-    X(LEVEL, "dependence", "one needs the other, directly or through a third")                     \
+    X(LEVEL, "dependence", "of different levels: the one may need the other, through a third too") \
     X(DEVICE, "device", "they run on different devices or streams")                                \
     X(POINTWISE_ONLY, "pointwise only", "reductions are left out in this mode")                    \
     X(DIMS, "dimensions", "they tile different numbers of dimensions")                             \
+    X(TILES, "tiles", "three tiling dimensions, or two of a reduction, stay alone")                \
+    X(LIST, "list", "kernels of list operators are combined among themselves")                     \
+    X(DYNAMIC, "dynamic sizes", "lists of dynamic sizes are not combined")                         \
     X(MIXED, "mixed kinds", "pointwise beside reduction")                                          \
     X(PERSISTENT, "persistent", "a persistent reduction beside a looped one")                      \
     X(LONG, "long reduction", "more than 2048 points per row stay apart")                          \
@@ -62,7 +85,7 @@ struct combo_group {
     X(SCATTER, "scatter", "it scatters")                                                           \
     X(ARGS, "arguments", "the kernel would take more arguments than it may")                       \
     X(MEMBERS, "members", "the group is full")                                                     \
-    X(SIZES, "mixed sizes", "mixed sizes are turned off")                                          \
+    X(SIZES, "mixed sizes", "mixed sizes are turned off, and y differs")                           \
     X(OCCUPANCY, "occupancy", "together they would fit fewer blocks than the worst of them alone") \
     X(SPILLS, "spills", "it spills registers")                                                     \
     X(SLOWER, "slower", "measured: not faster together")                                           \
@@ -79,13 +102,13 @@ struct combo_decision {
     int a, b; /* kernels; b -1: about a alone */
     bool combined;
     enum combo_reason reason;
-    double a_ns, b_ns, together_ns; /* measured; 0 not */
-    double score;
+    double a_ns, b_ns, together_ns; /* measured, together: of the whole group; 0 not */
+    double score; /* arrays that both read, over those of the one that reads fewer */
 };
 /* Resources of a processor that blocks share; zeros: unknown, occupancy is not judged. */
 struct combo_device {
     int registers, shared_bytes, threads, blocks; /* per multiprocessor */
-    int64_t launch_ns;                            /* what one launch costs */
+    int64_t launch_ns;                            /* what one launch costs; 0 unknown */
 };
 struct combo_options {
     bool off;
@@ -93,11 +116,14 @@ struct combo_options {
     int max_members; /* 0: 8; lists (foreach) are not limited by it */
     int mixed_sizes; /* 0 never, 1 all but foreach (default when -1), 2 all */
     bool pointwise_only, mixed_pointwise_reduction;
+    bool static_lists;      /* lists of dynamic sizes are not combined */
     bool per_member_blocks; /* FLAT dispatch; each its own block size */
     double ratio;           /* 0: 8 */
-    double own_ns;          /* 0: 50000 */
-    bool measure;           /* a gate by measurement: refused where determinism is run or exact */
-    /* Time of one launch of these kernels together (n > 1) or of one alone, ns. */
+    double own_ns;          /* 0: ten launches, 50000 where their cost is not known */
+    bool deterministic;     /* the compile is run or exact: nothing may be chosen by time */
+    bool measure;           /* a gate by measurement: ERR_REFUSED beside deterministic */
+    /* Time of one launch of these kernels together (n > 1) or of one alone, ns; INFINITY: a kernel
+     * spills. Set where measure is. */
     double (*time_ns)(void *context, const int *kernel, int n);
     void *context;
     struct combo_device device;
@@ -106,6 +132,7 @@ struct combined {
     LIST_OF(struct combo_group) group; /* of two and more */
     LIST_OF(struct combo_decision) decision;
 };
+/* Equal input, equal output. At least one decision per kernel. Release also after a failure. */
 WARN_UNUSED enum err combo_form(const struct combo_kernel *kernel, int n,
                                 const struct combo_options *o, struct arena *arena,
                                 struct combined *out);

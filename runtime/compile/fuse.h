@@ -28,8 +28,8 @@ struct fuse_group {
     const struct nest *nest; /* of the whole group; NULL extern */
     struct nest_plan plan;
     union lower_number param[NEST_PARAMS];
-    int64_t stream[NEST_PARAMS]; /* of parameters that are numbers of random streams; -1 other */
-    struct lower_use *use;       /* per array of the nest, or as the extern item has them */
+    int64_t stream;        /* of its random numbers, as graph_node.stream; -1 none */
+    struct lower_use *use; /* per array of the nest, or as the extern item has them */
     int n_uses;
     int *before; /* groups that must have ended, ascending */
     int n_before, level;
@@ -40,8 +40,9 @@ struct fuse_group {
 /* Why a pair was fused or not. */
 #define FUSE_REASONS(X)                                                                            \
     X(FUSED, "fused", "the consumer reads what the producer makes, point by point")                \
-    X(SIBLINGS, "siblings", "both read the same array over the same loops")                        \
-    X(EXTERN, "extern", "one of them is a library's kernel, which takes no prologue or epilogue")  \
+    X(SIBLINGS_READ, "siblings", "both read the same array over the same loops")                   \
+    X(EXTERN_KERNEL, "extern",                                                                     \
+      "one of them is a library's kernel, which takes no prologue or epilogue")                    \
     X(SPACE, "iteration space", "their loops have no common refinement")                           \
     X(PLACE, "index", "an element is needed at another point than it is made at")                  \
     X(REDUCED, "reduction in the way",                                                             \

@@ -100,7 +100,7 @@ static const char *input_base(enum graph_origin origin)
 }
 
 /* FX counts placeholders of a kind from 1, constants from 0. */
-static const char *input_name(struct graph *g, enum graph_origin origin)
+const char *graph_input_name(struct graph *g, enum graph_origin origin)
 {
     int64_t *n = map_put(&g->names, map_key(span_of(input_base(origin))), 0, NULL);
     if (!n) return NULL;
@@ -117,7 +117,7 @@ int graph_add_input(struct graph *g, enum graph_origin origin, int index, const 
                                 .maker = GRAPH_NONE,
                                 .result = GRAPH_NONE,
                                 .view = *v,
-                                .name = input_name(g, origin)};
+                                .name = graph_input_name(g, origin)};
     value.storage = graph_add_storage(g, &(struct graph_storage){.origin = origin});
     if (value.storage < 0 || !value.name) return GRAPH_NONE;
     value.view.offset = 0;
@@ -152,7 +152,7 @@ static struct storage *fake_storage(struct fakes *f, int number)
     atomic_init(&to->refs, 1);
     to->backend = thread_self.session->backend;
     to->size = s->high + shift_of(s);
-    to->fake = true;
+    to->fake = to->of_graph = true;
     to->number = number;
     *at = (int64_t)(intptr_t)to;
     return to;

@@ -116,6 +116,8 @@ int graph_add_storage(struct graph *g, const struct graph_storage *s);
 int graph_add_value(struct graph *g, const struct graph_value *v);
 int graph_add_node(struct graph *g, const struct graph_node *n);
 /* A name that no value has yet: base, base_1, ...; NULL out of memory. Lies in the arena. */
+/* The next placeholder of its kind: primals_1, tangents_1, _tensor_constant0, ... */
+const char *graph_input_name(struct graph *g, enum graph_origin origin);
 const char *graph_new_name(struct graph *g, const char *base);
 /* "add" of aten::add.Tensor, as FX names what a call makes. */
 const char *graph_base_name(const struct graph *g, const struct op *op);

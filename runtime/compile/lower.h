@@ -63,8 +63,9 @@ void lower_release(struct lowered *l);
 /* ---- the collector: op_nest_run gives nests here while it is set (thread_self.collect) ---- */
 struct op_nest;
 struct collector {
-    enum err (*take)(struct collector *to, struct op_call *c, const struct nest *nest,
-                     const struct op_nest *n, const union lower_number *param);
+    /* run: the nest, its plan and numbers; without memory */
+    enum err (*take)(struct collector *to, struct op_call *c, const struct op_nest *n,
+                     const struct nest_run *run);
 };
 
 #endif

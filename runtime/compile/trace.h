@@ -27,13 +27,11 @@ struct trace_storage {
     const struct storage *real; /* NULL: made in the trace */
     struct storage *fake;       /* counted */
     int64_t base;               /* bytes of the real storage that lie before the graph's */
-    int64_t alias;              /* lowest address a given view may have, bytes */
 };
 struct trace {
-    struct graph *graph; /* borrowed */
-    struct frame *frame; /* the thread's innermost when the trace began */
-    struct map values;   /* tensor number -> value now */
-    struct map storages; /* address of a fake storage -> storage number of the graph */
+    struct graph *graph;                   /* borrowed */
+    struct frame *frame;                   /* the thread's innermost when the trace began */
+    struct map values;                     /* tensor number -> value now */
     LIST_OF(struct trace_storage) storage; /* by the graph's number */
     struct map twin_of;                    /* number of a real or fake tensor -> index in twin */
     LIST_OF(struct trace_twin) twin;

@@ -14,7 +14,7 @@ SELECT it.compile_id, it.occurrence, it.attempts, it.outcome, (SELECT text FROM 
   (SELECT count(*) FROM recompile p WHERE p.compile = it.id) AS recompile_reasons,
   (SELECT previous FROM recompile p WHERE p.compile = it.id ORDER BY position LIMIT 1) AS previous,
   (SELECT reason FROM recompile p WHERE p.compile = it.id ORDER BY position LIMIT 1) AS recompile_reason,
-  (SELECT count(*) FROM kernel k WHERE k.compile = it.id) AS kernels,
+  (SELECT count(*) FROM kernel k WHERE k.compile = it.id AND k.combo IS NULL) AS kernels,
   (SELECT count(*) FROM guard g WHERE g.compile = it.id) AS guard_leaves,
   (SELECT count(*) FROM graph g JOIN node d ON d.id BETWEEN g.first_node AND g.first_node + g.n_nodes - 1 WHERE d.op BETWEEN 3 AND 5
     AND g.compile = it.id AND g.name IN (SELECT id FROM string WHERE text = 'inductor_post_grad_graph' AND length(text) <= 48))

@@ -1,13 +1,22 @@
--- compile_kernels: Kernels of a compile.
--- :compile_id  as compiles shows it; all when not given
--- :rank        rank; all when not given
--- :occurrence  of the compile id; all when not given
--- :run         name of a run; all runs when not given
--- :compile     row id of the compile, instead of the four above
-SELECT name, kind, n_ops, nodes, line, rank, compile_id, occurrence, run, log, artifact, id
-FROM kernels
-WHERE compile IN
-  (SELECT compile FROM compiles WHERE (:compile IS NULL OR compile = :compile)
-    AND (:compile_id IS NULL OR compile_id = :compile_id) AND (:rank IS NULL OR rank = :rank)
-    AND (:occurrence IS NULL OR occurrence = :occurrence) AND (:run IS NULL OR run = :run))
-ORDER BY compile, id;
+-- compile_kernels: Kernels of a compile in order of its programs, with members, resources and times.
+-- :compile_id  needed: as compiles shows it, 0/1
+-- :occurrence  of the id in its log; 1 when not given
+-- :log         base name of the log; the first that has the id when not given
+-- :run         name of a run; any when not given
+SELECT k.phase, k.position, k.member, (SELECT text FROM string WHERE id = k.name) AS name, k.kind, coalesce(k.role, k.kind) AS role,
+  (SELECT count(*) FROM kernel_op o WHERE o.kernel IN (SELECT id FROM kernel WHERE id = k.id OR combo = k.id)) AS n_ops,
+  (SELECT group_concat(text, ' ') FROM (SELECT w.text FROM kernel_op o JOIN string w ON w.id = o.node
+    WHERE o.kernel IN (SELECT id FROM kernel WHERE id = k.id OR combo = k.id) ORDER BY o.kernel, o.position)) AS nodes,
+  k.bytes_read, k.bytes_written, k.bytes_read + k.bytes_written AS bytes, k.flops, k.registers, k.spill_bytes, k.shared_bytes, k.build_ns,
+  t.launches, t.total AS total_ns, t.total / nullif(t.ended, 0) AS mean_ns,
+  1.0 * t.ended * (k.bytes_read + k.bytes_written) / nullif(t.total, 0) AS bytes_per_ns,
+  (SELECT count(*) FROM kernel m WHERE m.combo = k.id) AS combined, k.combo, k.line, k.artifact, k.id
+FROM kernel k
+LEFT JOIN kernel l ON l.id = k.combo
+LEFT JOIN kernel_times t ON t.kernel = k.id
+WHERE k.compile = (SELECT c.id FROM source_file f JOIN compile c ON c.source = f.id
+  WHERE c.compile_id = :compile_id AND c.occurrence = coalesce(:occurrence, 1) AND (:log IS NULL OR f.name = :log)
+    AND (:run IS NULL OR f.run = (SELECT id FROM run WHERE name = :run))
+  ORDER BY f.id LIMIT 1)
+ORDER BY CASE k.phase WHEN 'backward' THEN 1 ELSE 0 END, k.phase, coalesce(l.position, k.position), coalesce(k.combo, k.id), k.combo IS NOT NULL,
+  k.member, k.id;

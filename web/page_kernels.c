@@ -1,0 +1,164 @@
+/* page_kernels.c - all kernels of a run: what they cost, what they need, whether they spill. */
+#include "web/kernel.h"
+
+#include <stdio.h>
+
+struct sums {
+    int64_t kernels, launched, launches, spill, members;
+    double total_ns;
+};
+
+static int64_t known(sqlite3_stmt *s, const char *column)
+{
+    int64_t v = web_int(s, column);
+    return v == STORE_NULL ? 0 : v;
+}
+
+static void put_chip(struct web_request *q, struct html *h, const char *name, const char *value,
+                     const char *label, int64_t n)
+{
+    const char *now = web_param(q, name);
+    bool on = now && !strcmp(now, value);
+    html(h,
+         "<a class=\"chip\" aria-pressed=\"%s\" href=\"%s\">%s <span class=\"dim\">%n</span></a>\n",
+         on ? SPAN("true") : SPAN("false"),
+         web_here(q, name, on ? "" : value, "kernels-table.after", "", NULL), label, n);
+}
+
+static enum err read_sums(struct web_request *q, struct html *chips, struct sums *sum)
+{
+    sqlite3_stmt *s;
+    enum err err;
+    *sum = (struct sums){0};
+    TRY(web_query(q, "kernel_roles", &s));
+    while (web_step(q, s, &err)) {
+        struct span role = web_kept(q, s, "role");
+        sum->kernels += known(s, "kernels"), sum->launched += known(s, "launched");
+        sum->launches += known(s, "launches"), sum->total_ns += (double)known(s, "total_ns");
+        sum->spill += known(s, "spill"), sum->members += known(s, "members");
+        if (role.n)
+            put_chip(q, chips, "role", role.p, kernel_role_word(role, SPAN_NONE),
+                     known(s, "kernels"));
+    }
+    return err;
+}
+
+static void put_answer(struct html *h, const struct sums *s)
+{
+    html(h, "<p class=\"answer\"><b>%n kernels", s->kernels);
+    if (s->launches)
+        html(h, ", launched %n times for %t.</b> %n of them ran.", s->launches, s->total_ns,
+             s->launched);
+    else html(h, ".</b> Their launches were not recorded.");
+    if (s->members)
+        html(h, " %n are members of combo kernels and are launched with them.", s->members);
+    if (s->spill)
+        html(h, " <span class=\"t-warn\">%n spill%s registers.</span>", s->spill,
+             s->spill == 1 ? "s" : "");
+    html(h, "</p>\n");
+}
+
+static void cell_compile(struct web_cell *c)
+{
+    if (web_text(c->row, "compile_id").p)
+        web_compile_link(c->q, c->h, web_text(c->row, "log"), web_text(c->row, "compile_id"),
+                         web_int(c->row, "occurrence"), web_text(c->row, "outcome"));
+}
+
+static void cell_role(struct web_cell *c)
+{
+    html(c->h, "%s", kernel_role_word(web_text(c->row, "role"), web_text(c->row, "kind")));
+    if (web_int(c->row, "combo") != STORE_NULL)
+        html(c->h, " <span class=\"dim\">in a combo</span>");
+}
+
+static const struct web_column COLUMNS[] = {
+    {.name = "name",
+     .head = "Kernel",
+     .class_ = "w30",
+     .kind = WEB_CUSTOM,
+     .cell = kernel_cell_name,
+     .filter = true},
+    {.name = "compile_id",
+     .head = "Compile",
+     .class_ = "fit",
+     .kind = WEB_CUSTOM,
+     .cell = cell_compile,
+     .filter = true},
+    {.name = "role", .head = "Role", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_role},
+    {.name = "phase", .head = "Phase", .class_ = "fit opt", .kind = WEB_TEXT},
+    {.name = "n_ops", .head = "Operators", .kind = WEB_COUNT},
+    {.name = "nodes", .head = "Computes", .class_ = "grow opt", .kind = WEB_CODE, .filter = true},
+    {.name = "launches", .head = "Launches", .kind = WEB_COUNT},
+    {.name = "total_ns",
+     .head = "Total",
+     .unit = "\xc2\xb5s",
+     .class_ = "num",
+     .kind = WEB_CUSTOM,
+     .cell = kernel_cell_us},
+    {.name = "total_ns", .class_ = "fit opt", .kind = WEB_BAR},
+    {.name = "mean_ns",
+     .head = "Each",
+     .unit = "\xc2\xb5s",
+     .class_ = "num",
+     .kind = WEB_CUSTOM,
+     .cell = kernel_cell_us},
+    {.name = "bytes", .head = "Bytes", .kind = WEB_BYTES},
+    {.name = "bytes_per_ns",
+     .head = "GB/s",
+     .class_ = "num",
+     .kind = WEB_CUSTOM,
+     .cell = kernel_cell_rate},
+    {.name = "registers", .head = "Registers", .class_ = "num opt", .kind = WEB_COUNT},
+    {.name = "spill_bytes",
+     .head = "Spills",
+     .unit = "B",
+     .class_ = "num opt",
+     .kind = WEB_CUSTOM,
+     .cell = kernel_cell_spill},
+    {0}};
+
+static void put_filters(struct web_request *q, struct html *h, const struct html *chips,
+                        const struct sums *s)
+{
+    html(h, "<div class=\"filter\">");
+    buf_span(&h->out, buf_text(&chips->out));
+    if (s->launches && s->launched < s->kernels) {
+        put_chip(q, h, "launched", "1", "launched", s->launched);
+        put_chip(q, h, "launched", "0", "not launched", s->kernels - s->launched);
+    }
+    if (s->spill) put_chip(q, h, "spills", "1", "spilling", s->spill);
+    html(h, "</div>\n");
+}
+
+enum err page_kernels(struct web_request *q, struct html *h)
+{
+    struct html chips = {0};
+    struct sums s;
+    enum err err = read_sums(q, &chips, &s);
+    web_crumb(q, h, "Kernels", NULL);
+    if (!err && !s.kernels) {
+        web_state(h, WEB_NOT_RECORDED, "No kernels in this run.",
+                  "Its logs have no output code: nothing was compiled, or by a backend that writes "
+                  "none. `plumb run --compile` records kernels with all that is known of them.");
+    } else if (!err) {
+        put_answer(h, &s);
+        web_section(q, h, "kernels", "Kernels", "by the time of their launches", "kernel_list");
+        put_filters(q, h, &chips, &s);
+        err = web_table(q, h,
+                        &(struct web_table){.id = "kernels-table",
+                                            .query = "kernel_list",
+                                            .columns = COLUMNS,
+                                            .own = true,
+                                            .filter = true,
+                                            .unit = "kernels",
+                                            .none = WEB_NO_MATCH,
+                                            .none_what = "No kernel is so.",
+                                            .none_why = "The chips above exclude each other: "
+                                                        "release one."},
+                        NULL);
+        web_section_end(h);
+    }
+    html_release(&chips);
+    return err;
+}
