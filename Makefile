@@ -43,6 +43,8 @@ GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/
 # What a printer puts before each kernel, in this order (kernels/exact_c.h has the same).
 PRELUDE := $(addprefix kernels/, exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h exact_half.h \
   exact_complex.h exact_cast.h exact_move.h philox.h exact_reduce.h exact_scan.h)
+# And behind it where work-groups are.
+GROUP_PRELUDE := kernels/exact_group.h
 SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
@@ -110,7 +112,8 @@ $(O)/gen/queries.c: $(O)/gen/embed $(QUERIES) store/sql
 	$(Q)$< queries $(QUERIES) >$@.tmp && mv $@.tmp $@
 $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
-$(O)/gen/prelude_%.c: kernels/prelude_%.h $(O)/gen/embed $(PRELUDE)
+$(O)/gen/prelude_opencl.c $(O)/gen/prelude_cuda.c: PRELUDE += $(GROUP_PRELUDE)
+$(O)/gen/prelude_%.c: kernels/prelude_%.h $(O)/gen/embed $(PRELUDE) $(GROUP_PRELUDE)
 	$(Q)$(O)/gen/embed prelude prelude_$*_text $< $(PRELUDE) >$@.tmp && mv $@.tmp $@
 $(O)/gen/selftest_text.c: $(O)/gen/embed kernels/selftest_c.h
 	$(Q)$< prelude selftest_c_text kernels/selftest_c.h >$@.tmp && mv $@.tmp $@
