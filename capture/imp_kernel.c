@@ -31,12 +31,10 @@ static enum err add_kernel(struct naming *n, struct span name, struct span kind,
     if (!map_put(&n->names, map_key(name), 0, &added))
         FAIL(ERR_NOMEM, "out of memory for the kernels of a text");
     if (!added) return ERR_OK;
-    struct row_kernel row = {.id = store_next_id(n->r->source->writer, STORE_KERNEL),
-                             .compile = torch_compile_row(n->r),
-                             .artifact = n->r->artifact,
-                             .name = torch_word(n->r, name),
-                             .kind = kind,
-                             .line = line_of(n, at)};
+    struct row_kernel row =
+        torch_kernel_named(torch_compile_row(n->r), n->r->artifact, torch_word(n->r, name), kind);
+    row.id = store_next_id(n->r->source->writer, STORE_KERNEL);
+    row.line = line_of(n, at);
     TRY(store_kernel_add(n->r->source->batch, &row));
     return torch_provenance_kernel(n->r, name, &row);
 }
@@ -139,11 +137,8 @@ enum err torch_on_output_code(struct torch_record *r)
 static enum err add_info(struct torch_record *r, struct span name, int64_t info)
 {
     const struct row_kernel *known = torch_find_kernel(r, name);
-    struct row_kernel row = {.compile = torch_compile_row(r),
-                             .artifact = r->artifact,
-                             .name = torch_word(r, name),
-                             .kind = SPAN("triton"),
-                             .line = STORE_NULL};
+    struct row_kernel row =
+        torch_kernel_named(torch_compile_row(r), r->artifact, torch_word(r, name), SPAN("triton"));
     if (known) row = *known;
     else row.id = store_next_id(r->source->writer, STORE_KERNEL);
     row.info = info;

@@ -106,14 +106,13 @@ static enum err kernel_id(struct finishing *f, struct span name, int64_t *out)
         return ERR_OK;
     }
     int64_t line = call_line(f, name);
-    struct row_kernel row = {.id = *out = store_next_id(w, STORE_KERNEL),
-                             .compile = f->slot->compile,
-                             .artifact = line ? f->slot->texts[CODE].artifact : f->mapping,
-                             .name = store_word(w, name),
-                             .kind = span_starts(name, "triton_") ? SPAN("triton")
-                                     : span_starts(name, "cpp_")  ? SPAN("cpp")
-                                                                  : SPAN("extern"),
-                             .line = line ? line : STORE_NULL};
+    struct row_kernel row = torch_kernel_named(
+        f->slot->compile, line ? f->slot->texts[CODE].artifact : f->mapping, store_word(w, name),
+        span_starts(name, "triton_") ? SPAN("triton")
+        : span_starts(name, "cpp_")  ? SPAN("cpp")
+                                     : SPAN("extern"));
+    row.id = *out = store_next_id(w, STORE_KERNEL);
+    if (line) row.line = line;
     TRY(keep_kernel(f->slot, name, &row));
     return store_kernel_add(f->source->batch, &row);
 }

@@ -145,6 +145,30 @@ enum err torch_on_dump_file(struct torch_record *r);  /* imp_artifact.c */
 enum err torch_provenance_text(struct torch_record *r);
 enum err torch_provenance_kernel(struct torch_record *r, struct span name,
                                  const struct row_kernel *row);
+/* A kernel of which only this is known: no line, phase, sizes or resources. */
+static inline struct row_kernel torch_kernel_named(int64_t compile, int64_t artifact, int64_t name,
+                                                   struct span kind)
+{
+    return (struct row_kernel){.compile = compile,
+                               .artifact = artifact,
+                               .name = name,
+                               .kind = kind,
+                               .line = STORE_NULL,
+                               .position = STORE_NULL,
+                               .member = STORE_NULL,
+                               .first_block = STORE_NULL,
+                               .blocks = STORE_NULL,
+                               .last_line = STORE_NULL,
+                               .outer_points = STORE_NULL,
+                               .inner_points = STORE_NULL,
+                               .bytes_read = STORE_NULL,
+                               .bytes_written = STORE_NULL,
+                               .flops = STORE_NULL,
+                               .registers = STORE_NULL,
+                               .shared_bytes = STORE_NULL,
+                               .spill_bytes = STORE_NULL,
+                               .build_ns = STORE_NULL};
+}
 /* The kernel of that name in the compile's newest code, NULL when there is none. Valid until the
  * next record. */
 const struct row_kernel *torch_find_kernel(struct torch_record *r, struct span name);

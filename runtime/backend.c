@@ -31,20 +31,6 @@ enum err backend_find(const char *name, const struct backend **out)
 
 /* ---- memory of this machine ---- */
 
-enum { ALIGNMENT = 64 };
-
-enum err host_alloc(int64_t size, void **out)
-{
-    size_t n = ((size_t)size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    *out = aligned_alloc(ALIGNMENT, n);
-    if (!*out) FAIL(ERR_NOMEM, "out of memory for a tensor of %lld bytes", (long long)size);
-    return ERR_OK;
-}
-void host_free(void *p, int64_t size)
-{
-    (void)size;
-    free(p);
-}
 enum err host_copy(void *to, const void *from, int64_t size)
 {
     memcpy(to, from, (size_t)size);

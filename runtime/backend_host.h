@@ -3,9 +3,8 @@
 #define RUNTIME_BACKEND_HOST_H
 
 #include "runtime/backend.h"
+#include "runtime/host_memory.h"
 
-enum err host_alloc(int64_t size, void **out);
-void host_free(void *p, int64_t size);
 enum err host_copy(void *to, const void *from, int64_t size);
 enum err host_sync(void);
 int64_t host_now(void);

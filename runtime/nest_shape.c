@@ -138,7 +138,8 @@ static bool folds_by_column(const struct nest *n)
     return true;
 }
 
-/* Whether what the inner level reads lies along the last outer loop rather than along the row. */
+/* Whether what the inner level reads lies along the last outer loop rather than along the row. What
+ * stays the same in one of the two is in a cache or a register either way. */
 static void set_tile(const struct nest *n, struct nest_shape *s)
 {
     int along = 0, across = 0, d = s->n_outer - 1;
@@ -148,8 +149,9 @@ static void set_tile(const struct nest *n, struct nest_shape *s)
     for (int i = 0; i < n->n_nodes; i++) {
         const struct nest_node *node = &n->node[i];
         if (node->kind != NEST_LOAD || node->level != NEST_INNER) continue;
-        along += s->stride[node->index][s->n_outer] == 1;
-        across += s->stride[node->index][d] == 1;
+        int64_t in_row = s->stride[node->index][s->n_outer], in_column = s->stride[node->index][d];
+        along += in_row == 1 && in_column;
+        across += in_column == 1 && in_row;
     }
     if (across <= along) return;
     s->tile = s->size[d] < SHAPE_TILE            ? SHAPE_NARROW_TILE

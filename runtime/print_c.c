@@ -339,12 +339,13 @@ static enum err print_body(struct printer *p)
     return err;
 }
 
-enum err print_c_function(const struct nest *n, const struct nest_shape *s, const char *head_line,
-                          struct buf *out)
+enum err print_c_function(const struct nest *n, const struct nest_shape *s, const char *storage,
+                          const char *name, struct buf *out)
 {
     struct printer p = {.n = n, .s = s, .out = out};
     TRY(print_c_check(n));
-    print_line(&p, "%s(const x_call *a, i64 row, i64 end, i64 low, i64 high)", head_line);
+    print_line(&p, "%svoid %s(const x_call *a, i64 row, i64 end, i64 low, i64 high)", storage,
+               name);
     print_line(&p, "{");
     p.indent++;
     enum err err = print_body(&p);
@@ -356,12 +357,13 @@ enum err print_c(const struct nest *n, const struct nest_shape *s, struct buf *o
 {
     TRY(print_c_check(n));
     print_c_prelude(print_c_is_scalar(n), out);
-    return print_c_function(n, s, "void plumb_kernel", out);
+    return print_c_function(n, s, "", "plumb_kernel", out);
 }
 
-void print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,
-                     int64_t *number)
+int print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,
+                    int64_t *number)
 {
+    const int64_t *begin = number;
     int loops = s->n_outer + s->n_inner;
     for (int d = 0; d < loops; d++) *number++ = s->size[d];
     for (int r = 0; r < s->n_rows; r++)
@@ -372,4 +374,5 @@ void print_c_numbers(const struct nest *n, const struct nest_plan *p, const stru
         for (int k = 0; k < n->array[i].n_indexed; k++) *number++ = p->lie[i].index_stride[k];
         for (int k = 0; k < n->array[i].n_indexed; k++) *number++ = p->lie[i].index_size[k];
     }
+    return (int)(number - begin);
 }

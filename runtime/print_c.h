@@ -33,13 +33,13 @@ WARN_UNUSED enum err print_c_check(const struct nest *n);
 bool print_c_is_scalar(const struct nest *n);
 /* What stands before the functions of a text. */
 void print_c_prelude(bool scalar, struct buf *out);
-/* One kernel as a function; head_line: storage class, type and name, "static void k". */
+/* One kernel as a function of that name; storage: "static ", or "". */
 WARN_UNUSED enum err print_c_function(const struct nest *n, const struct nest_shape *s,
-                                      const char *head_line, struct buf *out);
+                                      const char *storage, const char *name, struct buf *out);
 /* A whole text of one kernel, whose function is plumb_kernel. */
 WARN_UNUSED enum err print_c(const struct nest *n, const struct nest_shape *s, struct buf *out);
-/* Fills number[]. */
-void print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,
-                     int64_t *number);
+/* Fills number[]; returns how many there are. */
+int print_c_numbers(const struct nest *n, const struct nest_plan *p, const struct nest_shape *s,
+                    int64_t *number);
 
 #endif

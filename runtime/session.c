@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "runtime/build.h"
+#include "runtime/host_memory.h"
 #include "runtime/ops.h"
 #include "runtime/pool.h"
 
@@ -239,6 +240,7 @@ static enum err session_free(struct plumb *s, int exit_code)
     inject_free(s->inject);
     pthread_mutex_destroy(&s->lock);
     free(s);
+    host_trim();
     return err;
 }
 

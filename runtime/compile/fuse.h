@@ -40,8 +40,9 @@ struct fuse_group {
 /* Why a pair was fused or not. */
 #define FUSE_REASONS(X)                                                                            \
     X(FUSED, "fused", "the consumer reads what the producer makes, point by point")                \
-    X(SIBLINGS, "siblings", "both read the same array over the same loops")                        \
-    X(EXTERN, "extern", "one of them is a library's kernel, which takes no prologue or epilogue")  \
+    X(SIBLINGS_READ, "siblings", "both read the same array over the same loops")                   \
+    X(EXTERN_KERNEL, "extern",                                                                     \
+      "one of them is a library's kernel, which takes no prologue or epilogue")                    \
     X(SPACE, "iteration space", "their loops have no common refinement")                           \
     X(PLACE, "index", "an element is needed at another point than it is made at")                  \
     X(REDUCED, "reduction in the way",                                                             \

@@ -17,7 +17,8 @@
 #include "runtime/compile/trace.h"
 
 /* While tracing: results y[] of the function are known (outputs RESULT are set); adds tangents and
- * gradients (outputs GRADIENT, one per input or captured value that wants one, in order of values). */
+ * gradients (outputs GRADIENT, one per input or captured value that wants one, in order of
+ * values). */
 WARN_UNUSED enum err joint_trace(struct trace *t, struct plumb_tensor *const *y, int n);
 
 enum joint_fate {
@@ -33,6 +34,7 @@ enum joint_fate {
     X(OPAQUE, "made by a library's kernel")                                                        \
     X(WRITTEN, "its storage is written later")                                                     \
     X(RESULT, "a result anyway")                                                                   \
+    X(ALL, "nothing is computed again, as asked")                                                  \
     X(GIVEN, "an input of the function")                                                           \
     X(UNUSED, "the backward does not need it")
 enum joint_reason {
@@ -49,7 +51,8 @@ struct joint_decision {
     int64_t bytes;
 };
 struct joint_split {
-    struct graph forward, backward;  /* nodes' origin: the joint graph's */
+    struct graph forward, backward;  /* numbers of inputs, of captured tensors and of
+                                      * constants, and names, are the joint graph's */
     struct joint_decision *decision; /* per forward value; in the arena */
     int n_decisions;
     int64_t saved_bytes, all_bytes; /* saved; what saving everything would take */
@@ -57,6 +60,7 @@ struct joint_split {
 struct joint_options {
     bool save_all; /* nothing is computed again */
 };
+/* Release also after a failure. */
 WARN_UNUSED enum err joint_split(const struct graph *joint, const struct joint_options *o,
                                  struct arena *arena, struct joint_split *out);
 void joint_split_release(struct joint_split *s);

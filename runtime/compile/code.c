@@ -1,0 +1,273 @@
+/* code.c - the kernels of a compile on the CPU: built as one text, run launch by launch.
+ *
+ *   launch ─► members ─► pieces of all of them, one after another ─► shares of about equal work
+ *
+ * All that a launch needs beside its arguments is worked out when it is built, so that a member of
+ * a combo costs little more than the call of its function. Small members go into one share; one
+ * share is run by the caller. Kernels that are not built (no compiler, or the printer leaves them
+ * out) are interpreted by the caller.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "runtime/backend.h"
+#include "runtime/build.h"
+#include "runtime/compile/code_c.h"
+#include "runtime/nest_pieces.h"
+#include "runtime/pool.h"
+
+/* A kernel ready to run. */
+struct ready {
+    const struct nest *nest;      /* borrowed */
+    const struct nest_plan *plan; /* interpreted: without the arrays' offsets; else NULL */
+    struct print_kernel kernel;
+    struct nest_pieces pieces;
+    const int64_t *number;
+};
+/* Pieces in the order of members. */
+struct share {
+    int member;       /* of the first piece */
+    int64_t piece, n; /* its number in that member; how many follow one another */
+};
+struct launch {
+    const int *kernel; /* per member */
+    int n_members, n_shares;
+    const struct share *share;
+    bool interprets; /* some of its kernels are interpreted */
+};
+struct code {
+    struct arena arena;
+    struct code_text text;
+    struct ready *ready; /* per kernel */
+    struct launch *launch;
+    int64_t build_ns;
+    const char *how;
+};
+
+static enum err no_memory(void)
+{
+    return err_set(ERR_NOMEM, "out of memory for the kernels of a compile");
+}
+
+/* ---- kernels ---- */
+
+static enum err prepare(struct code *c, const struct code_kernel *k, void *function,
+                        struct ready *out)
+{
+    int64_t number[PRINT_NUMBERS];
+    out->nest = k->nest;
+    nest_pieces(k->nest, &k->shape, &out->pieces);
+    if (function) {
+        int n = print_c_numbers(k->nest, k->plan, &k->shape, number);
+        struct span bytes = {(const char *)number, (size_t)n * sizeof *number};
+        out->number = (const int64_t *)arena_copy(&c->arena, bytes).p;
+        memcpy(&out->kernel.run, &function, sizeof function);
+        return out->number ? ERR_OK : no_memory();
+    }
+    struct nest_plan *plan = arena_alloc(&c->arena, sizeof *plan);
+    if (!plan) return no_memory();
+    *plan = *k->plan;
+    for (int i = 0; i < k->nest->n_arrays; i++) plan->lie[i].offset = 0;
+    out->plan = plan;
+    return ERR_OK;
+}
+
+/* ---- launches ---- */
+
+/* Points that a piece of the kernel has, or about so. */
+static int64_t piece_points(const struct code_kernel *k, const struct nest_pieces *p)
+{
+    return p->piece_rows * p->piece_columns * (k->shape.points ? k->shape.points : 1);
+}
+
+static bool add_piece(struct share *share, int *n, int64_t *points, int64_t more)
+{
+    bool fresh = !*n || *points + more > PIECE_POINTS;
+    *points = fresh ? more : *points + more;
+    *n += fresh;
+    share[*n - 1].n++;
+    return fresh;
+}
+
+/* Deals the members' pieces out to shares; counts them where `share` has room for one only. */
+static enum err deal(struct code *c, const struct code_spec *s, struct launch *l)
+{
+    int64_t pieces = 0, points = 0;
+    for (int m = 0; m < l->n_members; m++)
+        if (!c->ready[l->kernel[m]].plan) pieces += c->ready[l->kernel[m]].pieces.n;
+    struct share *share = arena_array(&c->arena, (size_t)pieces + 1, sizeof *share);
+    if (!share) return no_memory();
+    for (int m = 0; m < l->n_members; m++) {
+        const struct ready *r = &c->ready[l->kernel[m]];
+        int64_t more = piece_points(&s->kernel[l->kernel[m]], &r->pieces);
+        l->interprets |= r->plan != NULL;
+        for (int64_t i = 0; !r->plan && i < r->pieces.n; i++)
+            if (add_piece(share, &l->n_shares, &points, more))
+                share[l->n_shares - 1].member = m, share[l->n_shares - 1].piece = i;
+    }
+    l->share = share;
+    return ERR_OK;
+}
+
+static enum err prepare_launch(struct code *c, const struct code_spec *s, int number)
+{
+    const struct code_launch *from = &s->launch[number];
+    struct launch *l = &c->launch[number];
+    size_t size = (size_t)from->n_kernels * sizeof *from->kernel;
+    l->n_members = from->n_kernels;
+    l->kernel =
+        (const int *)arena_copy(&c->arena, (struct span){(const char *)from->kernel, size}).p;
+    return l->kernel ? deal(c, s, l) : no_memory();
+}
+
+/* ---- building ---- */
+
+/* Functions per body; NULL where it is interpreted. */
+static void build_bodies(struct code *c, const struct code_spec *s, const struct code_bodies *b,
+                         int *part, void **function)
+{
+    struct code_part p = {.spec = s, .bodies = b, .part = part};
+    struct buf text = {0};
+    void *table = NULL;
+    int n = 0;
+    for (int i = 0; i < b->n; i++) {
+        if (code_check_c(&s->kernel[b->first[i]])) part[i] = -1;
+        else n++;
+    }
+    err_clear();
+    enum err err = n ? code_print_part(&p, &text) : ERR_OK;
+    if (!err && n) err = build_kernel(buf_text(&text), &table);
+    for (int i = 0, k = 0; table && i < b->n; i++)
+        if (!part[i]) function[i] = ((void **)table)[k++];
+    c->how = err ? arena_printf(&c->arena, "interpreted: %s", err_text()) : "compiled";
+    err_clear();
+    buf_release(&text);
+}
+
+static enum err build_all(struct code *c, const struct code_spec *s, const struct code_bodies *b)
+{
+    int *part = arena_array(&c->arena, (size_t)b->n + 1, sizeof *part);
+    void **function = arena_array(&c->arena, (size_t)b->n + 1, sizeof *function);
+    c->ready = arena_array(&c->arena, (size_t)s->n_kernels + 1, sizeof *c->ready);
+    c->launch = arena_array(&c->arena, (size_t)s->n_launches + 1, sizeof *c->launch);
+    if (!part || !function || !c->ready || !c->launch) return no_memory();
+    TRY(code_print_c(s, &c->text));
+    build_bodies(c, s, b, part, function);
+    for (int i = 0; i < s->n_kernels; i++)
+        TRY(prepare(c, &s->kernel[i], function[b->of[i]], &c->ready[i]));
+    for (int i = 0; i < s->n_launches; i++) TRY(prepare_launch(c, s, i));
+    return ERR_OK;
+}
+
+enum err code_build(const struct code_spec *s, struct code **out)
+{
+    struct code_bodies b;
+    struct code *c = calloc(1, sizeof *c);
+    if (!c) return no_memory();
+    enum err err = code_bodies_find(s, &b);
+    if (!err) err = build_all(c, s, &b);
+    code_bodies_release(&b);
+    if (err) code_free(c);
+    else *out = c;
+    return err;
+}
+
+void code_free(struct code *c)
+{
+    if (!c) return;
+    code_text_release(&c->text);
+    arena_release(&c->arena);
+    free(c);
+}
+
+const char *code_how(const struct code *c, int64_t *build_ns)
+{
+    *build_ns = c->build_ns;
+    return c->how;
+}
+
+const struct code_text *code_source(const struct code *c)
+{
+    return &c->text;
+}
+
+/* ---- running ---- */
+
+struct job {
+    const struct ready *ready;
+    const struct launch *launch;
+    const struct code_args *args;
+    atomic_flag faulted;
+    atomic_bool over; /* a fault is in place */
+    int member;
+    int64_t fault[5];
+};
+
+static void report(struct job *j, int member, const int64_t *fault)
+{
+    if (atomic_flag_test_and_set(&j->faulted)) return;
+    j->member = member;
+    memcpy(j->fault, fault, sizeof j->fault);
+    atomic_store(&j->over, true);
+}
+
+/* Pieces of one member from number `i` on, at most n; returns how many. */
+static int64_t run_member(const struct ready *r, const struct code_args *args, int64_t i, int64_t n,
+                          int64_t *fault)
+{
+    struct print_call call;
+    int64_t end = r->pieces.n - i < n ? r->pieces.n : i + n, begin = i;
+    for (int k = 0; k < r->nest->n_arrays; k++) call.base[k] = args->base[k];
+    call.number = r->number;
+    call.param = args->param;
+    call.seed = args->seed;
+    call.stream = args->stream;
+    call.fault = fault;
+    for (; i < end && !fault[0]; i++) nest_pieces_run(&r->pieces, &r->kernel, &call, i);
+    return end - begin;
+}
+
+static void run_share(void *context, int64_t number)
+{
+    struct job *j = context;
+    const struct share *s = &j->launch->share[number];
+    int64_t fault[5] = {0}, piece = s->piece;
+    if (atomic_load_explicit(&j->over, memory_order_relaxed)) return;
+    struct nest_float f = nest_float_begin();
+    int m = s->member;
+    for (int64_t left = s->n; left && !fault[0]; m++, piece = 0) {
+        const struct ready *r = &j->ready[j->launch->kernel[m]];
+        if (!r->plan) left -= run_member(r, &j->args[m], piece, left, fault);
+    }
+    nest_float_end(f);
+    if (fault[0]) report(j, m - 1, fault);
+}
+
+static enum err interpret(const struct ready *r, const struct code_args *args, int threads)
+{
+    struct nest_run run = {.nest = r->nest, .plan = r->plan, .threads = threads};
+    memcpy(run.base, args->base, sizeof run.base);
+    memcpy(run.param, args->param, sizeof run.param[0] * (size_t)r->nest->n_params);
+    run.seed = args->seed;
+    run.stream = args->stream;
+    build_count_interpreted();
+    return nest_interpret(&run);
+}
+
+enum err code_run(const struct code *c, int launch, const struct code_args *args, int threads)
+{
+    const struct launch *l = &c->launch[launch];
+    struct job j = {
+        .ready = c->ready, .launch = l, .args = args, .faulted = ATOMIC_FLAG_INIT, .over = false};
+    for (int m = 0; l->interprets && m < l->n_members; m++) {
+        const struct ready *r = &c->ready[l->kernel[m]];
+        if (r->plan && r->pieces.n) TRY(interpret(r, &args[m], threads));
+    }
+    if (l->n_shares > 1 && threads > 1) pool_run(threads, run_share, &j, l->n_shares);
+    else
+        for (int i = 0; i < l->n_shares; i++) run_share(&j, i);
+    if (!j.over) return ERR_OK;
+    return nest_out_of_bounds(
+        c->ready[l->kernel[j.member]].nest,
+        &(struct nest_fault){(int)j.fault[1], (int)j.fault[2], j.fault[3], j.fault[4]});
+}
