@@ -102,7 +102,8 @@ struct drain_texts {
 struct drain {
     struct ring *ring;
     struct store_writer *writer;
-    sqlite3 *db; /* recovery: for what is in the trace already; else NULL */
+    struct drain_log *log; /* of compiles; NULL in a recovery */
+    sqlite3 *db;           /* recovery: for what is in the trace already; else NULL */
     LIST_OF(struct drain_lane) lanes;
 
     struct store_batch *batch;        /* owned */
@@ -162,6 +163,12 @@ int64_t drain_word(struct drain *d, uint32_t number); /* string of a word; 0 abs
 static inline size_t drain_waiting(const struct drain *d)
 {
     return d->batch->n_rows + d->batch->n_statements + d->events.n;
+}
+
+/* Calls with arguments and results of their own: operators and compiled kernels. */
+static inline bool drain_is_whole(enum cap_kind kind)
+{
+    return kind == CAP_OP || kind == CAP_KERNEL;
 }
 
 /* ---- drain_lane.c ---- */
