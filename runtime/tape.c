@@ -235,6 +235,14 @@ static enum err check_walk(const struct tape_node *n)
     return n->done ? walked(n) : ERR_OK;
 }
 
+void tape_set_grad(struct plumb_tensor *leaf, struct plumb_tensor *g)
+{
+    struct plumb_tensor *old = leaf->grad;
+    if (g) tensor_keep(g);
+    retire(old);
+    leaf->grad = g;
+}
+
 static enum err give(const struct op_call *c, int slot, const struct tape_slot *to,
                      struct plumb_tensor *g)
 {
