@@ -188,7 +188,7 @@ static struct drain_mark whole_mark(const struct drain_lane *l)
     struct drain_mark m = l->mark;
     m.top = l->open.n ? l->open.p[l->open.n - 1].number : 0;
     for (size_t i = 0; i < l->open.n; i++)
-        if (l->open.p[i].kind == CAP_OP) {
+        if (drain_is_whole(l->open.p[i].kind)) {
             m = l->open.p[i].begin;
             break;
         }

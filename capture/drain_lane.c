@@ -1,6 +1,7 @@
 /* drain_lane.c - the records of one ring, in order, become calls and what stands beside them. */
 #include <math.h>
 
+#include "capture/debug_call.h"
 #include "capture/drain_state.h"
 #include "capture/events.h"
 #include "store/db.h"
@@ -44,11 +45,13 @@ static bool is_step(struct drain *d, const struct ring_record *r)
 static int64_t event_kind(struct drain *d, const struct ring_record *r)
 {
     switch (r->sub) {
-    case CAP_OP: return 3;
-    case CAP_MODULE: return 8;
+    case CAP_OP: return DEBUG_OP;
+    case CAP_MODULE: return DEBUG_MODULE;
     case CAP_ANNOTATE:
-        return span_starts(ring_word(d->ring, (uint32_t)(r->d >> 32)), "nn.Mod") ? 8 : 7;
+        return span_starts(ring_word(d->ring, (uint32_t)(r->d >> 32)), "nn.Mod") ? DEBUG_MODULE
+                                                                                 : DEBUG_ANNOTATE;
     case CAP_LAUNCH: return CAP_EVENT_LAUNCH;
+    case CAP_KERNEL: return DEBUG_TRITON;
     default: return is_step(d, r) ? CAP_EVENT_STEP : CAP_EVENT_SPAN;
     }
 }
@@ -66,12 +69,12 @@ static int64_t name_of(struct drain *d, const struct ring_record *r)
 static bool raises(const struct drain *d, const struct drain_call *c)
 {
     if (c->kind == CAP_ANNOTATE) return !span_is(ring_word(d->ring, c->header), "annotate");
-    return c->kind == CAP_OP || c->kind == CAP_MODULE;
+    return drain_is_whole(c->kind) || c->kind == CAP_MODULE;
 }
 
 static bool has_line(enum cap_kind kind)
 {
-    return kind == CAP_OP || kind == CAP_MODULE || kind == CAP_ANNOTATE;
+    return drain_is_whole(kind) || kind == CAP_MODULE || kind == CAP_ANNOTATE;
 }
 
 static enum err put_scope(struct drain *d, struct drain_lane *l, const struct drain_call *c)
@@ -85,6 +88,21 @@ static enum err put_scope(struct drain *d, struct drain_lane *l, const struct dr
         .stack = drain_stack(d, c->stack),
     };
     return store_call_add(d->batch, &row);
+}
+
+/* Which digests the text of a kernel shows. */
+static int64_t kernel_flags(const struct drain *d, const struct drain_lane *l,
+                            const struct drain_call *c)
+{
+    bool inputs = d->ring->file->texts & RING_INPUT_HASHES;
+    int64_t flags = DEBUG_PLUMB;
+    for (size_t i = c->items; i < l->items.n; i++) {
+        const struct drain_item *m = &l->items.p[i];
+        if (m->what != ITEM_TENSOR || !m->n_digests) continue;
+        if (m->sub == CAP_ARGUMENT && inputs) flags |= DEBUG_BEFORE;
+        if (m->sub == CAP_ARGUMENT_AFTER) flags |= DEBUG_AFTER;
+    }
+    return flags;
 }
 
 static enum err put_operator(struct drain *d, struct drain_lane *l, const struct drain_call *c)
@@ -101,6 +119,7 @@ static enum err put_operator(struct drain *d, struct drain_lane *l, const struct
         .output = texts.output,
         .log = texts.log,
         .stack = drain_stack(d, c->stack),
+        .flags = c->kind == CAP_KERNEL ? kernel_flags(d, l, c) : 0,
     };
     TRY(store_call_add(d->batch, &row));
     return drain_uses(d, l, c);
@@ -166,7 +185,7 @@ static enum err begin(struct drain *d, struct drain_lane *l, const struct ring_r
                             .parent = parent,
                             .flags = CAP_EVENT_FLAG_UNCLOSED};
     TRY(put_event(d, &row));
-    return has_line(c->kind) && c->kind != CAP_OP ? put_scope(d, l, c) : ERR_OK;
+    return has_line(c->kind) && !drain_is_whole(c->kind) ? put_scope(d, l, c) : ERR_OK;
 }
 
 static enum err close_event(struct drain *d, const struct drain_call *c, int64_t dur)
@@ -194,7 +213,7 @@ static enum err pop(struct drain *d, struct drain_lane *l)
 {
     struct drain_call *c = top(l);
     enum err err = ERR_OK;
-    if (c->kind == CAP_OP && !c->known) err = put_operator(d, l, c);
+    if (drain_is_whole(c->kind) && !c->known) err = put_operator(d, l, c);
     l->raised -= raises(d, c);
     forget_items(l, c);
     l->open.n--;
@@ -364,6 +383,19 @@ static enum err keep(struct drain *d, struct drain_lane *l, const struct ring_re
 
 /* ---- machine ---- */
 
+/* Records that one takes, with those behind it that have no type. */
+static uint64_t length(const struct ring_record *r)
+{
+    if (r->type == RING_DIGEST) return r->more & 256 ? 3 : 1;
+    if (r->type == RING_LAUNCH) return r->sub ? 2 : 1;
+    return r->type == RING_COPY ? 2 : 1;
+}
+
+static const struct ring_record *behind(const struct drain_lane *l, uint64_t n)
+{
+    return &l->records[(l->mark.at + n) & l->mask];
+}
+
 static int64_t or_null(uint64_t v)
 {
     return v ? (int64_t)v : STORE_NULL;
@@ -377,8 +409,13 @@ static enum err launch(struct drain *d, struct drain_lane *l, const struct ring_
     bool added;
     uint64_t items = (uint64_t)r->more << 32 | r->a,
              threads = l->records[(l->mark.at - 1) & l->mask].d;
-    uint64_t key[] = {
-        (uint64_t)c->header << 32 | c->name, items, (uint32_t)threads, r->b, r->c, r->d};
+    uint32_t site = r->sub ? behind(l, 1)->a : 0;
+    uint64_t key[] = {(uint64_t)c->header << 32 | c->name,
+                      items,
+                      (uint64_t)site << 32 | (uint32_t)threads,
+                      r->b,
+                      r->c,
+                      r->d};
     int64_t *id = map_put(&d->launches, map_key((struct span){(char *)key, sizeof key}), 0, &added);
     if (!id) FAIL(ERR_NOMEM, "out of memory for launches");
     if (added) *id = store_next_id(d->writer, STORE_LAUNCH);
@@ -387,6 +424,7 @@ static enum err launch(struct drain *d, struct drain_lane *l, const struct ring_
     struct row_launch row = {.id = *id,
                              .kernel = drain_word(d, c->name),
                              .variant = drain_word(d, c->header),
+                             .site = drain_word(d, site),
                              .items = or_null(items),
                              .threads = or_null((uint32_t)threads),
                              .grid_x = STORE_NULL,
@@ -488,18 +526,6 @@ static enum err join(struct drain *d, const struct ring_record *r)
 }
 
 /* ---- all ---- */
-
-static const struct ring_record *behind(const struct drain_lane *l, uint64_t n)
-{
-    return &l->records[(l->mark.at + n) & l->mask];
-}
-
-/* Records that one takes, with those behind it that have no type. */
-static uint64_t length(const struct ring_record *r)
-{
-    if (r->type == RING_DIGEST) return r->more & 256 ? 3 : 1;
-    return r->type == RING_COPY ? 2 : 1;
-}
 
 static enum err read_digest(struct drain *d, struct drain_lane *l, const struct ring_record *r)
 {

@@ -164,6 +164,12 @@ static inline size_t drain_waiting(const struct drain *d)
     return d->batch->n_rows + d->batch->n_statements + d->events.n;
 }
 
+/* Calls with arguments and results of their own: operators and compiled kernels. */
+static inline bool drain_is_whole(enum cap_kind kind)
+{
+    return kind == CAP_OP || kind == CAP_KERNEL;
+}
+
 /* ---- drain_lane.c ---- */
 /* Reads records up to lane->until or until the batch is large. */
 WARN_UNUSED enum err drain_read(struct drain *d, struct drain_lane *l);

@@ -27,7 +27,7 @@
 #include "store/base/view.h"
 
 enum {
-    RING_VERSION = 1,
+    RING_VERSION = 2,
     RING_REGIONS = 4096,
     RING_KNOTS = 64,
     RING_PAGE = 4096,
@@ -47,7 +47,9 @@ enum {
     X(LIST_END, "")                                                                                \
     X(DIGEST, "sub cap_hash, more part and 256: two more records hold statistics; a index of the " \
               "use in its call, b call, c bits, d sum of squares")                                 \
-    X(LAUNCH, "of the newest BEGIN: a items, b bytes read, c bytes written, d flops")              \
+    X(LAUNCH,                                                                                      \
+      "of the newest BEGIN: a items, b bytes read, c bytes written, d flops; sub 1: another "      \
+      "record: a site")                                                                            \
     X(COPY, "sub cap_copy; b number, c ticks of its end, d bytes; another record: b ns")           \
     X(SYNC, "b number, c ticks of its end, d ns")                                                  \
     X(ALLOC, "b address, c ticks, d bytes")                                                        \

@@ -78,7 +78,8 @@ struct graph_node {
 enum graph_gives {
     GRAPH_RESULT,    /* result `index` of the function */
     GRAPH_GRADIENT,  /* joint, backward: gradient of value `index` (an input or captured one) of
-                      * the joint graph; value GRAPH_NONE: none came */
+                      * the joint graph; value GRAPH_NONE: none came. Several of one value are to
+                      * be added to it in their order */
     GRAPH_SAVE,      /* forward: number `index` of what the backward graph is given */
     GRAPH_LEAF_GRAD, /* becomes plumb_grad of the tensor that value `index` (an input or captured)
                       * stands for; value GRAPH_NONE: that is forgotten */

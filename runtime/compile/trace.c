@@ -250,6 +250,8 @@ enum err trace_leaf(struct trace *t, struct plumb_tensor *leaf)
     struct trace_twin *w = find_twin(t, leaf);
     if (!w) return ERR_OK;
     size_t at = (size_t)(w - t->twin.p);
+    if (w->real->made_by)
+        return trace_break(t, "gradients go back beyond the function, to what made its input");
     TRY(load_grad(t, w));
     t->twin.p[at].changed = true;
     return ERR_OK;
