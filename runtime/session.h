@@ -83,6 +83,17 @@ uint32_t record_stack(struct thread *t); /* where the program is; 0 unless asked
 void record_begin(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_results(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_end(struct thread *t, const struct op_call *c, struct call_record *r, enum err err);
+/* A compiled kernel as a call: its arguments by keyword, with what it reads digested where the log
+ * has no digest of it, and after it what it wrote. */
+struct record_use {
+    struct plumb_tensor *tensor;
+    const char *keyword;
+    bool reads, writes;
+};
+void record_kernel_begin(struct thread *t, const char *name, const struct record_use *use, int n,
+                         struct call_record *r);
+void record_kernel_end(struct thread *t, const struct record_use *use, int n, struct call_record *r,
+                       enum err err);
 
 /* ---- tape.c ---- */
 /* A tensor argument as it was when its call was made; later calls may write it in place. */
