@@ -43,6 +43,8 @@ GEN := $(O)/gen/store_rows.c $(O)/gen/schema_text.c $(O)/gen/queries.c $(O)/gen/
 # What a printer puts before each kernel, in this order (kernels/exact_c.h has the same).
 PRELUDE := $(addprefix kernels/, exact_coef.h exact.h exact_act.h exact64.h exact_num.h exact_int.h exact_half.h \
   exact_complex.h exact_cast.h exact_move.h philox.h exact_reduce.h exact_scan.h)
+# And behind it where work-groups are.
+GROUP_PRELUDE := kernels/exact_group.h
 SOURCES := $(STORE) $(CAPTURE) $(KERNELS) $(RUNTIME) $(WEB)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o) $(GEN:.c=.o)
 EXTENSION := $(wildcard store/ext/*.c) store/sqlfn.c store/text.c store/batch.c store/sqlerr.c \
@@ -110,7 +112,8 @@ $(O)/gen/queries.c: $(O)/gen/embed $(QUERIES) store/sql
 	$(Q)$< queries $(QUERIES) >$@.tmp && mv $@.tmp $@
 $(O)/gen/assets.c: $(O)/gen/embed $(ASSETS) web/assets
 	$(Q)$< assets $(ASSETS) >$@.tmp && mv $@.tmp $@
-$(O)/gen/prelude_%.c: kernels/prelude_%.h $(O)/gen/embed $(PRELUDE)
+$(O)/gen/prelude_opencl.c $(O)/gen/prelude_cuda.c: PRELUDE += $(GROUP_PRELUDE)
+$(O)/gen/prelude_%.c: kernels/prelude_%.h $(O)/gen/embed $(PRELUDE) $(GROUP_PRELUDE)
 	$(Q)$(O)/gen/embed prelude prelude_$*_text $< $(PRELUDE) >$@.tmp && mv $@.tmp $@
 $(O)/gen/selftest_text.c: $(O)/gen/embed kernels/selftest_c.h
 	$(Q)$< prelude selftest_c_text kernels/selftest_c.h >$@.tmp && mv $@.tmp $@
@@ -142,7 +145,7 @@ $(O)/tests/%: tests/unit/%.c $(OBJECTS)
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libsqlite3-dev libmicrohttpd-dev libzstd-dev zlib1g-dev \
   libxxhash-dev libyajl-dev libmd-dev libpcre2-dev libdw-dev libopenblas0-pthread
-TEST_DEPS := libcmocka-dev sqlite3 python3 python3-pytest python3-selenium chromium chromium-driver \
+TEST_DEPS := libcmocka-dev sqlite3 python3 python3-pytest python3-pytest-xdist python3-selenium chromium chromium-driver \
   fonts-dejavu-core clang-14 libclang-rt-14-dev clang-format-14
 # The libraries are looked for when make starts, so what needs them runs in a make of its own.
 SUBMAKE = $(MAKE) --no-print-directory O=$(O)
@@ -200,12 +203,12 @@ check-format: ## layout, first lines, lengths
 check-assets: ## what a browser loads beside a page stays small
 	$(Q)tests/check_assets web/assets 61440
 check-sanitizers: ## unit tests and importer under address, undefined and thread sanitizer
-	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g' sanitized
-	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g' sanitized
+	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g1' sanitized
+	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g1' sanitized
 sanitizer-programs: # what check-sanitizers runs, built beforehand
-	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g' sanitized-programs
-	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g' sanitized-programs
-	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g' fuzz-programs
+	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g1' sanitized-programs
+	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g1' sanitized-programs
+	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g1' fuzz-programs
 sanitized-programs: $(O)/plumb $(UNIT)
 sanitized: sanitized-programs
 	$(Q)tests/run_unit $(O)
@@ -221,7 +224,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SAN := address,undefined,fuzzer-no-link
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS
-	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g' fuzz-programs
+	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g1' fuzz-programs
 	$(Q)tests/fuzz/run $(O)/san-address-undefined-fuzzer-no-link $(FUZZ_SECONDS)
 check-fuzz:
 	$(Q)$(SUBMAKE) FUZZ_SECONDS=10 fuzz

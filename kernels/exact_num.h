@@ -70,4 +70,48 @@ X_NUMBERS(float, , u32, 0x80000000u)
 X_NUMBERS(double, 64, u64, 0x8000000000000000ul)
 #endif
 
+/* The total order as signed integers, NaN outermost. */
+X_FN i32 x_max_key(float v)
+{
+    i32 b = (i32)x_asu(v), k = b ^ ((b >> 31) & 0x7fffffff);
+    return v == v ? k : 0x7fffffff;
+}
+X_FN float x_max_unkey(i32 k)
+{
+    return k == 0x7fffffff ? X_NAN : x_asf((u32)(k ^ ((k >> 31) & 0x7fffffff)));
+}
+#ifdef X_F64
+X_FN i64 x_max_key64(double v)
+{
+    i64 b = (i64)x_asu64(v), k = b ^ ((b >> 63) & 0x7fffffffffffffffl);
+    return v == v ? k : 0x7fffffffffffffffl;
+}
+X_FN double x_max_unkey64(i64 k)
+{
+    return k == 0x7fffffffffffffffl ? X_NAN64
+                                    : x_asf64((u64)(k ^ ((k >> 63) & 0x7fffffffffffffffl)));
+}
+#endif
+
+/* The best so far: -0 equals +0, a NaN beats all, the lowest index wins ties. */
+typedef struct {
+    i64 key, at;
+} x_arg;
+X_FN void x_arg_begin(x_arg *a)
+{
+    a->key = -0x7fffffffffffffffl - 1;
+    a->at = 0x7fffffffffffffffl;
+}
+X_FN void x_arg_join(x_arg *a, const x_arg *b)
+{
+    if (b->key > a->key || (b->key == a->key && b->at < a->at)) *a = *b;
+}
+X_FN void x_arg_value(x_arg *a, i64 key, i64 at)
+{
+    x_arg b;
+    b.key = key;
+    b.at = at;
+    x_arg_join(a, &b);
+}
+
 #endif

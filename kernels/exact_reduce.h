@@ -277,26 +277,6 @@ X_REDUCTION(x_sum, 64, double, x_v64, +, X_MINUS_0, 0.0)
 X_REDUCTION(x_prod, , float, x_v, *, X_ONE, 1.0)
 X_REDUCTION(x_prod, 64, double, x_v64, *, X_ONE, 1.0)
 
-/* max and min by the total order as signed integers, NaN outermost: folding has no order. */
-X_FN i32 x_max_key(float v)
-{
-    i32 b = (i32)x_asu(v), k = b ^ ((b >> 31) & 0x7fffffff);
-    return v == v ? k : 0x7fffffff;
-}
-X_FN float x_max_unkey(i32 k)
-{
-    return k == 0x7fffffff ? X_NAN : x_asf((u32)(k ^ ((k >> 31) & 0x7fffffff)));
-}
-X_FN i64 x_max_key64(double v)
-{
-    i64 b = (i64)x_asu64(v), k = b ^ ((b >> 63) & 0x7fffffffffffffffl);
-    return v == v ? k : 0x7fffffffffffffffl;
-}
-X_FN double x_max_unkey64(i64 k)
-{
-    return k == 0x7fffffffffffffffl ? X_NAN64
-                                    : x_asf64((u64)(k ^ ((k >> 63) & 0x7fffffffffffffffl)));
-}
 /* x_top_key is the key of the largest of n numbers, each times `sign` and plus `zero`: -0 keeps
  * all, +0 makes -0 into +0. */
 #define X_ORDER(S, T, K, V, I, LEAST, GREATEST)                                                    \
@@ -362,29 +342,9 @@ X_FN double x_max_unkey64(i64 k)
     {                                                                                              \
         x_arg_push##S(a, t, n, base, (T)-1);                                                       \
     }
-/* The best so far: -0 equals +0, a NaN beats all, the lowest index wins ties. */
-typedef struct {
-    i64 key, at;
-} x_arg;
-X_FN void x_arg_begin(x_arg *a)
-{
-    a->key = -0x7fffffffffffffffl - 1;
-    a->at = 0x7fffffffffffffffl;
-}
-X_FN void x_arg_join(x_arg *a, const x_arg *b)
-{
-    if (b->key > a->key || (b->key == a->key && b->at < a->at)) *a = *b;
-}
 X_ORDER(, float, i32, x_v, x_vi, -0x7fffffff - 1, 0x7fffffff)
 X_ORDER(64, double, i64, x_v64, x_vi64, -0x7fffffffffffffffl - 1, 0x7fffffffffffffffl)
 /* Integers are their own keys; argmin takes the complement. */
-X_FN void x_arg_value(x_arg *a, i64 key, i64 at)
-{
-    x_arg b;
-    b.key = key;
-    b.at = at;
-    x_arg_join(a, &b);
-}
 X_FN void x_argmax_push_i(x_arg *a, const i64 *t, i64 n, i64 base)
 {
     for (i64 i = 0; i < n; i++) x_arg_value(a, t[i], base + i);

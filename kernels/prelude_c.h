@@ -10,6 +10,7 @@
  *   x_floor ...        exact by definition too
  *   X_LIBM(f) ...64    the language's own f: good to some ulp, not the same bits everywhere
  *   X_F64              defined where f64 exists
+ *   X_LID X_LSIZE ...  work-groups (CUDA C, OpenCL C), for exact_group.h
  *   X_VECTOR           defined where GCC's vector types exist (exact_reduce.h wants them)
  *
  * Build with -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math (docs/exact.md, Arithmetic).

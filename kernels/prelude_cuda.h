@@ -1,7 +1,7 @@
 /* prelude_cuda.h - what the shared kernel texts need of CUDA C (NVRTC or nvcc).
  *
  * The names are those of prelude_c.h. Build with -fmad=false -prec-div=true -prec-sqrt=true
- * -ftz=false (docs/exact.md, Arithmetic). Checked by clang's front end only, on no device.
+ * -ftz=false (docs/exact.md, Arithmetic). Run on the CPU by tests (tests/unit/cuda_host.h).
  */
 #ifndef KERNELS_PRELUDE_CUDA_H
 #define KERNELS_PRELUDE_CUDA_H
@@ -20,6 +20,17 @@ typedef long long i64;
 #define X_F64          1
 #define X_LIBM(name)   name##f
 #define X_LIBM64(name) name
+
+/* A block of threads, one dimension. */
+#define X_KERNEL extern "C" __global__ void
+#define X_GLOBAL
+#define X_LOCAL __shared__
+#define X_LP
+#define X_LID         ((i64)threadIdx.x)
+#define X_LSIZE       ((i64)blockDim.x)
+#define X_GROUP       ((i64)blockIdx.x)
+#define X_BARRIER()   __syncthreads()
+#define X_FIRST(flag) (atomicCAS((int *)(flag), 0, 1) == 0)
 
 #define x_fma     __fmaf_rn
 #define x_fma64   __fma_rn

@@ -23,6 +23,17 @@ typedef long i64;
 #define X_LIBM(name)   name
 #define X_LIBM64(name) name
 
+/* A work-group, one dimension. */
+#define X_KERNEL      __kernel void
+#define X_GLOBAL      __global
+#define X_LOCAL       __local
+#define X_LP          __local
+#define X_LID         ((i64)get_local_id(0))
+#define X_LSIZE       ((i64)get_local_size(0))
+#define X_GROUP       ((i64)get_group_id(0))
+#define X_BARRIER()   barrier(CLK_LOCAL_MEM_FENCE)
+#define X_FIRST(flag) (atomic_cmpxchg((volatile __global int *)(flag), 0, 1) == 0)
+
 #define x_fma   fma
 #define x_sqrt  sqrt
 #define x_floor floor

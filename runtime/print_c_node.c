@@ -62,6 +62,7 @@ bool print_is_uniform(const struct nest_node *node)
 
 int print_last_loop(const struct printer *p, const struct nest_node *node)
 {
+    if (p->group) return -1;
     if (!p->n->n_inner || p->s->tile) return p->s->n_outer - 1;
     return node->level == NEST_INNER && p->s->n_inner ? p->s->n_outer + p->s->n_inner - 1 : -1;
 }
@@ -93,10 +94,29 @@ static void constant(struct printer *p, const struct nest_node *node)
     if (is_complex) buf_puts(p->out, single ? ", 0.0f)" : ", 0.0)");
 }
 
+/* As code_gpu_numbers lays it down: f64 is not asked for where nothing else needs it. */
+static void scalar_of_group(struct printer *p, const struct nest_node *node)
+{
+    int k = p->param_at + node->index;
+    switch (node->type) {
+    case NEST_F32: buf_printf(p->out, "x_asf((u32)a->number[%d])", k); break;
+    case NEST_F64: buf_printf(p->out, "x_asf64((u64)a->number[%d])", k); break;
+    case NEST_I64: buf_printf(p->out, "a->number[%d]", k); break;
+    case NEST_U64: buf_printf(p->out, "(u64)a->number[%d]", k); break;
+    case NEST_B: buf_printf(p->out, "a->number[%d] != 0", k); break;
+    case NEST_C64: buf_printf(p->out, "x_make_c(x_asf((u32)a->number[%d]), 0.0f)", k); break;
+    case NEST_C128: buf_printf(p->out, "x_make_z(x_asf64((u64)a->number[%d]), 0.0)", k); break;
+    }
+}
+
 static void scalar(struct printer *p, const struct nest_node *node)
 {
     const char *real_of = "((const double *)a->param)", *whole_of = "((const i64 *)a->param)";
     int k = node->index;
+    if (p->group) {
+        scalar_of_group(p, node);
+        return;
+    }
     switch (node->type) {
     case NEST_F32: buf_printf(p->out, "(float)%s[%d]", real_of, k); break;
     case NEST_F64: buf_printf(p->out, "%s[%d]", real_of, k); break;
@@ -144,15 +164,18 @@ static void element(struct printer *p, const struct nest_node *node, int first)
     buf_putc(p->out, ']');
 }
 
-static void check_positions(struct printer *p, const struct nest_node *node, int first)
+/* Behind it, in a text for a work-group, in<i> says whether all positions are inside. */
+static void check_positions(struct printer *p, const struct nest_node *node, int i, int first)
 {
     const struct nest_array *a = &p->n->array[node->index];
     int at = print_index_number(p->n, p->s, node->index) + a->n_indexed;
+    if (p->group && a->n_indexed) print_line(p, "i32 in%d = 1;", i);
     for (int k = 0; k < a->n_indexed; k++) {
         int v = node->arg[first + k];
         print_line(p, "if ((u64)v%d >= (u64)a->number[%d]) {", v, at + k);
         print_line(p, "    x_fault(a, %d, %d, v%d, a->number[%d]);", node->index, k, v, at + k);
-        print_line(p, "    return;");
+        if (p->group) print_line(p, "    in%d = 0;", i);
+        else print_line(p, "    return;");
         print_line(p, "}");
     }
 }
@@ -163,11 +186,13 @@ static bool moves_by_function(const struct nest_array *a)
            (a->dtype == DTYPE_F16 || a->dtype == DTYPE_BF16 || a->dtype == DTYPE_F8E5M2);
 }
 
-static void load(struct printer *p, const struct nest_node *node)
+static void load(struct printer *p, const struct nest_node *node, int i)
 {
     const struct nest_array *a = &p->n->array[node->index];
     enum nest_type own = nest_type_of(a->dtype);
     const char *dtype = dtype_name(a->dtype);
+    if (p->group && a->n_indexed)
+        buf_printf(p->out, "!in%d ? x_cast_b8_%s(0) : ", i, types[node->type].cast);
     if (own != node->type)
         buf_printf(p->out, "x_cast_%s_%s(", types[own].cast, types[node->type].cast);
     buf_printf(p->out, moves_by_function(a) ? "x_move_from_%s(" : "x_load_%s(", dtype);
@@ -175,14 +200,15 @@ static void load(struct printer *p, const struct nest_node *node)
     buf_puts(p->out, own != node->type ? "))" : ")");
 }
 
-static void store(struct printer *p, const struct nest_node *node)
+static void store(struct printer *p, const struct nest_node *node, int i)
 {
     const struct nest_array *a = &p->n->array[node->index];
     bool is_float = node->type != NEST_I64 && node->type != NEST_U64 && node->type != NEST_B;
     bool canon = is_float && node->value.i;
     bool is_struct = a->dtype == DTYPE_C64 || a->dtype == DTYPE_C128;
-    check_positions(p, node, 1);
-    for (int i = 0; i < p->indent; i++) buf_puts(p->out, "    ");
+    check_positions(p, node, i, 1);
+    for (int k = 0; k < p->indent; k++) buf_puts(p->out, "    ");
+    if (p->group && a->n_indexed) buf_printf(p->out, "if (in%d) ", i);
     element(p, node, 1);
     buf_puts(p->out, " = ");
     if (!is_struct) buf_printf(p->out, "(%s)", print_stored(a->dtype));
@@ -270,7 +296,7 @@ static void value(struct printer *p, const struct nest_node *node, int i)
         break;
     case NEST_COORD:
     case NEST_LINEAR: place(p, node); break;
-    case NEST_LOAD: load(p, node); break;
+    case NEST_LOAD: load(p, node, i); break;
     case NEST_CALL: call(p, node); break;
     case NEST_ROUND:
         buf_printf(p->out, "x_load_%s((%s)x_cast_%s_%s(v%d))", dtype_name(node->dtype),
@@ -281,7 +307,7 @@ static void value(struct printer *p, const struct nest_node *node, int i)
         buf_printf(p->out, "x_cast_%s_%s(v%d)", types[from].cast, types[node->type].cast,
                    node->arg[0]);
         break;
-    case NEST_SCAN: buf_printf(p->out, "y%d[at + i]", i); break;
+    case NEST_SCAN: buf_printf(p->out, p->group ? "y%d[i - c]" : "y%d[at + i]", i); break;
     case NEST_RANDOM: random_number(p, node); break;
     case NEST_REDUCE:
     case NEST_STORE: break; /* print_c.c prints them */
@@ -293,10 +319,10 @@ void print_node(struct printer *p, int i)
     const struct nest_node *node = &p->n->node[i];
     p->printed[i] = true;
     if (node->kind == NEST_STORE) {
-        store(p, node);
+        store(p, node, i);
         return;
     }
-    if (node->kind == NEST_LOAD) check_positions(p, node, 0);
+    if (node->kind == NEST_LOAD) check_positions(p, node, i, 0);
     for (int k = 0; k < p->indent; k++) buf_puts(p->out, "    ");
     buf_printf(p->out, "const %s v%d = ", print_type(node->type), i);
     value(p, node, i);

@@ -17,6 +17,11 @@ struct printer {
     struct buf *out;
     int indent;
     bool *printed; /* per node: its value has a name here */
+    /* The text is for a work-group (compile/code_gpu.c): scalars are numbers of the call from
+     * param_at on; every point has pointers of its own; what lies outside an array is passed over,
+     * for all must come to each barrier. */
+    bool group;
+    int param_at;
 };
 /* A line of text, indented. */
 void print_line(struct printer *p, const char *fmt, ...) PRINTF_LIKE(2, 3);

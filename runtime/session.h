@@ -99,11 +99,24 @@ struct tape_node {
     struct tape_slot *slot;     /* per tensor argument (op_slot) */
     uint32_t *version;          /* of the storages of results, after the call */
     bool done;                  /* walked back */
+    int traced;                 /* node of the graph that the call is; GRAPH_NONE: not traced */
 };
 bool tape_wants(const struct thread *t, const struct op_call *c);
 /* Before a call that the tape wants: whether what it writes in place may be written. */
 WARN_UNUSED enum err tape_check(const struct thread *t, const struct op_call *c);
 WARN_UNUSED enum err tape_add(struct thread *t, const struct op_call *c);
+/* Gradients that came to leaves, in order: several of one leaf are to be added one by one. */
+struct tape_gift {
+    struct plumb_tensor *leaf, *grad;
+};
+struct tape_gifts {
+    LIST_OF(struct tape_gift) gift;
+};
+/* Walks back from y[i], each made by a call on the tape, with gradient tangent[i] (NULL: none), as
+ * plumb_backward does; what comes to leaves is listed instead of added to their gradients. */
+WARN_UNUSED enum err tape_gradients(struct plumb_tensor *const *y,
+                                    struct plumb_tensor *const *tangent, int n,
+                                    struct tape_gifts *out);
 /* Whether a frame is one of the thread's. */
 bool thread_has_frame(const struct thread *t, const struct frame *f);
 

@@ -1,0 +1,278 @@
+/* code_gpu.c - kernels and launches of a compile as CUDA C and OpenCL C.
+ *
+ *   prelude of the language, texts that all share, a body per class of kernel, a launchable per
+ *   launch: it declares local memory and calls the body of the member that its block belongs to
+ *
+ * The two languages differ in their preludes alone.
+ */
+#include "runtime/compile/code_gpu.h"
+
+#include "kernels/prelude.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes that any device gives a kernel. */
+enum { LOCAL_WORDS = 32768 / 8 };
+
+/* ---- bodies ---- */
+
+struct texts {
+    const struct code_spec *s;
+    struct code_text *out;
+    int *body; /* per kernel: the first of the same class */
+    int *room; /* per kernel */
+    int line;  /* of the text's end, 1-based */
+    size_t seen;
+};
+
+static int line_now(struct texts *t)
+{
+    const char *p = t->out->text.p;
+    for (; t->seen < t->out->text.n; t->seen++) t->line += p[t->seen] == '\n';
+    return t->line;
+}
+
+static bool same_class(const struct code_kernel *a, const struct code_kernel *b)
+{
+    struct nest_class x, y;
+    if (a->nest != b->nest && a->nest->id != b->nest->id) return false;
+    size_t n = nest_class(a->nest, &a->shape, &x);
+    return n == nest_class(b->nest, &b->shape, &y) && !memcmp(&x, &y, n);
+}
+
+/* The number among same bodies at which it is looked for. Texts have tens of kernels. */
+static int find_body(const struct code_spec *s, int kernel)
+{
+    for (int k = 0; k < kernel; k++)
+        if (same_class(&s->kernel[k], &s->kernel[kernel])) return k;
+    return kernel;
+}
+
+static void print_comment(struct buf *out, const char *comment)
+{
+    for (const char *p = comment; p && *p;) {
+        size_t n = strcspn(p, "\n");
+        buf_printf(out, "// %.*s\n", (int)n, p);
+        p += n + (p[n] != 0);
+    }
+}
+
+static enum err print_kernel(struct texts *t, int kernel)
+{
+    const struct code_kernel *k = &t->s->kernel[kernel];
+    struct buf *out = &t->out->text;
+    int same = t->body[kernel] = find_body(t->s, kernel);
+    if (same < kernel) {
+        t->room[kernel] = t->room[same];
+        t->out->first_line[kernel] = t->out->first_line[same];
+        t->out->last_line[kernel] = t->out->last_line[same];
+        return ERR_OK;
+    }
+    buf_putc(out, '\n');
+    t->out->first_line[kernel] = line_now(t);
+    print_comment(out, k->comment);
+    TRY(gpu_print_body(k, out, &t->room[kernel]));
+    t->out->last_line[kernel] = line_now(t) - 1;
+    if (t->room[kernel] > LOCAL_WORDS)
+        FAIL(ERR_UNSUPPORTED, "%s: its reductions take %d bytes of local memory, of %d", k->name,
+             8 * t->room[kernel], 8 * LOCAL_WORDS);
+    return ERR_OK;
+}
+
+/* ---- launchables ---- */
+
+int code_gpu_arrays(const struct code_spec *s, int launch)
+{
+    const struct code_launch *l = &s->launch[launch];
+    int n = 0;
+    for (int m = 0; m < l->n_kernels; m++) n += s->kernel[l->kernel[m]].nest->n_arrays;
+    return n;
+}
+
+/* Numbers of the launch before those of member m: two for each member, then the members'. */
+static int member_at(const struct code_spec *s, const struct code_launch *l, int m)
+{
+    int at = 2 * l->n_kernels;
+    for (int i = 0; i < m; i++)
+        at += gpu_numbers(s->kernel[l->kernel[i]].nest, &s->kernel[l->kernel[i]].shape);
+    return at;
+}
+
+static void print_head(struct texts *t, const struct code_launch *l)
+{
+    struct buf *out = &t->out->text;
+    int words = 0;
+    buf_printf(out, "\nX_KERNEL %s(X_GLOBAL const i64 *number, X_GLOBAL i64 *fault", l->name);
+    for (int m = 0; m < l->n_kernels; m++) {
+        const struct nest *n = t->s->kernel[l->kernel[m]].nest;
+        char prefix[16];
+        snprintf(prefix, sizeof prefix, "m%d_", m);
+        for (int i = 0; i < n->n_arrays; i++) {
+            buf_puts(out, ",\n        ");
+            gpu_print_argument(out, n, i, prefix);
+        }
+        if (t->room[l->kernel[m]] > words) words = t->room[l->kernel[m]];
+    }
+    buf_printf(out, ")\n{\n    X_LOCAL i64 room[%d];\n    x_call a;\n", words ? words : 1);
+    buf_puts(out, "    a.fault = fault;\n");
+}
+
+static void print_call(struct texts *t, const struct code_launch *l, int m, const char *group)
+{
+    struct buf *out = &t->out->text;
+    const struct code_kernel *k = &t->s->kernel[l->kernel[m]];
+    int numbers = gpu_numbers(k->nest, &k->shape);
+    buf_printf(out, "        a.number = number + %d;\n", member_at(t->s, l, m));
+    buf_printf(out, "        a.seed = (u64)a.number[%d], a.stream = (u64)a.number[%d];\n",
+               numbers - 2, numbers - 1);
+    buf_printf(out, "        %s_body(&a, %s, number[%d], room",
+               t->s->kernel[t->body[l->kernel[m]]].name, group, 2 * m + 1);
+    for (int i = 0; i < k->nest->n_arrays; i++) buf_printf(out, ", m%d_%d", m, i);
+    buf_puts(out, ");\n");
+}
+
+/* Which member a block belongs to: by ranges of blocks, or in turn. */
+static void print_member(struct texts *t, const struct code_launch *l, int m)
+{
+    struct buf *out = &t->out->text;
+    bool in_turn = l->combo && l->combo->dispatch == COMBO_ROUND_ROBIN;
+    char group[64];
+    if (l->n_kernels == 1) {
+        buf_puts(out, "    {\n");
+        snprintf(group, sizeof group, "X_GROUP");
+    } else if (in_turn) {
+        buf_printf(out, "    %sif (X_GROUP %% %d == %d && X_GROUP / %d < number[%d]) {\n",
+                   m ? "else " : "", l->n_kernels, m, l->n_kernels, 2 * m + 1);
+        snprintf(group, sizeof group, "X_GROUP / %d", l->n_kernels);
+    } else {
+        buf_printf(out, "    %sif (X_GROUP < number[%d] + number[%d]) {\n", m ? "else " : "", 2 * m,
+                   2 * m + 1);
+        snprintf(group, sizeof group, "X_GROUP - number[%d]", 2 * m);
+    }
+    print_call(t, l, m, group);
+    buf_puts(out, "    }\n");
+}
+
+static void print_launch(struct texts *t, const struct code_launch *l)
+{
+    print_head(t, l);
+    for (int m = 0; m < l->n_kernels; m++) print_member(t, l, m);
+    buf_puts(&t->out->text, "}\n");
+}
+
+/* ---- the text ---- */
+
+static enum err print(const struct code_spec *s, const char *prelude, struct code_text *out)
+{
+    size_t n = (size_t)s->n_kernels + 1;
+    enum err err = ERR_OK;
+    *out = (struct code_text){.first_line = calloc(n, sizeof(int)),
+                              .last_line = calloc(n, sizeof(int))};
+    struct texts t = {s, out, calloc(n, sizeof(int)), calloc(n, sizeof(int)), 1, 0};
+    if (!out->first_line || !out->last_line || !t.body || !t.room)
+        err = err_set(ERR_NOMEM, "out of memory for printing %d kernels", s->n_kernels);
+    if (!err) buf_puts(&out->text, prelude);
+    for (int k = 0; !err && k < s->n_kernels; k++) err = print_kernel(&t, k);
+    for (int k = 0; !err && k < s->n_launches; k++) print_launch(&t, &s->launch[k]);
+    free(t.body);
+    free(t.room);
+    return err ? err : buf_ok(&out->text);
+}
+
+enum err code_print_cuda(const struct code_spec *s, struct code_text *out)
+{
+    return print(s, prelude_cuda_text(), out);
+}
+
+enum err code_print_opencl(const struct code_spec *s, struct code_text *out)
+{
+    return print(s, prelude_opencl_text(), out);
+}
+
+/* ---- calls ---- */
+
+/* Blocks that a member would take. */
+static int64_t blocks_of(const struct code_kernel *k, int block)
+{
+    const struct nest_shape *s = &k->shape;
+    int64_t n = s->rows * s->columns, of_a_block = k->nest->n_inner ? 1 : block;
+    if (k->nest->serial) return n > 0;
+    n = n / of_a_block + (n % of_a_block != 0);
+    return n < CODE_GPU_BLOCKS ? n : CODE_GPU_BLOCKS;
+}
+
+/* Rows of few points want few work-items. */
+static int block_of(const struct code_kernel *k)
+{
+    int64_t points = k->shape.points;
+    if (!k->nest->n_inner) return CODE_GPU_BLOCK;
+    return points <= 32 ? 32 : points <= 64 ? 64 : points <= 512 ? 128 : CODE_GPU_BLOCK;
+}
+
+struct code_gpu_grid code_gpu_grid(const struct code_spec *s, int launch, int block)
+{
+    const struct code_launch *l = &s->launch[launch];
+    struct code_gpu_grid grid = {0, 1};
+    bool in_turn = l->combo && l->combo->dispatch == COMBO_ROUND_ROBIN;
+    for (int m = 0; m < l->n_kernels; m++) {
+        const struct code_kernel *k = &s->kernel[l->kernel[m]];
+        int wanted = k->nest->serial ? 1 : block_of(k);
+        if (wanted > grid.block) grid.block = wanted;
+        if (k->nest->serial) block = 1;
+    }
+    if (block) grid.block = block;
+    for (int m = 0; m < l->n_kernels; m++) {
+        int64_t n = blocks_of(&s->kernel[l->kernel[m]], grid.block);
+        if (!in_turn) grid.blocks += n;
+        else if (n * l->n_kernels > grid.blocks) grid.blocks = n * l->n_kernels;
+    }
+    return grid;
+}
+
+static int64_t scalar_bits(const struct nest *n, int i, const void *param)
+{
+    int64_t bits;
+    double r;
+    memcpy(&bits, (const char *)param + 8 * i, 8);
+    if (n->param_type[i] != NEST_F32 && n->param_type[i] != NEST_C64) return bits;
+    memcpy(&r, &bits, 8);
+    float single = (float)r;
+    uint32_t half;
+    memcpy(&half, &single, 4);
+    return half;
+}
+
+static void fill_member(const struct code_kernel *k, const struct code_args *a, int64_t *out)
+{
+    const struct nest *n = k->nest;
+    print_c_numbers(n, k->plan, &k->shape, out);
+    out += gpu_param_at(n, &k->shape);
+    for (int i = 0; i < n->n_params; i++) *out++ = scalar_bits(n, i, a->param);
+    *out++ = (int64_t)a->seed;
+    *out = (int64_t)a->stream;
+}
+
+size_t code_gpu_numbers(const struct code_spec *s, int launch, const struct code_gpu_grid *grid,
+                        const struct code_args *args, int64_t *out)
+{
+    const struct code_launch *l = &s->launch[launch];
+    int64_t first = 0;
+    for (int m = 0; out && m < l->n_kernels; m++) {
+        const struct code_kernel *k = &s->kernel[l->kernel[m]];
+        out[2 * m] = first;
+        out[2 * m + 1] = blocks_of(k, grid->block);
+        first += out[2 * m + 1];
+        fill_member(k, &args[m], out + member_at(s, l, m));
+    }
+    return (size_t)member_at(s, l, l->n_kernels);
+}
+
+enum err code_gpu_fault(const struct code_spec *s, int launch, const int64_t *fault)
+{
+    if (!fault[0]) return ERR_OK; /* what reads or writes at computed positions is never combined */
+    const struct nest *n = s->kernel[s->launch[launch].kernel[0]].nest;
+    return nest_out_of_bounds(
+        n, &(struct nest_fault){(int)fault[1], (int)fault[2], fault[3], fault[4]});
+}

@@ -1,0 +1,228 @@
+/* test_code_gpu.c - printed CUDA C and OpenCL C give the bits of the interpreter, at every size of
+ * work-group: CUDA C compiled for the CPU (cuda_host.h), OpenCL C by PoCL where it is installed.
+ */
+#include "nest_cases.h"
+
+#include "cuda_host.h"
+#include "opencl_host.h"
+#include "runtime/backend.h"
+#include "runtime/compile/code_gpu.h"
+
+enum { CASES = 128, NUMBERS = 4096 };
+
+static char *room[ARRAYS], *expected[ARRAYS], *given[ARRAYS];
+static int64_t *numbers; /* and behind them the fault */
+static struct suite {
+    struct test_case cases[CASES];
+    struct nest nest[CASES];
+    struct nest_plan plan[CASES];
+    struct code_kernel kernel[CASES];
+    struct code_launch launch[CASES];
+    int number[CASES];
+    char name[CASES][32];
+    struct buf body[CASES];
+    struct code_spec spec;
+    int n;
+} suite;
+
+static void add(const struct test_case *t)
+{
+    int i = suite.n++;
+    assert_true(i < CASES);
+    suite.cases[i] = *t;
+    make(t, &suite.nest[i], &suite.plan[i]);
+    snprintf(suite.name[i], sizeof suite.name[i], "pl_case_%d", i);
+    suite.kernel[i] = (struct code_kernel){
+        .name = suite.name[i], .nest = &suite.nest[i], .plan = &suite.plan[i], .comment = t->body};
+    nest_shape(&suite.nest[i], &suite.plan[i], &suite.kernel[i].shape);
+    suite.number[i] = i;
+    suite.launch[i] =
+        (struct code_launch){.name = suite.name[i], .kernel = &suite.number[i], .n_kernels = 1};
+}
+
+/* Beside those of nest_cases.h: no points, one point, several levels of partials. */
+static const struct test_case more[] = {
+    {"out1 = sum(x) + prod(x) + amax(x)", DTYPE_F32, .n_outer = 1, .n_inner = 1, .size = {7, 0}},
+    {"out1 = argmax(x) + sum(x)", DTYPE_I64, .n_outer = 1, .n_inner = 2, .size = {3, 0, 4}},
+    {"out1 = sum(x) / prod(y)", DTYPE_F64, .n_outer = 1, .n_inner = 1, .size = {3, 1}},
+    {"out1 = sum(x)", DTYPE_C64, .n_outer = 1, .n_inner = 1, .size = {3, 0}},
+    {"out1 = sum(x); out = x", DTYPE_BF16, .n_outer = 0, .n_inner = 1, .size = {130000}},
+    {"out1 = where(s > 0, argmin(x), argmax(y))", DTYPE_I64, .n_outer = 1, .n_inner = 1,
+     .size = {3, 2500}},
+    {"out = cumprod(x)", DTYPE_U64, .n_outer = 1, .n_inner = 1, .size = {2, 2500}},
+    {"out = cumsum(x)", DTYPE_F32, .n_outer = 0, .n_inner = 1, .size = {129000}},
+};
+
+static int make_suite(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ARRAYS; i++) {
+        room[i] = malloc(CASE_ROOM);
+        expected[i] = malloc(CASE_ROOM);
+        given[i] = malloc(CASE_ROOM);
+    }
+    numbers = malloc(NUMBERS * sizeof *numbers);
+    for (size_t i = 0; i < sizeof flat_cases / sizeof *flat_cases; i++) add(&flat_cases[i]);
+    for (size_t i = 0; i < sizeof nested_cases / sizeof *nested_cases; i++) add(&nested_cases[i]);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) add(&more[i]);
+    for (int k = 0; k < 12; k++) {
+        struct test_case t = random_case(&suite.body[k]);
+        add(&t);
+    }
+    suite.spec = (struct code_spec){suite.kernel, suite.n, suite.launch, suite.n};
+    return 0;
+}
+
+/* ---- one case on one machine ---- */
+
+struct machine {
+    const char *name;
+    /* Runs a launch on arg[]: the numbers, the fault, the arrays. */
+    void (*run)(struct machine *m, int launch, const struct code_gpu_grid *grid, void **arg);
+    void *library;
+};
+
+static void expect(int i, struct nest_run *run)
+{
+    const struct test_case *t = &suite.cases[i];
+    seed = (uint64_t)i;
+    *run =
+        (struct nest_run){.nest = &suite.nest[i], .plan = &suite.plan[i], .seed = 7, .stream = 9};
+    fill_case(&suite.nest[i], given, run);
+    for (int k = 0; k < ARRAYS; k++) {
+        memcpy(expected[k], given[k], CASE_ROOM);
+        run->base[k] = expected[k];
+    }
+    if (t->in_place) run->base[OUT] = run->base[X];
+    must(nest_interpret(run));
+}
+
+static void compare(const struct machine *m, int i, int block)
+{
+    for (int k = 0; k < ARRAYS; k++) {
+        if (!memcmp(room[k], expected[k], CASE_ROOM)) continue;
+        size_t at = 0, size = dtype_size(suite.nest[i].array[k].dtype);
+        while (room[k][at] == expected[k][at]) at++;
+        fail_msg("case %d \"%s\" in %s on %s, blocks of %d: %s differs at element %zu", i,
+                 suite.cases[i].body, dtype_name(suite.cases[i].compute), m->name, block, names[k],
+                 at / size);
+    }
+}
+
+static void launch_case(struct machine *m, int i, const struct nest_run *run, int block)
+{
+    int64_t *fault = numbers + NUMBERS - CODE_GPU_FAULT;
+    void *arg[HOST_ARGS] = {numbers, fault};
+    struct code_args args = {.param = run->param, .seed = run->seed, .stream = run->stream};
+    struct code_gpu_grid grid = code_gpu_grid(&suite.spec, i, block);
+    memset(fault, 0, CODE_GPU_FAULT * sizeof *fault);
+    assert_true(code_gpu_numbers(&suite.spec, i, &grid, &args, NULL) < NUMBERS - CODE_GPU_FAULT);
+    code_gpu_numbers(&suite.spec, i, &grid, &args, numbers);
+    for (int k = 0; k < ARRAYS; k++) {
+        memcpy(room[k], given[k], CASE_ROOM);
+        arg[2 + k] = room[k] + suite.plan[i].lie[k].offset *
+                                   (int64_t)dtype_size(suite.nest[i].array[k].dtype);
+    }
+    if (suite.cases[i].in_place) arg[2 + OUT] = arg[2 + X];
+    if (grid.blocks) m->run(m, i, &grid, arg);
+    must(code_gpu_fault(&suite.spec, i, fault));
+    compare(m, i, block);
+}
+
+/* ---- CUDA C on the CPU ---- */
+
+static void run_cuda(struct machine *m, int launch, const struct code_gpu_grid *grid, void **arg)
+{
+    const char *bad =
+        cuda_host_run(m->library, suite.launch[launch].name, grid->blocks, grid->block, arg);
+    if (bad) fail_msg("%s: %s", suite.launch[launch].name, bad);
+}
+
+static void test_cuda(void **state)
+{
+    (void)state;
+    static const int blocks[] = {32, 64, 128, 256, 0};
+    struct code_text text;
+    char path[150];
+    must(code_print_cuda(&suite.spec, &text));
+    for (int i = 0; i < suite.n; i++) assert_true(text.last_line[i] >= text.first_line[i]);
+    if (!CUDA_HOST_RUNS || !cuda_host_is_here()) {
+        print_message("not run: CUDA C on the CPU (%s)\n",
+                      CUDA_HOST_RUNS ? "clang-14 is absent" : "not under a sanitizer");
+        code_text_release(&text);
+        skip();
+    }
+    snprintf(path, sizeof path, "%s/cuda", unit_folder());
+    struct machine m = {.name = "CUDA C on the CPU", .run = run_cuda};
+    m.library = cuda_host_build(text.text.p, path);
+    assert_non_null(m.library);
+    for (int i = 0; i < suite.n; i++) {
+        struct nest_run run;
+        expect(i, &run);
+        for (size_t k = 0; k < sizeof blocks / sizeof *blocks; k++)
+            launch_case(&m, i, &run, blocks[k]);
+    }
+    code_text_release(&text);
+}
+
+/* ---- OpenCL C ---- */
+
+static void run_opencl(struct machine *m, int launch, const struct code_gpu_grid *grid, void **arg)
+{
+    (void)m;
+    const char *bad = opencl_host_run(suite.launch[launch].name, grid->blocks, grid->block, arg,
+                                      2 + code_gpu_arrays(&suite.spec, launch));
+    if (bad) fail_msg("%s: %s", suite.launch[launch].name, bad);
+}
+
+/* Every case at one size of work-group, and some of them optimised, which takes PoCL long. */
+static void run_opencl_cases(const char *text, const char *options, int step)
+{
+    static const int blocks[] = {8, 16, 64, 0};
+    struct machine m = {.name = "OpenCL C", .run = run_opencl};
+    const char *log = opencl_host_build(text, options);
+    if (log) fail_msg("%s", log);
+    for (int i = 0; i < suite.n; i += step) {
+        struct nest_run run;
+        expect(i, &run);
+        launch_case(&m, i, &run, blocks[i / step % 4]);
+    }
+}
+
+static void test_opencl(void **state)
+{
+    (void)state;
+    struct code_text text;
+    char cache[100];
+    must(code_print_opencl(&suite.spec, &text));
+    snprintf(cache, sizeof cache, "%s/pocl", unit_folder());
+    setenv("POCL_CACHE_DIR", cache, 1);
+    const char *absent = CUDA_HOST_RUNS ? opencl_host_open() : "not under a sanitizer";
+    if (absent) {
+        print_message("not run: OpenCL C (%s)\n", absent);
+        code_text_release(&text);
+        skip();
+    }
+    for (int i = 0; i < ARRAYS; i++) room[i] = opencl_host_alloc(CASE_ROOM);
+    numbers = opencl_host_alloc(NUMBERS * sizeof *numbers);
+    run_opencl_cases(text.text.p, "-cl-opt-disable", 1);
+    run_opencl_cases(text.text.p, "", 9);
+    code_text_release(&text);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[120];
+    snprintf(command, sizeof command, "rm -rf %s", unit_folder());
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cuda),
+        cmocka_unit_test(test_opencl),
+    };
+    return cmocka_run_group_tests(tests, make_suite, remove_folder);
+}
