@@ -102,7 +102,8 @@ struct drain_texts {
 struct drain {
     struct ring *ring;
     struct store_writer *writer;
-    sqlite3 *db; /* recovery: for what is in the trace already; else NULL */
+    struct drain_log *log; /* of compiles; NULL in a recovery */
+    sqlite3 *db;           /* recovery: for what is in the trace already; else NULL */
     LIST_OF(struct drain_lane) lanes;
 
     struct store_batch *batch;        /* owned */
