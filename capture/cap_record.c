@@ -113,7 +113,7 @@ static inline bool in_call(const struct cap_thread *t)
 static inline uint64_t take_number(struct cap_thread *t)
 {
     if (UNLIKELY(t->number == t->last_number)) {
-        t->number = atomic_fetch_add(&t->cap->ring.file->next_number, CAP_NUMBERS);
+        t->number = (uint64_t)store_next_ids(t->cap->writer, STORE_EVENT, CAP_NUMBERS);
         t->last_number = t->number + CAP_NUMBERS;
     }
     return t->number++;

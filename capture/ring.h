@@ -111,8 +111,8 @@ struct ring_file {
     uint32_t texts;       /* RING_IDS, RING_INPUT_HASHES */
     uint32_t device;      /* word */
     _Atomic uint64_t size;
-    _Atomic uint64_t next_number;  /* events */
     _Atomic uint64_t lost_threads; /* threads that had no ring */
+    _Atomic uint64_t n_structured; /* records of the log of compiles (drain_log.h) */
     _Atomic uint32_t n_regions, n_knots, n_owners;
     struct ring_knot knots[RING_KNOTS]; /* the newest; n_knots counts all */
     struct ring_region regions[RING_REGIONS];

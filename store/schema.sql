@@ -131,7 +131,7 @@ CREATE TABLE source_file (
   compressed INTEGER,               -- 1 when it came as gzip
   crlf INTEGER,                     -- 1 when its lines end in CR LF
   year INTEGER,                     -- year added to the prefix's month and day
-  year_from TEXT,                   -- 'chromium', or 'file' (guessed from the file's date)
+  year_from TEXT,                   -- 'chromium', or 'file' (guessed from the file's date), or 'given' (plumb's own log)
   zone_ns INTEGER,                  -- local time minus UTC, ns; NULL unknown (prefix taken as UTC)
   n_records INTEGER,                -- log records read
   n_payloads INTEGER,               -- payloads read
@@ -900,7 +900,7 @@ CREATE TABLE pair_place (
 CREATE TABLE loss (
   id INTEGER PRIMARY KEY,           -- local id
   source INTEGER,                   -- -> source_file
-  kind TEXT,                        -- malformed, json, md5, mixed_rank, guards, schema, truncated, encoding, payload, unknown_key, ... (capture/envelopes.def, capture/torch_loss.h); of a program that plumb ran ring, thread, torn, disk
+  kind TEXT,                        -- malformed, json, md5, mixed_rank, guards, schema, truncated, encoding, payload, unknown_key, ... (capture/envelopes.def, capture/torch_loss.h); of a program that plumb ran ring, thread, torn, log, disk
   ts INTEGER,                       -- ns, NULL unknown
   offset INTEGER,                   -- byte in the source, NULL
   line INTEGER,                     -- 1-based line in the source, NULL
@@ -2483,7 +2483,7 @@ CREATE VIEW health (
   log                               -- base name of the log, NULL several
 ) AS
 SELECT CASE WHEN l.kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload', 'read',
-    'ring', 'thread', 'torn', 'disk') THEN 2 ELSE 1 END,
+    'ring', 'thread', 'torn', 'log', 'disk') THEN 2 ELSE 1 END,
   'loss.' || l.kind, sum(l.count), min(l.message), r.name, f.name
 FROM loss l LEFT JOIN source_file f ON f.id = l.source LEFT JOIN run r ON r.id = f.run
 GROUP BY l.source, l.kind

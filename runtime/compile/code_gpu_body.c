@@ -8,10 +8,10 @@
  *                     lanes are folded
  *                   outer stores, by one work-item
  *
- * Lane l of a chunk has its points l, l + 128, ...; a work-item has the same lanes in every loop, so
- * that what it wrote for a point it alone reads again. A scan makes a phase: what needs its values
- * runs in a second loop. Barriers stand where all work-items pass: bounds of the loops around them
- * are the same for all.
+ * Lane l of a chunk has its points l, l + 128, ...; a work-item has the same lanes in every loop,
+ * so that what it wrote for a point it alone reads again. A scan makes a phase: what needs its
+ * values runs in a second loop. Barriers stand where all work-items pass: bounds of the loops
+ * around them are the same for all.
  *
  * Names as in print_c_node.h; e7 (g7) the lanes of node 7's reduction in local memory, h7 partials
  * of its chunks, t7 a lane's value under way, y7 a chunk of node 7's scan, z7 its state.
@@ -60,12 +60,12 @@ static bool is_place(const struct nest_node *node)
     return node->kind == NEST_LINEAR || node->kind == NEST_COORD;
 }
 
-/* Whether any node reads or writes the row at that level. */
-static bool row_used(const struct printer *p, int row, enum nest_level level)
+/* Whether a node of those marked in `in` (NULL: of all) reads or writes the row. */
+static bool row_used(const struct printer *p, int row, const bool *in)
 {
     for (int i = 0; i < p->n->n_nodes; i++) {
         const struct nest_node *node = &p->n->node[i];
-        if (node->level != level) continue;
+        if (in && (!in[i] || node->level != NEST_INNER)) continue;
         if ((node->kind == NEST_LOAD || node->kind == NEST_STORE) && node->index == row)
             return true;
         if (is_place(node) &&
@@ -86,7 +86,7 @@ static void add_offset(struct printer *p, int row, int loop, const char *at)
  * (pointer, place) and begin at `from`. */
 struct rows {
     int first, end;
-    enum nest_level level; /* rows of it; NEST_OUTER: of both */
+    const bool *in; /* nodes that want them; NULL: all */
     char from_pointer, from_place, to_pointer, to_place;
     const char *at; /* the coordinate where there is one loop alone; NULL: d<loop> */
 };
@@ -94,8 +94,7 @@ static void print_pointers(struct printer *p, const struct rows *w)
 {
     char at[32];
     for (int r = 0; r < p->s->n_rows; r++) {
-        bool used = row_used(p, r, NEST_INNER);
-        if (!used && !(w->level == NEST_OUTER && row_used(p, r, NEST_OUTER))) continue;
+        if (!row_used(p, r, w->in)) continue;
         for (int k = 0; k < p->indent; k++) buf_puts(p->out, "    ");
         if (r < p->n->n_arrays) {
             gpu_print_argument(p->out, p->n, r, (char[2]){w->to_pointer, 0});
@@ -130,8 +129,7 @@ static void print_flat(struct printer *p)
     print_line(p, "for (i64 i = group * X_LSIZE + X_LID; i < points; i += groups * X_LSIZE) {");
     p->indent++;
     if (loops > 1) print_coordinates(p, 0, loops, "i");
-    print_pointers(p,
-                   &(struct rows){0, loops, NEST_OUTER, 'a', 0, 'p', 'q', loops > 1 ? NULL : "i"});
+    print_pointers(p, &(struct rows){0, loops, NULL, 'a', 0, 'p', 'q', loops > 1 ? NULL : "i"});
     for (int i = 0; i < p->n->n_nodes; i++)
         if (!p->printed[i]) print_node(p, i);
     print_close(p);
@@ -219,8 +217,8 @@ static void print_lanes(struct gpu_body *b, const struct pass *pass, int phase, 
                gpu_lanes(p->s));
     p->indent++;
     if (end - first > 1) print_coordinates(p, first, end, "i");
-    print_pointers(p, &(struct rows){first, end, NEST_INNER, 'p', 'q', 'r', 'w',
-                                     end - first > 1 ? NULL : "i"});
+    print_pointers(
+        p, &(struct rows){first, end, pass->in, 'p', 'q', 'r', 'w', end - first > 1 ? NULL : "i"});
     loop_body(b, pass, phase);
     print_close(p);
     gpu_fold_lane_end(b, pass->in);
@@ -318,8 +316,7 @@ static void print_nested(struct gpu_body *b, struct pass *pass)
     print_line(p, "for (i64 row = group; row < rows; row += groups) {");
     p->indent++;
     if (outer > 1) print_coordinates(p, 0, outer, "row");
-    print_pointers(
-        p, &(struct rows){0, outer, NEST_OUTER, 'a', 0, 'p', 'q', outer > 1 ? NULL : "row"});
+    print_pointers(p, &(struct rows){0, outer, NULL, 'a', 0, 'p', 'q', outer > 1 ? NULL : "row"});
     for (int k = 0; k < p->n->n_passes; k++) {
         print_outer(p, k, false);
         pass->number = k;

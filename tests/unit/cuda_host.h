@@ -131,6 +131,11 @@ static const char *cuda_host_run(void *library, const char *name, int64_t blocks
     return NULL;
 }
 
+static bool cuda_host_is_here(void)
+{
+    return !system("command -v clang-14 >/dev/null");
+}
+
 /* Writes PATH.cc and PATH.so and opens the library; NULL: the compiler refused it. */
 static void *cuda_host_build(const char *text, const char *path)
 {

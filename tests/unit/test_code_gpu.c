@@ -4,12 +4,14 @@
 #include "nest_cases.h"
 
 #include "cuda_host.h"
+#include "opencl_host.h"
 #include "runtime/backend.h"
 #include "runtime/compile/code_gpu.h"
 
-enum { CASES = 128 };
+enum { CASES = 128, NUMBERS = 4096 };
 
 static char *room[ARRAYS], *expected[ARRAYS], *given[ARRAYS];
+static int64_t *numbers; /* and behind them the fault */
 static struct suite {
     struct test_case cases[CASES];
     struct nest nest[CASES];
@@ -59,6 +61,7 @@ static int make_suite(void **state)
         expected[i] = malloc(CASE_ROOM);
         given[i] = malloc(CASE_ROOM);
     }
+    numbers = malloc(NUMBERS * sizeof *numbers);
     for (size_t i = 0; i < sizeof flat_cases / sizeof *flat_cases; i++) add(&flat_cases[i]);
     for (size_t i = 0; i < sizeof nested_cases / sizeof *nested_cases; i++) add(&nested_cases[i]);
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) add(&more[i]);
@@ -108,12 +111,12 @@ static void compare(const struct machine *m, int i, int block)
 
 static void launch_case(struct machine *m, int i, const struct nest_run *run, int block)
 {
-    static int64_t numbers[4096], fault[CODE_GPU_FAULT];
+    int64_t *fault = numbers + NUMBERS - CODE_GPU_FAULT;
     void *arg[HOST_ARGS] = {numbers, fault};
     struct code_args args = {.param = run->param, .seed = run->seed, .stream = run->stream};
     struct code_gpu_grid grid = code_gpu_grid(&suite.spec, i, block);
-    memset(fault, 0, sizeof fault);
-    assert_true(code_gpu_numbers(&suite.spec, i, &grid, &args, NULL) < 4096);
+    memset(fault, 0, CODE_GPU_FAULT * sizeof *fault);
+    assert_true(code_gpu_numbers(&suite.spec, i, &grid, &args, NULL) < NUMBERS - CODE_GPU_FAULT);
     code_gpu_numbers(&suite.spec, i, &grid, &args, numbers);
     for (int k = 0; k < ARRAYS; k++) {
         memcpy(room[k], given[k], CASE_ROOM);
@@ -143,14 +146,15 @@ static void test_cuda(void **state)
     char path[150];
     must(code_print_cuda(&suite.spec, &text));
     for (int i = 0; i < suite.n; i++) assert_true(text.last_line[i] >= text.first_line[i]);
-    if (!CUDA_HOST_RUNS || !compiler_is_here("clang-14")) {
+    if (!CUDA_HOST_RUNS || !cuda_host_is_here()) {
         print_message("not run: CUDA C on the CPU (%s)\n",
                       CUDA_HOST_RUNS ? "clang-14 is absent" : "not under a sanitizer");
         code_text_release(&text);
         skip();
     }
     snprintf(path, sizeof path, "%s/cuda", unit_folder());
-    struct machine m = {"CUDA C on the CPU", run_cuda, cuda_host_build(buf_text(&text.text), path)};
+    struct machine m = {.name = "CUDA C on the CPU", .run = run_cuda};
+    m.library = cuda_host_build(text.text.p, path);
     assert_non_null(m.library);
     for (int i = 0; i < suite.n; i++) {
         struct nest_run run;
@@ -161,10 +165,64 @@ static void test_cuda(void **state)
     code_text_release(&text);
 }
 
+/* ---- OpenCL C ---- */
+
+static void run_opencl(struct machine *m, int launch, const struct code_gpu_grid *grid, void **arg)
+{
+    (void)m;
+    const char *bad = opencl_host_run(suite.launch[launch].name, grid->blocks, grid->block, arg,
+                                      2 + code_gpu_arrays(&suite.spec, launch));
+    if (bad) fail_msg("%s: %s", suite.launch[launch].name, bad);
+}
+
+/* Every case at one size of work-group, and some of them optimised, which takes PoCL long. */
+static void run_opencl_cases(const char *text, const char *options, int step)
+{
+    static const int blocks[] = {8, 16, 64, 0};
+    struct machine m = {.name = "OpenCL C", .run = run_opencl};
+    const char *log = opencl_host_build(text, options);
+    if (log) fail_msg("%s", log);
+    for (int i = 0; i < suite.n; i += step) {
+        struct nest_run run;
+        expect(i, &run);
+        launch_case(&m, i, &run, blocks[i / step % 4]);
+    }
+}
+
+static void test_opencl(void **state)
+{
+    (void)state;
+    struct code_text text;
+    char cache[100];
+    must(code_print_opencl(&suite.spec, &text));
+    snprintf(cache, sizeof cache, "%s/pocl", unit_folder());
+    setenv("POCL_CACHE_DIR", cache, 1);
+    const char *absent = CUDA_HOST_RUNS ? opencl_host_open() : "not under a sanitizer";
+    if (absent) {
+        print_message("not run: OpenCL C (%s)\n", absent);
+        code_text_release(&text);
+        skip();
+    }
+    for (int i = 0; i < ARRAYS; i++) room[i] = opencl_host_alloc(CASE_ROOM);
+    numbers = opencl_host_alloc(NUMBERS * sizeof *numbers);
+    run_opencl_cases(text.text.p, "-cl-opt-disable", 1);
+    run_opencl_cases(text.text.p, "", 9);
+    code_text_release(&text);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[120];
+    snprintf(command, sizeof command, "rm -rf %s", unit_folder());
+    return system(command);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuda),
+        cmocka_unit_test(test_opencl),
     };
-    return cmocka_run_group_tests(tests, make_suite, NULL);
+    return cmocka_run_group_tests(tests, make_suite, remove_folder);
 }
