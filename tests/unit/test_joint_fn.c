@@ -5,6 +5,7 @@
 #include "plumb.h"
 #include "runtime/compile/joint.h"
 #include "runtime/compile/passes.h"
+#include "runtime/compile/program.h"
 
 /* ---- what functions work on ---- */
 
@@ -263,7 +264,25 @@ struct run {
     uint64_t stream;
 };
 
-static void run_graph(const struct graph *g, struct run *r)
+/* As a program whose kernels are interpreted. */
+static void run_program(const struct graph *g, struct run *r)
+{
+    struct arena arena = {0};
+    struct program p;
+    struct program_options o = {.interpret = true, .determinism = PLUMB_EXACT};
+    struct program_call c = {.input = r->in,
+                             .tangent = r->tangent,
+                             .saved = r->saved,
+                             .stream = (int64_t)r->stream,
+                             .output = r->out};
+    enum err err = program_build(g, &o, &arena, &p);
+    if (!err) err = program_run(&p, &c);
+    if (err) fail_msg("the program: %s", err_text());
+    program_release(&p);
+    arena_release(&arena);
+}
+
+static void run_graph(const struct graph *g, struct run *r, bool fused)
 {
     struct graph_eager e = {.g = g,
                             .input = r->in,
@@ -277,7 +296,8 @@ static void run_graph(const struct graph *g, struct run *r)
         if (g->value.p[i].origin == GRAPH_TANGENT)
             r->tangent[g->value.p[i].index] =
                 tangent_like(&g->value.p[i].view, g->value.p[i].index);
-    graph_run(&e, r->out);
+    if (fused) run_program(g, r);
+    else graph_run(&e, r->out);
     free(e.value);
 }
 
@@ -314,7 +334,9 @@ static void take_outputs(const struct graph *g, const struct graph *joint, struc
 }
 
 /* Forward and backward where the graph was split, else the joint graph. */
-static void run_traced(const struct traced *t, uint64_t stream, bool before, struct outcome *out)
+enum how { BY_CALLS, FUSED };
+static void run_traced(const struct traced *t, enum how how, uint64_t stream, bool before,
+                       struct outcome *out)
 {
     struct run r = {.stream = stream};
     bool split = t->split.decision;
@@ -322,10 +344,10 @@ static void run_traced(const struct traced *t, uint64_t stream, bool before, str
     make_inputs(r.in);
     begin_gradients(before);
     const struct graph *first = split ? &t->split.forward : &t->joint;
-    run_graph(first, &r);
+    run_graph(first, &r, how == FUSED);
     take_outputs(first, &t->joint, &r, out);
     if (split) {
-        run_graph(&t->split.backward, &r);
+        run_graph(&t->split.backward, &r, how == FUSED);
         take_outputs(&t->split.backward, &t->joint, &r, out);
     }
     take_gradients(out);
@@ -347,18 +369,20 @@ static void check_function(const char *name, plumb_function f, bool before)
     run_eager(f, before, &want);
     assert_int_equal(plumb_frame_begin(), 0);
     assert_fine(trace_it(f, &t), name);
-    run_traced(&t, stream, before, &got);
+    run_traced(&t, BY_CALLS, stream, before, &got);
     compare(&want, &got, name, "joint");
     split_it(&t, &(struct joint_options){.save_all = true});
-    run_traced(&t, stream, before, &got);
+    run_traced(&t, BY_CALLS, stream, before, &got);
     compare(&want, &got, name, "all saved");
     split_it(&t, NULL);
-    run_traced(&t, stream, before, &got);
+    run_traced(&t, BY_CALLS, stream, before, &got);
     compare(&want, &got, name, "split");
     assert_fine(passes_run(&t.joint, NULL, NULL), "passes");
     split_it(&t, NULL);
-    run_traced(&t, stream, before, &got);
+    run_traced(&t, BY_CALLS, stream, before, &got);
     compare(&want, &got, name, "split after passes");
+    run_traced(&t, FUSED, stream, before, &got);
+    compare(&want, &got, name, "programs");
     traced_release(&t);
     plumb_frame_end();
 }
@@ -432,9 +456,15 @@ static void check_step(bool before)
     restore(on.w, old.bytes[1]);
     restore(on.g, old.bytes[3]);
     assert_int_equal(t.joint.n_tangents, 0);
-    run_traced(&t, 0, before, &got);
+    run_traced(&t, BY_CALLS, 0, before, &got);
     put_kept(&got);
     compare(&want, &got, before ? "step, with gradients before" : "step", "traced");
+    restore(on.w, old.bytes[1]);
+    restore(on.g, old.bytes[3]);
+    assert_fine(passes_run(&t.joint, NULL, NULL), "passes");
+    run_traced(&t, FUSED, 0, before, &got);
+    put_kept(&got);
+    compare(&want, &got, before ? "step, with gradients before" : "step", "program");
     restore(on.w, old.bytes[1]);
     restore(on.g, old.bytes[3]);
     on.fresh_inputs = false;
