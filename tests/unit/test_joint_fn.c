@@ -141,6 +141,16 @@ FUNCTION(empty_and_single)
     return out[0] && out[1] ? 2 : -1;
 }
 
+/* The gradient that b had when the function was called, whatever it has by then */
+FUNCTION(takes_gradient)
+{
+    UNUSED;
+    struct plumb_tensor *g = plumb_grad(on.b);
+    out[0] = plumb_mul(plumb_mul(in[0], on.b), g ? plumb_sin(g) : on.plain);
+    out[1] = plumb_mul(in[0], g ? g : on.plain);
+    return out[0] && out[1] ? 2 : -1;
+}
+
 /* ---- as it is ---- */
 
 struct outcome {
@@ -364,10 +374,13 @@ static void split_it(struct traced *t, const struct joint_options *o)
 static void check_function(const char *name, plumb_function f, bool before)
 {
     static struct outcome want, got;
+    struct plumb_tensor *in[INPUTS];
     struct traced t;
     uint64_t stream = thread_self.generator;
     run_eager(f, before, &want);
     assert_int_equal(plumb_frame_begin(), 0);
+    make_inputs(in);
+    begin_gradients(before);
     assert_fine(trace_it(f, &t), name);
     run_traced(&t, BY_CALLS, stream, before, &got);
     compare(&want, &got, name, "joint");
@@ -401,6 +414,7 @@ CHECKED(viewed)
 CHECKED(attended)
 CHECKED(given_back)
 CHECKED(empty_and_single)
+CHECKED(takes_gradient)
 
 /* ---- functions that walk back themselves ---- */
 
@@ -525,6 +539,13 @@ FUNCTION(walks_outside)
     return plumb_backward(outside) ? -1 : 1;
 }
 
+FUNCTION(writes_given)
+{
+    UNUSED;
+    out[0] = plumb_mul_(in[0], on.g);
+    return out[0] ? 1 : -1;
+}
+
 FUNCTION(walks_beyond)
 {
     UNUSED;
@@ -554,6 +575,7 @@ static void test_breaks(void **state)
     make_inputs(in);
     outside = plumb_sum(plumb_mul(in[0], on.g), 0);
     assert_breaks(walks_outside, in[1], "what another function computed");
+    assert_breaks(writes_given, in[1], "writes a tensor that was given");
     assert_breaks(walks_beyond, plumb_mul(in[0], on.g), "beyond the function");
     assert_int_equal(plumb_backward(outside), 0); /* as if nothing had been traced */
     assert_non_null(plumb_grad(in[0]));
@@ -565,9 +587,18 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, open_session, close_session)
     const struct CMUnitTest tests[] = {
-        TEST(tied),       TEST(drawn),      TEST(in_place),         TEST(viewed),
-        TEST(attended),   TEST(given_back), TEST(empty_and_single), TEST(step),
-        TEST(first_step), TEST(marks),      TEST(breaks),
+        TEST(tied),
+        TEST(drawn),
+        TEST(in_place),
+        TEST(viewed),
+        TEST(attended),
+        TEST(given_back),
+        TEST(empty_and_single),
+        TEST(takes_gradient),
+        TEST(step),
+        TEST(first_step),
+        TEST(marks),
+        TEST(breaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
