@@ -101,6 +101,12 @@ static enum err check_write(const struct thread *t, const struct op_call *c, int
                        "the operator has no gradient rule, and gradients are wanted for what it "
                        "writes" TAPE_WAY_OUT);
     if (!taped) return ERR_OK;
+    /* gradients would go on from the tensor itself, which only the caller has */
+    if (t->trace && trace_is_given(t->trace, y))
+        return trace_break(t->trace,
+                           "%s writes a tensor that was given, and gradients go back through what "
+                           "it writes",
+                           c->op->s.name);
     if (y->is_view)
         return op_fail(c, i, "gradients do not follow what is written through a view" TAPE_WAY_OUT);
     if (y->frame != t->frame)
