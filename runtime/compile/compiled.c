@@ -54,7 +54,6 @@ static void free_entry(struct compiled_entry *e)
     program_release(&e->backward);
     joint_split_release(&e->split);
     guard_release(&e->guards);
-    for (size_t i = 0; i < e->graph.constant.n; i++) tensor_free(e->graph.constant.p[i]);
     graph_release(&e->graph);
     arena_release(&e->arena);
     free(e);
