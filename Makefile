@@ -145,7 +145,7 @@ $(O)/tests/%: tests/unit/%.c $(OBJECTS)
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libsqlite3-dev libmicrohttpd-dev libzstd-dev zlib1g-dev \
   libxxhash-dev libyajl-dev libmd-dev libpcre2-dev libdw-dev libopenblas0-pthread
-TEST_DEPS := libcmocka-dev sqlite3 python3 python3-pytest python3-selenium chromium chromium-driver \
+TEST_DEPS := libcmocka-dev sqlite3 python3 python3-pytest python3-pytest-xdist python3-selenium chromium chromium-driver \
   fonts-dejavu-core clang-14 libclang-rt-14-dev clang-format-14
 # The libraries are looked for when make starts, so what needs them runs in a make of its own.
 SUBMAKE = $(MAKE) --no-print-directory O=$(O)
@@ -203,12 +203,12 @@ check-format: ## layout, first lines, lengths
 check-assets: ## what a browser loads beside a page stays small
 	$(Q)tests/check_assets web/assets 61440
 check-sanitizers: ## unit tests and importer under address, undefined and thread sanitizer
-	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g' sanitized
-	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g' sanitized
+	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g1' sanitized
+	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g1' sanitized
 sanitizer-programs: # what check-sanitizers runs, built beforehand
-	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g' sanitized-programs
-	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g' sanitized-programs
-	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g' fuzz-programs
+	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g1' sanitized-programs
+	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g1' sanitized-programs
+	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g1' fuzz-programs
 sanitized-programs: $(O)/plumb $(UNIT)
 sanitized: sanitized-programs
 	$(Q)tests/run_unit $(O)
@@ -224,7 +224,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SAN := address,undefined,fuzzer-no-link
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS
-	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g' fuzz-programs
+	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g1' fuzz-programs
 	$(Q)tests/fuzz/run $(O)/san-address-undefined-fuzzer-no-link $(FUZZ_SECONDS)
 check-fuzz:
 	$(Q)$(SUBMAKE) FUZZ_SECONDS=10 fuzz

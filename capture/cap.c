@@ -8,6 +8,7 @@
 
 #include "capture/cap_state.h"
 #include "capture/drain.h"
+#include "capture/drain_log.h"
 #include "store/base/buf.h"
 #include "store/base/clock.h"
 #include "store/db.h"
@@ -155,10 +156,18 @@ static enum err write_start(struct cap *c, const struct cap_options *o)
 static void cap_free(struct cap *c)
 {
     cap_threads_free(c);
+    drain_log_free(c->log);
     ring_close(&c->ring);
     arena_release(&c->keep);
     free(c->path);
     free(c);
+}
+
+static enum err make_log(struct cap *c)
+{
+    return drain_log_new(
+        &(struct drain_log_options){c->writer, &c->run, &c->process, &c->ring.file->n_structured},
+        &c->log);
 }
 
 enum err cap_open(const struct cap_options *o, struct cap **out)
@@ -173,7 +182,8 @@ enum err cap_open(const struct cap_options *o, struct cap **out)
     enum err err = c->path ? make_files(c, o) : err_set(ERR_NOMEM, "out of memory for a path");
     if (!err) err = write_start(c, o);
     if (!err) err = cap_register(c);
-    if (!err) err = drain_new(&c->ring, c->writer, &c->drain);
+    if (!err) err = make_log(c);
+    if (!err) err = drain_new(&c->ring, c->writer, c->log, &c->drain);
     if (!err) {
         *out = c;
         return ERR_OK;
@@ -195,6 +205,12 @@ enum err cap_flush(struct cap *c)
     return c->child ? ERR_OK : drain_flush(c->drain);
 }
 
+enum err cap_structured(struct cap *c, struct span envelope, struct span payload, const char *file,
+                        int line)
+{
+    return c->child ? ERR_OK : drain_log_put(c->log, envelope, payload, file, line);
+}
+
 /* ---- the end ---- */
 
 static enum err write_end(struct cap *c, int exit_code)
@@ -209,26 +225,36 @@ static enum err write_end(struct cap *c, int exit_code)
     return submit(c, batch, err);
 }
 
+/* What was recorded less what is there; spans of the log of compiles have no thread's track. */
+static const char lost_events[] =
+    "INSERT INTO main.loss(kind, ts, count, message) SELECT 'disk', ?1, ?2 - (SELECT count(*) FROM "
+    "main.event WHERE track IS NULL OR track NOT IN (SELECT id FROM main.track WHERE kind = 1)), "
+    "'events were not written: ' || ?3";
+static const char lost_records[] =
+    "INSERT INTO main.loss(kind, ts, count, message) SELECT 'log', ?1, n, "
+    "'records of compiles were not written: ' || ?3 FROM (SELECT ?2 - coalesce(sum(n_records), 0) "
+    "AS n FROM main.source_file WHERE name = '" DRAIN_LOG_NAME "') WHERE n > 0";
+
+static enum err write_loss(sqlite3 *db, const char *sql, int64_t n, const char *why)
+{
+    sqlite3_stmt *s;
+    TRY(store_prepare(db, sql, &s));
+    sqlite3_bind_int64(s, 1, clock_real());
+    sqlite3_bind_int64(s, 2, n);
+    sqlite3_bind_text(s, 3, why, -1, SQLITE_STATIC);
+    int rc = sqlite3_step(s);
+    sqlite3_finalize(s);
+    return rc == SQLITE_DONE ? ERR_OK : store_sql_error(db, rc, "writing a loss");
+}
+
 /* A disk that was full has room again once the rings are gone: enough for the losses. */
 static enum err finish_after_failure(struct cap *c, const struct drain_lost *lost)
 {
     sqlite3 *db;
-    sqlite3_stmt *s = NULL;
     TRY(store_open_read(c->path, STORE_OPEN_WRITE | STORE_OPEN_UNCHECKED | STORE_OPEN_NO_VIEWS,
                         &db));
-    enum err err = store_prepare(db,
-                                 "INSERT INTO main.loss(kind, ts, count, message) VALUES "
-                                 "('disk', ?1, ?2 - (SELECT count(*) FROM main.event), "
-                                 "'events were not written: ' || ?3)",
-                                 &s);
-    if (!err) {
-        sqlite3_bind_int64(s, 1, clock_real());
-        sqlite3_bind_int64(s, 2, lost->seen);
-        sqlite3_bind_text(s, 3, lost->why, -1, SQLITE_STATIC);
-        int rc = sqlite3_step(s);
-        if (rc != SQLITE_DONE) err = store_sql_error(db, rc, "writing a loss");
-    }
-    sqlite3_finalize(s);
+    enum err err = write_loss(db, lost_events, lost->seen, lost->why);
+    if (!err) err = write_loss(db, lost_records, lost->told, lost->why);
     if (!err)
         err = store_exec(db, "DELETE FROM main.meta WHERE key GLOB 'ring.*';"
                              "UPDATE main.source_file SET state = 'interrupted' "

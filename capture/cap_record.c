@@ -113,21 +113,27 @@ static inline bool in_call(const struct cap_thread *t)
 static inline uint64_t take_number(struct cap_thread *t)
 {
     if (UNLIKELY(t->number == t->last_number)) {
-        t->number = atomic_fetch_add(&t->cap->ring.file->next_number, CAP_NUMBERS);
+        t->number = (uint64_t)store_next_ids(t->cap->writer, STORE_EVENT, CAP_NUMBERS);
         t->last_number = t->number + CAP_NUMBERS;
     }
     return t->number++;
+}
+
+/* Calls with arguments and results, which are recorded whole or not at all. */
+static inline bool is_whole(enum cap_kind kind)
+{
+    return kind == CAP_OP || kind == CAP_KERNEL;
 }
 
 static uint64_t drop_begin(struct cap_thread *t, int level, enum cap_kind kind)
 {
     if (level < CAP_LEVELS) t->level[level] = (struct cap_level){0};
     count(&t->head->dropped);
-    if (kind == CAP_OP) t->skipped = level;
+    if (is_whole(kind)) t->skipped = level;
     return 0;
 }
 
-/* Writes the record without publishing it; there is room for one more behind it. */
+/* Writes the record without publishing it; there is room for two more behind it. */
 static inline uint64_t begin(struct cap_thread *t, enum cap_kind kind, uint32_t name,
                              uint32_t header, uint32_t stack)
 {
@@ -141,8 +147,8 @@ static inline uint64_t begin(struct cap_thread *t, enum cap_kind kind, uint32_t 
         t->private = CAP_NO_LEVEL;
         publish(t);
     }
-    if (UNLIKELY(level >= CAP_LEVELS || !has_room(t, 3))) return drop_begin(t, level, kind);
-    if (kind == CAP_OP) {
+    if (UNLIKELY(level >= CAP_LEVELS || !has_room(t, 4))) return drop_begin(t, level, kind);
+    if (is_whole(kind)) {
         t->private = level;
         t->private_at = t->at;
     }
@@ -338,6 +344,8 @@ uint64_t cap_launch_begin(struct cap_thread *t, const struct cap_launch *l)
                               .d = (uint64_t)l->flops};
     r->a = (uint32_t)l->items;
     r->more = (uint16_t)((uint64_t)l->items >> 32);
+    r->sub = l->site != 0;
+    if (l->site) *next(t) = (struct ring_record){.a = l->site};
     publish(t);
     return number;
 }

@@ -79,10 +79,12 @@ struct cap_thread {
 };
 
 struct drain;
+struct drain_log;
 struct cap {
     struct ring ring;
     struct store_writer *writer; /* owned until close */
     struct drain *drain;         /* owned */
+    struct drain_log *log;       /* owned: what a compiler tells */
     char *path;                  /* owned */
     int64_t ring_size;
     bool wait;

@@ -39,6 +39,7 @@ enum debug_flags {
     DEBUG_BEFORE = 4, /* Triton: there is a dict of hashes before the launch, maybe an empty one */
     DEBUG_AFTER = 8,  /* the same after it */
     DEBUG_REST_JSON = 16, /* rest is a JSON object of a saved log */
+    DEBUG_PLUMB = 32,     /* a kernel that plumb compiled: its text begins with [plumb] */
 };
 enum { DEBUG_DEPTH_MAX = 10000 };
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "capture/cap_state.h"
+#include "capture/drain_log.h"
 #include "capture/drain_state.h"
 #include "capture/events.h"
 #include "store/base/clock.h"
@@ -188,7 +189,7 @@ static struct drain_mark whole_mark(const struct drain_lane *l)
     struct drain_mark m = l->mark;
     m.top = l->open.n ? l->open.p[l->open.n - 1].number : 0;
     for (size_t i = 0; i < l->open.n; i++)
-        if (l->open.p[i].kind == CAP_OP) {
+        if (drain_is_whole(l->open.p[i].kind)) {
             m = l->open.p[i].begin;
             break;
         }
@@ -322,6 +323,7 @@ enum err drain_read_lane(struct drain *d, struct drain_lane *l)
 static enum err pass(struct drain *d, bool *any)
 {
     int64_t before = d->n_records;
+    bool log = false;
     TRY(drain_find_lanes(d));
     TRY(drain_clock_read(d));
     for (size_t i = 0; i < d->lanes.n; i++) {
@@ -330,7 +332,8 @@ static enum err pass(struct drain *d, bool *any)
         TRY(part(d, &d->lanes.p[i]));
     }
     TRY(drain_count_threads(d));
-    *any = d->n_records != before;
+    TRY(drain_log_read(d->log, &log));
+    *any = d->n_records != before || log;
     if (*any) TRY(drain_clock_put(d));
     return drain_send(d);
 }
@@ -341,6 +344,7 @@ static bool pass_or_count(struct drain *d)
     enum err err = d->err ? ERR_OK : pass(d, &any);
     if (err) failed(d, err);
     if (!d->err) return any;
+    drain_log_give_up(d->log);
     if (drain_find_lanes(d)) return false;
     for (size_t i = 0; i < d->lanes.n; i++) count_only(d, &d->lanes.p[i]);
     return false;
@@ -432,11 +436,13 @@ void drain_free(struct drain *d)
     free(d);
 }
 
-enum err drain_new(struct ring *ring, struct store_writer *writer, struct drain **out)
+enum err drain_new(struct ring *ring, struct store_writer *writer, struct drain_log *log,
+                   struct drain **out)
 {
     struct drain *d = *out = drain_alloc(ring, writer);
     enum err err = d && d->batch ? ERR_OK : err_set(ERR_NOMEM, "out of memory for a drain");
     if (!err) {
+        d->log = log;
         d->real_offset = clock_real() - clock_mono();
         err = drain_clock_read(d);
     }
@@ -511,6 +517,7 @@ static enum err finish(struct drain *d)
         "UPDATE source_file SET state = 'complete' WHERE state = 'reading'";
     TRY(put_overhead(d));
     TRY(leave_all(d));
+    TRY(drain_log_finish(d->log));
     TRY(store_submit_sql(d->writer, forget, NULL, 0));
     TRY(store_submit_sql(d->writer, complete, NULL, 0));
     return store_flush(d->writer);
@@ -526,6 +533,7 @@ enum err drain_close(struct drain *d, struct drain_lost *lost)
     enum err err = d->err ? drain_error(d) : finish(d);
     if (err && !d->err) failed(d, err);
     lost->seen = d->seen;
+    lost->told = (int64_t)atomic_load(&d->ring->file->n_structured);
     snprintf(lost->why, sizeof lost->why, "%s", d->why);
     drain_free(d);
     return err;

@@ -13,13 +13,16 @@
 #include "store/writer.h"
 
 struct drain;
+struct drain_log;
 struct drain_lost {
     int64_t seen;   /* events that were recorded */
+    int64_t told;   /* records of the log of compiles */
     char why[1024]; /* "": nothing failed */
 };
 
-/* Starts the thread. Ring and writer are borrowed. */
-WARN_UNUSED enum err drain_new(struct ring *ring, struct store_writer *writer, struct drain **out);
+/* Starts the thread. Ring, writer and log are borrowed. */
+WARN_UNUSED enum err drain_new(struct ring *ring, struct store_writer *writer,
+                               struct drain_log *log, struct drain **out);
 /* Waits until what was whole before is committed. */
 WARN_UNUSED enum err drain_flush(struct drain *d);
 /* Reads what is left, ends the thread and frees, also on failure. */

@@ -1,6 +1,5 @@
 /* drain_lane.c - the records of one ring, in order, become calls and what stands beside them. */
-#include <math.h>
-
+#include "capture/debug_call.h"
 #include "capture/drain_state.h"
 #include "capture/events.h"
 #include "store/db.h"
@@ -44,11 +43,13 @@ static bool is_step(struct drain *d, const struct ring_record *r)
 static int64_t event_kind(struct drain *d, const struct ring_record *r)
 {
     switch (r->sub) {
-    case CAP_OP: return 3;
-    case CAP_MODULE: return 8;
+    case CAP_OP: return DEBUG_OP;
+    case CAP_MODULE: return DEBUG_MODULE;
     case CAP_ANNOTATE:
-        return span_starts(ring_word(d->ring, (uint32_t)(r->d >> 32)), "nn.Mod") ? 8 : 7;
+        return span_starts(ring_word(d->ring, (uint32_t)(r->d >> 32)), "nn.Mod") ? DEBUG_MODULE
+                                                                                 : DEBUG_ANNOTATE;
     case CAP_LAUNCH: return CAP_EVENT_LAUNCH;
+    case CAP_KERNEL: return DEBUG_TRITON;
     default: return is_step(d, r) ? CAP_EVENT_STEP : CAP_EVENT_SPAN;
     }
 }
@@ -66,12 +67,12 @@ static int64_t name_of(struct drain *d, const struct ring_record *r)
 static bool raises(const struct drain *d, const struct drain_call *c)
 {
     if (c->kind == CAP_ANNOTATE) return !span_is(ring_word(d->ring, c->header), "annotate");
-    return c->kind == CAP_OP || c->kind == CAP_MODULE;
+    return drain_is_whole(c->kind) || c->kind == CAP_MODULE;
 }
 
 static bool has_line(enum cap_kind kind)
 {
-    return kind == CAP_OP || kind == CAP_MODULE || kind == CAP_ANNOTATE;
+    return drain_is_whole(kind) || kind == CAP_MODULE || kind == CAP_ANNOTATE;
 }
 
 static enum err put_scope(struct drain *d, struct drain_lane *l, const struct drain_call *c)
@@ -85,6 +86,21 @@ static enum err put_scope(struct drain *d, struct drain_lane *l, const struct dr
         .stack = drain_stack(d, c->stack),
     };
     return store_call_add(d->batch, &row);
+}
+
+/* Which digests the text of a kernel shows. */
+static int64_t kernel_flags(const struct drain *d, const struct drain_lane *l,
+                            const struct drain_call *c)
+{
+    bool inputs = d->ring->file->texts & RING_INPUT_HASHES;
+    int64_t flags = DEBUG_PLUMB;
+    for (size_t i = c->items; i < l->items.n; i++) {
+        const struct drain_item *m = &l->items.p[i];
+        if (m->what != ITEM_TENSOR || !m->n_digests) continue;
+        if (m->sub == CAP_ARGUMENT && inputs) flags |= DEBUG_BEFORE;
+        if (m->sub == CAP_ARGUMENT_AFTER) flags |= DEBUG_AFTER;
+    }
+    return flags;
 }
 
 static enum err put_operator(struct drain *d, struct drain_lane *l, const struct drain_call *c)
@@ -101,18 +117,13 @@ static enum err put_operator(struct drain *d, struct drain_lane *l, const struct
         .output = texts.output,
         .log = texts.log,
         .stack = drain_stack(d, c->stack),
+        .flags = c->kind == CAP_KERNEL ? kernel_flags(d, l, c) : 0,
     };
     TRY(store_call_add(d->batch, &row));
     return drain_uses(d, l, c);
 }
 
 /* ---- begin and end ---- */
-
-/* In a recovery: the record was read before; what it became at once is in the trace. */
-static bool is_written(const struct drain_lane *l)
-{
-    return l->mark.at < l->written;
-}
 
 /* What the trace has of a call that was read before. */
 static enum err look_up(struct drain *d, int64_t number, bool *there, bool *ended)
@@ -133,7 +144,7 @@ static enum err begin(struct drain *d, struct drain_lane *l, const struct ring_r
     bool there = false, ended = false;
     struct drain_mark mark = l->mark;
     mark.top = top_number(l);
-    if (is_written(l)) TRY(look_up(d, (int64_t)r->b, &there, &ended));
+    if (drain_is_written(l)) TRY(look_up(d, (int64_t)r->b, &there, &ended));
     int64_t parent = mark.top;
     struct drain_call *c = LIST_PUSH(&l->open);
     if (!c) FAIL(ERR_NOMEM, "out of memory for open calls");
@@ -166,7 +177,7 @@ static enum err begin(struct drain *d, struct drain_lane *l, const struct ring_r
                             .parent = parent,
                             .flags = CAP_EVENT_FLAG_UNCLOSED};
     TRY(put_event(d, &row));
-    return has_line(c->kind) && c->kind != CAP_OP ? put_scope(d, l, c) : ERR_OK;
+    return has_line(c->kind) && !drain_is_whole(c->kind) ? put_scope(d, l, c) : ERR_OK;
 }
 
 static enum err close_event(struct drain *d, const struct drain_call *c, int64_t dur)
@@ -194,7 +205,7 @@ static enum err pop(struct drain *d, struct drain_lane *l)
 {
     struct drain_call *c = top(l);
     enum err err = ERR_OK;
-    if (c->kind == CAP_OP && !c->known) err = put_operator(d, l, c);
+    if (drain_is_whole(c->kind) && !c->known) err = put_operator(d, l, c);
     l->raised -= raises(d, c);
     forget_items(l, c);
     l->open.n--;
@@ -260,109 +271,15 @@ static enum err remark(struct drain_lane *l, const struct ring_record *r)
     return ERR_OK;
 }
 
-/* ---- digests ---- */
-
-static double real_of(uint64_t bits)
-{
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-/* Two records of statistics behind a digest. */
-static void read_statistics(struct drain_digest *g, const struct ring_record *first,
-                            const struct ring_record *second)
-{
-    uint64_t words[8];
-    memcpy(words, first, sizeof *first);
-    memcpy(words + 4, second, sizeof *second);
-    g->nans = (int64_t)words[0];
-    g->infs = (int64_t)words[1];
-    g->low = real_of(words[2]);
-    g->high = real_of(words[3]);
-    g->total = real_of(words[4]);
-    g->magnitude = real_of(words[5]);
-}
-
-/* The use of an open call; NULL: that call has ended, or its uses are not known. */
-static struct drain_item *use_of(struct drain_lane *l, const struct ring_record *r)
-{
-    for (size_t i = l->open.n; i-- > 0;) {
-        const struct drain_call *c = &l->open.p[i];
-        size_t end = i + 1 < l->open.n ? l->open.p[i + 1].uses : l->uses.n;
-        if ((uint64_t)c->number != r->b) continue;
-        return c->uses + r->a < end ? &l->items.p[l->uses.p[c->uses + r->a]] : NULL;
-    }
-    return NULL;
-}
-
-static struct store_cell real_cell(double v)
-{
-    return (struct store_cell){.kind = isnan(v) ? STORE_CELL_NULL : STORE_CELL_REAL, .r = v};
-}
-
-/* Its call has ended: the row is there, or is in this batch. Further parts get rows of their
- * own. */
-static enum err late_digest(struct drain *d, const struct ring_record *r,
-                            const struct drain_digest *g)
-{
-    static const char first[] =
-        "UPDATE tensor_use SET hash_kind = ?3, digest = ?4, nans = ?5, infs = ?6, low = ?7, "
-        "high = ?8, total = ?9, magnitude = ?10, squares = ?11 WHERE event = ?1 AND position = ?2";
-    static const char more[] =
-        "INSERT INTO tensor_use SELECT event, (SELECT max(position) + 1 FROM tensor_use WHERE "
-        "event = ?1), phase, arg, tensor, form, dtype, shape, stride, device, detail, ?3, ?4, ?12, "
-        "?5, ?6, ?7, ?8, ?9, ?10, ?11, version, artifact FROM tensor_use WHERE event = ?1 AND "
-        "position = ?2";
-    struct store_cell values[12] = {{.kind = STORE_CELL_INT, .i = (int64_t)r->b},
-                                    {.kind = STORE_CELL_INT, .i = r->a},
-                                    {.kind = STORE_CELL_INT, .i = g->kind},
-                                    {.kind = STORE_CELL_INT, .i = g->bits},
-                                    {.kind = STORE_CELL_INT, .i = g->nans},
-                                    {.kind = STORE_CELL_INT, .i = g->infs},
-                                    real_cell(g->low),
-                                    real_cell(g->high),
-                                    real_cell(g->total),
-                                    real_cell(g->magnitude),
-                                    real_cell(g->squares),
-                                    {.kind = STORE_CELL_INT, .i = g->part}};
-    if (!g->stats)
-        for (int i = 4; i < 11; i++) values[i].kind = STORE_CELL_NULL;
-    return store_batch_add_sql(d->batch, g->part ? more : first, values, 12);
-}
-
-static enum err digest(struct drain *d, struct drain_lane *l, const struct ring_record *r,
-                       const struct drain_digest *g)
-{
-    struct drain_item *m = use_of(l, r);
-    if (!m) return is_written(l) ? ERR_OK : late_digest(d, r, g);
-    struct drain_digest *to = LIST_PUSH(&l->digests);
-    if (!to) FAIL(ERR_NOMEM, "out of memory for digests");
-    *to = *g;
-    uint32_t *link = &m->digest;
-    while (*link) link = &l->digests.p[*link - 1].next;
-    *link = (uint32_t)l->digests.n;
-    m->n_digests++;
-    return ERR_OK;
-}
-
-static enum err keep(struct drain *d, struct drain_lane *l, const struct ring_record *r)
-{
-    struct drain_item *m = use_of(l, r);
-    struct store_cell values[] = {{.kind = STORE_CELL_INT, .i = (int64_t)r->b},
-                                  {.kind = STORE_CELL_INT, .i = r->a},
-                                  {.kind = STORE_CELL_INT, .i = (int64_t)r->c}};
-    if (m) {
-        m->artifact = (int64_t)r->c;
-        return ERR_OK;
-    }
-    if (is_written(l)) return ERR_OK;
-    return store_batch_add_sql(
-        d->batch, "UPDATE tensor_use SET artifact = ?3 WHERE event = ?1 AND position = ?2", values,
-        3);
-}
-
 /* ---- machine ---- */
+
+/* Records that one takes, with those behind it that have no type. */
+static uint64_t length(const struct ring_record *r)
+{
+    if (r->type == RING_DIGEST) return r->more & 256 ? 3 : 1;
+    if (r->type == RING_LAUNCH) return r->sub ? 2 : 1;
+    return r->type == RING_COPY ? 2 : 1;
+}
 
 static int64_t or_null(uint64_t v)
 {
@@ -377,8 +294,13 @@ static enum err launch(struct drain *d, struct drain_lane *l, const struct ring_
     bool added;
     uint64_t items = (uint64_t)r->more << 32 | r->a,
              threads = l->records[(l->mark.at - 1) & l->mask].d;
-    uint64_t key[] = {
-        (uint64_t)c->header << 32 | c->name, items, (uint32_t)threads, r->b, r->c, r->d};
+    uint32_t site = r->sub ? drain_behind(l, 1)->a : 0;
+    uint64_t key[] = {(uint64_t)c->header << 32 | c->name,
+                      items,
+                      (uint64_t)site << 32 | (uint32_t)threads,
+                      r->b,
+                      r->c,
+                      r->d};
     int64_t *id = map_put(&d->launches, map_key((struct span){(char *)key, sizeof key}), 0, &added);
     if (!id) FAIL(ERR_NOMEM, "out of memory for launches");
     if (added) *id = store_next_id(d->writer, STORE_LAUNCH);
@@ -387,6 +309,7 @@ static enum err launch(struct drain *d, struct drain_lane *l, const struct ring_
     struct row_launch row = {.id = *id,
                              .kernel = drain_word(d, c->name),
                              .variant = drain_word(d, c->header),
+                             .site = drain_word(d, site),
                              .items = or_null(items),
                              .threads = or_null((uint32_t)threads),
                              .grid_x = STORE_NULL,
@@ -477,7 +400,7 @@ static enum err counter(struct drain *d, struct drain_lane *l, const struct ring
     struct drain_counter *c = counter_named(d, l, r->a);
     if (!c) FAIL(ERR_LIMIT, "a thread has more than %d counters", COUNTERS);
     c->ts = ts > c->ts ? ts : c->ts + 1;
-    struct row_counter row = {c->track, c->ts, real_of(r->d), top_number(l)};
+    struct row_counter row = {c->track, c->ts, drain_real(r->d), top_number(l)};
     return store_counter_add(d->batch, &row);
 }
 
@@ -489,33 +412,12 @@ static enum err join(struct drain *d, const struct ring_record *r)
 
 /* ---- all ---- */
 
-static const struct ring_record *behind(const struct drain_lane *l, uint64_t n)
-{
-    return &l->records[(l->mark.at + n) & l->mask];
-}
-
-/* Records that one takes, with those behind it that have no type. */
-static uint64_t length(const struct ring_record *r)
-{
-    if (r->type == RING_DIGEST) return r->more & 256 ? 3 : 1;
-    return r->type == RING_COPY ? 2 : 1;
-}
-
-static enum err read_digest(struct drain *d, struct drain_lane *l, const struct ring_record *r)
-{
-    struct drain_digest g = {.kind = r->sub, .bits = (int64_t)r->c, .part = r->more & 255};
-    g.stats = r->more & 256;
-    if (g.stats) read_statistics(&g, behind(l, 1), behind(l, 2));
-    g.squares = real_of(r->d);
-    return digest(d, l, r, &g);
-}
-
 /* Records that become rows of their own at once, whatever call is open. */
 static enum err read_alone(struct drain *d, struct drain_lane *l, const struct ring_record *r)
 {
-    if (is_written(l)) return ERR_OK;
+    if (drain_is_written(l)) return ERR_OK;
     switch (r->type) {
-    case RING_COPY: return copy(d, l, r, (int64_t)behind(l, 1)->b);
+    case RING_COPY: return copy(d, l, r, (int64_t)drain_behind(l, 1)->b);
     case RING_SYNC: return synchronise(d, l, r);
     case RING_ALLOC: return allocation(d, l, r);
     case RING_COUNTER: return counter(d, l, r);
@@ -540,8 +442,8 @@ static enum err read_record(struct drain *d, struct drain_lane *l, const struct 
     case RING_LIST:
     case RING_LIST_END: return in_call ? mark(l, r) : ERR_OK;
     case RING_REMARK: return in_call ? remark(l, r) : ERR_OK;
-    case RING_DIGEST: return read_digest(d, l, r);
-    case RING_KEEP: return keep(d, l, r);
+    case RING_DIGEST: return drain_read_digest(d, l, r);
+    case RING_KEEP: return drain_read_keep(d, l, r);
     case RING_LAUNCH: return launch(d, l, r);
     default: return read_alone(d, l, r);
     }
@@ -550,7 +452,7 @@ static enum err read_record(struct drain *d, struct drain_lane *l, const struct 
 enum err drain_read(struct drain *d, struct drain_lane *l)
 {
     while (l->mark.at < l->until) {
-        const struct ring_record *r = behind(l, 0);
+        const struct ring_record *r = drain_behind(l, 0);
         /* A launch and its event are of one batch. */
         if (drain_waiting(d) >= BATCH_ROWS && r->type != RING_LAUNCH) break;
         uint64_t n = length(r);

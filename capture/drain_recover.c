@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "capture/drain_log.h"
 #include "capture/drain_state.h"
 #include "capture/events.h"
 #include "store/db.h"
@@ -143,6 +144,20 @@ static void keep_numbers(struct drain *d)
     if (last >= next) store_next_ids(d->writer, STORE_TRACK, last - next);
 }
 
+/* Records of compiles wait in memory: what was committed is whole, the rest is only counted. */
+static enum err count_structured(struct drain *d)
+{
+    int64_t there = 0, told = (int64_t)atomic_load(&d->ring->file->n_structured);
+    TRY(store_int(d->db,
+                  "SELECT coalesce(sum(n_records), 0) FROM main.source_file WHERE name = "
+                  "'" DRAIN_LOG_NAME "'",
+                  &there));
+    return told > there ? drain_lose(d, 0, "log", told - there,
+                                     "the program ended before these records of compiles were "
+                                     "written")
+                        : ERR_OK;
+}
+
 static enum err read_all(struct drain *d)
 {
     TRY(drain_find_lanes(d));
@@ -158,6 +173,7 @@ static enum err read_all(struct drain *d)
         TRY(drain_leave(d, l));
     }
     TRY(drain_count_threads(d));
+    TRY(count_structured(d));
     TRY(drain_send(d));
     return store_submit_sql(d->writer, "DELETE FROM meta WHERE key GLOB 'ring.*'", NULL, 0);
 }

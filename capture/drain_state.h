@@ -2,6 +2,8 @@
  *
  *   drain.c        passes, batches, the clock
  *   drain_lane.c   records -> calls and their neighbours
+ *   drain_digest.c digests -> the uses that they are of
+ *   drain_log.c    what a compiler tells -> a log, and rows as of an imported one
  *   drain_text.c   a call's items -> its texts
  *   drain_use.c    a call's items -> rows of tensor_use
  *   drain_stack.c  return addresses -> stack
@@ -102,7 +104,8 @@ struct drain_texts {
 struct drain {
     struct ring *ring;
     struct store_writer *writer;
-    sqlite3 *db; /* recovery: for what is in the trace already; else NULL */
+    struct drain_log *log; /* of compiles; NULL in a recovery */
+    sqlite3 *db;           /* recovery: for what is in the trace already; else NULL */
     LIST_OF(struct drain_lane) lanes;
 
     struct store_batch *batch;        /* owned */
@@ -163,6 +166,35 @@ static inline size_t drain_waiting(const struct drain *d)
 {
     return d->batch->n_rows + d->batch->n_statements + d->events.n;
 }
+
+/* Calls with arguments and results of their own: operators and compiled kernels. */
+static inline bool drain_is_whole(enum cap_kind kind)
+{
+    return kind == CAP_OP || kind == CAP_KERNEL;
+}
+
+/* In a recovery: the record was read before; what it became at once is in the trace. */
+static inline bool drain_is_written(const struct drain_lane *l)
+{
+    return l->mark.at < l->written;
+}
+/* The n-th record behind the one that is read. */
+static inline const struct ring_record *drain_behind(const struct drain_lane *l, uint64_t n)
+{
+    return &l->records[(l->mark.at + n) & l->mask];
+}
+static inline double drain_real(uint64_t bits)
+{
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/* ---- drain_digest.c ---- */
+WARN_UNUSED enum err drain_read_digest(struct drain *d, struct drain_lane *l,
+                                       const struct ring_record *r);
+WARN_UNUSED enum err drain_read_keep(struct drain *d, struct drain_lane *l,
+                                     const struct ring_record *r);
 
 /* ---- drain_lane.c ---- */
 /* Reads records up to lane->until or until the batch is large. */

@@ -294,6 +294,16 @@ static void put_log(struct buf *b, struct drain *d, const struct drain_lane *l,
 
 /* ---- words ---- */
 
+/* A kernel's arguments all have names, and stand without the comma before the first. */
+static void put_kernel(struct drain *d, const struct drain_lane *l, const struct drain_call *c)
+{
+    struct buf all = {0};
+    put_arguments(&all, d, l, c->items, true);
+    buf_span(&d->line, span_from(buf_text(&all), all.n ? 2 : 0));
+    d->line.failed |= all.failed;
+    buf_release(&all);
+}
+
 static int64_t word_of(struct drain *d)
 {
     int64_t id = store_word(d->writer, buf_text(&d->line));
@@ -305,11 +315,16 @@ static void print(struct drain *d, const struct drain_lane *l, const struct drai
                   struct drain_texts *out)
 {
     buf_clear(&d->line);
+    *out = (struct drain_texts){0};
+    if (c->kind == CAP_KERNEL) {
+        put_kernel(d, l, c);
+        out->kwargs = word_of(d);
+        return;
+    }
     put_arguments(&d->line, d, l, c->items, false);
     out->args = word_of(d);
     put_arguments(&d->line, d, l, c->items, true);
     out->kwargs = word_of(d);
-    out->output = out->log = 0;
     if (count_results(l, c->items)) {
         put_results(&d->line, d, l, c->items);
         out->output = word_of(d);
@@ -324,6 +339,9 @@ static void print(struct drain *d, const struct drain_lane *l, const struct drai
 static bool make_key(struct drain *d, const struct drain_lane *l, const struct drain_call *c)
 {
     d->key.n = 0;
+    uint64_t *kind = LIST_PUSH(&d->key);
+    if (!kind) return false;
+    *kind = c->kind;
     for (size_t i = c->items; i < l->items.n; i++) {
         const struct drain_item *m = &l->items.p[i];
         uint64_t *a = LIST_PUSH(&d->key), *b = LIST_PUSH(&d->key);

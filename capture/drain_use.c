@@ -22,12 +22,14 @@ struct walk {
 static int64_t path_word(struct walk *w, int64_t k)
 {
     struct drain *d = w->d;
-    bool simple = !w->result && !w->keyword && k < 0 && w->index < DRAIN_INDICES;
+    bool kernel = w->c->kind == CAP_KERNEL;
+    bool simple = !kernel && !w->result && !w->keyword && k < 0 && w->index < DRAIN_INDICES;
     if (simple && d->index[w->index]) return d->index[w->index];
     if (w->result && w->results == 1 && k < 0) return d->word_empty;
     struct buf *b = &d->scratch;
     buf_clear(b);
-    if (w->keyword)
+    if (kernel) buf_span(b, ring_word(d->ring, (uint32_t)w->keyword));
+    else if (w->keyword)
         buf_printf(b, "[1]['%.*s']", SPAN_ARG(ring_word(d->ring, (uint32_t)w->keyword)));
     else if (!w->result) buf_printf(b, "[0][%lld]", (long long)w->index);
     else if (w->results > 1) buf_printf(b, "[%lld]", (long long)w->index);
@@ -39,7 +41,9 @@ static int64_t path_word(struct walk *w, int64_t k)
 
 static bool is_shown(const struct walk *w, const struct drain_item *m)
 {
-    return m->n_digests && (m->sub == CAP_RESULT || (m->sub == CAP_ARGUMENT && w->input_hashes));
+    bool after = w->c->kind == CAP_KERNEL && m->sub == CAP_ARGUMENT_AFTER;
+    return m->n_digests &&
+           (after || m->sub == CAP_RESULT || (m->sub == CAP_ARGUMENT && w->input_hashes));
 }
 
 static void fill_digest(struct row_tensor_use *row, const struct drain_digest *g, bool several)
@@ -97,6 +101,11 @@ static enum err put_use(struct walk *w, const struct drain_item *m, int64_t path
 static int64_t path_after(struct walk *w, const struct drain_item *after)
 {
     int64_t index = 0;
+    if (after->keyword) {
+        struct walk own = *w;
+        own.keyword = after->keyword, own.result = false;
+        return path_word(&own, -1);
+    }
     if (!after->value) return w->d->word_empty;
     for (size_t i = w->c->items; i < w->l->items.n; i++) {
         const struct drain_item *m = &w->l->items.p[i];

@@ -68,7 +68,7 @@ static void put_hashes(struct buf *b, const struct debug_call *c, const char *wh
 
 static void put_triton(struct buf *b, const struct debug_call *c)
 {
-    buf_puts(b, "[triton] ");
+    buf_puts(b, c->flags & DEBUG_PLUMB ? "[plumb] " : "[triton] ");
     buf_span(b, c->name);
     buf_putc(b, '(');
     buf_span(b, c->kwargs);

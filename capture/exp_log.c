@@ -50,7 +50,10 @@ enum err export_logs_read(sqlite3 *db, const char *which, struct arena *arena,
     LIST_OF(struct export_log) logs = {0};
     *out = (struct export_logs){.arena = arena};
     TRY(store_prepare(
-        db, "SELECT id, rank, size, year, zone_ns, path, name FROM source_file ORDER BY id", &s));
+        db,
+        "SELECT id, rank, size, year, zone_ns, path, name, EXISTS (SELECT 1 FROM call_log l WHERE "
+        "l.source = f.id AND l.format = 'live') FROM source_file f ORDER BY id",
+        &s));
     enum err err = ERR_OK;
     int rc;
     while (!err && (rc = sqlite3_step(s)) == SQLITE_ROW) {
@@ -60,7 +63,8 @@ enum err export_logs_read(sqlite3 *db, const char *which, struct arena *arena,
                                  .year = integer(s, 3),
                                  .zone_ns = integer(s, 4),
                                  .path = arena_copy(arena, store_column_text(s, 5)),
-                                 .name = arena_copy(arena, store_column_text(s, 6))};
+                                 .name = arena_copy(arena, store_column_text(s, 6)),
+                                 .is_live = sqlite3_column_int(s, 7)};
         if (which && !is_named(&log, which)) continue;
         struct export_log *to = LIST_PUSH(&logs);
         if (to) *to = log;

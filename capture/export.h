@@ -30,6 +30,7 @@ struct export_log {
     int64_t year;    /* STORE_NULL unknown */
     int64_t zone_ns; /* STORE_NULL unknown */
     struct span path, name;
+    bool is_live; /* calls of a thread that plumb recorded: it has no text */
 };
 struct export_logs {
     struct export_log *p;

@@ -191,7 +191,8 @@ static bool read_triton(struct reader *r, struct span s, struct debug_call *c)
 {
     struct span first;
     c->kind = DEBUG_TRITON;
-    s = span_from(s, sizeof "[triton] " - 1);
+    c->flags = span_starts(s, "[plumb] ") ? DEBUG_PLUMB : 0;
+    s = span_from(s, span_find(s, SPAN(" "), 0) + 1);
     (void)span_next_line(&s, &first);
     size_t n = span_find(first, SPAN("("), 0);
     if (n == SIZE_MAX || !span_ends(first, ")")) return false;
@@ -209,7 +210,7 @@ static bool read_call(struct reader *r, struct span text, struct debug_call *c)
     *c = (struct debug_call){.is_explicit = STORE_NULL, .is_outer = STORE_NULL};
     if (n < 2 || n % 2 || n / 2 - 1 > DEBUG_DEPTH_MAX) return false;
     c->depth = (int64_t)(n / 2) - 1;
-    if (span_starts(s, "[triton] ")) return read_triton(r, s, c);
+    if (span_starts(s, "[triton] ") || span_starts(s, "[plumb] ")) return read_triton(r, s, c);
     if (span_starts(s, "redistribute_input")) return read_redistribute(s, c);
     if (span_starts(s, "-> output: ")) {
         c->kind = DEBUG_OUTPUT;

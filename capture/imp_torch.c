@@ -391,7 +391,7 @@ static enum err read_line(struct torch_reader *r, const struct torch_piece *piec
 static enum err write_identity(struct torch_reader *r)
 {
     TRY(torch_run_write(r->run, r->source.batch));
-    TRY(store_process_add(r->source.batch, &r->process));
+    if (r->own_process) TRY(store_process_add(r->source.batch, &r->process));
     return store_source_file_add(r->source.batch, &r->source.row);
 }
 
@@ -486,7 +486,8 @@ enum err torch_reader_new(const struct torch_reader_options *o, struct torch_rea
     r->source.row.name = text_copy(&r->source.keep, o->row.name);
     r->source.row.id = store_next_id(o->writer, STORE_SOURCE_FILE);
     r->source.row.run = o->run->row.id;
-    r->source.row.process = store_next_id(o->writer, STORE_PROCESS);
+    r->own_process = !o->process;
+    r->source.row.process = o->process ? o->process : store_next_id(o->writer, STORE_PROCESS);
     r->source.row.year = r->source.row.zone_ns = STORE_NULL;
     r->source.row.state = SPAN("reading");
     r->run = o->run;
@@ -494,6 +495,7 @@ enum err torch_reader_new(const struct torch_reader_options *o, struct torch_rea
         .id = r->source.row.process, .run = o->run->row.id, .rank = o->row.rank};
     r->process.pid = r->process.world = r->process.start_ts = r->process.end_ts = STORE_NULL;
     r->file_ts = o->file_ts;
+    if (o->utc) torch_clock_utc(r);
     r->record_rank = STORE_NULL;
     r->recycle = o->recycle;
     r->recycle_context = o->recycle_context;

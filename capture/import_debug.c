@@ -19,7 +19,8 @@ enum { PORTION = 1 << 20, FRAMES_PER_BATCH = 4 << 20 };
 static bool is_first_line(struct span line)
 {
     static const char *const begins[] = {"# File: ",           "[nn.Mod",   "[annotate] ",
-                                         "[record function] ", "[triton] ", "redistribute_input("};
+                                         "[record function] ", "[triton] ", "[plumb] ",
+                                         "redistribute_input("};
     size_t n = 0;
     while (n < line.n && line.p[n] == ' ') n++;
     struct span s = span_from(line, n);

@@ -2,15 +2,14 @@
  *
  * Programs write slowly compared with what an import reads, so here nothing is gained by more
  * threads. What was appended is cut into records at each look; the last record of a log is taken
- * when its payload has the announced md5, or when the log has rested for REST_NS. The newest text
- * frame of a log is packed again as it grows, until it is full.
+ * when its payload has the announced md5, or when the log has rested for REST_NS.
  */
 #include <stdlib.h>
 #include <time.h>
 
 #include "capture/import_log.h"
+#include "capture/torch_tail.h"
 #include "store/base/clock.h"
-#include "store/text.h"
 
 #define POLL_NS (50 * INT64_C(1000000))
 #define LIST_NS (200 * INT64_C(1000000))
@@ -19,12 +18,9 @@
 /* One log being followed. */
 struct tail {
     struct import_input input;
-    struct torch_cutter cutter;
-    struct torch_reader *reader;
-    struct buf frame;     /* text of the newest frame, not full */
-    int64_t frame_offset; /* where it begins in the log */
-    int64_t changed;      /* ns, when bytes came last */
-    bool broken;          /* nothing more can be read */
+    struct torch_tail log;
+    int64_t changed; /* ns, when bytes came last */
+    bool broken;     /* nothing more can be read */
 };
 struct follower {
     struct import_shared *shared;
@@ -37,10 +33,8 @@ struct follower {
 static void tail_free(struct tail *t)
 {
     if (!t) return;
-    torch_reader_free(t->reader);
-    torch_cutter_release(&t->cutter);
+    torch_tail_release(&t->log);
     import_input_close(&t->input);
-    buf_release(&t->frame);
     free(t);
 }
 
@@ -49,8 +43,9 @@ static enum err tail_new(struct import_shared *s, const struct import_log *log, 
     struct tail *t = calloc(1, sizeof *t);
     if (!t) FAIL(ERR_NOMEM, "out of memory for following a log");
     enum err err = import_input_open(&t->input, log->path);
-    if (!err) err = torch_cutter_init(&t->cutter);
-    if (!err) err = import_reader_new(s, log, &t->reader);
+    struct torch_reader *reader;
+    if (!err) err = import_reader_new(s, log, &reader);
+    if (!err) err = torch_tail_init(&t->log, reader);
     t->changed = clock_mono();
     *out = t;
     if (!err) return ERR_OK;
@@ -78,35 +73,12 @@ static enum err look_for_logs(struct follower *f)
 
 /* ---- bytes come ---- */
 
-/* Frames of the piece, the unfinished one before it included. */
-static enum err pack_piece(struct tail *t, struct store_batch *batch,
-                           const struct torch_piece *piece)
-{
-    buf_span(&t->frame, buf_text(&piece->bytes));
-    TRY(buf_ok(&t->frame));
-    TRY(import_pack(batch, t->reader->source.row.id, t->frame_offset, buf_text(&t->frame)));
-    size_t full = t->frame.n / TEXT_FRAME_SIZE * TEXT_FRAME_SIZE;
-    t->frame_offset += (int64_t)full;
-    memmove(t->frame.p, t->frame.p + full, t->frame.n - full);
-    t->frame.n -= full;
-    return ERR_OK;
-}
-
 static enum err take(struct follower *f, struct tail *t, enum torch_take what)
 {
-    struct torch_piece *empty = torch_piece_new(), *piece = NULL;
-    struct store_batch *batch = store_batch_new();
-    enum err err = empty && batch ? ERR_OK : err_set(ERR_NOMEM, "out of memory for a piece of log");
-    if (!err) err = torch_cutter_take(&t->cutter, what, empty, &piece);
-    if (err) torch_piece_free(empty);
-    if (!err) err = pack_piece(t, batch, piece);
-    if (err) {
-        torch_piece_free(piece);
-        store_batch_free(batch);
-        return err;
-    }
-    atomic_fetch_add(&f->shared->text, (int64_t)piece->bytes.n);
-    return torch_reader_piece(t->reader, piece, batch);
+    int64_t n_bytes = 0;
+    enum err err = torch_tail_take(&t->log, what, &n_bytes);
+    atomic_fetch_add(&f->shared->text, n_bytes);
+    return err;
 }
 
 /* What is there now; *any says whether something came. */
@@ -114,25 +86,26 @@ static enum err read_new(struct follower *f, struct tail *t, bool *any)
 {
     size_t got = 1;
     while (got && !t->broken) {
-        char *to = torch_cutter_room(&t->cutter, TORCH_PIECE_SIZE);
+        char *to = torch_cutter_room(&t->log.cutter, TORCH_PIECE_SIZE);
         if (!to)
             FAIL(ERR_NOMEM, "out of memory for a record of more than %zu bytes",
-                 torch_cutter_waiting(&t->cutter));
+                 torch_cutter_waiting(&t->log.cutter));
         int64_t before = t->input.disk;
         enum err err = import_input_read(&t->input, &(struct import_wait){.never = true}, to,
                                          TORCH_PIECE_SIZE, &got);
         if (err == ERR_NOMEM) return err;
         if (err) {
             t->broken = true;
-            TRY(torch_reader_settle(t->reader));
-            t->reader->damage = arena_printf(&t->reader->source.keep, "%s", err_text());
+            TRY(torch_reader_settle(t->log.reader));
+            t->log.reader->damage = arena_printf(&t->log.reader->source.keep, "%s", err_text());
         }
         atomic_fetch_add(&f->shared->disk, t->input.disk - before);
         *any = *any || got;
-        TRY(torch_cutter_fill(&t->cutter, got));
-        if (torch_cutter_waiting(&t->cutter) >= TORCH_RECORD_MAX) TRY(take(f, t, TORCH_TAKE_ALL));
-        else if (torch_cutter_waiting(&t->cutter) >= TORCH_PIECE_SIZE &&
-                 torch_cutter_ready(&t->cutter))
+        TRY(torch_cutter_fill(&t->log.cutter, got));
+        if (torch_cutter_waiting(&t->log.cutter) >= TORCH_RECORD_MAX)
+            TRY(take(f, t, TORCH_TAKE_ALL));
+        else if (torch_cutter_waiting(&t->log.cutter) >= TORCH_PIECE_SIZE &&
+                 torch_cutter_ready(&t->log.cutter))
             TRY(take(f, t, TORCH_TAKE_COMPLETE));
     }
     return ERR_OK;
@@ -145,10 +118,11 @@ static enum err look_at(struct follower *f, struct tail *t)
     int64_t now = clock_mono();
     if (any) t->changed = f->changed = now;
     bool rests = now - t->changed > REST_NS;
-    if (torch_cutter_tail_complete(&t->cutter) || (rests && torch_cutter_at_line_end(&t->cutter)))
+    if (torch_cutter_tail_complete(&t->log.cutter) ||
+        (rests && torch_cutter_at_line_end(&t->log.cutter)))
         TRY(take(f, t, TORCH_TAKE_ALL));
-    else if (torch_cutter_ready(&t->cutter)) TRY(take(f, t, TORCH_TAKE_COMPLETE));
-    return rests || now - t->changed > LIST_NS ? torch_reader_settle(t->reader) : ERR_OK;
+    else if (torch_cutter_ready(&t->log.cutter)) TRY(take(f, t, TORCH_TAKE_COMPLETE));
+    return rests || now - t->changed > LIST_NS ? torch_reader_settle(t->log.reader) : ERR_OK;
 }
 
 /* ---- the end ---- */
@@ -172,10 +146,10 @@ static enum err finish(struct follower *f)
         bool any = false;
         TRY(read_new(f, t, &any));
         TRY(take(f, t, TORCH_TAKE_ALL));
-        t->reader->source.row.compressed = t->input.gz != NULL;
-        const char *damage = t->reader->damage ? t->reader->damage : "";
-        TRY(torch_reader_finish(t->reader, *damage ? "interrupted" : "complete", damage));
-        import_count(f->shared, t->reader);
+        t->log.reader->source.row.compressed = t->input.gz != NULL;
+        const char *damage = t->log.reader->damage ? t->log.reader->damage : "";
+        TRY(torch_reader_finish(t->log.reader, *damage ? "interrupted" : "complete", damage));
+        import_count(f->shared, t->log.reader);
     }
     return ERR_OK;
 }

@@ -90,7 +90,6 @@ enum err ring_create(const char *trace, struct ring *out)
     if (!out->file) FAIL(ERR_FULL, "%s: no room for %zu bytes", out->path, out->mapped);
     *out->file = (struct ring_file){.version = RING_VERSION, .pid = (uint32_t)getpid()};
     atomic_store(&out->file->size, out->mapped);
-    atomic_store(&out->file->next_number, 1);
     memcpy(out->file->magic, RING_MAGIC, sizeof out->file->magic);
     return ERR_OK;
 }

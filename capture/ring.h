@@ -27,7 +27,7 @@
 #include "store/base/view.h"
 
 enum {
-    RING_VERSION = 1,
+    RING_VERSION = 2,
     RING_REGIONS = 4096,
     RING_KNOTS = 64,
     RING_PAGE = 4096,
@@ -47,7 +47,9 @@ enum {
     X(LIST_END, "")                                                                                \
     X(DIGEST, "sub cap_hash, more part and 256: two more records hold statistics; a index of the " \
               "use in its call, b call, c bits, d sum of squares")                                 \
-    X(LAUNCH, "of the newest BEGIN: a items, b bytes read, c bytes written, d flops")              \
+    X(LAUNCH,                                                                                      \
+      "of the newest BEGIN: a items, b bytes read, c bytes written, d flops; sub 1: another "      \
+      "record: a site")                                                                            \
     X(COPY, "sub cap_copy; b number, c ticks of its end, d bytes; another record: b ns")           \
     X(SYNC, "b number, c ticks of its end, d ns")                                                  \
     X(ALLOC, "b address, c ticks, d bytes")                                                        \
@@ -109,8 +111,8 @@ struct ring_file {
     uint32_t texts;       /* RING_IDS, RING_INPUT_HASHES */
     uint32_t device;      /* word */
     _Atomic uint64_t size;
-    _Atomic uint64_t next_number;  /* events */
     _Atomic uint64_t lost_threads; /* threads that had no ring */
+    _Atomic uint64_t n_structured; /* records of the log of compiles (drain_log.h) */
     _Atomic uint32_t n_regions, n_knots, n_owners;
     struct ring_knot knots[RING_KNOTS]; /* the newest; n_knots counts all */
     struct ring_region regions[RING_REGIONS];

@@ -96,6 +96,15 @@ enum err torch_clock_guess(struct torch_reader *r, const struct torch_line *l)
     return add_clock(r, r->file_ts, r->last_local, "file");
 }
 
+void torch_clock_utc(struct torch_reader *r)
+{
+    r->source.row.year = r->year = year_of(r->file_ts);
+    r->source.row.year_from = SPAN("given");
+    r->source.row.zone_ns = r->zone_ns = 0;
+    r->last_local = r->file_ts;
+    r->has_clock = true;
+}
+
 int64_t torch_clock_time(struct torch_reader *r, const struct torch_line *l)
 {
     int64_t local = local_ns(r->year, l);

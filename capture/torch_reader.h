@@ -54,6 +54,7 @@ struct torch_reader {
     int64_t file_ts;      /* ns, date of the file */
     struct arena scratch; /* cleared after each record */
     /* clock */
+    bool own_process; /* its row is the log's to write */
     bool has_clock, clock_is_guess;
     int64_t year, zone_ns;     /* what makes UTC of a prefix; zone 0 when unknown */
     int64_t chromium_ts;       /* ns, time in the payload of this record; 0: no chromium event */
@@ -94,8 +95,10 @@ struct torch_reader_options {
     struct store_writer *writer;
     struct torch_run *run;
     struct row_source_file
-        row; /* path, name, rank, rank_from, compressed; id and the rest are set here */
+        row;         /* path, name, rank, rank_from, compressed; id and the rest are set here */
+    int64_t process; /* whose row is there already; 0: the log's own */
     int64_t file_ts;
+    bool utc; /* prefixes are UTC, file_ts is a time shortly before the first */
     void (*recycle)(void *context, struct torch_piece *piece_take);
     void *recycle_context;
 };
@@ -121,6 +124,8 @@ enum err WARN_UNUSED torch_reader_loss(struct torch_reader *r, enum torch_loss_k
 bool torch_clock_search(const struct torch_piece *p, const struct torch_line **line, int64_t *ts);
 enum err WARN_UNUSED torch_clock_set(struct torch_reader *r, const struct torch_line *line,
                                      int64_t ts);
+/* Prefixes are UTC, of the year of file_ts at first. */
+void torch_clock_utc(struct torch_reader *r);
 enum err WARN_UNUSED torch_clock_guess(struct torch_reader *r, const struct torch_line *line);
 /* ns UTC of a record. */
 int64_t torch_clock_time(struct torch_reader *r, const struct torch_line *line);

@@ -8,8 +8,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { ALIGNMENT = 64, LEAST = 64 << 10, BLOCKS = 256 };
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, LEAST = 64 << 10, BLOCKS = 256 };
 /* A checked build wants to see each block end. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 enum { MOST = 0 };
@@ -27,9 +28,19 @@ static struct {
     size_t bytes;
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static size_t rounded(int64_t size)
+/* What is taken for that many bytes, and its alignment. Of 4 MiB and more whole huge pages: rows of
+ * 4 KiB would each begin a page of their own, where the processor stops looking ahead. */
+static size_t rounded(int64_t size, size_t *alignment)
 {
-    return ((size_t)size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    *alignment = size < 2 * HUGE_PAGE ? ALIGNMENT : HUGE_PAGE;
+    return ((size_t)size + *alignment - 1) / *alignment * *alignment;
+}
+
+static void *take(size_t n, size_t alignment)
+{
+    void *p = aligned_alloc(alignment, n);
+    if (p && alignment == HUGE_PAGE) madvise(p, n, MADV_HUGEPAGE); /* a wish */
+    return p;
 }
 
 /* With the lock. */
@@ -55,12 +66,12 @@ static void *find(size_t n)
 
 enum err host_alloc(int64_t size, void **out)
 {
-    size_t n = rounded(size);
+    size_t alignment, n = rounded(size, &alignment);
     *out = n < LEAST ? NULL : find(n);
-    if (!*out) *out = aligned_alloc(ALIGNMENT, n);
+    if (!*out) *out = take(n, alignment);
     if (!*out) { /* what is kept may be what is missing */
         host_trim();
-        *out = aligned_alloc(ALIGNMENT, n);
+        *out = take(n, alignment);
     }
     if (!*out) FAIL(ERR_NOMEM, "out of memory for a tensor of %lld bytes", (long long)size);
     return ERR_OK;
@@ -68,7 +79,7 @@ enum err host_alloc(int64_t size, void **out)
 
 void host_free(void *p, int64_t size)
 {
-    size_t n = rounded(size);
+    size_t alignment, n = rounded(size, &alignment);
     if (!p || n < LEAST || n > MOST) {
         free(p);
         return;

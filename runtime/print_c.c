@@ -127,6 +127,20 @@ static bool is_target(const struct nest_node *node)
     return node->kind == NEST_REDUCE || (node->kind == NEST_STORE && node->level == NEST_INNER);
 }
 
+/* A reduction of an earlier pass whose buffer of terms still holds values of the node, where rows
+ * are one chunk; -1: the node is computed anew. The buffer is a load, the node may be an exp. */
+static int kept_in(const struct printer *p, int pass, int node)
+{
+    if (p->s->length == SHAPE_LONG || p->n->node[node].kind == NEST_SCAN) return -1;
+    for (int i = 0; i < p->n->n_nodes; i++) {
+        const struct nest_node *fold = &p->n->node[i];
+        if (fold->kind == NEST_REDUCE && fold->pass < pass && fold->arg[0] == node &&
+            is_float(p->n->node[node].type) && !print_fold_is_direct(p, i))
+            return i;
+    }
+    return -1;
+}
+
 /* Which nodes the pass needs, and in which of its phases they run. */
 static void plan_pass(const struct printer *p, struct pass *pass)
 {
@@ -134,10 +148,12 @@ static void plan_pass(const struct printer *p, struct pass *pass)
     pass->n_phases = 1;
     for (int i = 0; i < n->n_nodes; i++)
         pass->needed[i] = is_target(&n->node[i]) && n->node[i].pass == pass->number;
-    for (int i = n->n_nodes - 1; i >= 0; i--)
-        for (int k = 0; pass->needed[i] && k < n->node[i].n_args; k++)
+    for (int i = n->n_nodes - 1; i >= 0; i--) {
+        bool kept = pass->needed[i] && kept_in(p, pass->number, i) >= 0;
+        for (int k = 0; pass->needed[i] && !kept && k < n->node[i].n_args; k++)
             if (n->node[n->node[i].arg[k]].level == NEST_INNER)
                 pass->needed[n->node[i].arg[k]] = true;
+    }
     for (int i = 0; i < n->n_nodes; i++) {
         pass->phase[i] = 0;
         for (int k = 0; pass->needed[i] && k < n->node[i].n_args; k++) {
@@ -165,8 +181,9 @@ static bool loop_nodes(const struct printer *p, const struct pass *pass, int pha
         any |= in[i];
     }
     for (int i = n->n_nodes - 1; i >= 0; i--) {
-        bool scanned = is_scan_of_floats(&n->node[i]) && pass->phase[i] < phase;
-        for (int k = 0; in[i] && !scanned && k < n->node[i].n_args; k++)
+        bool there = is_scan_of_floats(&n->node[i]) && pass->phase[i] < phase;
+        if (in[i]) there |= kept_in(p, pass->number, i) >= 0;
+        for (int k = 0; in[i] && !there && k < n->node[i].n_args; k++)
             if (n->node[n->node[i].arg[k]].level == NEST_INNER) in[n->node[i].arg[k]] = true;
     }
     return any;
@@ -177,7 +194,10 @@ static void loop_body(struct printer *p, const struct pass *pass, int phase, con
     for (int i = 0; i < p->n->n_nodes; i++) {
         const struct nest_node *node = &p->n->node[i];
         if (!in[i] || p->printed[i]) continue;
-        if (node->kind == NEST_REDUCE) print_fold_term(p, i);
+        int kept = kept_in(p, pass->number, i);
+        if (kept >= 0)
+            print_line(p, "const %s v%d = t%d[at + i];", print_type(node->type), i, kept);
+        else if (node->kind == NEST_REDUCE) print_fold_term(p, i);
         else if (is_scan_of_floats(node) && pass->phase[i] == phase)
             print_line(p, "y%d[at + i] = v%d;", i, node->arg[0]);
         else if (node->kind == NEST_SCAN && !is_float(node->type))

@@ -1,8 +1,8 @@
 /* print_c_tile.c - nests whose rows lie across memory (sums over a first dimension) as C text.
  *
  *   for each row of leading loops, for each tile of columns
- *       for each pass, each chunk, each point k of it
- *           for each column i of the tile     nodes; terms join lane k mod 128 of the column
+ *       for each pass, each chunk, each lane l of 128, each point k of it
+ *           for each column i of the tile     nodes; terms join lane l of the column
  *         lanes of the chunk are folded, columns side by side (x_sum_cols)
  *       for each column of the tile           outer values and stores
  *
@@ -50,7 +50,7 @@ static void print_join(struct printer *p, int i)
     const struct nest_node *node = &p->n->node[i];
     int v = node->arg[0], tile = p->s->tile;
     if (by_lanes(p, i))
-        print_line(p, "l%d[(k & 127) * %d + i] = l%d[(k & 127) * %d + i] %c v%d;", i, tile, i, tile,
+        print_line(p, "l%d[l * %d + i] = l%d[l * %d + i] %c v%d;", i, tile, i, tile,
                    node->index == NEST_SUM ? '+' : '*', v);
     else if (node->index == NEST_SUM && node->type == NEST_U64)
         print_line(p, "e%d[i] += v%d;", i, v);
@@ -142,6 +142,27 @@ static void end_pass(struct printer *p, int pass)
     }
 }
 
+/* Rows of a lane lie far apart: the processor does not guess the next one. */
+static void print_prefetch(struct printer *p, const bool *in)
+{
+    int column = p->s->n_outer - 1, row = p->s->n_outer;
+    print_line(p, "const i64 next = k + 128 < m ? 128 : l + 1 - k;");
+    print_line(p, "for (i64 i = 0; i < w; i += 16) {");
+    for (int r = 0; r < p->n->n_arrays; r++) {
+        bool used = false;
+        for (int i = 0; i < p->n->n_nodes; i++) {
+            const struct nest_node *node = &p->n->node[i];
+            used |= in[i] && node->kind == NEST_LOAD && !node->n_args && node->index == r &&
+                    node->level == NEST_INNER;
+        }
+        int64_t along = p->s->stride[r][row];
+        if (!used || p->s->stride[r][column] != 1 || !along) continue;
+        if (along == 1) print_line(p, "    __builtin_prefetch(r%d + next + i);", r);
+        else print_line(p, "    __builtin_prefetch(r%d + next * s%d_%d + i);", r, r, row);
+    }
+    print_line(p, "}");
+}
+
 static void print_tile_pass(struct printer *p, int pass, bool *in)
 {
     const struct nest *n = p->n;
@@ -154,9 +175,12 @@ static void print_tile_pass(struct printer *p, int pass, bool *in)
     begin_pass(p, pass);
     print_open_chunks(p);
     begin_chunk(p, pass);
-    print_line(p, "for (i64 k = 0; k < m; k++) {");
+    /* Lane by lane, so that the sums of one stay in the first cache. */
+    print_line(p, "for (i64 l = 0; l < (m < 128 ? m : 128); l++)");
+    print_line(p, "for (i64 k = l; k < m; k += 128) {");
     p->indent++;
     print_run(p, "c + k");
+    print_prefetch(p, in);
     print_loop_head(p, "0", "w");
     print_body(p, pass, in);
     print_close(p);

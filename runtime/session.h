@@ -34,7 +34,9 @@ struct plumb {
     struct inject *inject; /* owned; NULL: no faults are asked for */
     pthread_mutex_t lock;  /* guards kept, n_threads */
     struct plumb_tensor *kept;
-    int n_threads; /* threads that entered, for their generators */
+    int n_threads;                   /* threads that entered, for their generators */
+    struct plumb_compiled *compiled; /* newest first; guarded by the lock */
+    int n_compiled;
     int exit_code;
 };
 
@@ -81,6 +83,17 @@ uint32_t record_stack(struct thread *t); /* where the program is; 0 unless asked
 void record_begin(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_results(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_end(struct thread *t, const struct op_call *c, struct call_record *r, enum err err);
+/* A compiled kernel as a call: its arguments by keyword, with what it reads digested where the log
+ * has no digest of it, and after it what it wrote. */
+struct record_use {
+    struct plumb_tensor *tensor;
+    const char *keyword;
+    bool reads, writes;
+};
+void record_kernel_begin(struct thread *t, const char *name, const struct record_use *use, int n,
+                         struct call_record *r);
+void record_kernel_end(struct thread *t, const struct record_use *use, int n, struct call_record *r,
+                       enum err err);
 
 /* ---- tape.c ---- */
 /* A tensor argument as it was when its call was made; later calls may write it in place. */
@@ -99,11 +112,27 @@ struct tape_node {
     struct tape_slot *slot;     /* per tensor argument (op_slot) */
     uint32_t *version;          /* of the storages of results, after the call */
     bool done;                  /* walked back */
+    int traced;                 /* node of the graph that the call is; GRAPH_NONE: not traced */
 };
 bool tape_wants(const struct thread *t, const struct op_call *c);
 /* Before a call that the tape wants: whether what it writes in place may be written. */
 WARN_UNUSED enum err tape_check(const struct thread *t, const struct op_call *c);
 WARN_UNUSED enum err tape_add(struct thread *t, const struct op_call *c);
+/* g (of the thread's frame; NULL none) becomes the gradient of a leaf, in place of the one it has.
+ */
+void tape_set_grad(struct plumb_tensor *leaf, struct plumb_tensor *g);
+/* Gradients that came to leaves, in order: several of one leaf are to be added one by one. */
+struct tape_gift {
+    struct plumb_tensor *leaf, *grad;
+};
+struct tape_gifts {
+    LIST_OF(struct tape_gift) gift;
+};
+/* Walks back from y[i], each made by a call on the tape, with gradient tangent[i] (NULL: none), as
+ * plumb_backward does; what comes to leaves is listed instead of added to their gradients. */
+WARN_UNUSED enum err tape_gradients(struct plumb_tensor *const *y,
+                                    struct plumb_tensor *const *tangent, int n,
+                                    struct tape_gifts *out);
 /* Whether a frame is one of the thread's. */
 bool thread_has_frame(const struct thread *t, const struct frame *f);
 

@@ -181,6 +181,7 @@ enum err tape_add(struct thread *t, const struct op_call *c)
     for (int i = 0; i < slots; i++) n->slot[i] = slot_now(c, *slot_of(n->call, i));
     for (int r = 0; r < c->n_results; r++) take_result(n, r);
     n->frame = t->frame;
+    n->traced = t->trace ? (int)t->trace->graph->node.n - 1 : GRAPH_NONE;
     n->older = t->frame->tape;
     t->frame->tape = n;
     return ERR_OK;
@@ -214,9 +215,17 @@ static enum err accumulate_leaf(struct plumb_tensor *leaf, struct plumb_tensor *
     struct plumb_tensor *old = leaf->grad, *sum = old ? plumb_add(old, g) : plumb_clone(g);
     if (!sum) return ERR_USAGE;
     leaf->grad = sum;
-    if (trace) return ERR_OK; /* it ends with the trace */
     tensor_keep(sum);
-    retire(old);
+    if (trace) tensor_give(sum, trace->frame); /* with which the leaf, a twin, ends */
+    else retire(old);
+    return ERR_OK;
+}
+
+static enum err list_gift(struct tape_gifts *to, struct plumb_tensor *leaf, struct plumb_tensor *g)
+{
+    struct tape_gift *gift = LIST_PUSH(&to->gift);
+    if (!gift) FAIL(ERR_NOMEM, "out of memory for gradients");
+    *gift = (struct tape_gift){.leaf = leaf, .grad = g};
     return ERR_OK;
 }
 
@@ -235,15 +244,26 @@ static enum err check_walk(const struct tape_node *n)
     return n->done ? walked(n) : ERR_OK;
 }
 
-static enum err give(const struct op_call *c, int slot, const struct tape_slot *to,
-                     struct plumb_tensor *g)
+void tape_set_grad(struct plumb_tensor *leaf, struct plumb_tensor *g)
 {
+    struct plumb_tensor *old = leaf->grad;
+    if (g) tensor_keep(g);
+    retire(old);
+    leaf->grad = g;
+}
+
+static enum err give(const struct tape_node *n, int slot, struct plumb_tensor *g,
+                     struct tape_gifts *gifts)
+{
+    const struct op_call *c = n->call;
+    const struct tape_slot *to = &n->slot[slot];
     char want[TENSOR_TEXT], got[TENSOR_TEXT];
     const struct plumb_tensor *t = to->tensor;
     if (!view_same_shape(&t->view, &g->view) || t->view.dtype != g->view.dtype)
         FAIL(ERR_USAGE, "the gradient rule of %s gave %s for tensor %d, which is %s", c->op->s.name,
              tensor_text(g, got), slot, tensor_text(t, want));
-    if (!to->made_by) return accumulate_leaf(to->tensor, g);
+    if (!to->made_by)
+        return gifts ? list_gift(gifts, to->tensor, g) : accumulate_leaf(to->tensor, g);
     TRY(check_walk(to->made_by));
     return accumulate(&to->made_by->grad[to->result], g);
 }
@@ -263,7 +283,7 @@ static enum err as_it_was(struct plumb_tensor **t, uint32_t version, bool wants)
     return ERR_OK;
 }
 
-static enum err step_back(struct tape_node *n)
+static enum err step_back(struct tape_node *n, struct tape_gifts *gifts)
 {
     struct op_call *c = n->call;
     int slots = n_slots(c);
@@ -276,8 +296,18 @@ static enum err step_back(struct tape_node *n)
     enum err err = c->op->grad(c, n->grad, grad);
     if (err) return err_wrap(err, "gradient of %s: ", c->op->s.name);
     for (int i = 0; i < slots; i++)
-        if (n->slot[i].wants && grad[i]) TRY(give(c, i, &n->slot[i], grad[i]));
+        if (n->slot[i].wants && grad[i]) TRY(give(n, i, grad[i], gifts));
     return ERR_OK;
+}
+
+/* What a trace notes of calls that are made on behalf of one that is walked back. */
+static enum err traced_step(struct tape_node *n, struct tape_gifts *gifts)
+{
+    struct trace *t = thread_self.trace;
+    if (t) t->forward = n->traced;
+    enum err err = step_back(n, gifts);
+    if (t) t->forward = GRAPH_NONE;
+    return err;
 }
 
 static bool has_gradient(const struct tape_node *n)
@@ -290,7 +320,7 @@ static bool has_gradient(const struct tape_node *n)
 /* Calls that were walked leave the tape, so that another loss can be walked from what is left;
  * after a
  * failure nothing stays behind of the gradients on their way. */
-static enum err walk_frame(struct frame *f, enum err err)
+static enum err walk_frame(struct frame *f, struct tape_gifts *gifts, enum err err)
 {
     struct tape_node **at = &f->tape, *n;
     while ((n = *at)) {
@@ -299,35 +329,67 @@ static enum err walk_frame(struct frame *f, enum err err)
             continue;
         }
         n->done = true;
-        if (!err) err = step_back(n);
+        if (!err) err = traced_step(n, gifts);
         *at = n->older;
     }
     return err;
 }
 
 /* From the innermost frame outwards: what was made in a frame uses no younger one's. */
-static enum err walk_back(struct plumb_tensor *loss, struct plumb_tensor *one)
+static enum err walk_back(struct tape_gifts *gifts, enum err err)
+{
+    for (struct frame *f = thread_self.frame; f; f = f->outer) err = walk_frame(f, gifts, err);
+    return err;
+}
+
+static enum err begin_at(struct plumb_tensor *y, struct plumb_tensor *g)
+{
+    return g ? accumulate(&y->made_by->grad[y->result], g) : ERR_USAGE;
+}
+
+/* Calls of gradient rules, and the additions between them, are not kept on the tape. */
+static void begin_walk(void)
+{
+    thread_self.no_grad++;
+    if (thread_self.trace) thread_self.trace->phase = GRAPH_BACKWARD;
+}
+static void end_walk(void)
+{
+    thread_self.no_grad--;
+    if (thread_self.trace) thread_self.trace->phase = GRAPH_FORWARD;
+}
+
+enum err tape_gradients(struct plumb_tensor *const *y, struct plumb_tensor *const *tangent, int n,
+                        struct tape_gifts *out)
 {
     enum err err = ERR_OK;
-    loss->made_by->grad[loss->result] = one;
-    for (struct frame *f = thread_self.frame; f; f = f->outer) err = walk_frame(f, err);
+    for (int i = 0; i < n; i++)
+        if (tangent[i]) TRY(check_walk(y[i]->made_by));
+    begin_walk();
+    for (int i = 0; i < n && !err; i++)
+        if (tangent[i]) err = begin_at(y[i], tangent[i]);
+    err = walk_back(out, err);
+    end_walk();
     return err;
 }
 
 static enum err backward(struct plumb_tensor *loss)
 {
     char text[TENSOR_TEXT];
+    struct trace *trace = thread_self.trace;
     TRY(thread_check("plumb_backward"));
+    if (trace && !loss->storage->fake)
+        return trace_break(trace, "gradients were asked for of what another function computed");
     if (view_count(&loss->view) != 1)
         FAIL(ERR_USAGE, "plumb_backward: %s was given; a tensor of one element is accepted",
              tensor_text(loss, text));
     if (!loss->made_by)
         FAIL(ERR_USAGE, "plumb_backward: nothing that wants gradients led to this tensor");
     TRY(check_walk(loss->made_by));
-    thread_self.no_grad++;
-    struct plumb_tensor *one = plumb_ones_like(loss, (enum plumb_dtype)0);
-    enum err err = one ? walk_back(loss, one) : ERR_USAGE;
-    thread_self.no_grad--;
+    begin_walk();
+    enum err err = begin_at(loss, plumb_ones_like(loss, (enum plumb_dtype)0));
+    err = walk_back(NULL, err);
+    end_walk();
     return err;
 }
 

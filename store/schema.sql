@@ -131,7 +131,7 @@ CREATE TABLE source_file (
   compressed INTEGER,               -- 1 when it came as gzip
   crlf INTEGER,                     -- 1 when its lines end in CR LF
   year INTEGER,                     -- year added to the prefix's month and day
-  year_from TEXT,                   -- 'chromium', or 'file' (guessed from the file's date)
+  year_from TEXT,                   -- 'chromium', or 'file' (guessed from the file's date), or 'given' (plumb's own log)
   zone_ns INTEGER,                  -- local time minus UTC, ns; NULL unknown (prefix taken as UTC)
   n_records INTEGER,                -- log records read
   n_payloads INTEGER,               -- payloads read
@@ -291,7 +291,7 @@ CREATE TABLE call (
   stack INTEGER,                    -- -> stack of the call
   fwd_stack INTEGER,                -- -> stack of the forward operator that this one belongs to
   rest INTEGER,                     -- -> string, the call as read where the columns do not say all of it, NULL: they do
-  flags INTEGER                     -- 1 stack is only the frame that a text shows, 2 no tensor_hash_leaves member, 4 hashes before, 8 hashes after (Triton), 16 rest is JSON
+  flags INTEGER                     -- 1 stack is only the frame that a text shows, 2 no tensor_hash_leaves member, 4 hashes before, 8 hashes after (kernels), 16 rest is JSON, 32 a kernel that plumb compiled
 );
 
 -- How a tensor changes its placement, beside its call.
@@ -900,7 +900,7 @@ CREATE TABLE pair_place (
 CREATE TABLE loss (
   id INTEGER PRIMARY KEY,           -- local id
   source INTEGER,                   -- -> source_file
-  kind TEXT,                        -- malformed, json, md5, mixed_rank, guards, schema, truncated, encoding, payload, unknown_key, ... (capture/envelopes.def, capture/torch_loss.h); of a program that plumb ran ring, thread, torn, disk
+  kind TEXT,                        -- malformed, json, md5, mixed_rank, guards, schema, truncated, encoding, payload, unknown_key, ... (capture/envelopes.def, capture/torch_loss.h); of a program that plumb ran ring, thread, torn, log, disk
   ts INTEGER,                       -- ns, NULL unknown
   offset INTEGER,                   -- byte in the source, NULL
   line INTEGER,                     -- 1-based line in the source, NULL
@@ -982,6 +982,7 @@ CREATE INDEX tensor_desc_by_compile ON tensor_desc(compile);
 CREATE INDEX storage_desc_by_compile ON storage_desc(compile, storage);
 CREATE INDEX tensor_source_by_compile ON tensor_source(compile, tensor);
 CREATE INDEX kernel_by_compile ON kernel(compile);
+CREATE INDEX kernel_by_site ON kernel(site) WHERE site IS NOT NULL;
 CREATE INDEX kernel_by_combo ON kernel(combo) WHERE combo IS NOT NULL;
 CREATE INDEX fusion_decision_by_compile ON fusion_decision(compile);
 CREATE INDEX partition_decision_by_compile ON partition_decision(compile);
@@ -1646,6 +1647,7 @@ CREATE VIEW launches (
   bytes_written,                    -- by the rule of its operator
   flops,                            -- by the rule of its operator
   operator,                         -- event that it belongs to
+  site,                             -- of a compiled kernel: kernel_launches.site, kernels.site
   run,                              -- name of the run
   track,                            -- -> track
   parent,                           -- -> event that it belongs to
@@ -1655,7 +1657,8 @@ CREATE VIEW launches (
 SELECT p.rank, (SELECT text FROM string WHERE id = l.kernel), (SELECT text FROM string WHERE id = l.variant), e.ts, e.dur,
   l.items, l.threads, l.grid_x || ' x ' || l.grid_y || ' x ' || l.grid_z,
   l.block_x || ' x ' || l.block_y || ' x ' || l.block_z, l.bytes_read, l.bytes_written, l.flops,
-  (SELECT w.text FROM event o JOIN string w ON w.id = o.name WHERE o.id = e.parent), r.name, e.track, e.parent, e.launch, e.id
+  (SELECT w.text FROM event o JOIN string w ON w.id = o.name WHERE o.id = e.parent),
+  (SELECT text FROM string WHERE id = l.site), r.name, e.track, e.parent, e.launch, e.id
 FROM event e
 JOIN launch l ON l.id = e.launch
 LEFT JOIN track t ON t.id = e.track
@@ -1663,7 +1666,49 @@ LEFT JOIN process p ON p.id = t.process
 LEFT JOIN run r ON r.id = p.run
 WHERE e.launch IS NOT NULL;
 
--- One row per kernel and variant that was launched, over all runs.
+-- One row per kernel that plumb compiled and run that launched it: what it is beside what it took. A combo kernel has its
+-- members' nodes.
+CREATE VIEW kernel_launches (
+  rank,                             -- rank of the process
+  compile_id,                       -- compile it belongs to
+  phase,                            -- forward, backward, inference
+  position,                         -- 0-based order in the program of its phase
+  kernel,                           -- name
+  role,                             -- pointwise, reduction, persistent, combo, extern
+  variant,                          -- instruction set, interpreter or provider
+  members,                          -- operators it computes, blank separated, in order
+  launches,                         -- times it was launched
+  total,                            -- ns, of all that ended
+  mean,                             -- ns
+  longest,                          -- ns
+  bytes,                            -- read and written by all launches; NULL unknown
+  flops,                            -- of all launches; NULL unknown
+  bytes_per_ns,                     -- GB/s, over launches that ended; NULL unknown
+  site,                             -- what its launches are known by
+  run,                              -- name of the run
+  compile,                          -- -> compile
+  id                                -- -> kernel
+) AS
+SELECT p.rank, c.compile_id, k.phase, k.position, (SELECT text FROM string WHERE id = k.name), k.role,
+  (SELECT text FROM string WHERE id = l.variant),
+  (SELECT group_concat(text, ' ') FROM (SELECT w.text FROM kernel m JOIN kernel_op o ON o.kernel = m.id
+    JOIN string w ON w.id = o.op WHERE m.id = k.id OR m.combo = k.id ORDER BY m.member, o.position)),
+  sum(e.launches), sum(e.total), sum(e.total) / nullif(sum(e.ended), 0), max(e.longest),
+  sum(e.launches * (l.bytes_read + l.bytes_written)), sum(e.launches * l.flops),
+  1.0 * sum(e.ended * (l.bytes_read + l.bytes_written)) / nullif(sum(e.total), 0),
+  (SELECT text FROM string WHERE id = k.site), r.name, k.compile, k.id
+FROM (SELECT launch, track, count(*) AS launches, count(dur) AS ended, sum(dur) AS total, max(dur) AS longest FROM event
+  WHERE launch IS NOT NULL GROUP BY launch, track) e
+JOIN launch l ON l.id = e.launch AND l.site IS NOT NULL
+JOIN track t ON t.id = e.track
+JOIN process p ON p.id = t.process
+JOIN run r ON r.id = p.run
+JOIN kernel k ON k.site = l.site
+JOIN compile c ON c.id = k.compile
+JOIN source_file f ON f.id = c.source AND f.process = p.id
+GROUP BY k.id, l.variant;
+
+-- One row per kernel, variant and site that was launched, over all runs.
 CREATE VIEW top_kernels (
   kernel,                           -- name
   variant,                          -- instruction set, interpreter or provider
@@ -1673,15 +1718,20 @@ CREATE VIEW top_kernels (
   longest,                          -- ns
   bytes,                            -- read and written, by the rule of its operator; NULL unknown
   flops,                            -- by the rule of its operator; NULL unknown
-  bytes_per_ns                      -- GB/s, over launches that ended; NULL unknown
+  bytes_per_ns,                     -- GB/s, over launches that ended; NULL unknown
+  phase,                            -- of a kernel that plumb compiled: forward, backward, inference
+  role,                             -- likewise: pointwise, reduction, persistent, combo, extern
+  site                              -- likewise: what its launches are known by
 ) AS
 SELECT (SELECT text FROM string WHERE id = l.kernel), (SELECT text FROM string WHERE id = l.variant), sum(k.launches),
   sum(k.total), sum(k.total) / sum(k.ended), max(k.longest), sum(k.launches * (l.bytes_read + l.bytes_written)),
-  sum(k.launches * l.flops), 1.0 * sum(k.ended * (l.bytes_read + l.bytes_written)) / nullif(sum(k.total), 0)
+  sum(k.launches * l.flops), 1.0 * sum(k.ended * (l.bytes_read + l.bytes_written)) / nullif(sum(k.total), 0),
+  (SELECT phase FROM kernel WHERE site = l.site), (SELECT role FROM kernel WHERE site = l.site),
+  (SELECT text FROM string WHERE id = l.site)
 FROM (SELECT launch, count(*) AS launches, count(dur) AS ended, sum(dur) AS total, max(dur) AS longest FROM event
   WHERE launch IS NOT NULL GROUP BY launch) k
 JOIN launch l ON l.id = k.launch
-GROUP BY l.kernel, l.variant;
+GROUP BY l.kernel, l.variant, l.site;
 
 -- One row per copy of memory.
 CREATE VIEW copies (
@@ -2048,7 +2098,7 @@ CREATE VIEW kernels (
   rank,                             -- rank of the log
   compile_id,                       -- compile it belongs to
   name,                             -- kernel
-  kind,                             -- cpp, triton, extern
+  kind,                             -- cpp, triton, extern; plumb's own: c, cuda, opencl
   n_ops,                            -- graph nodes it computes
   nodes,                            -- their names, blank separated
   occurrence,                       -- of the compile id
@@ -2056,6 +2106,13 @@ CREATE VIEW kernels (
   log,                              -- base name of the log
   line,                             -- first line in the artifact
   info,                             -- JSON recorded for it
+  phase,                            -- forward, backward, inference; NULL not recorded
+  role,                             -- pointwise, reduction, persistent, combo, extern; NULL not recorded
+  position,                         -- 0-based order in the program of its phase
+  combo,                            -- name of the combo kernel it is a member of
+  bytes_read,                       -- that it must read
+  bytes_written,                    -- that it must write
+  site,                             -- what its launches are known by
   artifact,                         -- -> artifact that names it
   compile,                          -- -> compile
   id                                -- -> kernel
@@ -2064,8 +2121,9 @@ SELECT f.rank, c.compile_id, (SELECT text FROM string WHERE id = k.name), k.kind
   (SELECT count(*) FROM kernel_op o WHERE o.kernel = k.id),
   (SELECT group_concat(text, ' ') FROM (SELECT w.text FROM kernel_op o JOIN string w ON w.id = o.node
     WHERE o.kernel = k.id ORDER BY o.position)),
-  c.occurrence, r.name, f.name, k.line, (SELECT text FROM string WHERE id = k.info), k.artifact,
-  k.compile, k.id
+  c.occurrence, r.name, f.name, k.line, (SELECT text FROM string WHERE id = k.info),
+  k.phase, k.role, k.position, (SELECT w.text FROM kernel o JOIN string w ON w.id = o.name WHERE o.id = k.combo),
+  k.bytes_read, k.bytes_written, (SELECT text FROM string WHERE id = k.site), k.artifact, k.compile, k.id
 FROM kernel k
 LEFT JOIN artifact a ON a.id = k.artifact
 LEFT JOIN compile c ON c.id = k.compile
@@ -2425,7 +2483,7 @@ CREATE VIEW health (
   log                               -- base name of the log, NULL several
 ) AS
 SELECT CASE WHEN l.kind IN ('malformed', 'md5', 'mixed_rank', 'guards', 'truncated', 'json', 'payload', 'read',
-    'ring', 'thread', 'torn', 'disk') THEN 2 ELSE 1 END,
+    'ring', 'thread', 'torn', 'log', 'disk') THEN 2 ELSE 1 END,
   'loss.' || l.kind, sum(l.count), min(l.message), r.name, f.name
 FROM loss l LEFT JOIN source_file f ON f.id = l.source LEFT JOIN run r ON r.id = f.run
 GROUP BY l.source, l.kind

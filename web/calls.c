@@ -63,7 +63,10 @@ void calls_name(struct html *h, const struct calls_row *c)
     switch (c->kind) {
     case DEBUG_REDISTRIBUTE: html(h, "redistribute_input"); break;
     case DEBUG_OUTPUT: html(h, "-> output"); break;
-    case DEBUG_TRITON: html(h, "<span class=\"dim\">[triton]</span> "); break;
+    case DEBUG_TRITON:
+        html(h, "<span class=\"dim\">[%s]</span> ",
+             c->flags & DEBUG_PLUMB ? SPAN("plumb") : SPAN("triton"));
+        break;
     case DEBUG_ANNOTATE:
     case DEBUG_MODULE:
         html(h, "<span class=\"dim\">[%s]</span> ", calls_head(c->args, SHOWN));

@@ -50,8 +50,8 @@ static const struct web_column KERNELS[] = {
      .cell = cell_kernel,
      .filter = true},
     {.name = "phase", .head = "Phase", .class_ = "fit opt", .kind = WEB_TEXT, .filter = true},
-    {.name = "role", .head = "Role", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_role},
-    {.name = "n_ops", .head = "Operators", .kind = WEB_COUNT},
+    {.name = "role", .head = "Role", .class_ = "fit opt", .kind = WEB_CUSTOM, .cell = cell_role},
+    {.name = "n_ops", .head = "Operators", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "nodes", .head = "Computes", .class_ = "grow opt", .kind = WEB_CODE, .filter = true},
     {.name = "bytes", .head = "Bytes", .class_ = "num opt", .kind = WEB_BYTES},
     {.name = "launches", .head = "Launches", .kind = WEB_COUNT},
@@ -129,6 +129,34 @@ static void cell_reason(struct web_cell *c)
          web_here(c->q, "reason", on || !reason.n ? "" : reason.p, "kind",
                   on ? "" : web_kept(c->q, c->row, "kind").p, "decided-table.after", "", NULL),
          on ? SPAN(" aria-current=\"true\"") : SPAN(""), reason.n ? reason : SPAN("none given"));
+}
+
+/* How many pairs became one, what that saves, and what refused the most. */
+static enum err put_fused(struct web_request *q, struct html *h)
+{
+    sqlite3_stmt *s;
+    enum err err;
+    int64_t joined = 0, apart = 0, most = 0;
+    double saved = 0;
+    struct span reason = SPAN_NONE;
+    TRY(web_query(q, "decisions_by_reason", &s));
+    while (web_step(q, s, &err)) {
+        int64_t n = web_int(s, "decisions");
+        double bytes = web_int(s, "bytes_saved") == STORE_NULL ? 0 : web_real(s, "bytes_saved");
+        bool fused = web_int(s, "fused") == 1;
+        *(fused ? &joined : &apart) += n;
+        if (fused) saved += bytes;
+        if (fused || n <= most) continue;
+        most = n;
+        reason = web_kept(q, s, "reason");
+    }
+    html(h, "<p class=\"note\">%n of %n pairs were joined", joined, joined + apart);
+    if (saved > 0) html(h, ", which keeps %b out of memory", saved);
+    if (reason.n)
+        html(h, "; what kept the most pairs apart is \xe2\x80\x9c%s\xe2\x80\x9d, %n of %n", reason,
+             most, apart);
+    html(h, ".</p>\n");
+    return err;
 }
 
 static const struct web_column REASONS[] = {
@@ -297,7 +325,7 @@ enum err compile_put_made(struct web_request *q, struct html *h)
     const struct compile_section reasons = {"fusion", "Fusion decisions",
                                             "every pair that was looked at, by reason; press one "
                                             "to see its pairs",
-                                            &REASON_TABLE, NULL};
+                                            &REASON_TABLE, put_fused};
     const struct compile_section passes = {"passes", "Passes",
                                            "over the graphs, in order, each with what it changed",
                                            &PASS_TABLE, NULL};

@@ -314,7 +314,7 @@ static void cell_kind(struct web_cell *c)
     static const char *const names[] = {[DEBUG_OP] = "operator",
                                         [DEBUG_REDISTRIBUTE] = "redistribute",
                                         [DEBUG_OUTPUT] = "output",
-                                        [DEBUG_TRITON] = "Triton kernel",
+                                        [DEBUG_TRITON] = "compiled kernel",
                                         [DEBUG_ANNOTATE] = "range",
                                         [DEBUG_MODULE] = "module",
                                         [DEBUG_TEXT] = "text",

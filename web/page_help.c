@@ -1,4 +1,4 @@
-/* page_help.c - keys, marks and number formats: what a reader may want to look up. */
+/* page_help.c - keys, marks, words and number formats: what a reader may want to look up. */
 #include "web/web.h"
 
 static const struct {
@@ -45,6 +45,39 @@ static void put_marks(struct html *h)
     html(h, "</p>");
 }
 
+static const struct {
+    const char *word, *means;
+} words[] = {
+    {"kernel", "what is launched as one: a loop over the points of its results, or a library's "
+               "function (`extern`)"},
+    {"fusion", "operators become one kernel, so that what one makes the next takes from a register "
+               "instead of memory"},
+    {"combo kernel", "independent kernels become one launch; each member keeps its own blocks, "
+                     "and no data flows between them"},
+    {"pointwise, reduction, persistent",
+     "a kernel without inner loop; one that reduces rows piece by piece; one whose rows are held "
+     "whole"},
+    {"prologue, epilogue", "operators that feed a kernel's reduction or product; that take its "
+                           "result"},
+    {"recomputed", "computed a second time where it is needed instead of being kept in memory"},
+    {"partition", "which values the forward keeps for the backward, and which that computes again"},
+    {"guard", "what must hold for compiled code to be used; one that fails makes a recompile"},
+    {"graph break", "a place at which tracing ends, and the program runs as it is"},
+    {"memory plan", "where a compile's temporaries lie in one block of memory"},
+    {"spill", "values for which the processor had no register, kept in memory by its compiler"},
+};
+
+static void put_words(struct html *h)
+{
+    html(h, "<dl class=\"kv\">");
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        html(h, "<dt>%s</dt><dd>", words[i].word);
+        web_prose(h, span_of(words[i].means));
+        html(h, "</dd>");
+    }
+    html(h, "</dl>\n");
+}
+
 enum err page_help(struct web_request *q, struct html *h)
 {
     html(h, "<p class=\"note\">Every key has a link or a control beside it; no page needs "
@@ -54,6 +87,9 @@ enum err page_help(struct web_request *q, struct html *h)
     web_section_end(h);
     web_section(q, h, "marks", "Marks of a compile", NULL, NULL);
     put_marks(h);
+    web_section_end(h);
+    web_section(q, h, "words", "Words", "of the compiler and its kernels", NULL);
+    put_words(h);
     web_section_end(h);
     web_section(q, h, "numbers", "Numbers", NULL, NULL);
     html(h, "<dl class=\"kv\"><dt>times of day</dt><dd>UTC</dd><dt>durations</dt><dd>3 digits in "

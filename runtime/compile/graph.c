@@ -26,9 +26,20 @@ void graph_release(struct graph *g)
 
 /* ---- names ---- */
 
+/* Names that Python has for something else: FX numbers these from 1. */
+static bool is_pythons(const char *base)
+{
+    static const char *const names[] = {"abs", "all", "any",   "bool",  "complex", "float", "int",
+                                        "max", "min", "pow",   "range", "round",   "slice", "sum",
+                                        "set", "map", "filter"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(names[i], base)) return true;
+    return false;
+}
+
 const char *graph_new_name(struct graph *g, const char *base)
 {
-    int64_t *n = map_put(&g->names, map_key(span_of(base)), 0, NULL);
+    int64_t *n = map_put(&g->names, map_key(span_of(base)), is_pythons(base), NULL);
     if (!n) return NULL;
     int64_t number = (*n)++;
     if (!number) return arena_copy(g->arena, span_of(base)).p;
@@ -39,6 +50,13 @@ const char *graph_new_name(struct graph *g, const char *base)
         return name;
     }
     return graph_new_name(g, base);
+}
+
+const char *graph_result_name(struct graph *g, const struct op *op)
+{
+    bool several = op->s.result_list || op->s.n_results > 1;
+    const char *base = several ? "getitem" : graph_base_name(g, op);
+    return base ? graph_new_name(g, base) : NULL;
 }
 
 const char *graph_base_name(const struct graph *g, const struct op *op)
@@ -135,9 +153,9 @@ struct fakes {
     struct map storages; /* number -> struct storage * */
 };
 
-/* Bytes by which tensors of a storage are moved up, so that no offset is below 0. */
-static int64_t shift_of(const struct graph_storage *s)
+int64_t graph_shift(const struct graph *g, int storage)
 {
+    const struct graph_storage *s = &g->storage.p[storage];
     return s->low < 0 ? (-s->low + 15) / 16 * 16 : 0;
 }
 
@@ -151,7 +169,7 @@ static struct storage *fake_storage(struct fakes *f, int number)
     if (!to) return NULL;
     atomic_init(&to->refs, 1);
     to->backend = thread_self.session->backend;
-    to->size = s->high + shift_of(s);
+    to->size = s->high + graph_shift(f->g, number);
     to->fake = to->of_graph = true;
     to->number = number;
     *at = (int64_t)(intptr_t)to;
@@ -164,7 +182,7 @@ static struct plumb_tensor *fake_tensor(struct fakes *f, int value)
     struct plumb_tensor *t = arena_alloc(f->arena, sizeof *t);
     if (!t || !(t->storage = fake_storage(f, v->storage))) return NULL;
     t->view = v->view;
-    t->view.offset += shift_of(&f->g->storage.p[v->storage]) / (int64_t)dtype_size(v->view.dtype);
+    t->view.offset += graph_shift(f->g, v->storage) / (int64_t)dtype_size(v->view.dtype);
     t->number = (uint64_t)value + 1;
     return t;
 }
@@ -236,6 +254,8 @@ static enum err new_results(struct graph *g, const struct op_call *c, struct gra
     n->n_out = c->n_results;
     n->out = arena_array(g->arena, (size_t)n->n_out + 1, sizeof *n->out);
     if (!n->out || !base) FAIL(ERR_NOMEM, "out of memory for a graph");
+    if ((c->n_results != 1 || c->op->s.result_list) && !(n->name = graph_new_name(g, base)))
+        FAIL(ERR_NOMEM, "out of memory for a graph");
     for (int r = 0; r < c->n_results; r++) {
         struct view v;
         enum dtype dtype = c->member ? c->member[r].dtype : c->dtype[r];
@@ -246,7 +266,7 @@ static enum err new_results(struct graph *g, const struct op_call *c, struct gra
                                     .maker = (int)g->node.n,
                                     .result = r,
                                     .view = v,
-                                    .name = graph_new_name(g, base)};
+                                    .name = graph_result_name(g, c->op)};
         value.storage = graph_add_storage(
             g, &(struct graph_storage){.origin = GRAPH_MADE, .value = (int)g->value.n});
         if (value.storage < 0 || !value.name || (n->out[r] = graph_add_value(g, &value)) < 0)
@@ -294,7 +314,7 @@ bool graph_overlap(const struct graph *g, int a, int b)
     const struct graph_value *x = &g->value.p[a], *y = &g->value.p[b];
     struct view u = x->view, v = y->view;
     if (x->storage != y->storage) return false;
-    int64_t shift = shift_of(&g->storage.p[x->storage]);
+    int64_t shift = graph_shift(g, x->storage);
     u.offset += shift / (int64_t)dtype_size(u.dtype);
     v.offset += shift / (int64_t)dtype_size(v.dtype);
     return view_overlap(&u, &v) != VIEW_APART;

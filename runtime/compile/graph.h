@@ -68,17 +68,18 @@ struct graph_node {
     bool writes_nothing;
     enum graph_phase phase;
     bool recomputed;    /* backward graph: computed a second time instead of saved */
-    const char *name;   /* of its first value; "" where it makes none */
+    const char *name;   /* of its value; of several, or of none, its own */
     const char *module; /* innermost module scope when traced, "" none */
     int forward;        /* backward nodes: the forward node whose gradient rule called it, by
-                           * number in the joint graph; GRAPH_NONE */
+                           * its `origin`; GRAPH_NONE */
     int origin;         /* number in the traced graph, kept by passes: provenance */
     uint32_t stack;     /* cap_stack id; 0 */
 };
 enum graph_gives {
     GRAPH_RESULT,    /* result `index` of the function */
     GRAPH_GRADIENT,  /* joint, backward: gradient of value `index` (an input or captured one) of
-                      * the joint graph; value GRAPH_NONE: none came */
+                      * the joint graph; value GRAPH_NONE: none came. Several of one value are to
+                      * be added to it in their order */
     GRAPH_SAVE,      /* forward: number `index` of what the backward graph is given */
     GRAPH_LEAF_GRAD, /* becomes plumb_grad of the tensor that value `index` (an input or captured)
                       * stands for; value GRAPH_NONE: that is forgotten */
@@ -121,6 +122,8 @@ const char *graph_input_name(struct graph *g, enum graph_origin origin);
 const char *graph_new_name(struct graph *g, const char *base);
 /* "add" of aten::add.Tensor, as FX names what a call makes. */
 const char *graph_base_name(const struct graph *g, const struct op *op);
+/* A new name for a result: of one result that of the call, of several they are getitem, ... */
+const char *graph_result_name(struct graph *g, const struct op *op);
 /* Appends a call of `op` on values: types and shapes by its rules; results are new values, dense.
  * The operator writes nothing and is no view of class LIST. For passes that rewrite. */
 WARN_UNUSED enum err graph_call(struct graph *g, const struct op *op, const struct op_value *arg,
@@ -130,6 +133,8 @@ WARN_UNUSED enum err graph_call(struct graph *g, const struct op *op, const stru
  * functions and lowering. Results are made. */
 WARN_UNUSED enum err graph_op_call(const struct graph *g, int node, struct arena *arena,
                                    struct op_call *out);
+/* Bytes by which graph_op_call moves tensors of a storage up, so that no offset is below 0. */
+int64_t graph_shift(const struct graph *g, int storage);
 /* Whether values a and b, of one storage, may share an element. */
 bool graph_overlap(const struct graph *g, int a, int b);
 /* Number of uses by nodes and outputs, per value; in the arena given. NULL: out of memory. */

@@ -16,9 +16,12 @@
 
 #include "runtime/compile/trace.h"
 
-/* While tracing: results y[] of the function are known (outputs RESULT are set); adds tangents and
- * gradients (outputs GRADIENT, one per input or captured value that wants one, in order of
- * values). */
+/* While tracing: results y[] of the function are known (outputs RESULT are set). Adds a tangent for
+ * each result that gradients can go back from (not for an input given back, nor for one equal to an
+ * earlier result; none: the graph stays as it is), and outputs GRADIENT for each input and captured
+ * tensor that wants one, in order of values. What comes to one tensor from several calls are
+ * several outputs: added to its gradient one by one in their order, they give eager's bits. What
+ * cannot be walked back breaks the trace. */
 WARN_UNUSED enum err joint_trace(struct trace *t, struct plumb_tensor *const *y, int n);
 
 enum joint_fate {

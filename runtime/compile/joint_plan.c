@@ -197,6 +197,7 @@ static enum err find_dear(const struct joint_plan *p, int node, struct arena *sc
     const struct op *op = p->g->node.p[node].op;
     struct op_call c;
     *out = JOINT_CHEAP;
+    if (!p->forward[node]) return ERR_OK; /* once is not again */
     if (op->class == OP_OPAQUE) {
         if (!(op->flags & OP_BY_NESTS)) *out = JOINT_OPAQUE;
         else if (!(op->flags & OP_MOVES)) *out = JOINT_DEAR;

@@ -250,6 +250,8 @@ enum err trace_leaf(struct trace *t, struct plumb_tensor *leaf)
     struct trace_twin *w = find_twin(t, leaf);
     if (!w) return ERR_OK;
     size_t at = (size_t)(w - t->twin.p);
+    if (w->real->made_by)
+        return trace_break(t, "gradients go back beyond the function, to what made its input");
     TRY(load_grad(t, w));
     t->twin.p[at].changed = true;
     return ERR_OK;
@@ -359,12 +361,11 @@ static enum err new_result(struct trace *t, const struct op_call *c, struct grap
 {
     struct graph *g = t->graph;
     const struct plumb_tensor *y = c->result[r];
-    const char *base = graph_base_name(g, c->op);
     struct graph_value v = {.origin = GRAPH_MADE,
                             .maker = (int)g->node.n,
                             .result = r,
                             .real = (int64_t)y->number,
-                            .name = base ? graph_new_name(g, base) : NULL};
+                            .name = graph_result_name(g, c->op)};
     if (!v.name) return no_memory();
     if (c->op->class == OP_VIEW) {
         const struct graph_value *of = &g->value.p[n->in[op_slot(c, c->view_of)]];
@@ -387,6 +388,10 @@ static enum err take_results(struct trace *t, const struct op_call *c, struct gr
     n->n_out = c->n_results;
     n->out = arena_array(t->graph->arena, (size_t)n->n_out + 1, sizeof *n->out);
     if (!n->out) return no_memory();
+    if (!*n->name && (c->n_results != 1 || c->op->s.result_list || c->writes_nothing)) {
+        const char *base = graph_base_name(t->graph, c->op);
+        if (!base || !(n->name = graph_new_name(t->graph, base))) return no_memory();
+    }
     for (int r = 0; r < c->n_results; r++) {
         int arg = c->op->s.result_list ? -1 : c->op->s.result_arg[r];
         n->out[r] = GRAPH_NONE;

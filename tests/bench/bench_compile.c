@@ -20,7 +20,7 @@
 #include "plumb.h"
 #include "runtime/backend.h"
 #include "runtime/build.h"
-#include "runtime/call_nest.h"
+#include "runtime/host_memory.h"
 #include "runtime/print_c.h"
 #include "runtime/work.h"
 #include "store/base/clock.h"
@@ -109,12 +109,13 @@ static void run_hand(void *context)
     h->kernel.run(&h->call, 0, 1, 0, 0);
 }
 
+/* Memory as tensors have it. */
 static float *numbers(int64_t n)
 {
     static uint64_t state = 1;
-    float *p = aligned_alloc(64, ((size_t)n * sizeof *p + 63) / 64 * 64);
-    if (!p) stop("memory", "there is none");
-    for (int64_t i = 0; i < n; i++) p[i] = (float)work_uniform(&state);
+    void *p;
+    if (host_alloc(n * (int64_t)sizeof(float), &p)) stop("memory", err_text());
+    for (int64_t i = 0; i < n; i++) ((float *)p)[i] = (float)work_uniform(&state);
     return p;
 }
 static struct plumb_tensor *kept(int n, const int64_t *size)
@@ -123,7 +124,7 @@ static struct plumb_tensor *kept(int n, const int64_t *size)
     for (int i = 0; i < n; i++) count *= size[i];
     float *p = numbers(count);
     struct plumb_tensor *t = must_have(plumb_keep(plumb_tensor(PLUMB_F32, n, size, p)));
-    free(p);
+    host_free(p, count * (int64_t)sizeof *p);
     return t;
 }
 
@@ -190,7 +191,7 @@ static void measure_chain(int length, int64_t n)
            "(aim 1.15)\n",
            length, (long long)n, way[0].best_ns / 1e3, way[1].best_ns / 1e3,
            way[1].best_ns / way[0].best_ns);
-    for (int i = 0; i < 3; i++) free(hand.call.base[i]);
+    for (int i = 0; i < 3; i++) host_free(hand.call.base[i], n * (int64_t)sizeof(float));
 }
 
 /* ---- AdamW over many small tensors ---- */
@@ -239,7 +240,7 @@ static void measure_adamw(void)
            "(aim 1.5)   eager %.1f us\n",
            TENSORS, (long long)total, way[0].best_ns / 1e3, way[1].best_ns / 1e3,
            way[1].best_ns / way[0].best_ns, way[2].best_ns / 1e3);
-    for (int i = 0; i < 4; i++) free(hand.call.base[i]);
+    for (int i = 0; i < 4; i++) host_free(hand.call.base[i], total * (int64_t)sizeof(float));
 }
 
 /* ---- rows: softmax and norms, forward and backward ---- */
@@ -326,7 +327,7 @@ static void measure_rows(void)
                loop * 4 * (double)n, 100 * own / loop, 200 / way[1].best_ns / loop,
                300 / way[2].best_ns / loop);
     }
-    for (int i = 0; i < 3; i++) free(hand.call.base[i]);
+    for (int i = 0; i < 3; i++) host_free(hand.call.base[i], n * (int64_t)sizeof(float));
 }
 
 /* ---- compiling ---- */

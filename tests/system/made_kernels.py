@@ -84,7 +84,7 @@ class Made:
         for dur in durs:
             ts = START + self.call * 1_000_000
             call = t.add("event", ts=ts, dur=None if dur is None else dur + 900, track=self.track, kind=6, name=self.word(name), flags=0)
-            t.add("call", event=call, source=self.calls, position=self.call, depth=0, kwargs=self.word("in_ptr0=t$1: f32[64, 256]"), flags=0)
+            t.add("call", event=call, source=self.calls, position=self.call, depth=0, kwargs=self.word("in_ptr0=t$1: f32[64, 256]"), flags=32)
             t.add("event", ts=ts + 300, dur=dur, track=self.track, kind=10, name=self.word(name), parent=call, launch=launch, flags=0)
             self.call += 1
 

@@ -44,7 +44,7 @@ ROUTES = PAGE.findall((ROOT / "web/routes.def").read_text())
 RAIL = [(path, label.strip('"'), key.strip("'")) for path, section, label, key in ROUTES if section != "NULL"]
 
 # Of those that the rail has not: where they are without a link.
-GIVEN = {"/search": "/search?q=relu", "/help": "/help", "/call": "/call?run=calls&call=138"}
+GIVEN = {"/search": "/search?q=relu", "/help": "/help", "/call": "/call?run=calls&call=138", "/kernel": "/kernel?id=1"}
 
 # Path: words that its text must contain on the demo trace, with the run named.
 SAYS = {

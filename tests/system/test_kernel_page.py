@@ -139,6 +139,11 @@ def test_each_launch_leads_to_its_call(page, served, made):
         assert ids(back) == [made.kernel["pl_poi_fused_add_relu_0"]] and "/compile?" in back.split("<dt>kernel</dt>")[1].split("</dd>")[0]
 
 
+def test_calls_of_kernels_are_told_from_those_of_triton(served):
+    log = plain(served.text("/operators"))
+    assert log.count("[plumb] pl_poi_fused_add_relu_0") == 5 and "[triton]" not in log
+
+
 def test_a_member_shows_the_launches_of_its_combo(page, made):
     text = page("pl_poi_fused_add_5")
     assert "Member 2 of 3 of the combo kernel" in plain(text) and made.kernel[COMBO] in ids(text)

@@ -182,7 +182,7 @@ def test_steps_of_a_run_of_our_own(tmp_path):
     assert len(walked(s, "/operators")) == values(tmp_path / "mlp.db", "SELECT count(*) FROM calls")[0]
     page = s.text("/operators?level=0")
     assert [plain(step) for step in re.findall(r'<tr class="sub">(.*?)</tr>', page)] == ["step 0", "step 1"][:len(re.findall('class="sub"', page))]
-    op = values(tmp_path / "mlp.db", "SELECT c.position FROM calls c JOIN launches l ON l.parent = c.id LIMIT 1")[0]
+    op = values(tmp_path / "mlp.db", "SELECT c.position FROM calls c JOIN launches l ON l.parent = c.id ORDER BY c.position LIMIT 1")[0]
     one = s.text(f"/call?call={op}")
     assert "launch" in plain(one) and "step 0" in plain(one)
     assert not re.search(r"call=-", one), "a step is no call and has no page"

@@ -313,7 +313,7 @@ static void suite_gradient(const struct sample *s)
 
 /* ---- all of it; the four tests of a program ---- */
 
-static void suite_samples(const struct sample *s, size_t n)
+static inline void suite_samples(const struct sample *s, size_t n)
 {
     for (int how = 0; how < SUITE_HOWS; how++) {
         suite_open((enum suite_how)how);
@@ -327,7 +327,7 @@ static void suite_samples(const struct sample *s, size_t n)
     assert_int_equal(suite.failures, 0);
 }
 
-static void suite_refusals(const struct refusal *r, size_t n)
+static inline void suite_refusals(const struct refusal *r, size_t n)
 {
     suite_open(SUITE_PLAIN);
     for (size_t i = 0; i < n; i++) suite_refuse(r[i].op, r[i].args, DTYPE_F32, r[i].says);
@@ -336,7 +336,7 @@ static void suite_refusals(const struct refusal *r, size_t n)
     assert_int_equal(suite.failures, 0);
 }
 
-static void suite_gradients(const struct sample *s, size_t n)
+static inline void suite_gradients(const struct sample *s, size_t n)
 {
     suite_open(SUITE_REF);
     for (size_t i = 0; i < n; i++) suite_gradient(&s[i]);

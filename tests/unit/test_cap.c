@@ -182,6 +182,56 @@ static void keeps_hashes_that_are_not_shown(void **state)
                    "    aten::late(t: f32[2])  ->  t: f32[2]\n");
 }
 
+/* A kernel that plumb compiled: its arguments by keyword, digests of them before and after. */
+static void prints_kernels(void **state)
+{
+    (void)state;
+    struct cap *c = record((struct cap_options){.input_hashes = true});
+    struct cap_thread *t = cap_thread(c, "main");
+    uint32_t f = form(c, DTYPE_F32, 1, 128, 0), in = word(c, "in_ptr0"), out = word(c, "out_ptr0"),
+             site = word(c, "0/0 forward pl_poi_fused_add_0");
+    for (int i = 0; i < 2; i++) {
+        cap_begin(t, CAP_KERNEL, word(c, "pl_poi_fused_add_0"), 0, 0);
+        uint32_t a = cap_tensor(t, &(struct cap_use){.tensor = 1, .form = f, .keyword = in});
+        cap_tensor(t, &(struct cap_use){.tensor = 2, .form = f, .keyword = out});
+        cap_launch_begin(t, &(struct cap_launch){.kernel = word(c, "pl_poi_fused_add_0"),
+                                                 .variant = word(c, "compiled"),
+                                                 .site = i ? 0 : site,
+                                                 .items = 128,
+                                                 .bytes_read = 512,
+                                                 .bytes_written = 512});
+        cap_end(t);
+        cap_done(t);
+        if (i == 0) {
+            hash(t, a, 0, CAP_NORM, bits(1.5));
+            uint32_t after = cap_tensor(
+                t, &(struct cap_use){
+                       .tensor = 2, .form = f, .keyword = out, .phase = CAP_ARGUMENT_AFTER});
+            hash(t, after, 0, CAP_PKM64, 0x1234);
+            hash(t, after, 1, CAP_NORM, bits(2));
+        }
+        cap_end(t);
+    }
+    finish(c);
+    assert_int_equal(ask("SELECT count(*) FROM calls c JOIN event e ON e.id = c.id WHERE e.kind = "
+                         "6 AND e.dur >= 0"),
+                     2);
+    assert_int_equal(ask("SELECT count(*) FROM tensor_uses WHERE arg = 'out_ptr0' AND phase = "
+                         "'after' AND digest IS NOT NULL"),
+                     2);
+    assert_int_equal(ask("SELECT sum(launches) FROM top_kernels WHERE kernel = "
+                         "'pl_poi_fused_add_0' AND site = '0/0 forward pl_poi_fused_add_0'"),
+                     1);
+    assert_int_equal(ask("SELECT count(*) FROM launch WHERE site IS NULL"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM launches WHERE operator = 'pl_poi_fused_add_0'"), 2);
+    expect_text(1, "    [plumb] pl_poi_fused_add_0(in_ptr0=t: f32[128], out_ptr0=t: f32[128])\n"
+                   "    # pre-kernel hashes: {in_ptr0: 1.5}\n"
+                   "    # post-kernel hashes: {out_ptr0: ('0x0000000000001234', 2.0)}\n"
+                   "\n"
+                   "    [plumb] pl_poi_fused_add_0(in_ptr0=t: f32[128], out_ptr0=t: f32[128])\n"
+                   "\n");
+}
+
 static void records_the_machine(void **state)
 {
     (void)state;
@@ -273,6 +323,7 @@ int main(void)
         cmocka_unit_test(prints_every_argument),
         cmocka_unit_test(prints_hashes),
         cmocka_unit_test(keeps_hashes_that_are_not_shown),
+        cmocka_unit_test(prints_kernels),
         cmocka_unit_test(records_the_machine),
         cmocka_unit_test(prints_stacks),
     };
