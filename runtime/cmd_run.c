@@ -18,6 +18,9 @@ static const struct opt options[] = {
     {"dtype", 0, "DTYPE", "of parameters: f32 (default), f64, bf16, f16", false},
     {"threads", 'j', "N", "threads of one call (default: all processors)", false},
     {"determinism", 0, "LEVEL", "run (default), exact or off; docs/exact.md", false},
+    {"compile", 'c', NULL, "compile the functions of a step: traced, fused, combined", false},
+    {"no-fusion", 0, NULL, "with --compile: a kernel for each loop nest", false},
+    {"no-combos", 0, NULL, "with --compile: a launch for each kernel", false},
     {"backend", 0, "NAME", "cpu (default), ref or null", false},
     {"log", 0, "WHAT",
      "print the calls, as DebugMode does, after the run: a comma-separated list of "
@@ -148,6 +151,11 @@ static enum err take_options(const struct opt_call *call, struct plumb_options *
     o->hash_inputs = opt_has(call, "hash-inputs");
     o->stacks = *log & PLUMB_DEBUG_STACKS;
     o->ids = *log & LOG_IDS;
+    w->compile = opt_has(call, "compile");
+    w->compiling.no_fusion = opt_has(call, "no-fusion");
+    w->compiling.no_combos = opt_has(call, "no-combos");
+    if (!w->compile && (w->compiling.no_fusion || w->compiling.no_combos))
+        FAIL(ERR_USAGE, "--no-fusion and --no-combos say how to compile; --compile is needed");
     return ERR_OK;
 }
 
@@ -219,6 +227,7 @@ const struct verb verb_run = {
         "shapes with AdamW, fused AdamW and SGD. Two runs with one seed give the same digests.",
     .examples = "plumb run gpt -o a.db\n"
                 "plumb run mlp --steps 0 --batch 3 --log ops,modules\n"
+                "plumb run gpt --compile -o c.db\n"
                 "plumb run gpt --determinism exact --threads 1 --keep aten::mm:0 -o b.db",
     .opts = options,
     .min_args = 1,

@@ -274,3 +274,34 @@ void record_end(struct thread *t, const struct op_call *c, struct call_record *r
     cap_end(t->ring);
     if (cap_lost(t->ring) != r->lost) forget_digests(t, c);
 }
+
+/* ---- compiled kernels ---- */
+
+void record_kernel_begin(struct thread *t, const char *name, const struct record_use *use_of, int n,
+                         struct call_record *r)
+{
+    if (!t->ring || t->quiet) return;
+    r->on = true;
+    r->lost = cap_lost(t->ring);
+    cap_begin(t->ring, CAP_KERNEL, thread_word(t, name), 0, record_stack(t));
+    for (int i = 0; i < n; i++) {
+        struct plumb_tensor *x = use_of[i].tensor;
+        uint32_t slot = use(t, x, CAP_ARGUMENT, thread_word(t, use_of[i].keyword));
+        bool wanted = t->session->hash_inputs || !is_digested(t, x);
+        if (use_of[i].reads && wanted) digest_use(t, x, slot);
+    }
+}
+
+void record_kernel_end(struct thread *t, const struct record_use *use_of, int n,
+                       struct call_record *r, enum err err)
+{
+    if (!r->on) return;
+    cap_done(t->ring);
+    for (int i = 0; !err && i < n; i++)
+        if (use_of[i].writes)
+            digest_use(t, use_of[i].tensor, use(t, use_of[i].tensor, CAP_ARGUMENT_AFTER, 0));
+    if (err) cap_error(t->ring, span_of(err_text()));
+    cap_end(t->ring);
+    for (int i = 0; i < n && cap_lost(t->ring) != r->lost; i++)
+        note_digested(t, use_of[i].tensor, 0);
+}

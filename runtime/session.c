@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "runtime/build.h"
+#include "runtime/compile/compiled.h"
 #include "runtime/host_memory.h"
 #include "runtime/ops.h"
 #include "runtime/pool.h"
@@ -230,6 +231,7 @@ static enum err session_free(struct plumb *s, int exit_code)
         enum err closed = cap_close(s->cap, exit_code);
         if (!err) err = closed;
     }
+    compiled_free_all(s);
     while (s->kept) {
         struct plumb_tensor *t = s->kept;
         s->kept = t->next;

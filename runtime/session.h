@@ -34,7 +34,9 @@ struct plumb {
     struct inject *inject; /* owned; NULL: no faults are asked for */
     pthread_mutex_t lock;  /* guards kept, n_threads */
     struct plumb_tensor *kept;
-    int n_threads; /* threads that entered, for their generators */
+    int n_threads;                   /* threads that entered, for their generators */
+    struct plumb_compiled *compiled; /* newest first; guarded by the lock */
+    int n_compiled;
     int exit_code;
 };
 
@@ -81,6 +83,17 @@ uint32_t record_stack(struct thread *t); /* where the program is; 0 unless asked
 void record_begin(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_results(struct thread *t, const struct op_call *c, struct call_record *r);
 void record_end(struct thread *t, const struct op_call *c, struct call_record *r, enum err err);
+/* A compiled kernel as a call: its arguments by keyword, with what it reads digested where the log
+ * has no digest of it, and after it what it wrote. */
+struct record_use {
+    struct plumb_tensor *tensor;
+    const char *keyword;
+    bool reads, writes;
+};
+void record_kernel_begin(struct thread *t, const char *name, const struct record_use *use, int n,
+                         struct call_record *r);
+void record_kernel_end(struct thread *t, const struct record_use *use, int n, struct call_record *r,
+                       enum err err);
 
 /* ---- tape.c ---- */
 /* A tensor argument as it was when its call was made; later calls may write it in place. */
@@ -105,6 +118,9 @@ bool tape_wants(const struct thread *t, const struct op_call *c);
 /* Before a call that the tape wants: whether what it writes in place may be written. */
 WARN_UNUSED enum err tape_check(const struct thread *t, const struct op_call *c);
 WARN_UNUSED enum err tape_add(struct thread *t, const struct op_call *c);
+/* g (of the thread's frame; NULL none) becomes the gradient of a leaf, in place of the one it has.
+ */
+void tape_set_grad(struct plumb_tensor *leaf, struct plumb_tensor *g);
 /* Gradients that came to leaves, in order: several of one leaf are to be added one by one. */
 struct tape_gift {
     struct plumb_tensor *leaf, *grad;

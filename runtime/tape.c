@@ -244,6 +244,14 @@ static enum err check_walk(const struct tape_node *n)
     return n->done ? walked(n) : ERR_OK;
 }
 
+void tape_set_grad(struct plumb_tensor *leaf, struct plumb_tensor *g)
+{
+    struct plumb_tensor *old = leaf->grad;
+    if (g) tensor_keep(g);
+    retire(old);
+    leaf->grad = g;
+}
+
 static enum err give(const struct tape_node *n, int slot, struct plumb_tensor *g,
                      struct tape_gifts *gifts)
 {

@@ -38,13 +38,18 @@ void storage_release(struct storage *s)
     free(s);
 }
 
-static struct plumb_tensor *tensor_add(void)
+uint64_t tensor_number(void)
 {
     static atomic_uint_fast64_t newest;
+    return atomic_fetch_add_explicit(&newest, 1, memory_order_relaxed) + 1;
+}
+
+static struct plumb_tensor *tensor_add(void)
+{
     struct frame *f = thread_self.frame;
     struct plumb_tensor *t = f ? calloc(1, sizeof *t) : NULL;
     if (!t) return NULL;
-    t->number = atomic_fetch_add_explicit(&newest, 1, memory_order_relaxed) + 1;
+    t->number = tensor_number();
     t->frame = f;
     t->maker = thread_self.serial;
     t->next = f->tensors;
@@ -70,18 +75,24 @@ enum err tensor_new(enum dtype dtype, const struct view_shape *shape, struct plu
     return ERR_OK;
 }
 
-enum err tensor_view(const struct plumb_tensor *of, const struct view *view,
-                     struct plumb_tensor **out)
+enum err tensor_of(struct storage *s, const struct view *view, struct plumb_tensor **out)
 {
     TRY(thread_check("a view"));
-    TRY(view_check_storage(view, of->storage->size));
+    TRY(view_check_storage(view, s->size));
     struct plumb_tensor *t = tensor_add();
     if (!t) FAIL(ERR_NOMEM, "out of memory for a view");
     t->view = *view;
-    t->storage = of->storage;
-    t->uninitialised = of->uninitialised;
-    storage_retain(t->storage);
+    t->storage = s;
+    storage_retain(s);
     *out = t;
+    return ERR_OK;
+}
+
+enum err tensor_view(const struct plumb_tensor *of, const struct view *view,
+                     struct plumb_tensor **out)
+{
+    TRY(tensor_of(of->storage, view, out));
+    (*out)->uninitialised = of->uninitialised;
     return ERR_OK;
 }
 

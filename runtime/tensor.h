@@ -63,6 +63,11 @@ WARN_UNUSED enum err tensor_new(enum dtype dtype, const struct view_shape *shape
 /* Another view of t's storage, in the thread's frame. */
 WARN_UNUSED enum err tensor_view(const struct plumb_tensor *t, const struct view *view,
                                  struct plumb_tensor **out);
+/* Another view of any storage, in the thread's frame. */
+WARN_UNUSED enum err tensor_of(struct storage *s, const struct view *view,
+                               struct plumb_tensor **out);
+/* An identity that no tensor of the process has or had. */
+uint64_t tensor_number(void);
 /* Moves a tensor out of the calling thread's frame: it lives until the session ends, tensor_give or
  * tensor_free. It is a leaf from then on: the tape of its frame does not outlive the frame. */
 void tensor_keep(struct plumb_tensor *t);

@@ -67,6 +67,25 @@ struct plumb_tensor *work_constant(const struct work *w, const char *name, doubl
     return make(w, name, 0, value, n, size);
 }
 
+struct plumb_tensor *work_number(const struct work *w, double v)
+{
+    return work_numbers(w, 0, NULL, &v);
+}
+
+void work_function(const struct work *w, struct work_function *f, const char *name,
+                   plumb_function fn, void *context)
+{
+    *f = (struct work_function){.fn = fn, .context = context};
+    if (w->compile) f->compiled = plumb_compile(name, fn, context, &w->compiling);
+}
+
+int work_call(const struct work_function *f, struct plumb_tensor *const *in, int n_in,
+              struct plumb_tensor **out, int n_out)
+{
+    if (f->compiled) return plumb_compiled_call(f->compiled, in, n_in, out, n_out);
+    return f->fn(f->context, in, n_in, out, n_out);
+}
+
 void work_loss(struct work *w, int64_t step, double loss)
 {
     if (step == 0) w->first = loss;
@@ -96,9 +115,12 @@ void work_adamw_add(struct work_adamw *a, struct plumb_tensor *p)
     a->step[i] = plumb_keep(plumb_tensor(PLUMB_F32, 0, NULL, &zero));
 }
 
-int work_adamw_step(struct work_adamw *a)
+static int adamw_step(void *context, struct plumb_tensor *const *in, int n_in,
+                      struct plumb_tensor **out, int n_out)
 {
+    struct work_adamw *a = context;
     struct plumb_tensor *grad[WORK_PARAMETERS];
+    (void)in, (void)n_in, (void)out, (void)n_out;
     if (a->n > WORK_PARAMETERS) return -1;
     for (int i = 0; i < a->n; i++) {
         if (!a->p[i] || !a->m[i] || !a->v[i] || !a->step[i]) return -1;
@@ -112,6 +134,17 @@ int work_adamw_step(struct work_adamw *a)
     plumb_no_grad_end();
     for (int i = 0; i < a->n; i++) plumb_zero_grad(a->p[i]);
     return rc < 0 ? -1 : 0;
+}
+
+void work_adamw_begin(const struct work *w, struct work_adamw *a, double lr, double decay)
+{
+    *a = (struct work_adamw){.lr = lr, .decay = decay};
+    work_function(w, &a->step_all, "adamw_step", adamw_step, a);
+}
+
+int work_adamw_step(struct work_adamw *a)
+{
+    return work_call(&a->step_all, NULL, 0, NULL, 0);
 }
 
 /* ---- text ---- */

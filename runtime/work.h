@@ -14,8 +14,10 @@ struct work {
     int64_t steps, batch;
     uint64_t seed;
     enum plumb_dtype dtype; /* of parameters and activations */
-    FILE *progress;         /* NULL: silent */
-    double first, last;     /* out: losses of the first and the last step; NaN without steps */
+    bool compile;           /* functions of a step are compiled, as `compiling` says */
+    struct plumb_compile_options compiling;
+    FILE *progress;     /* NULL: silent */
+    double first, last; /* out: losses of the first and the last step; NaN without steps */
 };
 /* 8 -> 16 -> 4 with relu: classes of points by the nearest of four centres. */
 int work_mlp(struct work *w);
@@ -38,6 +40,18 @@ struct plumb_tensor *work_constant(const struct work *w, const char *name, doubl
 /* Numbers as a tensor of the workload's dtype. */
 struct plumb_tensor *work_numbers(const struct work *w, int n, const int64_t *size,
                                   const double *values);
+/* A function of a step: compiled when the run compiles, else called as it is. */
+struct work_function {
+    plumb_function fn;
+    void *context;
+    struct plumb_compiled *compiled; /* NULL: as it is */
+};
+void work_function(const struct work *w, struct work_function *f, const char *name,
+                   plumb_function fn, void *context);
+int work_call(const struct work_function *f, struct plumb_tensor *const *in, int n_in,
+              struct plumb_tensor **out, int n_out); /* 0, or -1 */
+/* A number that differs from step to step, as a tensor without dimensions. */
+struct plumb_tensor *work_number(const struct work *w, double v);
 /* Notes a step's loss. */
 void work_loss(struct work *w, int64_t step, double loss);
 
@@ -48,7 +62,10 @@ struct work_adamw {
     struct plumb_tensor *step[WORK_PARAMETERS];
     int n;
     double lr, decay;
+    struct work_function step_all;
 };
+/* Empty, before parameters are added. */
+void work_adamw_begin(const struct work *w, struct work_adamw *a, double lr, double decay);
 /* Takes part from the next step on; NULL (a parameter that could not be made) makes
  * work_adamw_step fail. */
 void work_adamw_add(struct work_adamw *a, struct plumb_tensor *p);

@@ -24,6 +24,7 @@ struct gpt {
     struct plumb_tensor *wte, *wpe, *ln, *ln_b, *head;
     struct block block[BLOCKS];
     struct work_adamw adamw;
+    struct work_function loss;
     char *text;
 };
 
@@ -174,6 +175,17 @@ static struct plumb_tensor *forward(const struct gpt *g, struct plumb_tensor *to
 
 /* ---- training ---- */
 
+/* Tokens and the characters that follow them to the loss. */
+static int loss_of(void *context, struct plumb_tensor *const *in, int n_in,
+                   struct plumb_tensor **out, int n_out)
+{
+    int64_t n = plumb_count(in[1]);
+    (void)n_in, (void)n_out;
+    struct plumb_tensor *y = plumb_view(forward(context, in[0]), (int64_t[]){n, VOCABULARY}, 2);
+    *out = plumb_cross_entropy_loss(y, in[1], NULL, PLUMB_MEAN, -100, 0);
+    return *out ? 0 : -1;
+}
+
 static int step(struct work *w, struct gpt *g, int64_t i)
 {
     static _Thread_local int64_t in[MAX_BATCH * CONTEXT], next[MAX_BATCH * CONTEXT];
@@ -188,8 +200,8 @@ static int step(struct work *w, struct gpt *g, int64_t i)
     int64_t n = w->batch * CONTEXT;
     struct plumb_tensor *tokens = plumb_tensor(PLUMB_I64, 2, (int64_t[]){w->batch, CONTEXT}, in);
     struct plumb_tensor *label = plumb_tensor(PLUMB_I64, 1, &n, next);
-    struct plumb_tensor *y = plumb_view(forward(g, tokens), (int64_t[]){n, VOCABULARY}, 2);
-    struct plumb_tensor *loss = plumb_cross_entropy_loss(y, label, NULL, PLUMB_MEAN, -100, 0);
+    struct plumb_tensor *loss;
+    if (work_call(&g->loss, (struct plumb_tensor *[]){tokens, label}, 2, &loss, 1)) return -1;
     if (plumb_backward(loss) || work_adamw_step(&g->adamw)) return -1;
     work_loss(w, i, plumb_item(loss));
     return 0;
@@ -232,11 +244,13 @@ static int train(struct work *w, struct gpt *g)
 
 int work_gpt(struct work *w)
 {
-    struct gpt g = {.w = w, .adamw = {.lr = 0.003, .decay = 0.01}, .text = malloc(TEXT_SIZE)};
+    struct gpt g = {.w = w, .text = malloc(TEXT_SIZE)};
     w->first = w->last = NAN;
     if (!g.text) return -1;
     if (w->batch > MAX_BATCH) w->batch = MAX_BATCH;
     work_text(w->seed, g.text, TEXT_SIZE);
+    work_adamw_begin(w, &g.adamw, 0.003, 0.01);
+    work_function(w, &g.loss, "loss", loss_of, &g);
     make(&g);
     int rc = train(w, &g);
     free(g.text);

@@ -54,11 +54,20 @@ static struct plumb_tensor *points(const struct work *w, int64_t step, struct pl
     return work_numbers(w, 2, (int64_t[]){w->batch, INPUTS}, x);
 }
 
-static int step(struct work *w, const struct mlp *m, struct work_adamw *adamw, int64_t i)
+/* Points and labels to the loss. */
+static int loss_of(void *context, struct plumb_tensor *const *in, int n_in,
+                   struct plumb_tensor **out, int n_out)
 {
-    struct plumb_tensor *label, *x = points(w, i, &label);
-    struct plumb_tensor *loss =
-        plumb_cross_entropy_loss(forward(m, x), label, NULL, PLUMB_MEAN, -100, 0);
+    (void)n_in, (void)n_out;
+    *out = plumb_cross_entropy_loss(forward(context, in[0]), in[1], NULL, PLUMB_MEAN, -100, 0);
+    return *out ? 0 : -1;
+}
+
+static int step(struct work *w, const struct work_function *loss_of_points,
+                struct work_adamw *adamw, int64_t i)
+{
+    struct plumb_tensor *label, *x = points(w, i, &label), *loss;
+    if (work_call(loss_of_points, (struct plumb_tensor *[]){x, label}, 2, &loss, 1)) return -1;
     if (plumb_backward(loss) || work_adamw_step(adamw)) return -1;
     work_loss(w, i, plumb_item(loss));
     return 0;
@@ -67,17 +76,20 @@ static int step(struct work *w, const struct mlp *m, struct work_adamw *adamw, i
 int work_mlp(struct work *w)
 {
     struct mlp m;
-    struct work_adamw adamw = {.lr = 0.01, .decay = 0.01};
+    struct work_adamw adamw;
+    struct work_function loss;
     struct plumb_tensor *label;
     w->first = w->last = NAN;
     if (w->batch > MAX_BATCH) w->batch = MAX_BATCH;
     make(w, &m);
+    work_adamw_begin(w, &adamw, 0.01, 0.01);
+    work_function(w, &loss, "loss", loss_of, &m);
     struct plumb_tensor *all[] = {m.w1, m.b1, m.w2, m.b2};
     for (int i = 0; i < 4 && w->steps; i++) work_adamw_add(&adamw, all[i]);
     for (int64_t i = 0; i < w->steps; i++) {
         if (plumb_frame_begin()) return -1;
         plumb_step_begin(i);
-        int rc = step(w, &m, &adamw, i);
+        int rc = step(w, &loss, &adamw, i);
         plumb_step_end();
         plumb_frame_end();
         if (rc) return -1;

@@ -19,6 +19,7 @@ struct problem {
     struct plumb_tensor *p[TENSORS], *target[TENSORS];
     struct lists foreach, sgd;
     struct work_adamw fused;
+    struct work_function loss, move;
 };
 
 static int shape_of(int i, int64_t size[2])
@@ -66,11 +67,14 @@ static void forget(struct lists *l)
     for (int i = 0; i < EACH; i++) plumb_zero_grad(l->p[i]);
 }
 
-/* m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g g;  p -= lr m' / (sqrt(v') + eps) */
-static int adamw_by_lists(struct lists *l, double lr, int64_t t)
+enum { C1, C2 };
+static const double lr = 0.05, b1 = 0.9, b2 = 0.999;
+
+/* m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g g;  p -= lr m' / (sqrt(v') + eps), with m' and v'
+ * corrected for step t by numbers that come as tensors: c[C2] = 1 / sqrt(1 - b2^t), c[C1] =
+ * -(1 - b1^t) / lr. */
+static int adamw_by_lists(struct lists *l, struct plumb_tensor *const *c)
 {
-    const double b1 = 0.9, b2 = 0.999;
-    double c1 = 1 - pow(b1, (double)t), c2 = sqrt(1 - pow(b2, (double)t));
     struct plumb_tensor *root[EACH];
     gradients(l);
     int rc = plumb__foreach_mul__scalar(l->p, EACH, 1 - lr * 0.01);
@@ -80,14 +84,15 @@ static int adamw_by_lists(struct lists *l, double lr, int64_t t)
     if (rc >= 0)
         rc = plumb__foreach_addcmul__scalar(l->v, EACH, l->grad, EACH, l->grad, EACH, 1 - b2);
     if (rc >= 0) rc = plumb__foreach_sqrt(l->v, EACH, root, EACH);
-    if (rc >= 0) rc = plumb__foreach_div__scalar(root, EACH, c2);
+    if (rc >= 0) rc = plumb__foreach_mul_(root, EACH, c[C2]);
     if (rc >= 0) rc = plumb__foreach_add__scalar(root, EACH, 1e-8);
-    if (rc >= 0) rc = plumb__foreach_addcdiv__scalar(l->p, EACH, l->m, EACH, root, EACH, -lr / c1);
+    if (rc >= 0) rc = plumb__foreach_mul_(root, EACH, c[C1]);
+    if (rc >= 0) rc = plumb__foreach_addcdiv__scalar(l->p, EACH, l->m, EACH, root, EACH, 1);
     forget(l);
     return rc < 0 ? -1 : 0;
 }
 
-static int sgd(struct lists *l, double lr)
+static int sgd(struct lists *l)
 {
     gradients(l);
     int rc = plumb__foreach_mul__scalar(l->m, EACH, 0.9);
@@ -97,19 +102,41 @@ static int sgd(struct lists *l, double lr)
     return rc < 0 ? -1 : 0;
 }
 
-static int step(struct work *w, struct problem *q, int64_t i)
+static int loss_of(void *context, struct plumb_tensor *const *in, int n_in,
+                   struct plumb_tensor **out, int n_out)
 {
+    const struct problem *q = context;
     struct plumb_tensor *loss = NULL;
+    (void)in, (void)n_in, (void)n_out;
     for (int k = 0; k < TENSORS; k++) {
         struct plumb_tensor *one = plumb_mse_loss(q->p[k], q->target[k], PLUMB_MEAN);
         loss = loss ? plumb_add(loss, one) : one;
     }
-    if (plumb_backward(loss)) return -1;
-    double value = plumb_item(loss);
+    *out = loss;
+    return loss ? 0 : -1;
+}
+
+static int move(void *context, struct plumb_tensor *const *in, int n_in, struct plumb_tensor **out,
+                int n_out)
+{
+    struct problem *q = context;
+    (void)n_in, (void)out, (void)n_out;
     plumb_no_grad_begin();
-    int rc = adamw_by_lists(&q->foreach, 0.05, i + 1);
-    if (!rc) rc = sgd(&q->sgd, 0.05);
+    int rc = adamw_by_lists(&q->foreach, in);
+    if (!rc) rc = sgd(&q->sgd);
     plumb_no_grad_end();
+    return rc;
+}
+
+static int step(struct work *w, struct problem *q, int64_t i)
+{
+    struct plumb_tensor *loss, *c[2];
+    double t = (double)i + 1;
+    if (work_call(&q->loss, NULL, 0, &loss, 1) || plumb_backward(loss)) return -1;
+    double value = plumb_item(loss);
+    c[C1] = work_number(w, -(1 - pow(b1, t)) / lr);
+    c[C2] = work_number(w, 1 / sqrt(1 - pow(b2, t)));
+    int rc = work_call(&q->move, c, 2, NULL, 0);
     if (!rc) rc = work_adamw_step(&q->fused);
     if (!rc) work_loss(w, i, value);
     return rc;
@@ -117,8 +144,11 @@ static int step(struct work *w, struct problem *q, int64_t i)
 
 int work_optimizer(struct work *w)
 {
-    struct problem q = {.fused = {.lr = 0.05, .decay = 0.01}};
+    struct problem q = {0};
     w->first = w->last = NAN;
+    work_adamw_begin(w, &q.fused, lr, 0.01);
+    work_function(w, &q.loss, "loss", loss_of, &q);
+    work_function(w, &q.move, "move", move, &q);
     make(w, &q);
     for (int64_t i = 0; i < w->steps; i++) {
         if (plumb_frame_begin()) return -1;

@@ -135,6 +135,10 @@ static void build_bodies(struct code *c, const struct code_spec *s, const struct
         else n++;
     }
     err_clear();
+    if (s->interpret) {
+        c->how = "interpreted: as asked";
+        return;
+    }
     enum err err = n ? code_print_part(&p, &text) : ERR_OK;
     if (!err && n) err = build_kernel(buf_text(&text), &table);
     for (int i = 0, k = 0; table && i < b->n; i++)

@@ -32,10 +32,11 @@ struct code_spec {
     int n_kernels;
     const struct code_launch *launch;
     int n_launches;
+    bool interpret; /* code_build: nothing is built */
 };
 /* The text. first_line[i], last_line[i]: 1-based lines of kernel i's body and comment; of bodies
  * that are shared those of the first. ERR_UNSUPPORTED names a kernel that the language leaves to
- * the interpreter, and why. */
+ * the interpreter, and why; C has a comment in its place. */
 struct code_text {
     struct buf text;
     int *first_line, *last_line; /* per kernel; owned */
@@ -56,7 +57,7 @@ struct code_args {
     const void *param;       /* 8 bytes each */
     uint64_t seed, stream;
 };
-/* Built for the CPU; one per compile. Without a compiler, or where it failed (build_note), the
+/* Built for the CPU; one per compile. Borrows nests; launches of the spec are copied. Without a compiler, or where it failed (build_note), the
  * nests are interpreted: the same bits. */
 struct code;
 WARN_UNUSED enum err code_build(const struct code_spec *s, struct code **out);

@@ -218,9 +218,11 @@ static enum err lower_node(struct lowering *w, int node)
     arena_clear(&w->call);
     TRY(graph_op_call(w->g, node, &w->call, &c));
     if (n->op->class == OP_OPAQUE && !(n->op->flags & OP_BY_NESTS)) return take_extern(w, &c);
+    if (plumb_frame_begin()) return ERR_NOMEM; /* of scratch, and of views of what `call` holds */
     thread_self.collect = &w->collector;
     enum err err = op_compute(&c);
     thread_self.collect = NULL;
+    plumb_frame_end();
     return err ? err_wrap(err, "lowering %s: ", n->op->s.name) : ERR_OK;
 }
 
@@ -247,11 +249,9 @@ enum err lower_graph(const struct graph *g, struct arena *arena, struct lowered 
     memset(out, 0, sizeof *out);
     out->graph = g;
     out->arena = arena;
-    if (plumb_frame_begin()) return ERR_NOMEM; /* of scratch tensors */
     enum err err = add_storages(&w);
     for (size_t i = 0; !err && i < g->node.n; i++) err = lower_node(&w, (int)i);
     if (!err) name_values(&w);
-    plumb_frame_end();
     for (size_t i = 0; i < w.held.n; i++) storage_release(w.held.p[i]);
     for (size_t i = 0; i < w.history.n; i++) LIST_RELEASE(&w.history.p[i].access);
     LIST_RELEASE(&w.held);

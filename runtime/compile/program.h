@@ -16,15 +16,35 @@
 struct program_options {
     bool no_fusion, no_combos;
     bool interpret;             /* nests are interpreted, nothing is built: for tests */
-    struct combo_options combo; /* as given to the rules; its `off` is no_combos */
+    struct combo_options combo; /* as given to the rules; `off`: no_combos, mixed_sizes 0: -1 */
     enum plumb_determinism determinism;
+    const char *site; /* "0/0 forward": what kernel.site begins with; NULL: kernels have none */
+};
+/* Memory that a kernel takes, as its call is recorded: arrays of equal elements are one. */
+struct program_arg {
+    const char *keyword; /* in_out_ptr0, in_ptr0, out_ptr0: numbered by kind, in this order */
+    int buffer;          /* of lowered.buffer */
+    struct view view;    /* offset: elements from the buffer's first element */
+    int value; /* of the graph, which has just these elements; GRAPH_NONE: scratch, part */
+    bool reads, writes;
+};
+/* Where an array of a member's nest lies. */
+struct program_place {
+    int buffer;
+    int64_t offset; /* bytes from the buffer's first element */
 };
 struct program_launch {
-    const char *name;
-    int *group; /* of fused.group: one, or the members of a combo in order */
+    const char *name, *site; /* site: kernel.site, or NULL */
+    int *group; /* of fused.group: one, or the members of a combo in order of dispatch */
     int n_groups;
     const struct combo_group *combo; /* NULL: one group */
     int code;                        /* launch number in the code; -1: an extern kernel */
+    struct program_place *place;     /* kernels: arrays of the members, one after another */
+    struct program_arg *arg;
+    int n_args;
+    int *written; /* buffers whose version it raises, each once */
+    int n_written;
+    int64_t items, bytes_read, bytes_written, flops;
 };
 struct program {
     const struct graph *graph; /* borrowed, as the arena */
@@ -33,14 +53,20 @@ struct program {
     struct fused fused;
     struct combined combined;
     LIST_OF(struct program_launch) launch; /* in order */
-    struct memory_buffer
-        *buffer; /* per lowered.buffer; those that are given or escape have size 0 */
+    /* Per lowered.buffer, times are launches; those that are given or escape, and those that no
+     * kernel touches, have size 0. */
+    struct memory_buffer *buffer;
     struct memory_plan memory;
-    struct code *code;
+    struct code *code; /* NULL: nodes are run one by one (back ends ref and null) */
+    bool by_nodes;     /* the back end has an oracle in place of kernels */
+    int *buffer_of;    /* per storage of the graph */
+    int *identity;     /* per value: the first that was the same tensor when it was traced */
+    struct program_pool *pool;                     /* memory for runs */
     int64_t lower_ns, fuse_ns, combo_ns, build_ns; /* what each phase took */
 };
 WARN_UNUSED enum err program_build(const struct graph *g, const struct program_options *o,
                                    struct arena *arena, struct program *out);
+/* Also after a failure. No run is under way. */
 void program_release(struct program *p);
 
 /* What a run is given, by the origins of the graph's values. */

@@ -4,6 +4,7 @@
 #include "tests/unit/suite_run.h"
 
 #include "runtime/compile/joint.h"
+#include "runtime/compile/passes.h"
 #include "tests/unit/samples_move.c"
 #include "tests/unit/samples_nn.c"
 #include "tests/unit/samples_point.c"
@@ -315,6 +316,10 @@ static void compare_all(struct program *p, const struct sample *s, uint64_t stre
     compare(p, s, &t, stream, run_split, want, "forward and backward, all saved");
     split_it(p, &t, NULL);
     compare(p, s, &t, stream, run_split, want, "forward and backward");
+    assert_fine(p, passes_run(&t.joint, NULL, NULL), "passes");
+    compare(p, s, &t, stream, run_joint, want, "the joint graph after passes");
+    split_it(p, &t, NULL);
+    compare(p, s, &t, stream, run_split, want, "forward and backward after passes");
     count.samples++;
     count.saved += t.split.saved_bytes;
     count.all += t.split.all_bytes;

@@ -4,6 +4,7 @@
 
 #include "plumb.h"
 #include "runtime/compile/joint.h"
+#include "runtime/compile/passes.h"
 
 /* ---- what functions work on ---- */
 
@@ -354,6 +355,10 @@ static void check_function(const char *name, plumb_function f, bool before)
     split_it(&t, NULL);
     run_traced(&t, stream, before, &got);
     compare(&want, &got, name, "split");
+    assert_fine(passes_run(&t.joint, NULL, NULL), "passes");
+    split_it(&t, NULL);
+    run_traced(&t, stream, before, &got);
+    compare(&want, &got, name, "split after passes");
     traced_release(&t);
     plumb_frame_end();
 }
@@ -449,25 +454,33 @@ static void test_first_step(void **state)
     check_step(false);
 }
 
-/* Calls of gradient rules say which call they are on behalf of. */
-static void test_marks(void **state)
+/* How many gradients of layer norm say that they are one's. */
+static int count_marks(const struct graph *g)
 {
-    (void)state;
-    struct traced t;
     int marked = 0;
-    assert_int_equal(plumb_frame_begin(), 0);
-    assert_fine(trace_it(attended, &t), "tracing");
-    for (size_t i = 0; i < t.joint.node.n; i++) {
-        const struct graph_node *n = &t.joint.node.p[i];
+    for (size_t i = 0; i < g->node.n; i++) {
+        const struct graph_node *n = &g->node.p[i];
         if (n->phase == GRAPH_FORWARD) assert_int_equal(n->forward, GRAPH_NONE);
         if (n->forward == GRAPH_NONE) continue;
-        const struct graph_node *of = &t.joint.node.p[n->forward];
+        const struct graph_node *of = &g->node.p[n->forward];
         assert_int_equal(of->phase, GRAPH_FORWARD);
         assert_non_null(of->op->grad);
         marked += !strcmp(of->op->s.name, "aten::native_layer_norm") &&
                   !strcmp(n->op->s.name, "aten::native_layer_norm_backward");
     }
-    assert_int_equal(marked, 1);
+    return marked;
+}
+
+/* Calls of gradient rules say which call they are on behalf of, passes or not. */
+static void test_marks(void **state)
+{
+    (void)state;
+    struct traced t;
+    assert_int_equal(plumb_frame_begin(), 0);
+    assert_fine(trace_it(attended, &t), "tracing");
+    assert_int_equal(count_marks(&t.joint), 1);
+    assert_fine(passes_run(&t.joint, NULL, NULL), "passes");
+    assert_int_equal(count_marks(&t.joint), 1);
     traced_release(&t);
     plumb_frame_end();
 }

@@ -1,0 +1,18 @@
+/* program_parts.h - what the files of a program have in common: program.c makes it, program_plan.c
+ * works out its memory and the arguments of its launches, program_run.c runs it.
+ */
+#ifndef RUNTIME_COMPILE_PROGRAM_PARTS_H
+#define RUNTIME_COMPILE_PROGRAM_PARTS_H
+
+#include "runtime/compile/code_body.h"
+#include "runtime/compile/program.h"
+
+/* Names, arguments, places and sums of the launches, which are in order; the memory plan. */
+WARN_UNUSED enum err program_prepare(struct program *p, const struct program_options *o);
+/* Bytes from the start of a storage's memory to its first element, where values lie before it. */
+int64_t program_shift(const struct program *p, int buffer);
+
+WARN_UNUSED enum err program_pool_new(struct program *p);
+void program_pool_free(struct program_pool *pool);
+
+#endif

@@ -1,0 +1,407 @@
+/* program_run.c - running a program: memory is bound, then launch after launch.
+ *
+ * A *room* is what one run needs and the next may use again: the block of temporaries, where each
+ * buffer's first element is, arguments of the widest launch. A program keeps those that are free.
+ *
+ * Tensors of values exist only where someone looks at them: outputs, arguments of extern kernels,
+ * and those of kernels when calls are recorded. They lie in the run's arena but for outputs.
+ */
+#include "runtime/compile/program_parts.h"
+
+#include <string.h>
+
+struct room {
+    struct room *next;
+    struct storage *block; /* of temporaries; counted */
+    char **first;          /* per buffer: its first element */
+    struct code_args *args;
+    struct arena arena; /* of one run */
+};
+struct program_pool {
+    pthread_mutex_t lock; /* guards free */
+    struct room *free;
+    int n_buffers, n_args;
+    int64_t block_size;
+};
+struct run {
+    const struct program *p;
+    struct program_call *call;
+    struct thread *thread;
+    struct room *room;
+    struct arena *arena;      /* the room's */
+    struct storage **storage; /* per buffer; NULL: not asked for yet. Temporaries' in the arena */
+    int64_t *before;          /* per buffer: bytes from its storage's memory to its first element */
+    struct plumb_tensor **tensor; /* per identity; NULL: not asked for yet */
+};
+
+static enum err no_memory(void)
+{
+    return err_set(ERR_NOMEM, "out of memory for running a program");
+}
+
+/* ---- rooms ---- */
+
+enum err program_pool_new(struct program *p)
+{
+    p->pool = calloc(1, sizeof *p->pool);
+    if (!p->pool) return no_memory();
+    pthread_mutex_init(&p->pool->lock, NULL);
+    p->pool->n_buffers = (int)p->lowered.buffer.n;
+    p->pool->block_size = p->memory.size;
+    for (size_t i = 0; i < p->launch.n; i++)
+        if (p->launch.p[i].n_groups > p->pool->n_args) p->pool->n_args = p->launch.p[i].n_groups;
+    return ERR_OK;
+}
+
+static void room_free(struct room *r)
+{
+    storage_release(r->block);
+    free(r->first);
+    free(r->args);
+    arena_release(&r->arena);
+    free(r);
+}
+
+void program_pool_free(struct program_pool *pool)
+{
+    while (pool && pool->free) {
+        struct room *r = pool->free;
+        pool->free = r->next;
+        room_free(r);
+    }
+    if (pool) pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+static enum err room_new(const struct program_pool *pool, struct room **out)
+{
+    struct room *r = calloc(1, sizeof *r);
+    if (!r) return no_memory();
+    r->first = calloc((size_t)pool->n_buffers + 1, sizeof *r->first);
+    r->args = calloc((size_t)pool->n_args + 1, sizeof *r->args);
+    enum err err = r->first && r->args
+                       ? storage_new(thread_self.session->backend, pool->block_size, &r->block)
+                       : no_memory();
+    if (err) room_free(r);
+    else *out = r;
+    return err;
+}
+
+static enum err room_take(struct program_pool *pool, struct room **out)
+{
+    pthread_mutex_lock(&pool->lock);
+    *out = pool->free;
+    if (*out) pool->free = (*out)->next;
+    pthread_mutex_unlock(&pool->lock);
+    return *out ? ERR_OK : room_new(pool, out);
+}
+
+static void room_give(struct program_pool *pool, struct room *r)
+{
+    arena_clear(&r->arena);
+    pthread_mutex_lock(&pool->lock);
+    r->next = pool->free;
+    pool->free = r;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- memory ---- */
+
+/* The tensor that a given value stands for in this call. */
+static struct plumb_tensor *given(const struct run *r, const struct graph_value *v)
+{
+    const struct graph *g = r->p->graph;
+    switch (v->origin) {
+    case GRAPH_INPUT: return r->call->input[v->index];
+    case GRAPH_TANGENT: return r->call->tangent[v->index];
+    case GRAPH_SAVED: return r->call->saved[v->index];
+    case GRAPH_CONSTANT: return g->constant.p[v->index];
+    case GRAPH_CAPTURED: {
+        const struct graph_captured *c = &g->captured.p[v->index];
+        return c->grad ? c->tensor->grad : c->tensor;
+    }
+    default: return NULL;
+    }
+}
+
+static enum err bind_given(struct run *r, int buffer, const struct graph_value *v)
+{
+    struct plumb_tensor *t = given(r, v);
+    if (!t)
+        FAIL(ERR_USAGE, "%s: %s, number %d, was not given", r->p->graph->name, v->name, v->index);
+    r->storage[buffer] = t->storage;
+    r->before[buffer] = t->view.offset * (int64_t)dtype_size(t->view.dtype);
+    return ERR_OK;
+}
+
+/* Results lie in storages of their own, counted here until the outputs hold them. */
+static enum err bind_new(struct run *r, int buffer, const struct graph_storage *s)
+{
+    r->before[buffer] = program_shift(r->p, buffer);
+    return storage_new(r->thread->session->backend, s->high + r->before[buffer],
+                       &r->storage[buffer]);
+}
+
+static enum err bind(struct run *r)
+{
+    const struct program *p = r->p;
+    char *block = r->room->block->p;
+    for (size_t i = 0; i < p->lowered.buffer.n; i++) {
+        const struct lower_buffer *b = &p->lowered.buffer.p[i];
+        const struct graph_storage *s = b->storage >= 0 ? &p->graph->storage.p[b->storage] : NULL;
+        if (b->given) TRY(bind_given(r, (int)i, &p->graph->value.p[s->value]));
+        else if (b->escapes) TRY(bind_new(r, (int)i, s));
+        else r->before[i] = program_shift(p, (int)i);
+        char *start = r->storage[i] ? r->storage[i]->p : block ? block + p->buffer[i].offset : NULL;
+        r->room->first[i] = start ? start + r->before[i] : NULL;
+    }
+    return ERR_OK;
+}
+
+/* ---- tensors ---- */
+
+static struct storage *storage_of(struct run *r, int buffer)
+{
+    struct storage *s = r->storage[buffer];
+    if (s) return s;
+    s = arena_alloc(r->arena, sizeof *s);
+    if (!s) return NULL;
+    atomic_init(&s->refs, 1);
+    s->backend = r->thread->session->backend;
+    s->p = r->room->first[buffer] ? r->room->first[buffer] - r->before[buffer] : NULL;
+    s->size = r->p->buffer[buffer].size;
+    return r->storage[buffer] = s;
+}
+
+/* The view of a value or use in the memory of this call. */
+static struct view view_here(const struct run *r, int buffer, const struct view *v)
+{
+    struct view here = *v;
+    here.offset += r->before[buffer] / (int64_t)dtype_size(v->dtype);
+    return here;
+}
+
+static struct plumb_tensor *new_tensor(struct run *r, int buffer, const struct view *v)
+{
+    struct plumb_tensor *t = arena_alloc(r->arena, sizeof *t);
+    if (!t || !(t->storage = storage_of(r, buffer))) return NULL;
+    t->view = view_here(r, buffer, v);
+    t->number = tensor_number();
+    t->maker = r->thread->serial;
+    return t;
+}
+
+static struct plumb_tensor *tensor_of_value(struct run *r, int value)
+{
+    const struct graph_value *v = &r->p->graph->value.p[value];
+    struct plumb_tensor **at = &r->tensor[r->p->identity[value]];
+    if (!*at) *at = new_tensor(r, r->p->buffer_of[v->storage], &v->view);
+    return *at;
+}
+
+/* Given tensors stand for their values; outputs are made before anything runs, so that what is
+ * recorded of them on the way is known of the tensors that the caller gets. */
+static enum err make_outputs(struct run *r)
+{
+    const struct graph *g = r->p->graph;
+    for (size_t i = 0; i < g->value.n; i++)
+        if (g->value.p[i].origin != GRAPH_MADE)
+            r->tensor[r->p->identity[i]] = given(r, &g->value.p[i]);
+    for (size_t i = 0; i < g->output.n; i++) {
+        int value = g->output.p[i].value;
+        r->call->output[i] = NULL;
+        if (value < 0) continue;
+        const struct graph_value *v = &g->value.p[value];
+        int buffer = r->p->buffer_of[v->storage];
+        bool is_given = r->p->lowered.buffer.p[buffer].given;
+        struct plumb_tensor **at = &r->tensor[r->p->identity[value]];
+        if (*at && !is_given) {
+            r->call->output[i] = *at;
+            continue;
+        }
+        struct view here = view_here(r, buffer, &v->view);
+        TRY(tensor_of(r->storage[buffer], &here, &r->call->output[i]));
+        r->call->output[i]->is_view = is_given;
+        if (!*at) *at = r->call->output[i];
+    }
+    return ERR_OK;
+}
+
+/* ---- kernels ---- */
+
+static enum err record_uses(struct run *r, const struct program_launch *l, struct record_use **out)
+{
+    struct record_use *u = arena_array(r->arena, (size_t)l->n_args + 1, sizeof *u);
+    for (int i = 0; u && i < l->n_args; i++) {
+        const struct program_arg *a = &l->arg[i];
+        u[i] = (struct record_use){a->value >= 0 ? tensor_of_value(r, a->value)
+                                                 : new_tensor(r, a->buffer, &a->view),
+                                   a->keyword, a->reads, a->writes};
+        if (!u[i].tensor) return no_memory();
+    }
+    *out = u;
+    return u ? ERR_OK : no_memory();
+}
+
+static void raise_versions(struct run *r, const struct program_launch *l)
+{
+    for (int i = 0; i < l->n_written; i++) {
+        struct storage *s = r->storage[l->written[i]];
+        if (s) atomic_fetch_add_explicit(&s->version, 1, memory_order_relaxed);
+    }
+}
+
+static enum err run_members(struct run *r, const struct program_launch *l)
+{
+    const struct program_place *place = l->place;
+    struct plumb *session = r->thread->session;
+    for (int m = 0; m < l->n_groups; m++) {
+        const struct fuse_group *g = &r->p->fused.group.p[l->group[m]];
+        struct code_args *a = &r->room->args[m];
+        for (int i = 0; i < g->nest->n_arrays; i++, place++)
+            a->base[i] = r->room->first[place->buffer] + place->offset;
+        a->param = g->param;
+        a->seed = session->seed;
+        a->stream = (uint64_t)(r->call->stream + (g->stream > 0 ? g->stream : 0));
+    }
+    return code_run(r->p->code, l->code, r->room->args, session->threads);
+}
+
+static enum err run_kernels(struct run *r, const struct program_launch *l)
+{
+    struct thread *t = r->thread;
+    struct call_record record = {0};
+    struct record_use *use = NULL;
+    bool recorded = t->ring && !t->quiet;
+    if (recorded) {
+        TRY(record_uses(r, l, &use));
+        record_kernel_begin(t, l->name, use, l->n_args, &record);
+        cap_launch_begin(t->ring,
+                         &(struct cap_launch){.kernel = thread_word(t, l->name),
+                                              .variant = thread_word(t, t->session->backend->name),
+                                              .site = l->site ? thread_word(t, l->site) : 0,
+                                              .items = l->items,
+                                              .threads = t->session->threads,
+                                              .bytes_read = l->bytes_read,
+                                              .bytes_written = l->bytes_written,
+                                              .flops = l->flops});
+    }
+    enum err err = r->p->code ? run_members(r, l) : ERR_OK;
+    if (err) err = err_wrap(err, "%s: ", l->name);
+    if (recorded) cap_end(t->ring);
+    raise_versions(r, l);
+    if (recorded) record_kernel_end(t, use, l->n_args, &record, err);
+    return err;
+}
+
+/* ---- calls of operators ---- */
+
+/* The tensors of this call in place of those without memory. */
+static enum err bind_call(struct run *r, const struct graph_node *n, struct op_call *c)
+{
+    for (int i = 0, slot = 0; i < n->op->s.n_params; i++) {
+        struct op_value *v = &c->arg[i];
+        if (v->kind != OP_TENSOR && v->kind != OP_TENSORS) continue;
+        int count = v->kind == OP_TENSOR ? 1 : v->n;
+        struct plumb_tensor **to = arena_array(r->arena, (size_t)count + 1, sizeof *to);
+        if (!to) return no_memory();
+        for (int k = 0; k < count; k++, slot++)
+            if (n->in[slot] >= 0 && !(to[k] = tensor_of_value(r, n->in[slot]))) return no_memory();
+        if (v->kind == OP_TENSOR) v->t = to[0];
+        else v->ts = to;
+    }
+    for (int k = 0; k < c->n_results && k < n->n_out; k++) {
+        int arg = n->op->s.result_list ? -1 : n->op->s.result_arg[k];
+        if (arg >= 0) c->result[k] = c->arg[arg].t;
+        else if (n->out[k] >= 0 && !(c->result[k] = tensor_of_value(r, n->out[k])))
+            return no_memory();
+        if (c->result[k] && arg < 0) c->result[k]->uninitialised = n->op->flags & OP_NO_VALUES;
+    }
+    return ERR_OK;
+}
+
+static void raise_written(struct run *r, const struct graph_node *n)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        if (n->after[i] < 0) continue;
+        struct plumb_tensor *t = tensor_of_value(r, n->in[i]);
+        atomic_fetch_add_explicit(&t->storage->version, 1, memory_order_relaxed);
+        t->uninitialised = false;
+    }
+}
+
+static enum err compute(const struct run *r, struct op_call *c)
+{
+    const struct backend *b = r->thread->session->backend;
+    if (!b->computes) return ERR_OK;
+    return b->run_oracle ? b->run_oracle(c) : op_compute(c);
+}
+
+/* Scratch that a run function makes ends with the call. */
+static enum err call_op(struct run *r, const struct graph_node *n, struct op_call *c)
+{
+    struct call_record record = {0};
+    if (plumb_frame_begin()) return ERR_NOMEM;
+    record_begin(r->thread, c, &record);
+    enum err err = compute(r, c);
+    if (!err) raise_written(r, n);
+    if (!err) record_results(r->thread, c, &record);
+    record_end(r->thread, c, &record, err);
+    plumb_frame_end();
+    return err;
+}
+
+static enum err run_node(struct run *r, int node)
+{
+    const struct graph_node *n = &r->p->graph->node.p[node];
+    struct op_call c;
+    if (n->op->class == OP_VIEW) return ERR_OK;
+    TRY(graph_op_call(r->p->graph, node, r->arena, &c));
+    TRY(bind_call(r, n, &c));
+    if (n->op->flags & OP_RANDOM) c.stream = (uint64_t)(r->call->stream + n->stream);
+    return call_op(r, n, &c);
+}
+
+/* ---- the whole ---- */
+
+static enum err run_launch(struct run *r, const struct program_launch *l)
+{
+    const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
+    if (l->code >= 0) return run_kernels(r, l);
+    return run_node(r, r->p->lowered.item.p[g->item[0]].node);
+}
+
+static enum err run_all(struct run *r)
+{
+    const struct program *p = r->p;
+    size_t buffers = p->lowered.buffer.n + 1;
+    r->storage = arena_array(r->arena, buffers, sizeof *r->storage);
+    r->before = arena_array(r->arena, buffers, sizeof *r->before);
+    r->tensor = arena_array(r->arena, p->graph->value.n + 1, sizeof *r->tensor);
+    if (!r->storage || !r->before || !r->tensor) return no_memory();
+    TRY(bind(r));
+    TRY(make_outputs(r));
+    for (size_t i = 0; !p->by_nodes && i < p->launch.n; i++) TRY(run_launch(r, &p->launch.p[i]));
+    for (size_t i = 0; p->by_nodes && i < p->graph->node.n; i++) TRY(run_node(r, (int)i));
+    return ERR_OK;
+}
+
+static void release_results(struct run *r)
+{
+    for (size_t i = 0; r->storage && i < r->p->lowered.buffer.n; i++) {
+        const struct lower_buffer *b = &r->p->lowered.buffer.p[i];
+        if (b->escapes && !b->given) storage_release(r->storage[i]);
+    }
+}
+
+enum err program_run(const struct program *p, struct program_call *c)
+{
+    struct run r = {.p = p, .call = c, .thread = &thread_self};
+    TRY(thread_check("a compiled program"));
+    TRY(room_take(p->pool, &r.room));
+    r.arena = &r.room->arena;
+    enum err err = run_all(&r);
+    release_results(&r);
+    room_give(p->pool, r.room);
+    return err;
+}
