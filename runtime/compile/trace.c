@@ -109,6 +109,11 @@ static struct trace_twin *find_twin(const struct trace *t, const struct plumb_te
     return at ? &t->twin.p[*at] : NULL;
 }
 
+bool trace_is_given(const struct trace *t, const struct plumb_tensor *x)
+{
+    return find_twin(t, x) != NULL;
+}
+
 /* The storage of the graph that stands for a real one; a new one begins at `view`. */
 static enum err twin_storage(struct trace *t, const struct plumb_tensor *real,
                              enum graph_origin origin, int *out)
