@@ -114,6 +114,7 @@ static enum err trace_function(struct making *m)
     if (!err && m->c->fn(m->c->context, t.in, m->n_in, y, m->n_out)) err = ERR_USAGE;
     if (!err && t.broken) err = ERR_REFUSED; /* and the function did not look */
     if (!err) err = take_outputs(m, &t, y);
+    if (t.broken) err = ERR_REFUSED; /* a function may go on after a call that failed */
     if (err)
         snprintf(e->broken, sizeof e->broken, "%s",
                  t.broken      ? t.reason
