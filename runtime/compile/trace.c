@@ -340,7 +340,7 @@ static enum err write_slots(struct trace *t, const struct op_call *c, struct gra
             const struct plumb_tensor *x = member(&c->arg[i], k);
             if (!x || !c->op->s.param[i].written) continue;
             struct graph_value v = g->value.p[n->in[slot]];
-            if (v.origin == GRAPH_CONSTANT)
+            if (g->storage.p[v.storage].origin == GRAPH_CONSTANT)
                 return trace_break(t,
                                    "%s writes a tensor made of host data, which is made once; "
                                    "clone it",
