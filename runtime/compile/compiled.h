@@ -63,6 +63,7 @@ struct plumb_compiled {
     plumb_function fn;
     void *context;
     struct plumb_compile_options options;
+    bool interpret; /* nothing is built: for tests */
     struct compiled_entry *entry[COMPILED_ENTRIES];
     atomic_int n_entries;        /* those before are complete */
     atomic_int last;             /* entry that was hit last */

@@ -210,6 +210,7 @@ static enum err build(struct making *m, const char *phase, const struct graph *g
     snprintf(site, sizeof site, "%d/%d %s", m->c->frame, m->e->number, phase);
     struct program_options o = {.no_fusion = m->c->options.no_fusion,
                                 .no_combos = m->c->options.no_combos,
+                                .interpret = m->c->interpret,
                                 .determinism = thread_self.session->determinism,
                                 .site = site};
     TRY(program_build(g, &o, &m->e->arena, out));
