@@ -92,8 +92,8 @@ static const char *check_calls(struct graphs_program *p, uint64_t stream)
         plumb_frame_end();
     }
     p->values = 0;
-    if (c->entries.n != 1) return failed ? failed : "a guard that does not hold the second time";
-    if (*c->entries.p[0]->broken) called_as_it_is++;
+    if (c->n_entries != 1) return failed ? failed : "a guard that does not hold the second time";
+    if (*c->entry[0]->broken) called_as_it_is++;
     return failed;
 }
 
