@@ -132,17 +132,27 @@ static enum err seen_pass(void *context, const char *pass, const struct graph *g
     return ERR_OK;
 }
 
-static enum err build_programs(struct making *m)
+/* Builds the program of a phase, whose launches are known by it. */
+static enum err build(struct making *m, const struct graph *g, const char *phase,
+                      struct program *out)
 {
     struct compiled_entry *e = m->e;
     struct program_options o = {.no_fusion = m->c->options.no_fusion,
                                 .no_combos = m->c->options.no_combos,
                                 .determinism = thread_self.session->determinism};
+    o.site = arena_printf(&e->arena, "%d/%d %s", m->c->frame, e->number, phase);
+    if (!o.site) return no_memory();
+    TRY(program_build(g, &o, &e->arena, out));
+    compile_log_program(m->log, phase, out);
+    return ERR_OK;
+}
+
+static enum err build_programs(struct making *m)
+{
+    struct compiled_entry *e = m->e;
     if (!e->has_backward) {
         compile_log_graph(m->log, "aot_inference_graph", &e->graph);
-        TRY(program_build(&e->graph, &o, &e->arena, &e->forward));
-        compile_log_program(m->log, "inference", &e->forward);
-        return ERR_OK;
+        return build(m, &e->graph, "inference", &e->forward);
     }
     compile_log_graph(m->log, "aot_joint_graph", &e->graph);
     TRY(joint_split(&e->graph, NULL, &e->arena, &e->split));
@@ -151,11 +161,8 @@ static enum err build_programs(struct making *m)
     compile_log_partition(m->log, &e->graph, &e->split);
     compile_log_graph(m->log, "aot_forward_graph", &e->split.forward);
     compile_log_graph(m->log, "aot_backward_graph", &e->split.backward);
-    TRY(program_build(&e->split.forward, &o, &e->arena, &e->forward));
-    compile_log_program(m->log, "forward", &e->forward);
-    TRY(program_build(&e->split.backward, &o, &e->arena, &e->backward));
-    compile_log_program(m->log, "backward", &e->backward);
-    return ERR_OK;
+    TRY(build(m, &e->split.forward, "forward", &e->forward));
+    return build(m, &e->split.backward, "backward", &e->backward);
 }
 
 static enum err make_entry(struct making *m)
