@@ -96,7 +96,7 @@ static enum err take_outputs(struct making *m, struct trace *t, struct plumb_ten
         if (!y[i]) FAIL(ERR_USAGE, "the function left result %d unset", i);
         TRY(trace_output(t, y[i], GRAPH_RESULT, i));
     }
-    m->e->has_backward = wants_grad(y, m->n_out);
+    m->e->has_backward = !t->walked && wants_grad(y, m->n_out);
     compile_log_graph(m->log, "dynamo_output_graph", &m->e->graph);
     if (m->e->has_backward) TRY(joint_trace(t, y, m->n_out));
     return trace_leaf_gradients(t);
@@ -112,6 +112,7 @@ static enum err trace_function(struct making *m)
     if (!y) return no_memory();
     enum err err = trace_begin(&t, &e->graph, m->in, m->n_in);
     if (!err && m->c->fn(m->c->context, t.in, m->n_in, y, m->n_out)) err = ERR_USAGE;
+    if (!err && t.broken) err = ERR_REFUSED; /* and the function did not look */
     if (!err) err = take_outputs(m, &t, y);
     if (err)
         snprintf(e->broken, sizeof e->broken, "%s",
