@@ -243,6 +243,22 @@ static void test_dear_function(void **state)
     end(&f);
 }
 
+/* Nothing fuses with a product: what it takes would be stored again. */
+static void test_stored(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    int x = input(&f, 8, 8), m = two(&f, "aten::mm", x, x), h = one_of(&f, "aten::exp", m);
+    gives(&f, GRAPH_RESULT, one_of(&f, "aten::neg", h), 0);
+    int t = two(&f, "aten::mul.Tensor", tangent(&f, 8, 8), m);
+    gives(&f, GRAPH_GRADIENT, two(&f, "aten::mm", h, t), x);
+    split(&f, NULL);
+    assert_fate(&f, h, JOINT_SAVED, JOINT_STORED);
+    assert_fate(&f, m, JOINT_SAVED, JOINT_OPAQUE);
+    end(&f);
+}
+
 /* A call that is made again for one result, the other being saved: both are made. */
 static void test_beside(void **state)
 {
@@ -494,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_result, open_session, close_session),
         cmocka_unit_test_setup_teardown(test_dear, open_session, close_session),
         cmocka_unit_test_setup_teardown(test_dear_function, open_session, close_session),
+        cmocka_unit_test_setup_teardown(test_stored, open_session, close_session),
         cmocka_unit_test_setup_teardown(test_beside, open_session, close_session),
         cmocka_unit_test_setup_teardown(test_late_result, open_session, close_session),
         cmocka_unit_test(test_cut),
