@@ -178,6 +178,8 @@ static const char *kind_of(const struct guard *g)
     switch (g->kind) {
     case GUARD_COUNT: return "LENGTH_CHECK";
     case GUARD_ALIAS: return "NO_TENSOR_ALIASING";
+    case GUARD_SAME: return "DUPLICATE_INPUT";
+    case GUARD_ITSELF: return "ID_MATCH";
     case GUARD_GRAD: return "GRADIENT_MATCH";
     case GUARD_GRAD_MODE: return "GRAD_MODE";
     case GUARD_DETERMINISM: return "DETERMINISTIC_ALGORITHMS";
@@ -186,18 +188,28 @@ static const char *kind_of(const struct guard *g)
     }
 }
 
+/* As guard_text names the place. */
+static void put_source(struct buf *b, const struct guard *g)
+{
+    if (!g->captured) buf_printf(b, "L['in'][%d]", g->place);
+    else buf_printf(b, "captured[%d]%s", g->place, g->grad ? ".grad" : "");
+}
+
 /* The tree that Dynamo prints: what is of the whole, then a manager for each input. */
 static void put_guards(struct buf *b, const struct guard_set *s)
 {
-    int input = -1;
+    int place = -1;
     buf_puts(b, "\nTREE_GUARD_MANAGER:\n+- RootGuardManager\n");
     for (int inner = 0; inner < 2; inner++)
         for (size_t i = 0; i < s->guard.n; i++) {
             const struct guard *g = &s->guard.p[i];
-            if ((g->input >= 0) != inner) continue;
-            if (inner && g->input != input)
-                buf_printf(b, "| +- GuardManager: source=L['in'][%d]\n", g->input);
-            if (inner) input = g->input;
+            if ((g->place >= 0) != inner) continue;
+            if (inner && g->place != place) {
+                buf_puts(b, "| +- GuardManager: source=");
+                put_source(b, g);
+                buf_putc(b, '\n');
+            }
+            if (inner) place = g->place;
             buf_printf(b, "%s%s: ", inner ? "| | +- " : "| +- ", kind_of(g));
             guard_text(g, b);
             buf_putc(b, '\n');
