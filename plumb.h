@@ -161,7 +161,8 @@ PLUMB_API void plumb_no_grad_end(void);
  * the results have the bits of the function run as it is.
  * What is fixed when it is traced: numbers that it takes from elsewhere, tensors that it makes of
  * host data, kept tensors that it touches. What differs between calls is to be an input. What it
- * does beside calling operators is done when it is traced only. */
+ * does beside calling operators is done when it is traced only. Where it calls plumb_backward
+ * itself, its results give no gradients back. */
 
 /* Calls operators on in[0..n_in) and sets out[0..n_out). 0, or -1 when an operator failed. */
 typedef int (*plumb_function)(void *context, struct plumb_tensor *const *in, int n_in,

@@ -164,9 +164,9 @@ WARN_UNUSED enum err cap_note(struct cap *c, int severity, const char *origin, s
 /* A record of PyTorch's structured trace, as its emitter writes them: the whole envelope as JSON
  * text without has_payload and rank ({"dynamo_start": {...}, "frame_id": 0, "frame_compile_id": 0,
  * "attempt": 0}), and its payload (none: .p NULL). They become one log of the trace, which its
- * importer reads as it reads PyTorch's; `plumb export --torch-trace` gives it back. Copied; from any
- * thread, in order. file, line: of the emitting source ("compile/log.c"). Kept ones are there at
- * the next flush. ERR_USAGE: the envelope is no JSON object on one line. */
+ * importer reads as it reads PyTorch's; `plumb export --torch-trace` gives it back. Copied; from
+ * any thread, in order; in the trace at the next flush. file, line: of the emitting source
+ * ("compile/log.c"). ERR_USAGE: the envelope is no JSON object on one line. */
 WARN_UNUSED enum err cap_structured(struct cap *c, struct span envelope, struct span payload,
                                     const char *file, int line);
 

@@ -160,10 +160,22 @@ static enum err write_calls(struct job *j, bool json)
     return close_output(j, fd, err);
 }
 
+/* Calls of threads that plumb recorded are logs without text. */
+static enum err leave_threads_out(struct export_logs *logs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < logs->n; i++)
+        if (!logs->p[i].is_live) logs->p[n++] = logs->p[i];
+    logs->n = n;
+    if (n) return ERR_OK;
+    FAIL(ERR_NOT_FOUND, "the trace holds calls of a program (--debug-text) and no log of compiles");
+}
+
 static enum err dispatch(struct job *j)
 {
     bool json = opt_has(j->call, "debug-json");
     if (json || opt_has(j->call, "debug-text")) return write_calls(j, json);
+    TRY(leave_threads_out(&j->logs));
 
     const char *folder = opt_value(j->call, "torch-trace", 0);
     if (folder) return export_torch_trace(j->db, &j->logs, folder, j->overwrite, &j->summary);

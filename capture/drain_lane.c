@@ -1,6 +1,4 @@
 /* drain_lane.c - the records of one ring, in order, become calls and what stands beside them. */
-#include <math.h>
-
 #include "capture/debug_call.h"
 #include "capture/drain_state.h"
 #include "capture/events.h"
@@ -127,12 +125,6 @@ static enum err put_operator(struct drain *d, struct drain_lane *l, const struct
 
 /* ---- begin and end ---- */
 
-/* In a recovery: the record was read before; what it became at once is in the trace. */
-static bool is_written(const struct drain_lane *l)
-{
-    return l->mark.at < l->written;
-}
-
 /* What the trace has of a call that was read before. */
 static enum err look_up(struct drain *d, int64_t number, bool *there, bool *ended)
 {
@@ -152,7 +144,7 @@ static enum err begin(struct drain *d, struct drain_lane *l, const struct ring_r
     bool there = false, ended = false;
     struct drain_mark mark = l->mark;
     mark.top = top_number(l);
-    if (is_written(l)) TRY(look_up(d, (int64_t)r->b, &there, &ended));
+    if (drain_is_written(l)) TRY(look_up(d, (int64_t)r->b, &there, &ended));
     int64_t parent = mark.top;
     struct drain_call *c = LIST_PUSH(&l->open);
     if (!c) FAIL(ERR_NOMEM, "out of memory for open calls");
@@ -279,108 +271,6 @@ static enum err remark(struct drain_lane *l, const struct ring_record *r)
     return ERR_OK;
 }
 
-/* ---- digests ---- */
-
-static double real_of(uint64_t bits)
-{
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-/* Two records of statistics behind a digest. */
-static void read_statistics(struct drain_digest *g, const struct ring_record *first,
-                            const struct ring_record *second)
-{
-    uint64_t words[8];
-    memcpy(words, first, sizeof *first);
-    memcpy(words + 4, second, sizeof *second);
-    g->nans = (int64_t)words[0];
-    g->infs = (int64_t)words[1];
-    g->low = real_of(words[2]);
-    g->high = real_of(words[3]);
-    g->total = real_of(words[4]);
-    g->magnitude = real_of(words[5]);
-}
-
-/* The use of an open call; NULL: that call has ended, or its uses are not known. */
-static struct drain_item *use_of(struct drain_lane *l, const struct ring_record *r)
-{
-    for (size_t i = l->open.n; i-- > 0;) {
-        const struct drain_call *c = &l->open.p[i];
-        size_t end = i + 1 < l->open.n ? l->open.p[i + 1].uses : l->uses.n;
-        if ((uint64_t)c->number != r->b) continue;
-        return c->uses + r->a < end ? &l->items.p[l->uses.p[c->uses + r->a]] : NULL;
-    }
-    return NULL;
-}
-
-static struct store_cell real_cell(double v)
-{
-    return (struct store_cell){.kind = isnan(v) ? STORE_CELL_NULL : STORE_CELL_REAL, .r = v};
-}
-
-/* Its call has ended: the row is there, or is in this batch. Further parts get rows of their
- * own. */
-static enum err late_digest(struct drain *d, const struct ring_record *r,
-                            const struct drain_digest *g)
-{
-    static const char first[] =
-        "UPDATE tensor_use SET hash_kind = ?3, digest = ?4, nans = ?5, infs = ?6, low = ?7, "
-        "high = ?8, total = ?9, magnitude = ?10, squares = ?11 WHERE event = ?1 AND position = ?2";
-    static const char more[] =
-        "INSERT INTO tensor_use SELECT event, (SELECT max(position) + 1 FROM tensor_use WHERE "
-        "event = ?1), phase, arg, tensor, form, dtype, shape, stride, device, detail, ?3, ?4, ?12, "
-        "?5, ?6, ?7, ?8, ?9, ?10, ?11, version, artifact FROM tensor_use WHERE event = ?1 AND "
-        "position = ?2";
-    struct store_cell values[12] = {{.kind = STORE_CELL_INT, .i = (int64_t)r->b},
-                                    {.kind = STORE_CELL_INT, .i = r->a},
-                                    {.kind = STORE_CELL_INT, .i = g->kind},
-                                    {.kind = STORE_CELL_INT, .i = g->bits},
-                                    {.kind = STORE_CELL_INT, .i = g->nans},
-                                    {.kind = STORE_CELL_INT, .i = g->infs},
-                                    real_cell(g->low),
-                                    real_cell(g->high),
-                                    real_cell(g->total),
-                                    real_cell(g->magnitude),
-                                    real_cell(g->squares),
-                                    {.kind = STORE_CELL_INT, .i = g->part}};
-    if (!g->stats)
-        for (int i = 4; i < 11; i++) values[i].kind = STORE_CELL_NULL;
-    return store_batch_add_sql(d->batch, g->part ? more : first, values, 12);
-}
-
-static enum err digest(struct drain *d, struct drain_lane *l, const struct ring_record *r,
-                       const struct drain_digest *g)
-{
-    struct drain_item *m = use_of(l, r);
-    if (!m) return is_written(l) ? ERR_OK : late_digest(d, r, g);
-    struct drain_digest *to = LIST_PUSH(&l->digests);
-    if (!to) FAIL(ERR_NOMEM, "out of memory for digests");
-    *to = *g;
-    uint32_t *link = &m->digest;
-    while (*link) link = &l->digests.p[*link - 1].next;
-    *link = (uint32_t)l->digests.n;
-    m->n_digests++;
-    return ERR_OK;
-}
-
-static enum err keep(struct drain *d, struct drain_lane *l, const struct ring_record *r)
-{
-    struct drain_item *m = use_of(l, r);
-    struct store_cell values[] = {{.kind = STORE_CELL_INT, .i = (int64_t)r->b},
-                                  {.kind = STORE_CELL_INT, .i = r->a},
-                                  {.kind = STORE_CELL_INT, .i = (int64_t)r->c}};
-    if (m) {
-        m->artifact = (int64_t)r->c;
-        return ERR_OK;
-    }
-    if (is_written(l)) return ERR_OK;
-    return store_batch_add_sql(
-        d->batch, "UPDATE tensor_use SET artifact = ?3 WHERE event = ?1 AND position = ?2", values,
-        3);
-}
-
 /* ---- machine ---- */
 
 /* Records that one takes, with those behind it that have no type. */
@@ -389,11 +279,6 @@ static uint64_t length(const struct ring_record *r)
     if (r->type == RING_DIGEST) return r->more & 256 ? 3 : 1;
     if (r->type == RING_LAUNCH) return r->sub ? 2 : 1;
     return r->type == RING_COPY ? 2 : 1;
-}
-
-static const struct ring_record *behind(const struct drain_lane *l, uint64_t n)
-{
-    return &l->records[(l->mark.at + n) & l->mask];
 }
 
 static int64_t or_null(uint64_t v)
@@ -409,7 +294,7 @@ static enum err launch(struct drain *d, struct drain_lane *l, const struct ring_
     bool added;
     uint64_t items = (uint64_t)r->more << 32 | r->a,
              threads = l->records[(l->mark.at - 1) & l->mask].d;
-    uint32_t site = r->sub ? behind(l, 1)->a : 0;
+    uint32_t site = r->sub ? drain_behind(l, 1)->a : 0;
     uint64_t key[] = {(uint64_t)c->header << 32 | c->name,
                       items,
                       (uint64_t)site << 32 | (uint32_t)threads,
@@ -515,7 +400,7 @@ static enum err counter(struct drain *d, struct drain_lane *l, const struct ring
     struct drain_counter *c = counter_named(d, l, r->a);
     if (!c) FAIL(ERR_LIMIT, "a thread has more than %d counters", COUNTERS);
     c->ts = ts > c->ts ? ts : c->ts + 1;
-    struct row_counter row = {c->track, c->ts, real_of(r->d), top_number(l)};
+    struct row_counter row = {c->track, c->ts, drain_real(r->d), top_number(l)};
     return store_counter_add(d->batch, &row);
 }
 
@@ -527,21 +412,12 @@ static enum err join(struct drain *d, const struct ring_record *r)
 
 /* ---- all ---- */
 
-static enum err read_digest(struct drain *d, struct drain_lane *l, const struct ring_record *r)
-{
-    struct drain_digest g = {.kind = r->sub, .bits = (int64_t)r->c, .part = r->more & 255};
-    g.stats = r->more & 256;
-    if (g.stats) read_statistics(&g, behind(l, 1), behind(l, 2));
-    g.squares = real_of(r->d);
-    return digest(d, l, r, &g);
-}
-
 /* Records that become rows of their own at once, whatever call is open. */
 static enum err read_alone(struct drain *d, struct drain_lane *l, const struct ring_record *r)
 {
-    if (is_written(l)) return ERR_OK;
+    if (drain_is_written(l)) return ERR_OK;
     switch (r->type) {
-    case RING_COPY: return copy(d, l, r, (int64_t)behind(l, 1)->b);
+    case RING_COPY: return copy(d, l, r, (int64_t)drain_behind(l, 1)->b);
     case RING_SYNC: return synchronise(d, l, r);
     case RING_ALLOC: return allocation(d, l, r);
     case RING_COUNTER: return counter(d, l, r);
@@ -566,8 +442,8 @@ static enum err read_record(struct drain *d, struct drain_lane *l, const struct 
     case RING_LIST:
     case RING_LIST_END: return in_call ? mark(l, r) : ERR_OK;
     case RING_REMARK: return in_call ? remark(l, r) : ERR_OK;
-    case RING_DIGEST: return read_digest(d, l, r);
-    case RING_KEEP: return keep(d, l, r);
+    case RING_DIGEST: return drain_read_digest(d, l, r);
+    case RING_KEEP: return drain_read_keep(d, l, r);
     case RING_LAUNCH: return launch(d, l, r);
     default: return read_alone(d, l, r);
     }
@@ -576,7 +452,7 @@ static enum err read_record(struct drain *d, struct drain_lane *l, const struct 
 enum err drain_read(struct drain *d, struct drain_lane *l)
 {
     while (l->mark.at < l->until) {
-        const struct ring_record *r = behind(l, 0);
+        const struct ring_record *r = drain_behind(l, 0);
         /* A launch and its event are of one batch. */
         if (drain_waiting(d) >= BATCH_ROWS && r->type != RING_LAUNCH) break;
         uint64_t n = length(r);

@@ -2,6 +2,8 @@
  *
  *   drain.c        passes, batches, the clock
  *   drain_lane.c   records -> calls and their neighbours
+ *   drain_digest.c digests -> the uses that they are of
+ *   drain_log.c    what a compiler tells -> a log, and rows as of an imported one
  *   drain_text.c   a call's items -> its texts
  *   drain_use.c    a call's items -> rows of tensor_use
  *   drain_stack.c  return addresses -> stack
@@ -170,6 +172,29 @@ static inline bool drain_is_whole(enum cap_kind kind)
 {
     return kind == CAP_OP || kind == CAP_KERNEL;
 }
+
+/* In a recovery: the record was read before; what it became at once is in the trace. */
+static inline bool drain_is_written(const struct drain_lane *l)
+{
+    return l->mark.at < l->written;
+}
+/* The n-th record behind the one that is read. */
+static inline const struct ring_record *drain_behind(const struct drain_lane *l, uint64_t n)
+{
+    return &l->records[(l->mark.at + n) & l->mask];
+}
+static inline double drain_real(uint64_t bits)
+{
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/* ---- drain_digest.c ---- */
+WARN_UNUSED enum err drain_read_digest(struct drain *d, struct drain_lane *l,
+                                       const struct ring_record *r);
+WARN_UNUSED enum err drain_read_keep(struct drain *d, struct drain_lane *l,
+                                     const struct ring_record *r);
 
 /* ---- drain_lane.c ---- */
 /* Reads records up to lane->until or until the batch is large. */

@@ -22,12 +22,13 @@ struct walk {
 static int64_t path_word(struct walk *w, int64_t k)
 {
     struct drain *d = w->d;
-    bool simple = w->c->kind != CAP_KERNEL && !w->result && !w->keyword && k < 0 && w->index < DRAIN_INDICES;
+    bool kernel = w->c->kind == CAP_KERNEL;
+    bool simple = !kernel && !w->result && !w->keyword && k < 0 && w->index < DRAIN_INDICES;
     if (simple && d->index[w->index]) return d->index[w->index];
     if (w->result && w->results == 1 && k < 0) return d->word_empty;
     struct buf *b = &d->scratch;
     buf_clear(b);
-    if (w->c->kind == CAP_KERNEL) buf_span(b, ring_word(d->ring, (uint32_t)w->keyword));
+    if (kernel) buf_span(b, ring_word(d->ring, (uint32_t)w->keyword));
     else if (w->keyword)
         buf_printf(b, "[1]['%.*s']", SPAN_ARG(ring_word(d->ring, (uint32_t)w->keyword)));
     else if (!w->result) buf_printf(b, "[0][%lld]", (long long)w->index);

@@ -178,7 +178,6 @@ enum err export_torch_trace(sqlite3 *db, const struct export_logs *logs, const c
     TRY(export_open_root(folder, &w.root));
     enum err err = text_reader_new(db, &w.text);
     for (size_t i = 0; !err && i < logs->n; i++) {
-        if (logs->p[i].is_live) continue;
         err = write_log(&w, &logs->p[i], &out->n_bytes);
         out->n_files += !err;
     }

@@ -212,6 +212,8 @@ enum err torch_on_graph_dump(struct torch_record *r)
     int64_t first;
     if (span_is(json_string(json_get(r->meta, "name")), "inductor_aot_wrapper_code"))
         return torch_on_output_code(r);
+    struct torch_compile *c = r->compile;
+    if (c && c->n_dumps < TORCH_DUMPS) c->dumps[c->n_dumps++] = r->artifact;
     return add_text(r, &first);
 }
 

@@ -130,6 +130,7 @@ enum err torch_on_output_code(struct torch_record *r)
 {
     struct span name = json_string(json_get(r->meta, "name"));
     TRY(torch_provenance_text(r));
+    if (r->compile) r->compile->last_code = r->artifact;
     return name_kernels(r, span_is(name, "inductor_aot_wrapper_code"));
 }
 

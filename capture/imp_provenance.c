@@ -117,6 +117,13 @@ static enum err kernel_id(struct finishing *f, struct span name, int64_t *out)
     return store_kernel_add(f->source->batch, &row);
 }
 
+/* Of a kernel that plumb compiled more is known than a mapping says (imp_plumb.c). */
+static bool is_recorded(const struct finishing *f, struct span name)
+{
+    const int64_t *at = map_get(&f->slot->kernels, map_key(name));
+    return at && f->slot->rows.p[*at].phase.p;
+}
+
 /* The nodes each kernel computes; the calls (handles) of one kernel follow one another. */
 static enum err add_kernel_ops(struct finishing *f, const struct json *kernels)
 {
@@ -125,6 +132,7 @@ static enum err add_kernel_ops(struct finishing *f, const struct json *kernels)
     if (!kernels || kernels->type != JSON_OBJECT) return ERR_OK;
     for (const struct json *k = kernels->first; k; k = k->next) {
         int64_t id = 0;
+        if (is_recorded(f, provenance_bare_name(k->key, f->slot->is_cpp))) continue;
         TRY_OUT(kernel_id(f, provenance_bare_name(k->key, f->slot->is_cpp), &id));
         int64_t *position = map_put(&positions, map_key_int(id, 0), 0, NULL);
         if (!position) TRY_OUT(err_set(ERR_NOMEM, "out of memory for the nodes of a kernel"));

@@ -19,16 +19,16 @@
 #include "store/writer.h"
 
 struct torch_compile;
+enum { TORCH_DUMPS = 32 };
 
 /* One compile id and occurrence, kept while its log is read. */
 struct torch_compile {
-    struct row_compile row; /* the row as it will be (spans borrow torch_source.keep) */
-    bool dirty;             /* row must be written (again) at the next batch */
-    bool has_metrics;       /* compilation_metrics was seen */
-    int64_t
-        last_pre_graph; /* artifact ids of the newest texts of this compile and attempt, 0 none: */
-    int64_t last_post_graph; /*   for provenance and graph sizes */
-    int64_t last_code;
+    struct row_compile row;     /* the row as it will be (spans borrow torch_source.keep) */
+    bool dirty;                 /* row must be written (again) at the next batch */
+    bool has_metrics;           /* compilation_metrics was seen */
+    int64_t last_code;          /* artifact of its newest code, 0 none */
+    int64_t dumps[TORCH_DUMPS]; /* artifacts of its first graph_dump records */
+    int n_dumps;
     bool has_start;        /* dynamo_start was seen */
     bool failed_elsewhere; /* a metrics record other than compilation_metrics says that it failed */
 };
@@ -188,6 +188,12 @@ torch_on_collectives(struct torch_record *r); /* imp_rank.c: inductor_collective
 enum err
 torch_on_estimates(struct torch_record *r); /* imp_rank.c: inductor_runtime_and_tensor_meta */
 enum err torch_on_execution(struct torch_record *r); /* imp_rank.c: graph_execution* */
-enum err torch_on_version(struct torch_record *r);   /* imp_artifact.c: torch_version */
+/* imp_plumb.c: what plumb's own compiler tells and PyTorch's has no key for. */
+enum err torch_on_plumb_kernels(struct torch_record *r);
+enum err torch_on_plumb_decisions(struct torch_record *r);
+enum err torch_on_plumb_partition(struct torch_record *r);
+enum err torch_on_plumb_passes(struct torch_record *r);
+enum err torch_on_plumb_memory(struct torch_record *r);
+enum err torch_on_version(struct torch_record *r); /* imp_artifact.c: torch_version */
 
 #endif

@@ -8,9 +8,10 @@
  *
  *   x_sum_push(level, c, v)   the partial v of chunk number c, in order; level: X_LEVELS * 128
  *   x_sum_end(level, n)       the result after n of them
- *   x_cumsum_group(y, s, c, m) called by all: the m terms of the chunk from point c on, in y, become
- *                             its scan; s: X_SCAN_STATE numbers that live from chunk to chunk. Work-
- *                             item w has terms w, w + size, ... of each 128, before and after
+ *   x_cumsum_group(y, s, c, m)   called by all: the m terms of the chunk from point c on, in y,
+ *                             become its scan; s: X_SCAN_STATE numbers that live from chunk to
+ *                             chunk. Work-item w has terms w, w + size, ... of each 128, before
+ *                             and after
  *
  * Names of f32; f64 has 64 at the end, scans of integers go as u64, _u.
  */

@@ -3,6 +3,7 @@
  * Members of the same place in all lists have one shape and one dtype, which may differ from those
  * of other places. A member is computed in its own dtype.
  */
+#include "kernels/exact_c.h"
 #include "runtime/shape.h"
 
 #include <stdio.h>
@@ -275,7 +276,8 @@ enum err shape_fused_adam(struct op_call *c)
 }
 
 /* 1 - beta^step, and the root of the second one, in f64: they differ from 0 by little. expm1 and
- * log have an exact form there (docs/exact.md), pow has not. */
+ * log have an exact form there (docs/exact.md), pow has not. The logarithms are the same for all
+ * members, so they are numbers of the nest. */
 static enum err bias_corrections(struct op_call *c, int k, struct plumb_tensor **first,
                                  struct plumb_tensor **second)
 {
@@ -284,13 +286,12 @@ static enum err bias_corrections(struct op_call *c, int k, struct plumb_tensor *
     struct view_shape none = {0};
     TRY(op_scratch(c, DTYPE_F64, &none, first));
     TRY(op_scratch(c, DTYPE_F64, &none, second));
-    each_begin(&e, "out = -expm1(step * log(beta1)); out1 = sqrt(-expm1(step * log(beta2)))",
-               *first, 0);
+    each_begin(&e, "out = -expm1(step * log1); out1 = sqrt(-expm1(step * log2))", *first, 0);
     each_array(&e, "step", step, false);
     each_array(&e, "out", *first, true);
     each_array(&e, "out1", *second, true);
-    each_real(&e, "beta1", c->arg[op_arg(c, "beta1")].r);
-    each_real(&e, "beta2", c->arg[op_arg(c, "beta2")].r);
+    each_real(&e, "log1", x_log64(c->arg[op_arg(c, "beta1")].r));
+    each_real(&e, "log2", x_log64(c->arg[op_arg(c, "beta2")].r));
     return op_nest_run(c, &e.nest);
 }
 

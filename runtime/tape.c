@@ -101,6 +101,12 @@ static enum err check_write(const struct thread *t, const struct op_call *c, int
                        "the operator has no gradient rule, and gradients are wanted for what it "
                        "writes" TAPE_WAY_OUT);
     if (!taped) return ERR_OK;
+    /* gradients would go on from the tensor itself, which only the caller has */
+    if (t->trace && trace_is_given(t->trace, y))
+        return trace_break(t->trace,
+                           "%s writes a tensor that was given, and gradients go back through what "
+                           "it writes",
+                           c->op->s.name);
     if (y->is_view)
         return op_fail(c, i, "gradients do not follow what is written through a view" TAPE_WAY_OUT);
     if (y->frame != t->frame)
@@ -386,6 +392,7 @@ static enum err backward(struct plumb_tensor *loss)
     if (!loss->made_by)
         FAIL(ERR_USAGE, "plumb_backward: nothing that wants gradients led to this tensor");
     TRY(check_walk(loss->made_by));
+    if (trace) trace->walked = true;
     begin_walk();
     enum err err = begin_at(loss, plumb_ones_like(loss, (enum plumb_dtype)0));
     err = walk_back(NULL, err);

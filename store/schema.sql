@@ -2143,8 +2143,11 @@ CREATE VIEW launch_site (
   process,                          -- -> process that launched it first, NULL not known
   launch                            -- -> launch
 ) AS
-SELECT w.text, (SELECT t.process FROM event e JOIN track t ON t.id = e.track WHERE e.launch = l.id LIMIT 1), l.id
-FROM launch l JOIN string w ON w.id = l.site;
+WITH named AS MATERIALIZED (
+  SELECT w.text AS site, (SELECT t.process FROM event e JOIN track t ON t.id = e.track WHERE e.launch = l.id LIMIT 1) AS process, l.id AS launch
+  FROM launch l JOIN string w ON w.id = l.site
+)
+SELECT site, process, launch FROM named;
 
 -- One row per kernel that was launched, with the times of its launches.
 CREATE VIEW kernel_times (
@@ -2157,12 +2160,11 @@ CREATE VIEW kernel_times (
 ) AS
 SELECT k.id, count(*), count(e.dur), iif(count(e.dur), cast(total(e.dur) AS INTEGER), NULL), min(e.dur), max(e.dur)
 FROM kernel k
-JOIN kernel_site s ON s.kernel = k.id
-JOIN launch_site l ON l.site = s.site
-JOIN event e ON e.launch = l.launch
+CROSS JOIN string w ON w.id = k.site
 LEFT JOIN compile c ON c.id = k.compile
 LEFT JOIN source_file f ON f.id = c.source
-WHERE l.process = f.process OR l.process IS NULL OR f.process IS NULL
+CROSS JOIN launch_site l ON l.site = w.text AND (l.process = f.process OR l.process IS NULL OR f.process IS NULL)
+CROSS JOIN event e ON e.launch = l.launch
 GROUP BY k.id;
 
 -- One row per linked pair of lines of a provenance map and relation.

@@ -2,6 +2,7 @@
  * kernels, its equals. */
 #include "web/address.h"
 #include "web/artifact.h"
+#include "web/kernel.h"
 
 /* ---- actions ---- */
 
@@ -140,14 +141,13 @@ static enum err write_kernels(struct web_request *q)
     TRY(web_query(q, "artifact_kernels", &s));
     for (; web_step(q, s, &err); n++) {
         int64_t line = web_int(s, "line");
-        if (line == STORE_NULL)
-            html(&q->drawer, "<tr><td><code>%l</code></td>", web_text(s, "kernel"));
-        else
-            html(&q->drawer, "<tr><td><a class=\"k\" href=\"#L%d\">%l</a></td>", line,
-                 web_text(s, "kernel"));
+        html(&q->drawer, "<tr><td>");
+        kernel_name(q, &q->drawer, web_int(s, "id"), web_text(s, "kernel"));
         html(&q->drawer,
-             "<td class=\"fit\">%s</td><td class=\"num\">%n</td><td class=\"num\">%d</td></tr>\n",
-             web_text(s, "kind"), web_int(s, "n_nodes"), line);
+             "</td><td class=\"fit\">%s</td><td class=\"num\">%n</td><td class=\"num\">",
+             web_text(s, "kind"), web_int(s, "n_nodes"));
+        if (line != STORE_NULL) html(&q->drawer, "<a href=\"#L%d\">%d</a>", line, line);
+        html(&q->drawer, "</td></tr>\n");
     }
     end_part(q, begin, n, "</tbody></table></div></section>\n");
     return err;

@@ -112,6 +112,11 @@ struct span kernel_op_word(struct span op)
 {
     size_t colon = span_find(op, SPAN("::"), 0);
     struct span s = colon == SIZE_MAX ? op : span_from(op, colon + 2);
+    if (span_starts(s, "torch.ops.")) {
+        s = span_from(s, strlen("torch.ops."));
+        size_t space = span_find(s, SPAN("."), 0);
+        if (space != SIZE_MAX) s = span_from(s, space + 1);
+    }
     size_t dot = span_find(s, SPAN("."), 0);
     s = dot == SIZE_MAX || !dot ? s : span_to(s, dot);
     while (s.n > 1 && s.p[0] == '_') s = span_from(s, 1);

@@ -30,7 +30,7 @@ void kernel_name(struct web_request *q, struct html *h, int64_t id, struct span 
 /* "pointwise", "C++": what kind of kernel it is, for a sentence: role if known, else who compiles
  * it. */
 const char *kernel_role_word(struct span role, struct span kind);
-/* "add" of aten::add.Tensor. */
+/* "add" of aten::add.Tensor or torch.ops.aten.add.Tensor. */
 struct span kernel_op_word(struct span op);
 
 /* Cells of a column of that name: ns as microseconds, bytes per ns as GB/s, both with one decimal;
@@ -45,6 +45,8 @@ void kernel_cell_spill(struct web_cell *c);
 /* Sections of the page of a kernel. */
 enum err WARN_UNUSED kernel_put_answer(struct web_request *q, struct html *h,
                                        const struct kernel_shown *k);
+enum err WARN_UNUSED kernel_put_around(struct web_request *q, struct html *h,
+                                       const struct kernel_shown *k);
 enum err WARN_UNUSED kernel_put_parts(struct web_request *q, struct html *h,
                                       const struct kernel_shown *k);
 enum err WARN_UNUSED kernel_put_members(struct web_request *q, struct html *h,
@@ -55,6 +57,7 @@ enum err WARN_UNUSED kernel_put_code(struct web_request *q, struct html *h,
                                      const struct kernel_shown *k);
 enum err WARN_UNUSED kernel_put_decisions(struct web_request *q, struct html *h,
                                           const struct kernel_shown *k);
+enum err WARN_UNUSED kernel_put_stacks(struct web_request *q, struct html *h);
 enum err WARN_UNUSED kernel_put_launches(struct web_request *q, struct html *h,
                                          const struct kernel_shown *k);
 

@@ -4,6 +4,7 @@
 #include "web/artifact.h"
 #include "web/code.h"
 #include "web/kernel.h"
+#include "web/say.h"
 
 enum { MOST = 600, AROUND = 3 };
 
@@ -112,5 +113,22 @@ enum err kernel_put_code(struct web_request *q, struct html *h, const struct ker
     }
     LIST_RELEASE(&r.list);
     lines_release(&w);
+    return err;
+}
+
+enum err kernel_put_stacks(struct web_request *q, struct html *h)
+{
+    sqlite3_stmt *s;
+    enum err err;
+    struct html body = {0};
+    TRY(web_query(q, "kernel_stacks", &s));
+    while (web_step(q, s, &err)) say_stack(&body, web_kept(q, s, "handle").p, web_text(s, "stack"));
+    if (!err && body.out.n) {
+        web_section(q, h, "stacks", "Where its operators come from",
+                    "stacks of the program, as recorded per call of the kernel", "kernel_stacks");
+        buf_span(&h->out, buf_text(&body.out));
+        web_section_end(h);
+    }
+    html_release(&body);
     return err;
 }

@@ -163,6 +163,16 @@ static void cell_operator(struct web_cell *c)
         html(c->h, " <span class=\"dim\">part %n</span>", web_int(c->row, "part") + 1);
 }
 
+/* The end of a path, which tells the line; all of it as title. */
+static void cell_source(struct web_cell *c)
+{
+    struct span source = web_text(c->row, "source"), shown = source;
+    for (size_t i = source.n; i > 0 && shown.n == source.n; i--)
+        if (source.p[i - 1] == '/') shown = span_from(source, i);
+    if (source.n) html(c->h, "<code title=\"%s\">%s</code>", source, shown.n ? shown : source);
+    else html(c->h, "<span class=\"dim\">\xe2\x80\x93</span>");
+}
+
 static void cell_role(struct web_cell *c)
 {
     struct span role = web_text(c->row, "role");
@@ -193,7 +203,12 @@ static void cell_also(struct web_cell *c)
      .filter = true},                                                                              \
         {.name = "type", .head = "Result", .class_ = "grow opt", .kind = WEB_CODE},                \
         {.name = "role", .head = "Role", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_role},  \
-        {.name = "source", .head = "From", .class_ = "w20", .kind = WEB_CODE, .filter = true},     \
+        {.name = "source",                                                                         \
+         .head = "From",                                                                           \
+         .class_ = "w20",                                                                          \
+         .kind = WEB_CUSTOM,                                                                       \
+         .cell = cell_source,                                                                      \
+         .filter = true},                                                                          \
         {.name = "also_name",                                                                      \
          .head = "Also computed in",                                                               \
          .class_ = "w15 opt",                                                                      \
@@ -212,7 +227,9 @@ static const struct web_column COMBO_MEMBERS[] = {
 
 enum err kernel_put_members(struct web_request *q, struct html *h, const struct kernel_shown *k)
 {
-    web_section(q, h, "members", "Operators", "in the order in which they are computed",
+    web_section(q, h, "members", "Operators",
+                k->phase.p ? "in the order in which they are computed"
+                           : "in no certain order: PyTorch's log has a set of them",
                 "kernel_members");
     TRY(web_table(q, h,
                   &(struct web_table){

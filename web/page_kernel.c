@@ -71,40 +71,48 @@ static void put_note(struct web_request *q, struct html *h, const struct kernel_
 
 /* ---- facts ---- */
 
-static void put_fact(struct html *h, const char *label, int64_t value)
+static void put_fact(struct html *h, const char *label, char verb, int64_t value)
 {
-    if (value == STORE_NULL)
+    if (value == STORE_NULL) {
         html(h, "<div class=\"none\"><dt>%s</dt><dd>not recorded</dd></div>", label);
-    else html(h, "<div><dt>%s</dt><dd>%n</dd></div>", label, value);
+        return;
+    }
+    html(h, "<div><dt>%s</dt><dd>", label);
+    html_number(&h->out, verb, html_of_int(value));
+    html(h, "</dd></div>");
 }
 
-static void put_bytes(struct html *h, const char *label, int64_t value)
+static void put_points(struct html *h, const struct kernel_shown *k)
 {
-    if (value == STORE_NULL) put_fact(h, label, value);
-    else html(h, "<div><dt>%s</dt><dd>%b</dd></div>", label, value);
+    if (k->outer_points == STORE_NULL) return;
+    html(h, "<div><dt>points</dt><dd>%n", k->outer_points);
+    if (k->inner_points > 1) html(h, " <small>\xc3\x97 %n</small>", k->inner_points);
+    html(h, "</dd></div>");
 }
 
 static void put_spills(struct html *h, int64_t bytes)
 {
-    if (bytes == STORE_NULL || !bytes) put_fact(h, "spills, bytes", bytes);
-    else html(h, "<div><dt>spills, bytes</dt><dd class=\"t-warn\">%n</dd></div>", bytes);
+    if (bytes == STORE_NULL || !bytes) put_fact(h, "spills, bytes", 'n', bytes);
+    else html(h, "<div><dt>spills, bytes</dt><dd><b class=\"t-warn\">%n</b></dd></div>", bytes);
 }
 
+/* Of PyTorch's kernels the log has nothing of this. */
 static void put_facts(struct html *h, const struct kernel_shown *k)
 {
-    html(h, "<dl class=\"facts\">");
-    put_fact(h, "operators", k->n_ops);
-    if (k->outer_points != STORE_NULL) {
-        html(h, "<div><dt>points</dt><dd>%n", k->outer_points);
-        if (k->inner_points > 1) html(h, " <small>\xc3\x97 %n</small>", k->inner_points);
-        html(h, "</dd></div>");
+    if (!k->phase.p) {
+        html(h, "<p class=\"note\">Bytes, operations, registers and spills are not recorded in "
+                "PyTorch\xe2\x80\x99s structured log.</p>\n");
+        return;
     }
-    put_bytes(h, "reads", k->bytes_read);
-    put_bytes(h, "writes", k->bytes_written);
-    put_fact(h, "operations", k->flops);
-    put_fact(h, "registers", k->registers);
+    html(h, "<dl class=\"facts\">");
+    put_fact(h, "operators", 'n', k->n_ops);
+    put_points(h, k);
+    put_fact(h, "reads", 'b', k->bytes_read);
+    put_fact(h, "writes", 'b', k->bytes_written);
+    put_fact(h, "operations", 'n', k->flops);
+    put_fact(h, "registers", 'n', k->registers);
     put_spills(h, k->spill_bytes);
-    put_bytes(h, "shared memory", k->shared_bytes);
+    put_fact(h, "shared memory", 'b', k->shared_bytes);
     html(h, "</dl>\n");
 }
 
@@ -121,6 +129,7 @@ static enum err put_body(struct web_request *q, struct html *h, const struct ker
     put_note(q, h, k);
     TRY(kernel_put_answer(q, h, k));
     put_facts(h, k);
+    TRY(kernel_put_around(q, h, k));
     TRY(kernel_put_parts(q, h, k));
     TRY(kernel_put_members(q, h, k));
     TRY(kernel_put_args(q, h, k));
@@ -128,7 +137,7 @@ static enum err put_body(struct web_request *q, struct html *h, const struct ker
     TRY(kernel_put_decisions(q, h, k));
     TRY(kernel_put_launches(q, h, k));
     put_info(q, h, k);
-    return ERR_OK;
+    return kernel_put_stacks(q, h);
 }
 
 enum err page_kernel(struct web_request *q, struct html *h)

@@ -9,9 +9,9 @@
  *                   outer stores, by one work-item
  *
  * Lane l of a chunk has its points l, l + 128, ...; a work-item has the same lanes in every loop,
- * so that what it wrote for a point it alone reads again. A scan makes a phase: what needs its values
- * runs in a second loop. Barriers stand where all work-items pass: bounds of the loops around them
- * are the same for all.
+ * so that what it wrote for a point it alone reads again. A scan makes a phase: what needs its
+ * values runs in a second loop. Barriers stand where all work-items pass: bounds of the loops
+ * around them are the same for all.
  *
  * Names as in print_c_node.h; e7 (g7) the lanes of node 7's reduction in local memory, h7 partials
  * of its chunks, t7 a lane's value under way, y7 a chunk of node 7's scan, z7 its state.

@@ -354,6 +354,37 @@ static enum err put_stores(struct builder *b, const struct fuse_readers *readers
     return ERR_OK;
 }
 
+/* ---- NaN ---- */
+
+/* Whether what the node makes depends on the bits of a NaN that it takes. Of what it makes itself
+ * in floats the same is asked; docs/exact.md. */
+static bool sees_bits(const struct nest_node *n)
+{
+    switch (n->kind) {
+    case NEST_STORE: return !n->value.i;
+    case NEST_CALL: return n->index == NEST_FN_signbit || n->index == NEST_FN_copysign;
+    case NEST_ROUND: return dtype_size(n->dtype) == 1; /* float8 keeps the sign of its NaN */
+    default: return false;
+    }
+}
+
+/* A NaN need not be made canonical for those that do not see its bits: an operation less for each
+ * value that is handed on. */
+static void forget_canons(struct nest_maker *m)
+{
+    bool seen[NEST_NODES] = {false};
+    for (int i = 0; i < m->n_nodes; i++)
+        for (int k = 0; sees_bits(&m->node[i]) && k < m->node[i].n_args; k++)
+            seen[m->node[i].arg[k]] = true;
+    for (int i = 0; i < m->n_nodes; i++)
+        for (int k = 0; k < m->node[i].n_args; k++) {
+            int a = m->node[i].arg[k];
+            const struct nest_node *from = &m->node[a];
+            if (from->kind == NEST_CALL && from->index == NEST_FN_canon && !seen[a])
+                m->node[i].arg[k] = from->arg[0];
+        }
+}
+
 /* ---- the group ---- */
 
 static enum err take_members(struct builder *b, struct arena *scratch)
@@ -462,6 +493,7 @@ enum err fuse_draft_nest(const struct fuse_draft *d, const struct fuse_readers *
     enum err err = take_members(&b, &scratch);
     if (!err && b.m.n_nodes > max_nodes) b.reason = FUSE_NODES;
     if (!err && b.reason == FUSE_FUSED) err = put_stores(&b, readers);
+    forget_canons(&b.m);
     if (!err && b.reason == FUSE_FUSED) err = close_nest(&b, arena, g);
     if (!err && b.reason == FUSE_FUSED) count_points(g);
     LIST_RELEASE(&b.stored);

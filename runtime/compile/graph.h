@@ -104,7 +104,7 @@ struct graph {
     LIST_OF(struct graph_storage) storage;
     LIST_OF(struct graph_output) output;
     LIST_OF(struct graph_captured) captured;
-    LIST_OF(struct plumb_tensor *) constant; /* owned by the compile that was traced */
+    LIST_OF(struct plumb_tensor *) constant; /* kept by the session */
     int n_inputs, n_tangents, n_saved;
     int64_t n_streams; /* random calls of the trace */
     struct map names;  /* base of a name -> how many begin so */

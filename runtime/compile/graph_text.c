@@ -84,7 +84,7 @@ static enum err use_value(struct printer *p, int value, int *out)
     *out = GRAPH_NONE;
     if (value < 0 || (*out = find_variable(p, value)) >= 0) return ERR_OK;
     int base = GRAPH_NONE;
-    for (int i = 0; i < p->n_values; i++)
+    for (int i = 0; i < p->n_values && base < 0; i++)
         if (p->defined[i] && g->value.p[i].storage == g->value.p[value].storage) base = i;
     struct statement s = {.kind = IS_VIEW, .node = GRAPH_NONE, .value = value, .variable = value};
     s.base = base;

@@ -8,7 +8,8 @@
  * what is saved. Which ones is a minimum cut (Dinic) of the graph between the inputs and the
  * backward, with the bytes of a value as the price of saving it, as min_cut_rematerialization in
  * PyTorch; what is dear to compute (contractions, reductions, opaque kernels) or may not be
- * computed twice (writes in place) is never computed again. Random numbers come from the same
+ * computed twice (writes in place) is never computed again; nor is what a library's kernel takes,
+ * as nothing fuses with that: there time is dearer than memory. Random numbers come from the same
  * counters, so dropout may be.
  */
 #ifndef RUNTIME_COMPILE_JOINT_H
@@ -34,6 +35,7 @@ enum joint_fate {
     X(CUT, "smallest cut")                                                                         \
     X(CHEAP, "cheap to compute again")                                                             \
     X(DEAR, "dear to compute again")                                                               \
+    X(STORED, "a library's kernel takes it: computed again it would be stored again")              \
     X(OPAQUE, "made by a library's kernel")                                                        \
     X(WRITTEN, "its storage is written later")                                                     \
     X(RESULT, "a result anyway")                                                                   \

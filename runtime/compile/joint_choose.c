@@ -93,13 +93,13 @@ static void settle(struct walk *w, int value)
 {
     struct joint_plan *p = w->p;
     const struct graph_value *v = &p->g->value.p[value];
-    if (joint_is_given(v)) {
+    if (joint_is_lasting(p, value)) {
         p->fate[value] = JOINT_INPUT;
         return;
     }
     if (is_saved(w, value)) {
         p->fate[value] = JOINT_SAVED;
-        p->forward[v->maker] = true;
+        if (v->maker >= 0) p->forward[v->maker] = true;
         if (!p->result[value]) p->saved_bytes += price_of(p, value);
         return;
     }

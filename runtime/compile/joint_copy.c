@@ -8,6 +8,7 @@ struct copier {
     const struct graph *from;
     struct graph *to;
     int *value, *storage, *node; /* their numbers in `to`; GRAPH_NONE not there */
+    int64_t *base; /* per storage: bytes before the value that brings it to the backward */
     bool backward;
 };
 
@@ -41,7 +42,8 @@ static enum err begin(struct copier *c, const struct joint_plan *p, bool backwar
     c->value = none(p->arena, g->value.n);
     c->storage = none(p->arena, g->storage.n);
     c->node = none(p->arena, g->node.n);
-    if (!c->value || !c->storage || !c->node) return no_memory();
+    c->base = arena_array(p->arena, g->storage.n + 1, sizeof *c->base);
+    if (!c->value || !c->storage || !c->node || !c->base) return no_memory();
     to->n_inputs = g->n_inputs;
     to->n_tangents = backward ? g->n_tangents : 0;
     to->n_streams = g->n_streams;
@@ -61,14 +63,28 @@ static enum err begin(struct copier *c, const struct joint_plan *p, bool backwar
 
 /* ---- values ---- */
 
-static enum err copy_storage(struct copier *c, int storage, enum graph_origin origin, int *out)
+/* The storage of a value that has that origin in the new graph. What is given, begins it. */
+static enum err copy_storage(struct copier *c, const struct graph_value *v,
+                             enum graph_origin origin, int *out)
 {
-    int *at = &c->storage[storage];
-    if (*at < 0)
-        *at = graph_add_storage(
-            c->to, &(struct graph_storage){.origin = origin, .value = (int)c->to->value.n});
+    int *at = &c->storage[v->storage], value = (int)c->to->value.n;
+    if (*at < 0) {
+        *at = graph_add_storage(c->to, &(struct graph_storage){.origin = origin, .value = value});
+        if (c->backward && origin != GRAPH_MADE)
+            c->base[v->storage] = v->view.offset * (int64_t)dtype_size(v->view.dtype);
+    }
     *out = *at;
     return *at < 0 ? no_memory() : ERR_OK;
+}
+
+static enum err move_view(const struct copier *c, struct graph_value *v, int storage)
+{
+    int64_t item = (int64_t)dtype_size(v->view.dtype);
+    if (c->base[storage] % item)
+        FAIL(ERR_UNSUPPORTED, "%s begins within an element of what is saved of its memory",
+             v->name);
+    v->view.offset -= c->base[storage] / item;
+    return ERR_OK;
 }
 
 /* What the forward wrote is written no more in the backward. */
@@ -89,7 +105,8 @@ static enum err add_value(struct copier *c, int value, const struct graph_value 
     v.result = as->result;
     v.version = version_of(c, from);
     enum graph_origin origin = made ? c->from->storage.p[from->storage].origin : as->origin;
-    TRY(copy_storage(c, from->storage, origin, &v.storage));
+    TRY(copy_storage(c, from, origin, &v.storage));
+    TRY(move_view(c, &v, from->storage));
     struct graph_storage *s = &c->to->storage.p[v.storage];
     if (s->n_versions <= v.version) s->n_versions = v.version + 1;
     c->value[value] = graph_add_value(c->to, &v);

@@ -190,6 +190,11 @@ static void find_last(struct joint_plan *p)
     }
 }
 
+static bool takes_memory(const struct op *op)
+{
+    return op->class == OP_OPAQUE && !(op->flags & OP_BY_NESTS);
+}
+
 /* Sums, scans and what runs in order cost more than the bytes that they would save. */
 static enum err find_dear(const struct joint_plan *p, int node, struct arena *scratch,
                           enum joint_reason *out)
@@ -199,7 +204,7 @@ static enum err find_dear(const struct joint_plan *p, int node, struct arena *sc
     *out = JOINT_CHEAP;
     if (!p->forward[node]) return ERR_OK; /* once is not again */
     if (op->class == OP_OPAQUE) {
-        if (!(op->flags & OP_BY_NESTS)) *out = JOINT_OPAQUE;
+        if (takes_memory(op)) *out = JOINT_OPAQUE;
         else if (!(op->flags & OP_MOVES)) *out = JOINT_DEAR;
     }
     if (op->class != OP_NEST) return ERR_OK;
@@ -243,6 +248,22 @@ static enum err find_bans(struct joint_plan *p)
     return err;
 }
 
+/* What a kernel of the backward takes that no other call fuses with. */
+static void find_stored(struct joint_plan *p)
+{
+    const struct graph *g = p->g;
+    for (size_t i = 0; i < g->node.n; i++) {
+        const struct graph_node *n = &g->node.p[i];
+        if (!p->needed[i] || !takes_memory(n->op)) continue;
+        for (int k = 0; k < n->n_in; k++) {
+            if (n->in[k] < 0 || joint_is_late(p, n->in[k])) continue;
+            int root = p->root[n->in[k]], maker = g->value.p[root].maker;
+            bool again = maker >= 0 && p->forward[maker] && p->ban[root] == JOINT_CHEAP;
+            if (again) p->ban[root] = JOINT_STORED;
+        }
+    }
+}
+
 static void find_results(struct joint_plan *p)
 {
     for (size_t i = 0; i < p->g->output.n; i++) {
@@ -266,6 +287,7 @@ enum err joint_plan(const struct graph *g, const struct joint_options *o, struct
     find_results(p);
     TRY(find_bans(p));
     take_values(p, p->late, p->needed, p->wanted);
+    find_stored(p);
     TRY(count_all(p));
     TRY(joint_choose(p));
     close_over(p, p->forward);

@@ -30,6 +30,13 @@ static inline bool joint_is_given(const struct graph_value *v)
 {
     return v->origin != GRAPH_MADE && v->origin != GRAPH_TANGENT;
 }
+/* Given to the backward as well. The gradient that a tensor had at the call is not: by then it may
+ * have another. */
+static inline bool joint_is_lasting(const struct joint_plan *p, int value)
+{
+    const struct graph_value *v = &p->g->value.p[value];
+    return joint_is_given(v) && !(v->origin == GRAPH_CAPTURED && p->g->captured.p[v->index].grad);
+}
 /* Whether nothing but late nodes can make it. */
 static inline bool joint_is_late(const struct joint_plan *p, int value)
 {

@@ -20,6 +20,7 @@ static enum joint_reason reason_of(const struct joint_plan *p, int value)
     case JOINT_SAVED: break;
     }
     if (p->result[value]) return JOINT_RESULT;
+    if (joint_is_given(&p->g->value.p[value])) return JOINT_GIVEN;
     if (p->options->save_all) return JOINT_ALL;
     if (p->g->value.p[value].result == GRAPH_NONE) return JOINT_WRITTEN;
     return p->ban[value] == JOINT_CHEAP ? JOINT_CUT : p->ban[value];

@@ -33,13 +33,20 @@ struct program_place {
     int buffer;
     int64_t offset; /* bytes from the buffer's first element */
 };
+/* What a member's kernel is given beside memory. */
+struct program_member {
+    int n_arrays;
+    const union lower_number *param; /* of its group */
+    int64_t stream;                  /* as fuse_group.stream; 0 none */
+};
 struct program_launch {
     const char *name, *site; /* site: kernel.site, or NULL */
     int *group; /* of fused.group: one, or the members of a combo in order of dispatch */
     int n_groups;
     const struct combo_group *combo; /* NULL: one group */
     int code;                        /* launch number in the code; -1: an extern kernel */
-    struct program_place *place;     /* kernels: arrays of the members, one after another */
+    struct program_member *member;   /* kernels: per group */
+    struct program_place *place;     /* arrays of the members, one after another */
     struct program_arg *arg;
     int n_args;
     int *written; /* buffers whose version it raises, each once */

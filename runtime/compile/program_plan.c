@@ -113,9 +113,11 @@ static enum err set_args(struct program *p, struct program_launch *l)
     l->arg = arena_array(p->arena, n + 1, sizeof *l->arg);
     l->written = arena_array(p->arena, n + 1, sizeof *l->written);
     l->place = arena_array(p->arena, n + 1, sizeof *l->place);
-    if (!l->arg || !l->written || !l->place) return no_memory();
+    l->member = arena_array(p->arena, (size_t)l->n_groups, sizeof *l->member);
+    if (!l->arg || !l->written || !l->place || !l->member) return no_memory();
     for (int m = 0, at = 0; m < l->n_groups; m++) {
         const struct fuse_group *g = &p->fused.group.p[l->group[m]];
+        l->member[m] = (struct program_member){g->n_uses, g->param, g->stream > 0 ? g->stream : 0};
         for (int i = 0; i < g->n_uses; i++) {
             const struct lower_use *u = &g->use[i];
             if (u->buffer < 0) continue;

@@ -13,24 +13,30 @@
 struct room {
     struct room *next;
     struct storage *block; /* of temporaries; counted */
-    char **first;          /* per buffer: its first element */
+    char **first;          /* per buffer: its first element; of temporaries the same in each run */
     struct code_args *args;
     struct arena arena; /* of one run */
+};
+/* A buffer whose memory each run has anew. */
+struct binding {
+    int buffer, value; /* value: the one that brought its storage */
+    enum graph_origin origin;
+    int index, item; /* item: bytes of an element */
+    bool written;
 };
 struct program_pool {
     pthread_mutex_t lock; /* guards free */
     struct room *free;
-    int n_buffers, n_args;
-    int64_t block_size;
+    int n_buffers, n_args, n_bindings;
+    struct binding *binding; /* in the program's arena */
 };
 struct run {
     const struct program *p;
     struct program_call *call;
     struct thread *thread;
     struct room *room;
-    struct arena *arena;      /* the room's */
-    struct storage **storage; /* per buffer; NULL: not asked for yet. Temporaries' in the arena */
-    int64_t *before;          /* per buffer: bytes from its storage's memory to its first element */
+    struct arena *arena;          /* the room's */
+    struct storage **storage;     /* per buffer; temporaries' NULL until asked for, in the arena */
     struct plumb_tensor **tensor; /* per identity; NULL: not asked for yet */
 };
 
@@ -41,16 +47,35 @@ static enum err no_memory(void)
 
 /* ---- rooms ---- */
 
+static enum err list_bindings(const struct program *p, struct program_pool *pool)
+{
+    pool->binding = arena_array(p->arena, p->lowered.buffer.n + 1, sizeof *pool->binding);
+    if (!pool->binding) return no_memory();
+    for (size_t i = 0; i < p->lowered.buffer.n; i++) {
+        const struct lower_buffer *b = &p->lowered.buffer.p[i];
+        if (!b->given && !b->escapes) continue;
+        const struct graph_storage *s = &p->graph->storage.p[b->storage];
+        const struct graph_value *v = &p->graph->value.p[s->value];
+        pool->binding[pool->n_bindings++] =
+            (struct binding){.buffer = (int)i,
+                             .value = s->value,
+                             .origin = b->given ? v->origin : GRAPH_MADE,
+                             .index = v->index,
+                             .item = (int)dtype_size(v->view.dtype),
+                             .written = s->n_versions > 1};
+    }
+    return ERR_OK;
+}
+
 enum err program_pool_new(struct program *p)
 {
     p->pool = calloc(1, sizeof *p->pool);
     if (!p->pool) return no_memory();
     pthread_mutex_init(&p->pool->lock, NULL);
     p->pool->n_buffers = (int)p->lowered.buffer.n;
-    p->pool->block_size = p->memory.size;
     for (size_t i = 0; i < p->launch.n; i++)
         if (p->launch.p[i].n_groups > p->pool->n_args) p->pool->n_args = p->launch.p[i].n_groups;
-    return ERR_OK;
+    return list_bindings(p, p->pool);
 }
 
 static void room_free(struct room *r)
@@ -73,27 +98,37 @@ void program_pool_free(struct program_pool *pool)
     free(pool);
 }
 
-static enum err room_new(const struct program_pool *pool, struct room **out)
+/* Temporaries lie where the plan says. */
+static void place_temporaries(const struct program *p, struct room *r)
 {
+    char *block = r->block->p;
+    for (size_t i = 0; block && i < p->lowered.buffer.n; i++)
+        r->first[i] = block + p->buffer[i].offset + program_shift(p, (int)i);
+}
+
+static enum err room_new(const struct program *p, struct room **out)
+{
+    const struct program_pool *pool = p->pool;
     struct room *r = calloc(1, sizeof *r);
     if (!r) return no_memory();
     r->first = calloc((size_t)pool->n_buffers + 1, sizeof *r->first);
     r->args = calloc((size_t)pool->n_args + 1, sizeof *r->args);
     enum err err = r->first && r->args
-                       ? storage_new(thread_self.session->backend, pool->block_size, &r->block)
+                       ? storage_new(thread_self.session->backend, p->memory.size, &r->block)
                        : no_memory();
+    if (!err) place_temporaries(p, r);
     if (err) room_free(r);
     else *out = r;
     return err;
 }
 
-static enum err room_take(struct program_pool *pool, struct room **out)
+static enum err room_take(const struct program *p, struct room **out)
 {
-    pthread_mutex_lock(&pool->lock);
-    *out = pool->free;
-    if (*out) pool->free = (*out)->next;
-    pthread_mutex_unlock(&pool->lock);
-    return *out ? ERR_OK : room_new(pool, out);
+    pthread_mutex_lock(&p->pool->lock);
+    *out = p->pool->free;
+    if (*out) p->pool->free = (*out)->next;
+    pthread_mutex_unlock(&p->pool->lock);
+    return *out ? ERR_OK : room_new(p, out);
 }
 
 static void room_give(struct program_pool *pool, struct room *r)
@@ -107,58 +142,64 @@ static void room_give(struct program_pool *pool, struct room *r)
 
 /* ---- memory ---- */
 
-/* The tensor that a given value stands for in this call. */
-static struct plumb_tensor *given(const struct run *r, const struct graph_value *v)
+/* The tensor that a given value stands for in this call; NULL: there is none. */
+static struct plumb_tensor *given(const struct run *r, enum graph_origin origin, int index)
 {
     const struct graph *g = r->p->graph;
-    switch (v->origin) {
-    case GRAPH_INPUT: return r->call->input[v->index];
-    case GRAPH_TANGENT: return r->call->tangent[v->index];
-    case GRAPH_SAVED: return r->call->saved[v->index];
-    case GRAPH_CONSTANT: return g->constant.p[v->index];
+    switch (origin) {
+    case GRAPH_INPUT: return r->call->input[index];
+    case GRAPH_TANGENT: return r->call->tangent[index];
+    case GRAPH_SAVED: return r->call->saved[index];
+    case GRAPH_CONSTANT: return g->constant.p[index];
     case GRAPH_CAPTURED: {
-        const struct graph_captured *c = &g->captured.p[v->index];
+        const struct graph_captured *c = &g->captured.p[index];
         return c->grad ? c->tensor->grad : c->tensor;
     }
     default: return NULL;
     }
 }
 
-static enum err bind_given(struct run *r, int buffer, const struct graph_value *v)
+static enum err bind_given(struct run *r, const struct binding *b)
 {
-    struct plumb_tensor *t = given(r, v);
+    struct plumb_tensor *t = given(r, b->origin, b->index);
     if (!t)
-        FAIL(ERR_USAGE, "%s: %s, number %d, was not given", r->p->graph->name, v->name, v->index);
-    r->storage[buffer] = t->storage;
-    r->before[buffer] = t->view.offset * (int64_t)dtype_size(t->view.dtype);
+        FAIL(ERR_USAGE, "%s: %s was not given", r->p->graph->name,
+             r->p->graph->value.p[b->value].name);
+    char *p = t->storage->p;
+    r->storage[b->buffer] = t->storage;
+    r->room->first[b->buffer] = p ? p + t->view.offset * b->item : NULL;
+    if (b->written && t->uninitialised) t->uninitialised = false;
     return ERR_OK;
 }
 
 /* Results lie in storages of their own, counted here until the outputs hold them. */
-static enum err bind_new(struct run *r, int buffer, const struct graph_storage *s)
+static enum err bind_new(struct run *r, const struct binding *b)
 {
-    r->before[buffer] = program_shift(r->p, buffer);
-    return storage_new(r->thread->session->backend, s->high + r->before[buffer],
-                       &r->storage[buffer]);
+    const struct graph_storage *s =
+        &r->p->graph->storage.p[r->p->lowered.buffer.p[b->buffer].storage];
+    int64_t shift = program_shift(r->p, b->buffer);
+    struct storage **to = &r->storage[b->buffer];
+    TRY(storage_new(r->thread->session->backend, s->high + shift, to));
+    r->room->first[b->buffer] = (*to)->p ? (char *)(*to)->p + shift : NULL;
+    return ERR_OK;
 }
 
 static enum err bind(struct run *r)
 {
-    const struct program *p = r->p;
-    char *block = r->room->block->p;
-    for (size_t i = 0; i < p->lowered.buffer.n; i++) {
-        const struct lower_buffer *b = &p->lowered.buffer.p[i];
-        const struct graph_storage *s = b->storage >= 0 ? &p->graph->storage.p[b->storage] : NULL;
-        if (b->given) TRY(bind_given(r, (int)i, &p->graph->value.p[s->value]));
-        else if (b->escapes) TRY(bind_new(r, (int)i, s));
-        else r->before[i] = program_shift(p, (int)i);
-        char *start = r->storage[i] ? r->storage[i]->p : block ? block + p->buffer[i].offset : NULL;
-        r->room->first[i] = start ? start + r->before[i] : NULL;
+    const struct program_pool *pool = r->p->pool;
+    for (int i = 0; i < pool->n_bindings; i++) {
+        const struct binding *b = &pool->binding[i];
+        TRY(b->origin == GRAPH_MADE ? bind_new(r, b) : bind_given(r, b));
     }
     return ERR_OK;
 }
 
 /* ---- tensors ---- */
+
+static int first_value(const struct program *p, int buffer)
+{
+    return p->graph->storage.p[p->lowered.buffer.p[buffer].storage].value;
+}
 
 static struct storage *storage_of(struct run *r, int buffer)
 {
@@ -168,7 +209,7 @@ static struct storage *storage_of(struct run *r, int buffer)
     if (!s) return NULL;
     atomic_init(&s->refs, 1);
     s->backend = r->thread->session->backend;
-    s->p = r->room->first[buffer] ? r->room->first[buffer] - r->before[buffer] : NULL;
+    s->p = r->room->first[buffer] ? r->room->first[buffer] - program_shift(r->p, buffer) : NULL;
     s->size = r->p->buffer[buffer].size;
     return r->storage[buffer] = s;
 }
@@ -176,8 +217,15 @@ static struct storage *storage_of(struct run *r, int buffer)
 /* The view of a value or use in the memory of this call. */
 static struct view view_here(const struct run *r, int buffer, const struct view *v)
 {
+    const struct lower_buffer *b = &r->p->lowered.buffer.p[buffer];
+    int64_t bytes = program_shift(r->p, buffer);
     struct view here = *v;
-    here.offset += r->before[buffer] / (int64_t)dtype_size(v->dtype);
+    if (b->given) {
+        const struct graph_value *first = &r->p->graph->value.p[first_value(r->p, buffer)];
+        const struct plumb_tensor *t = given(r, first->origin, first->index);
+        bytes = t->view.offset * (int64_t)dtype_size(t->view.dtype);
+    }
+    here.offset += bytes / (int64_t)dtype_size(v->dtype);
     return here;
 }
 
@@ -194,19 +242,19 @@ static struct plumb_tensor *new_tensor(struct run *r, int buffer, const struct v
 static struct plumb_tensor *tensor_of_value(struct run *r, int value)
 {
     const struct graph_value *v = &r->p->graph->value.p[value];
-    struct plumb_tensor **at = &r->tensor[r->p->identity[value]];
+    int same = r->p->identity[value];
+    const struct graph_value *first = &r->p->graph->value.p[same];
+    struct plumb_tensor **at = &r->tensor[same];
+    if (!*at) *at = given(r, first->origin, first->index);
     if (!*at) *at = new_tensor(r, r->p->buffer_of[v->storage], &v->view);
     return *at;
 }
 
-/* Given tensors stand for their values; outputs are made before anything runs, so that what is
- * recorded of them on the way is known of the tensors that the caller gets. */
+/* Outputs are made before anything runs, so that what is recorded of them on the way is known of
+ * the tensors that the caller gets. */
 static enum err make_outputs(struct run *r)
 {
     const struct graph *g = r->p->graph;
-    for (size_t i = 0; i < g->value.n; i++)
-        if (g->value.p[i].origin != GRAPH_MADE)
-            r->tensor[r->p->identity[i]] = given(r, &g->value.p[i]);
     for (size_t i = 0; i < g->output.n; i++) {
         int value = g->output.p[i].value;
         r->call->output[i] = NULL;
@@ -222,7 +270,8 @@ static enum err make_outputs(struct run *r)
         struct view here = view_here(r, buffer, &v->view);
         TRY(tensor_of(r->storage[buffer], &here, &r->call->output[i]));
         r->call->output[i]->is_view = is_given;
-        if (!*at) *at = r->call->output[i];
+        bool stands = is_given && given(r, v->origin, v->index);
+        if (!*at && !stands) *at = r->call->output[i];
     }
     return ERR_OK;
 }
@@ -256,13 +305,12 @@ static enum err run_members(struct run *r, const struct program_launch *l)
     const struct program_place *place = l->place;
     struct plumb *session = r->thread->session;
     for (int m = 0; m < l->n_groups; m++) {
-        const struct fuse_group *g = &r->p->fused.group.p[l->group[m]];
         struct code_args *a = &r->room->args[m];
-        for (int i = 0; i < g->nest->n_arrays; i++, place++)
+        for (int i = 0; i < l->member[m].n_arrays; i++, place++)
             a->base[i] = r->room->first[place->buffer] + place->offset;
-        a->param = g->param;
+        a->param = l->member[m].param;
         a->seed = session->seed;
-        a->stream = (uint64_t)(r->call->stream + (g->stream > 0 ? g->stream : 0));
+        a->stream = (uint64_t)(r->call->stream + l->member[m].stream);
     }
     return code_run(r->p->code, l->code, r->room->args, session->threads);
 }
@@ -376,9 +424,8 @@ static enum err run_all(struct run *r)
     const struct program *p = r->p;
     size_t buffers = p->lowered.buffer.n + 1;
     r->storage = arena_array(r->arena, buffers, sizeof *r->storage);
-    r->before = arena_array(r->arena, buffers, sizeof *r->before);
     r->tensor = arena_array(r->arena, p->graph->value.n + 1, sizeof *r->tensor);
-    if (!r->storage || !r->before || !r->tensor) return no_memory();
+    if (!r->storage || !r->tensor) return no_memory();
     TRY(bind(r));
     TRY(make_outputs(r));
     for (size_t i = 0; !p->by_nodes && i < p->launch.n; i++) TRY(run_launch(r, &p->launch.p[i]));
@@ -398,7 +445,7 @@ enum err program_run(const struct program *p, struct program_call *c)
 {
     struct run r = {.p = p, .call = c, .thread = &thread_self};
     TRY(thread_check("a compiled program"));
-    TRY(room_take(p->pool, &r.room));
+    TRY(room_take(p, &r.room));
     r.arena = &r.room->arena;
     enum err err = run_all(&r);
     release_results(&r);

@@ -312,13 +312,24 @@ static void move(int *number, const int *of)
     if (*number >= 0) *number = of[*number];
 }
 
+/* A backward graph speaks of values and nodes of the joint graph, which is another one: it has no
+ * results of the function. */
+static bool is_of_joint(const struct graph *g)
+{
+    for (size_t i = 0; i < g->output.n; i++)
+        if (g->output.p[i].gives == GRAPH_RESULT) return false;
+    return true;
+}
+
 static void move_nodes(struct renumber *r, const int *order, int n, struct graph_node *scratch)
 {
     struct graph *g = r->g;
+    bool of_joint = is_of_joint(g);
     if (g->node.n) memcpy(scratch, g->node.p, g->node.n * sizeof *scratch);
     for (int i = 0; i < n; i++) {
         struct graph_node *to = &g->node.p[i];
         *to = scratch[order[i]];
+        if (!of_joint) move(&to->forward, r->node);
         for (int s = 0; s < to->n_in; s++) {
             move(&to->in[s], r->value);
             move(&to->after[s], r->value);
@@ -375,17 +386,15 @@ static void find_writers(struct graph *g)
     }
 }
 
-/* Outputs that speak of a given value. A backward graph's gradients are of values of the joint
- * graph, which is another one: it has no results of the function. */
+/* Outputs that speak of a given value. */
 static void move_outputs(struct renumber *r)
 {
     struct graph *g = r->g;
-    bool results = false;
-    for (size_t i = 0; i < g->output.n; i++) results |= g->output.p[i].gives == GRAPH_RESULT;
+    bool of_joint = is_of_joint(g);
     for (size_t i = 0; i < g->output.n; i++) {
         struct graph_output *o = &g->output.p[i];
         move(&o->value, r->value);
-        if (o->gives == GRAPH_LEAF_GRAD || (results && o->gives == GRAPH_GRADIENT))
+        if (o->gives == GRAPH_LEAF_GRAD || (!of_joint && o->gives == GRAPH_GRADIENT))
             move(&o->index, r->value);
     }
 }

@@ -109,6 +109,11 @@ static struct trace_twin *find_twin(const struct trace *t, const struct plumb_te
     return at ? &t->twin.p[*at] : NULL;
 }
 
+bool trace_is_given(const struct trace *t, const struct plumb_tensor *x)
+{
+    return find_twin(t, x) != NULL;
+}
+
 /* The storage of the graph that stands for a real one; a new one begins at `view`. */
 static enum err twin_storage(struct trace *t, const struct plumb_tensor *real,
                              enum graph_origin origin, int *out)
@@ -339,7 +344,7 @@ static enum err write_slots(struct trace *t, const struct op_call *c, struct gra
             const struct plumb_tensor *x = member(&c->arg[i], k);
             if (!x || !c->op->s.param[i].written) continue;
             struct graph_value v = g->value.p[n->in[slot]];
-            if (v.origin == GRAPH_CONSTANT)
+            if (g->storage.p[v.storage].origin == GRAPH_CONSTANT)
                 return trace_break(t,
                                    "%s writes a tensor made of host data, which is made once; "
                                    "clone it",

@@ -37,6 +37,7 @@ struct trace {
     LIST_OF(struct trace_twin) twin;
     struct plumb_tensor **in; /* twins of the inputs, in order; in the graph's arena */
     uint64_t first_generator; /* the thread's, when the trace began */
+    bool walked; /* the function called plumb_backward: its results give no gradients back */
     bool broken;
     char reason[512]; /* why, one sentence */
     int forward;      /* node whose gradient rule runs; GRAPH_NONE */
@@ -68,6 +69,8 @@ WARN_UNUSED enum err trace_twin(struct trace *t, struct plumb_tensor *x, struct 
 /* plumb_grad and plumb_zero_grad of a tensor, given or of the trace. */
 struct plumb_tensor *trace_grad(struct trace *t, const struct plumb_tensor *x);
 void trace_zero_grad(struct trace *t, struct plumb_tensor *x);
+/* Whether x is, or stands for, a tensor that the function was given or that was kept. */
+bool trace_is_given(const struct trace *t, const struct plumb_tensor *x);
 /* A gradient comes to a leaf of the trace: its gradient now is loaded, and noted as changed. */
 WARN_UNUSED enum err trace_leaf(struct trace *t, struct plumb_tensor *leaf);
 void trace_module(struct trace *t, const char *name); /* NULL: the innermost ends */

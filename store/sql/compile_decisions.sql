@@ -6,17 +6,22 @@
 -- :occurrence  of the id in its log; 1 when not given
 -- :log         base name of the log; the first that has the id when not given
 -- :run         name of a run; any when not given
-SELECT d.phase, d.kind, (SELECT text FROM string WHERE id = d.a) AS a, (SELECT text FROM string WHERE id = d.b) AS b, d.fused, d.reason, d.detail,
-  d.bytes_saved, d.score, d.a_ns, d.b_ns, d.together_ns, (SELECT text FROM string WHERE id = k.name) AS kernel_name,
-  CASE WHEN d.kernel IS NOT NULL THEN d.kernel
-    WHEN d.kind = 'combo' THEN (SELECT x.id FROM kernel x WHERE x.compile = d.compile AND x.phase IS d.phase AND x.name = d.a ORDER BY x.id LIMIT 1)
-    ELSE (SELECT x.id FROM kernel x JOIN kernel_op o ON o.kernel = x.id WHERE x.compile = d.compile AND x.phase IS d.phase AND o.node = d.a
-      ORDER BY x.id LIMIT 1) END AS kernel, d.id
-FROM fusion_decision d
-LEFT JOIN kernel k ON k.id = d.kernel
-WHERE d.compile = (SELECT c.id FROM source_file f JOIN compile c ON c.source = f.id
+WITH it(id) AS MATERIALIZED (
+  SELECT c.id FROM source_file f JOIN compile c ON c.source = f.id
   WHERE c.compile_id = :compile_id AND c.occurrence = coalesce(:occurrence, 1) AND (:log IS NULL OR f.name = :log)
     AND (:run IS NULL OR f.run = (SELECT id FROM run WHERE name = :run))
-  ORDER BY f.id LIMIT 1)
-  AND (:kind IS NULL OR d.kind = :kind) AND (:fused IS NULL OR d.fused = :fused) AND (:reason IS NULL OR d.reason = :reason)
+  ORDER BY f.id LIMIT 1
+), owner(kind, word, phase, kernel) AS MATERIALIZED (
+  SELECT 'vertical', o.node, k.phase, min(k.id) FROM it JOIN kernel k ON k.compile = it.id JOIN kernel_op o ON o.kernel = k.id GROUP BY o.node, k.phase
+  UNION ALL
+  SELECT 'combo', k.name, k.phase, min(k.id) FROM it JOIN kernel k ON k.compile = it.id GROUP BY k.name, k.phase
+)
+SELECT d.phase, d.kind, (SELECT text FROM string WHERE id = d.a) AS a, (SELECT text FROM string WHERE id = d.b) AS b, d.fused, d.reason, d.detail,
+  d.bytes_saved, d.score, d.a_ns, d.b_ns, d.together_ns, (SELECT text FROM string WHERE id = k.name) AS kernel_name,
+  coalesce(d.kernel, o.kernel) AS kernel, d.id
+FROM it
+JOIN fusion_decision d ON d.compile = it.id
+LEFT JOIN kernel k ON k.id = d.kernel
+LEFT JOIN owner o ON o.word = d.a AND o.kind = d.kind AND o.phase IS d.phase
+WHERE (:kind IS NULL OR d.kind = :kind) AND (:fused IS NULL OR d.fused = :fused) AND (:reason IS NULL OR d.reason = :reason)
 ORDER BY d.fused, d.bytes_saved IS NULL, d.bytes_saved DESC, d.score DESC, d.id;

@@ -1,5 +1,17 @@
 -- kernel: One kernel: what it computes, what it needs, how often it ran, what stands beside it.
 -- :id  needed: row id of the kernel
+WITH time AS MATERIALIZED (
+  SELECT k.id AS kernel, count(*) AS launches, count(e.dur) AS ended, iif(count(e.dur), cast(total(e.dur) AS INTEGER), NULL) AS total,
+    min(e.dur) AS least, max(e.dur) AS longest
+  FROM kernel k
+  CROSS JOIN string w ON w.id = k.site
+  LEFT JOIN compile c ON c.id = k.compile
+  LEFT JOIN source_file f ON f.id = c.source
+  CROSS JOIN launch_site l ON l.site = w.text AND (l.process = f.process OR l.process IS NULL OR f.process IS NULL)
+  CROSS JOIN event e ON e.launch = l.launch
+  WHERE k.id = (SELECT coalesce(combo, id) FROM kernel WHERE id = :id)
+  GROUP BY k.id
+)
 SELECT k.id, (SELECT text FROM string WHERE id = k.name) AS name, k.kind, k.role, k.phase, k.position, k.line, k.last_line,
   (SELECT text FROM string WHERE id = k.info) AS info, (SELECT text FROM string WHERE id = k.site) AS site,
   k.combo, k.member, k.first_block, k.blocks, k.outer_points, k.inner_points,
@@ -22,7 +34,7 @@ SELECT k.id, (SELECT text FROM string WHERE id = k.name) AS name, k.kind, k.role
   c.compile_id, c.occurrence, c.outcome, (SELECT text FROM string WHERE id = c.name) AS function, f.name AS log, f.rank, r.name AS run,
   k.artifact, k.compile
 FROM kernel k
-LEFT JOIN kernel_times t ON t.kernel = coalesce(k.combo, k.id)
+LEFT JOIN time t ON t.kernel = coalesce(k.combo, k.id)
 LEFT JOIN kernel x ON x.id = k.combo
 LEFT JOIN artifact a ON a.id = k.artifact
 LEFT JOIN source_file s ON s.id = a.source

@@ -8,9 +8,9 @@ WITH it AS (
 SELECT e.ts, e.dur, (SELECT text FROM string WHERE id = v.variant) AS variant, v.threads,
   (SELECT text FROM string WHERE id = (SELECT name FROM event WHERE id = e.parent)) AS within,
   c.position AS call, s.name AS log, e.id
-FROM it JOIN launch_site l ON l.site = it.site AND (l.process = it.process OR l.process IS NULL OR it.process IS NULL)
-JOIN launch v ON v.id = l.launch
-JOIN event e ON e.launch = l.launch
+FROM it CROSS JOIN launch_site l ON l.site = it.site AND (l.process = it.process OR l.process IS NULL OR it.process IS NULL)
+CROSS JOIN launch v ON v.id = l.launch
+CROSS JOIN event e ON e.launch = l.launch
 LEFT JOIN call c ON c.event = e.parent
 LEFT JOIN source_file s ON s.id = c.source
 ORDER BY e.id

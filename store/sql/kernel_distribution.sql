@@ -8,8 +8,8 @@ WITH it AS (
 SELECT b.class, cast(exp2 AS INTEGER) AS from_ns, b.launches, b.total_ns FROM (
   SELECT cast(floor(log2(max(e.dur, 1)) * 4) AS INTEGER) AS class, pow(2, floor(log2(max(e.dur, 1)) * 4) / 4) AS exp2,
     count(*) AS launches, cast(total(e.dur) AS INTEGER) AS total_ns
-  FROM it JOIN launch_site l ON l.site = it.site AND (l.process = it.process OR l.process IS NULL OR it.process IS NULL)
-  JOIN event e ON e.launch = l.launch AND e.dur IS NOT NULL
+  FROM it CROSS JOIN launch_site l ON l.site = it.site AND (l.process = it.process OR l.process IS NULL OR it.process IS NULL)
+  CROSS JOIN event e ON e.launch = l.launch AND e.dur IS NOT NULL
   GROUP BY 1
 ) b
 ORDER BY b.class;

@@ -7,8 +7,8 @@ WITH it AS (
 ), one AS (
   SELECT l.launch, e.dur, row_number() OVER (PARTITION BY l.launch ORDER BY e.dur IS NULL, e.dur) AS n,
     count(e.dur) OVER (PARTITION BY l.launch) AS ended, count(*) OVER (PARTITION BY l.launch) AS launches
-  FROM it JOIN launch_site l ON l.site = it.site AND (l.process = it.process OR l.process IS NULL OR it.process IS NULL)
-  JOIN event e ON e.launch = l.launch
+  FROM it CROSS JOIN launch_site l ON l.site = it.site AND (l.process = it.process OR l.process IS NULL OR it.process IS NULL)
+  CROSS JOIN event e ON e.launch = l.launch
 )
 SELECT (SELECT text FROM string WHERE id = l.variant) AS variant, l.items, l.threads, l.grid_x || ' x ' || l.grid_y || ' x ' || l.grid_z AS grid,
   l.block_x || ' x ' || l.block_y || ' x ' || l.block_z AS block, max(o.launches) AS launches, iif(max(o.ended), cast(total(o.dur) AS INTEGER), NULL) AS total_ns, min(o.dur) AS least_ns,

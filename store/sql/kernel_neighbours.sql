@@ -1,16 +1,16 @@
 -- kernel_neighbours: Kernels around one: launched before and after it, those that made what it reads and that read what it writes.
 -- :id  needed: row id of the kernel
 WITH it AS (
-  SELECT k.id, k.compile, k.phase, l.id AS launched, l.position FROM kernel k JOIN kernel l ON l.id = coalesce(k.combo, k.id) WHERE k.id = :id
+  SELECT k.id, k.compile, k.phase, l.id AS launched, coalesce(l.position, l.id) AS position FROM kernel k JOIN kernel l ON l.id = coalesce(k.combo, k.id) WHERE k.id = :id
 ), mine(value, written) AS MATERIALIZED (
   SELECT DISTINCT a.value, a.written FROM it JOIN kernel k ON k.id = it.id OR k.combo = it.id JOIN kernel_arg a ON a.kernel = k.id
   WHERE a.value IS NOT NULL
 ), near(relation, id, value, bytes) AS (
   SELECT 'previous', (SELECT p.id FROM kernel p WHERE p.compile = it.compile AND p.phase IS it.phase AND p.combo IS NULL
-    AND p.position < it.position ORDER BY p.position DESC LIMIT 1), NULL, NULL FROM it
+    AND coalesce(p.position, p.id) < it.position ORDER BY coalesce(p.position, p.id) DESC LIMIT 1), NULL, NULL FROM it
   UNION ALL
   SELECT 'next', (SELECT p.id FROM kernel p WHERE p.compile = it.compile AND p.phase IS it.phase AND p.combo IS NULL
-    AND p.position > it.position ORDER BY p.position LIMIT 1), NULL, NULL FROM it
+    AND coalesce(p.position, p.id) > it.position ORDER BY coalesce(p.position, p.id) LIMIT 1), NULL, NULL FROM it
   UNION ALL
   SELECT CASE WHEN m.written THEN 'reader' ELSE 'maker' END, k.id, m.value, a.bytes
   FROM it JOIN kernel k ON k.compile = it.compile AND coalesce(k.combo, k.id) <> it.launched

@@ -7,6 +7,7 @@
 #include "opencl_host.h"
 #include "runtime/backend.h"
 #include "runtime/compile/code_gpu.h"
+#include "runtime/compile/gpu_build.h"
 
 enum { CASES = 128, NUMBERS = 4096 };
 
@@ -165,6 +166,105 @@ static void test_cuda(void **state)
     code_text_release(&text);
 }
 
+/* ---- several kernels in one launch ---- */
+
+enum { MEMBERS = 3 };
+
+/* Flat, with inner loops of one chunk, and of several. */
+static const struct test_case members[MEMBERS] = {
+    {"out = x + s * y", DTYPE_BF16, .n_outer = 2, .size = {30, 40}, .broadcast = 1},
+    {"m = amax(x); e = exp(x - m); out = e / sum(e); out1 = m", DTYPE_F32, .n_outer = 1,
+     .n_inner = 1, .size = {13, 1500}},
+    {"out1 = sum(x * y)", DTYPE_F64, .n_outer = 1, .n_inner = 1, .size = {70, 33}},
+};
+
+static struct combos {
+    struct nest nest[MEMBERS];
+    struct nest_plan plan[MEMBERS];
+    struct code_kernel kernel[MEMBERS];
+    struct nest_run run[MEMBERS];
+    struct code_launch launch[MEMBERS]; /* one per dispatch */
+    struct combo_group group[MEMBERS];
+    struct code_spec spec;
+    char *memory[MEMBERS][ARRAYS], *given[MEMBERS][ARRAYS], *want[MEMBERS][ARRAYS];
+    void *arg[HOST_ARGS];
+} combos;
+
+static void make_member(int m)
+{
+    static const char *const name[] = {"pl_poi_a_0", "pl_red_b_1", "pl_per_c_2"};
+    struct combos *c = &combos;
+    make(&members[m], &c->nest[m], &c->plan[m]);
+    c->kernel[m] = (struct code_kernel){.name = name[m], .nest = &c->nest[m], .plan = &c->plan[m]};
+    nest_shape(&c->nest[m], &c->plan[m], &c->kernel[m].shape);
+    c->run[m] = (struct nest_run){.nest = &c->nest[m], .plan = &c->plan[m], .seed = 7, .stream = 9};
+    for (int k = 0; k < ARRAYS; k++) {
+        c->memory[m][k] = malloc(CASE_ROOM);
+        c->given[m][k] = malloc(CASE_ROOM);
+        c->want[m][k] = malloc(CASE_ROOM);
+        c->arg[2 + m * ARRAYS + k] = c->memory[m][k];
+        c->run[m].base[k] = c->want[m][k];
+    }
+    fill_case(&c->nest[m], c->given[m], &c->run[m]);
+    for (int k = 0; k < ARRAYS; k++) memcpy(c->want[m][k], c->given[m][k], CASE_ROOM);
+    must(nest_interpret(&c->run[m]));
+}
+
+static void make_combos(void)
+{
+    static const int number[] = {0, 1, 2};
+    static const char *const name[] = {"pl_combo_fused_3", "pl_combo_fused_4", "pl_combo_fused_5"};
+    struct combos *c = &combos;
+    for (int m = 0; m < MEMBERS; m++) {
+        make_member(m);
+        c->group[m].dispatch = (enum combo_dispatch)m;
+        c->launch[m] = (struct code_launch){name[m], number, MEMBERS, &c->group[m]};
+    }
+    c->spec = (struct code_spec){c->kernel, MEMBERS, c->launch, MEMBERS};
+    c->arg[0] = numbers;
+    c->arg[1] = numbers + NUMBERS - CODE_GPU_FAULT;
+}
+
+static void run_combo(void *library, int launch, int block)
+{
+    struct combos *c = &combos;
+    struct code_args args[MEMBERS];
+    for (int m = 0; m < MEMBERS; m++) {
+        args[m] = (struct code_args){.param = c->run[m].param, .seed = 7, .stream = 9};
+        for (int k = 0; k < ARRAYS; k++) memcpy(c->memory[m][k], c->given[m][k], CASE_ROOM);
+    }
+    struct code_gpu_grid grid = code_gpu_grid(&c->spec, launch, block);
+    assert_int_equal(code_gpu_arrays(&c->spec, launch), MEMBERS * ARRAYS);
+    code_gpu_numbers(&c->spec, launch, &grid, args, numbers);
+    const char *bad =
+        cuda_host_run(library, c->launch[launch].name, grid.blocks, grid.block, c->arg);
+    if (bad) fail_msg("%s", bad);
+    for (int m = 0; m < MEMBERS; m++)
+        for (int k = 0; k < ARRAYS; k++)
+            if (memcmp(c->memory[m][k], c->want[m][k], CASE_ROOM))
+                fail_msg("dispatch %d: %s of member %d differs", launch, names[k], m);
+}
+
+static void test_combos(void **state)
+{
+    (void)state;
+    struct code_text text;
+    char path[150];
+    if (!CUDA_HOST_RUNS || !cuda_host_is_here()) {
+        print_message("not run: combos in CUDA C on the CPU\n");
+        skip();
+    }
+    make_combos();
+    must(code_print_cuda(&combos.spec, &text));
+    snprintf(path, sizeof path, "%s/combo", unit_folder());
+    void *library = cuda_host_build(text.text.p, path);
+    assert_non_null(library);
+    code_text_release(&text);
+    run_combo(library, COMBO_SEQUENTIAL, 0);
+    run_combo(library, COMBO_FLAT, 64);
+    run_combo(library, COMBO_ROUND_ROBIN, 128);
+}
+
 /* ---- OpenCL C ---- */
 
 static void run_opencl(struct machine *m, int launch, const struct code_gpu_grid *grid, void **arg)
@@ -206,8 +306,84 @@ static void test_opencl(void **state)
     for (int i = 0; i < ARRAYS; i++) room[i] = opencl_host_alloc(CASE_ROOM);
     numbers = opencl_host_alloc(NUMBERS * sizeof *numbers);
     run_opencl_cases(text.text.p, "-cl-opt-disable", 1);
-    run_opencl_cases(text.text.p, "", 9);
+    run_opencl_cases(text.text.p, "", 13);
     code_text_release(&text);
+}
+
+/* ---- code for devices that are not here ---- */
+
+/* What every kernel of the text takes; nothing may be spilled where there are no inner loops. */
+static void check_resources(const struct code_spec *s, const struct gpu_built *b,
+                            const char *target,
+                            struct code_resources (*told)(const struct gpu_built *, const char *))
+{
+    int most = 0, spills = 0;
+    for (int i = 0; i < s->n_launches; i++) {
+        struct code_resources r = told(b, s->launch[i].name);
+        if (r.registers <= 0 || r.shared_bytes < 0 || r.spill_bytes < 0)
+            fail_msg("%s: nothing is told of %s", target, s->launch[i].name);
+        if (r.spill_bytes && !s->kernel[s->launch[i].kernel[0]].nest->n_inner)
+            fail_msg("%s: %s spills %d bytes", target, s->launch[i].name, r.spill_bytes);
+        if (r.registers > most) most = r.registers;
+        spills += r.spill_bytes;
+    }
+    print_message("%s: %d kernels, %zu bytes, at most %d registers, %d bytes spilled, %.1f s\n",
+                  target, s->n_launches, b->code.n, most, spills, (double)b->build_ns / 1e9);
+}
+
+/* Every so manyeth kernel from one on, or all with PLUMB_BUILD_ALL=1 (a minute and more). */
+static void some_kernels(int from, bool f64, struct code_spec *out)
+{
+    static struct code_kernel kernel[CASES];
+    static struct code_launch launch[CASES];
+    static int number[CASES];
+    int step = getenv("PLUMB_BUILD_ALL") ? 1 : 16, n = 0;
+    for (int i = step == 1 ? 0 : from; i < suite.n; i += step) {
+        if (!f64 && code_needs_f64(&suite.kernel[i])) continue;
+        kernel[n] = suite.kernel[i];
+        number[n] = n;
+        launch[n] = (struct code_launch){kernel[n].name, &number[n], 1, NULL};
+        n++;
+    }
+    *out = (struct code_spec){kernel, n, launch, n};
+}
+
+static const struct target {
+    const char *name;
+    bool cuda, f64;
+} targets[] = {{"sm_80", true, true},
+               {"sm_90", true, true},
+               {"skl", false, true},
+               {"dg2", false, false},
+               {"pvc", false, true}};
+
+/* ERR_UNSUPPORTED: the builder is not there. */
+static enum err build_for(const struct target *t, int from)
+{
+    struct code_spec s;
+    struct code_text text;
+    struct gpu_built b;
+    some_kernels(from, t->f64, &s);
+    must(t->cuda ? code_print_cuda(&s, &text) : code_print_opencl(&s, &text));
+    struct span span = {text.text.p, text.text.n};
+    enum err err =
+        t->cuda ? nvrtc_build(span, t->name, &b) : ocloc_build(span, t->name, t->f64, &b);
+    code_text_release(&text);
+    if (err == ERR_UNSUPPORTED) return err;
+    must(err);
+    check_resources(&s, &b, t->name, t->cuda ? nvrtc_resources : ocloc_resources);
+    gpu_built_release(&b);
+    return ERR_OK;
+}
+
+static void test_devices(void **state)
+{
+    (void)state;
+    for (int i = 0; i < (int)(sizeof targets / sizeof *targets); i++) {
+        if (!build_for(&targets[i], i)) continue;
+        print_message("not run: code for %s: %s\n", targets[i].name, err_text());
+        err_clear();
+    }
 }
 
 static int remove_folder(void **state)
@@ -222,7 +398,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuda),
+        cmocka_unit_test(test_combos),
         cmocka_unit_test(test_opencl),
+        cmocka_unit_test(test_devices),
     };
     return cmocka_run_group_tests(tests, make_suite, remove_folder);
 }

@@ -5,6 +5,7 @@
 
 #include "plumb.h"
 #include "runtime/compile/fuse.h"
+#include "runtime/nest_fn.h"
 #include "runtime/ops.h"
 #include "runtime/session.h"
 
@@ -319,6 +320,45 @@ static void test_moves(void **state)
     check(f_moves, in, 3);
 }
 
+/* NaN of either sign and any payload: in memory each would be the canonical one. */
+static int f_nan(const tensor *in, tensor *out)
+{
+    tensor x = plumb_div(in[0], in[1]); /* 0/0: this processor gives a negative one */
+    tensor y = plumb_neg(plumb_mul(x, in[1]));
+    out[0] = plumb_copysign(in[1], y);
+    out[1] = plumb_add(y, plumb_relu(plumb_neg(x)));
+    out[2] = plumb_clone(x);
+    out[3] = plumb__to_copy(plumb_sub(y, in[0]), PLUMB_BF16);
+    return out[0] && out[1] && out[2] && out[3] ? 4 : -1;
+}
+static int n_canons(function *fn, const tensor *in, int n_in)
+{
+    struct compiled c;
+    int n = 0;
+    compile(&c, fn, in, n_in, false);
+    for (size_t g = 0; g < c.fused.group.n; g++)
+        for (int i = 0; i < c.fused.group.p[g].nest->n_nodes; i++) {
+            const struct nest_node *node = &c.fused.group.p[g].nest->node[i];
+            n += node->kind == NEST_CALL && node->index == NEST_FN_canon;
+        }
+    release(&c);
+    return n;
+}
+static void test_nan(void **state)
+{
+    (void)state;
+    uint32_t bits[] = {0,          0x80000000, 0x7f800000, 0xff800000, 0xffc00001, 0x7fc12345,
+                       0x3f800000, 0xc0000000, 0x7f7fffff, 0xff7fffff, 0x00000001, 0xffffffff};
+    enum { N = sizeof bits / sizeof *bits };
+    uint32_t a[N * N], b[N * N];
+    int64_t n = N * N;
+    for (int i = 0; i < N * N; i++) a[i] = bits[i / N], b[i] = bits[i % N];
+    tensor in[] = {plumb_tensor(PLUMB_F32, 1, &n, a), plumb_tensor(PLUMB_F32, 1, &n, b)};
+    check(f_nan, in, 2);
+    assert_int_equal(n_canons(f_chain, in, 2), 0);
+    assert_true(n_canons(f_nan, in, 2) > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,7 +366,7 @@ int main(void)
         cmocka_unit_test(test_reshaped), cmocka_unit_test(test_transposed),
         cmocka_unit_test(test_shifted),  cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_random),   cmocka_unit_test(test_in_place),
-        cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_moves),    cmocka_unit_test(test_nan),
     };
     return cmocka_run_group_tests(tests, open_session, close_session);
 }

@@ -4,6 +4,8 @@
 #include "tests/unit/suite_run.h"
 
 #include "runtime/compile/joint.h"
+#include "runtime/compile/passes.h"
+#include "runtime/compile/program.h"
 #include "tests/unit/samples_move.c"
 #include "tests/unit/samples_nn.c"
 #include "tests/unit/samples_point.c"
@@ -12,7 +14,7 @@
 /* ---- a function that is run as it is, and traced ---- */
 
 enum { INPUTS = SUITE_TENSORS, RESULTS = 64, OUTPUTS = 512 };
-struct program {
+struct function {
     struct suite_case *k; /* its tensors are the inputs */
     const struct op *op;
     bool within; /* inputs are computed, and results used, by calls beside the operator's */
@@ -24,7 +26,7 @@ static bool is_float(const struct plumb_tensor *t)
 }
 
 /* The arguments as they are, or those that want gradients multiplied first. */
-static void make_arguments(const struct program *p, struct op_value *arg,
+static void make_arguments(const struct function *p, struct op_value *arg,
                            struct plumb_tensor **list)
 {
     struct suite_case *k = p->k;
@@ -45,7 +47,7 @@ static void make_arguments(const struct program *p, struct op_value *arg,
 }
 
 /* Results that gradients can go back from; -1 refused. */
-static int run(const struct program *p, struct plumb_tensor **y)
+static int run(const struct function *p, struct plumb_tensor **y)
 {
     struct op_value arg[OP_ARGS];
     struct plumb_tensor *list[SUITE_TENSORS] = {0};
@@ -84,7 +86,7 @@ static void outcome_release(struct outcome *o)
     *o = (struct outcome){0};
 }
 
-static void outcome_compare(const struct program *p, const struct outcome *want,
+static void outcome_compare(const struct function *p, const struct outcome *want,
                             const struct outcome *got, const char *how)
 {
     const char *within = p->within ? ", within others" : "";
@@ -131,7 +133,7 @@ static int walk_back(struct plumb_tensor *const *y, int n)
 }
 
 /* False: refused, or nothing to go back from. */
-static bool run_eager(const struct program *p, struct outcome *out)
+static bool run_eager(const struct function *p, struct outcome *out)
 {
     struct plumb_tensor *y[RESULTS];
     const struct suite_case *k = p->k;
@@ -172,14 +174,15 @@ static int inputs_of(const struct suite_case *k, struct plumb_tensor **in)
     return n;
 }
 
-static void assert_fine(const struct program *p, enum err err, const char *what)
+static void assert_fine(const struct function *p, enum err err, const char *what)
 {
     if (!err) return;
     fail_msg("%s of %s(%s)%s: %s", what, p->k->op, p->k->args, p->within ? ", within" : "",
              err_text());
 }
 
-static void trace_it(const struct program *p, struct traced *out)
+/* False: it is run as it is. */
+static bool trace_it(const struct function *p, struct traced *out)
 {
     struct trace t;
     struct plumb_tensor *in[INPUTS], *y[RESULTS];
@@ -187,15 +190,16 @@ static void trace_it(const struct program *p, struct traced *out)
     graph_init(&out->joint, &out->arena, p->op->id);
     assert_fine(p, trace_begin(&t, &out->joint, in, inputs_of(p->k, in)), "tracing");
     int n = run(p, y);
-    assert_fine(p, n < 0 ? ERR_USAGE : ERR_OK, "tracing");
+    assert_fine(p, n < 0 && !t.broken ? ERR_USAGE : ERR_OK, "tracing");
     for (int i = 0; i < n; i++) assert_fine(p, trace_output(&t, y[i], GRAPH_RESULT, i), "a result");
-    assert_fine(p, joint_trace(&t, y, n), "gradients");
+    if (!t.broken) assert_fine(p, joint_trace(&t, y, n), "gradients");
     trace_end(&t);
-    assert_fine(p, graph_check(&out->joint), "the joint graph");
+    if (!t.broken) assert_fine(p, graph_check(&out->joint), "the joint graph");
+    return !t.broken;
 }
 
 /* Outputs of a graph: results, and gradients added up as a tape does. */
-static void take_outputs(const struct program *p, const struct graph *g, const struct graph *joint,
+static void take_outputs(const struct function *p, const struct graph *g, const struct graph *joint,
                          struct plumb_tensor *const *y, struct outcome *out)
 {
     struct plumb_tensor *sum[INPUTS] = {0}, *in[INPUTS];
@@ -222,7 +226,25 @@ static void outcome_clear(struct outcome *o)
 struct values {
     struct plumb_tensor *in[INPUTS], *tangent[RESULTS], *saved[OUTPUTS], *out[OUTPUTS];
     uint64_t stream;
+    bool fused; /* as a program, its kernels interpreted */
 };
+
+static void run_program(const struct graph *g, struct values *v)
+{
+    struct arena arena = {0};
+    struct program p;
+    struct program_options o = {.interpret = true, .determinism = PLUMB_EXACT};
+    struct program_call c = {.input = v->in,
+                             .tangent = v->tangent,
+                             .saved = v->saved,
+                             .stream = (int64_t)v->stream,
+                             .output = v->out};
+    enum err err = program_build(g, &o, &arena, &p);
+    if (!err) err = program_run(&p, &c);
+    if (err) fail_msg("the program of %s: %s", g->name, err_text());
+    program_release(&p);
+    arena_release(&arena);
+}
 
 static void run_graph(const struct graph *g, struct values *v)
 {
@@ -234,7 +256,8 @@ static void run_graph(const struct graph *g, struct values *v)
                             .value = calloc(g->value.n + 1, sizeof(void *))};
     assert_non_null(e.value);
     assert_true(g->output.n <= OUTPUTS);
-    graph_run(&e, v->out);
+    if (v->fused) run_program(g, v);
+    else graph_run(&e, v->out);
     free(e.value);
 }
 
@@ -248,14 +271,14 @@ static void make_tangents(const struct graph *g, struct values *v)
     }
 }
 
-static void run_joint(const struct program *p, const struct traced *t, struct values *v,
+static void run_joint(const struct function *p, const struct traced *t, struct values *v,
                       struct outcome *out)
 {
     run_graph(&t->joint, v);
     take_outputs(p, &t->joint, &t->joint, v->out, out);
 }
 
-static void run_split(const struct program *p, const struct traced *t, struct values *v,
+static void run_split(const struct function *p, const struct traced *t, struct values *v,
                       struct outcome *out)
 {
     const struct graph *f = &t->split.forward;
@@ -273,11 +296,18 @@ static struct {
     int64_t samples, saved, all;
 } count;
 
-typedef void run_fn(const struct program *, const struct traced *, struct values *,
+static void run_fused(const struct function *p, const struct traced *t, struct values *v,
+                      struct outcome *out)
+{
+    v->fused = true;
+    run_split(p, t, v, out);
+}
+
+typedef void run_fn(const struct function *, const struct traced *, struct values *,
                     struct outcome *);
 
 /* The case anew: what ran before may have written its tensors. */
-static void compare(struct program *p, const struct sample *s, const struct traced *t,
+static void compare(struct function *p, const struct sample *s, const struct traced *t,
                     uint64_t stream, run_fn *run_it, const struct outcome *want, const char *how)
 {
     static struct outcome got;
@@ -294,7 +324,7 @@ static void compare(struct program *p, const struct sample *s, const struct trac
     suite_end_case();
 }
 
-static void split_it(const struct program *p, struct traced *t, const struct joint_options *o)
+static void split_it(const struct function *p, struct traced *t, const struct joint_options *o)
 {
     joint_split_release(&t->split);
     assert_fine(p, joint_split(&t->joint, o, &t->arena, &t->split), "splitting");
@@ -303,21 +333,32 @@ static void split_it(const struct program *p, struct traced *t, const struct joi
     assert_true(t->split.saved_bytes <= t->split.all_bytes);
 }
 
-static void compare_all(struct program *p, const struct sample *s, uint64_t stream,
+static void compare_traced(struct function *p, const struct sample *s, struct traced *t,
+                           uint64_t stream, const struct outcome *want)
+{
+    compare(p, s, t, stream, run_joint, want, "the joint graph");
+    split_it(p, t, &(struct joint_options){.save_all = true});
+    compare(p, s, t, stream, run_split, want, "forward and backward, all saved");
+    split_it(p, t, NULL);
+    compare(p, s, t, stream, run_split, want, "forward and backward");
+    assert_fine(p, passes_run(&t->joint, NULL, NULL), "passes");
+    compare(p, s, t, stream, run_joint, want, "the joint graph after passes");
+    split_it(p, t, NULL);
+    compare(p, s, t, stream, run_split, want, "forward and backward after passes");
+    compare(p, s, t, stream, run_fused, want, "programs");
+    count.samples++;
+    count.saved += t->split.saved_bytes;
+    count.all += t->split.all_bytes;
+}
+
+static void compare_all(struct function *p, const struct sample *s, uint64_t stream,
                         const struct outcome *want)
 {
     struct traced t = {0};
     suite_begin(p->k, s->op, s->args, p->k->dtype, suite_seed(s, p->k->dtype));
-    trace_it(p, &t);
+    bool traced = trace_it(p, &t);
     suite_end_case();
-    compare(p, s, &t, stream, run_joint, want, "the joint graph");
-    split_it(p, &t, &(struct joint_options){.save_all = true});
-    compare(p, s, &t, stream, run_split, want, "forward and backward, all saved");
-    split_it(p, &t, NULL);
-    compare(p, s, &t, stream, run_split, want, "forward and backward");
-    count.samples++;
-    count.saved += t.split.saved_bytes;
-    count.all += t.split.all_bytes;
+    if (traced) compare_traced(p, s, &t, stream, want);
     traced_release(&t);
 }
 
@@ -325,7 +366,7 @@ static void check_sample(const struct sample *s, bool within)
 {
     static struct suite_case k;
     static struct outcome want;
-    struct program p = {.k = &k, .op = suite_op(s->op), .within = within};
+    struct function p = {.k = &k, .op = suite_op(s->op), .within = within};
     if (s->no_grad || !(p.op->grad || p.op->class == OP_COMPOSITE)) return;
     if (!suite_takes(p.op, s, DTYPE_F32)) return;
     suite_begin(&k, s->op, s->args, DTYPE_F32, suite_seed(s, DTYPE_F32));

@@ -1,143 +1,12 @@
 /* test_joint_fn.c - gradients of traced functions of several calls: written in place, viewed, drawn
  * at random, with tensors kept outside, and of steps that walk back themselves. */
 #include "tests/unit/graph_eager.h"
+#include "tests/unit/joint_functions.h"
 
 #include "plumb.h"
 #include "runtime/compile/joint.h"
-
-/* ---- what functions work on ---- */
-
-enum { ROWS = 4, COLUMNS = 8, INPUTS = 3, KEPT = 4, OUTS = 4, LEAVES = INPUTS + KEPT, MANY = 256 };
-static struct {
-    struct plumb_tensor *w, *b, *g, *plain; /* kept; the last wants no gradient */
-    struct plumb_tensor *leaf[LEAVES];      /* inputs that want gradients, then kept ones */
-    bool fresh_inputs;                      /* inputs have no gradient before, whatever the rest */
-} on;
-
-static struct plumb_tensor *numbers(int n, const int64_t *size, int seed)
-{
-    float v[ROWS * COLUMNS * COLUMNS];
-    int64_t count = 1;
-    for (int i = 0; i < n; i++) count *= size[i];
-    for (int64_t i = 0; i < count; i++)
-        v[i] = (float)((i * 37 + seed * 11) % 61 - 30) / 23 + (float)(i % 5) / 64;
-    return plumb_tensor(PLUMB_F32, n, size, v);
-}
-
-static int open_session(void **state)
-{
-    (void)state;
-    const int64_t square[] = {COLUMNS, COLUMNS}, row[] = {COLUMNS};
-    if (!plumb_open(&(struct plumb_options){.seed = 3})) return -1;
-    on.w = plumb_parameter("w", numbers(2, square, 1));
-    on.b = plumb_parameter("b", numbers(1, row, 2));
-    on.g = plumb_parameter("g", numbers(1, row, 3));
-    on.plain = plumb_keep(numbers(1, row, 4));
-    return on.plain ? 0 : -1;
-}
-static int close_session(void **state)
-{
-    (void)state;
-    return plumb_close();
-}
-
-static void make_inputs(struct plumb_tensor **in)
-{
-    const int64_t size[] = {ROWS, COLUMNS}, rows = ROWS;
-    int64_t label[ROWS];
-    for (int i = 0; i < ROWS; i++) label[i] = (i * 3 + 1) % COLUMNS;
-    in[0] = numbers(2, size, 5);
-    in[1] = numbers(2, size, 6);
-    in[2] = plumb_tensor(PLUMB_I64, 1, &rows, label);
-    in[0]->requires_grad = true;
-    struct plumb_tensor *leaf[LEAVES] = {in[0], NULL, NULL, on.w, on.b, on.g};
-    memcpy(on.leaf, leaf, sizeof leaf);
-}
-
-/* ---- the functions ---- */
-
-#define FUNCTION(name)                                                                             \
-    static int name(void *context, struct plumb_tensor *const *in, int n_in,                       \
-                    struct plumb_tensor **out, int n_out)
-#define UNUSED (void)context, (void)n_in, (void)n_out, (void)in
-
-/* w is used twice, so that its gradient comes from two calls */
-FUNCTION(tied)
-{
-    UNUSED;
-    struct plumb_tensor *h = plumb_relu(plumb_linear(in[0], on.w, on.b));
-    h = plumb_linear(plumb_mul(h, on.plain), on.w, NULL);
-    out[0] = plumb_cross_entropy_loss(h, in[2], NULL, PLUMB_MEAN, -100, 0);
-    return out[0] ? 1 : -1;
-}
-
-FUNCTION(drawn)
-{
-    UNUSED;
-    struct plumb_tensor *r[2];
-    bool train = true;
-    struct plumb_tensor *h = plumb_gelu(plumb_mul(in[0], on.g), "none");
-    if (plumb_native_dropout(h, 0.25, &train, r) < 0) return -1;
-    h = plumb_sin(plumb_linear(r[0], on.w, on.b));
-    if (plumb_native_dropout(h, 0.5, &train, r) < 0) return -1;
-    out[0] = plumb_mul(r[0], h);
-    return out[0] ? 1 : -1;
-}
-
-FUNCTION(in_place)
-{
-    UNUSED;
-    struct plumb_tensor *a = plumb_relu_(plumb_mul_scalar(in[0], 2));
-    out[0] = plumb_sin(plumb_add_(plumb_mul_scalar(a, 3), in[1]));
-    out[1] = plumb_exp(plumb_select_int(a, 0, 1));
-    return out[0] && out[1] ? 2 : -1;
-}
-
-FUNCTION(viewed)
-{
-    UNUSED;
-    struct plumb_tensor *a = plumb_linear(in[0], on.w, on.b);
-    struct plumb_tensor *v = plumb_view(a, (int64_t[]){ROWS * COLUMNS}, 1);
-    struct plumb_tensor *s = plumb_mul_scalar(v, 3);
-    a = plumb_tanh(plumb_relu_(a));
-    out[0] = plumb_mul(plumb_neg(v), s); /* v shows what was written */
-    out[1] = plumb_mul(plumb_transpose_int(a, 0, 1), plumb_transpose_int(a, 0, 1));
-    return out[0] && out[1] ? 2 : -1;
-}
-
-FUNCTION(attended)
-{
-    UNUSED;
-    const int64_t heads[] = {1, ROWS, 2, COLUMNS / 2}, order[] = {0, 2, 1, 3};
-    struct plumb_tensor *x = plumb_layer_norm(in[0], (int64_t[]){COLUMNS}, 1, on.g, on.b, 1e-5, 1);
-    struct plumb_tensor *q = plumb_linear(x, on.w, NULL);
-    q = plumb_permute(plumb_view(q, heads, 4), order, 4);
-    struct plumb_tensor *k = plumb_permute(plumb_view(x, heads, 4), order, 4);
-    x = plumb_scaled_dot_product_attention(q, k, plumb_sin(k), NULL, 0, true);
-    x = plumb_reshape(plumb_permute(x, order, 4), (int64_t[]){ROWS, COLUMNS}, 2);
-    x = plumb_add(in[0], plumb_gelu(x, "tanh"));
-    out[0] = plumb_softmax_int(plumb_rms_norm(x, (int64_t[]){COLUMNS}, 1, on.g, NULL), -1, 0);
-    return out[0] ? 1 : -1;
-}
-
-/* An input, what wants no gradient, a result twice */
-FUNCTION(given_back)
-{
-    UNUSED;
-    out[0] = in[0];
-    out[1] = plumb_neg(in[1]);
-    out[2] = out[3] = plumb_exp(plumb_mul(in[0], in[1]));
-    return out[3] ? 4 : -1;
-}
-
-FUNCTION(empty_and_single)
-{
-    UNUSED;
-    struct plumb_tensor *none = plumb_slice(in[0], 0, &(int64_t){2}, &(int64_t){2}, 1);
-    out[0] = plumb_mul(plumb_sin(none), none);
-    out[1] = plumb_exp(plumb_select_int(plumb_select_int(in[0], 0, 0), 0, 0));
-    return out[0] && out[1] ? 2 : -1;
-}
+#include "runtime/compile/passes.h"
+#include "runtime/compile/program.h"
 
 /* ---- as it is ---- */
 
@@ -262,7 +131,25 @@ struct run {
     uint64_t stream;
 };
 
-static void run_graph(const struct graph *g, struct run *r)
+/* As a program whose kernels are interpreted. */
+static void run_program(const struct graph *g, struct run *r)
+{
+    struct arena arena = {0};
+    struct program p;
+    struct program_options o = {.interpret = true, .determinism = PLUMB_EXACT};
+    struct program_call c = {.input = r->in,
+                             .tangent = r->tangent,
+                             .saved = r->saved,
+                             .stream = (int64_t)r->stream,
+                             .output = r->out};
+    enum err err = program_build(g, &o, &arena, &p);
+    if (!err) err = program_run(&p, &c);
+    if (err) fail_msg("the program: %s", err_text());
+    program_release(&p);
+    arena_release(&arena);
+}
+
+static void run_graph(const struct graph *g, struct run *r, bool fused)
 {
     struct graph_eager e = {.g = g,
                             .input = r->in,
@@ -276,7 +163,8 @@ static void run_graph(const struct graph *g, struct run *r)
         if (g->value.p[i].origin == GRAPH_TANGENT)
             r->tangent[g->value.p[i].index] =
                 tangent_like(&g->value.p[i].view, g->value.p[i].index);
-    graph_run(&e, r->out);
+    if (fused) run_program(g, r);
+    else graph_run(&e, r->out);
     free(e.value);
 }
 
@@ -313,7 +201,9 @@ static void take_outputs(const struct graph *g, const struct graph *joint, struc
 }
 
 /* Forward and backward where the graph was split, else the joint graph. */
-static void run_traced(const struct traced *t, uint64_t stream, bool before, struct outcome *out)
+enum how { BY_CALLS, FUSED };
+static void run_traced(const struct traced *t, enum how how, uint64_t stream, bool before,
+                       struct outcome *out)
 {
     struct run r = {.stream = stream};
     bool split = t->split.decision;
@@ -321,10 +211,10 @@ static void run_traced(const struct traced *t, uint64_t stream, bool before, str
     make_inputs(r.in);
     begin_gradients(before);
     const struct graph *first = split ? &t->split.forward : &t->joint;
-    run_graph(first, &r);
+    run_graph(first, &r, how == FUSED);
     take_outputs(first, &t->joint, &r, out);
     if (split) {
-        run_graph(&t->split.backward, &r);
+        run_graph(&t->split.backward, &r, how == FUSED);
         take_outputs(&t->split.backward, &t->joint, &r, out);
     }
     take_gradients(out);
@@ -341,19 +231,28 @@ static void split_it(struct traced *t, const struct joint_options *o)
 static void check_function(const char *name, plumb_function f, bool before)
 {
     static struct outcome want, got;
+    struct plumb_tensor *in[INPUTS];
     struct traced t;
     uint64_t stream = thread_self.generator;
     run_eager(f, before, &want);
     assert_int_equal(plumb_frame_begin(), 0);
+    make_inputs(in);
+    begin_gradients(before);
     assert_fine(trace_it(f, &t), name);
-    run_traced(&t, stream, before, &got);
+    run_traced(&t, BY_CALLS, stream, before, &got);
     compare(&want, &got, name, "joint");
     split_it(&t, &(struct joint_options){.save_all = true});
-    run_traced(&t, stream, before, &got);
+    run_traced(&t, BY_CALLS, stream, before, &got);
     compare(&want, &got, name, "all saved");
     split_it(&t, NULL);
-    run_traced(&t, stream, before, &got);
+    run_traced(&t, BY_CALLS, stream, before, &got);
     compare(&want, &got, name, "split");
+    assert_fine(passes_run(&t.joint, NULL, NULL), "passes");
+    split_it(&t, NULL);
+    run_traced(&t, BY_CALLS, stream, before, &got);
+    compare(&want, &got, name, "split after passes");
+    run_traced(&t, FUSED, stream, before, &got);
+    compare(&want, &got, name, "programs");
     traced_release(&t);
     plumb_frame_end();
 }
@@ -372,6 +271,7 @@ CHECKED(viewed)
 CHECKED(attended)
 CHECKED(given_back)
 CHECKED(empty_and_single)
+CHECKED(takes_gradient)
 
 /* ---- functions that walk back themselves ---- */
 
@@ -427,9 +327,15 @@ static void check_step(bool before)
     restore(on.w, old.bytes[1]);
     restore(on.g, old.bytes[3]);
     assert_int_equal(t.joint.n_tangents, 0);
-    run_traced(&t, 0, before, &got);
+    run_traced(&t, BY_CALLS, 0, before, &got);
     put_kept(&got);
     compare(&want, &got, before ? "step, with gradients before" : "step", "traced");
+    restore(on.w, old.bytes[1]);
+    restore(on.g, old.bytes[3]);
+    assert_fine(passes_run(&t.joint, NULL, NULL), "passes");
+    run_traced(&t, FUSED, 0, before, &got);
+    put_kept(&got);
+    compare(&want, &got, before ? "step, with gradients before" : "step", "program");
     restore(on.w, old.bytes[1]);
     restore(on.g, old.bytes[3]);
     on.fresh_inputs = false;
@@ -449,25 +355,33 @@ static void test_first_step(void **state)
     check_step(false);
 }
 
-/* Calls of gradient rules say which call they are on behalf of. */
-static void test_marks(void **state)
+/* How many gradients of layer norm say that they are one's. */
+static int count_marks(const struct graph *g)
 {
-    (void)state;
-    struct traced t;
     int marked = 0;
-    assert_int_equal(plumb_frame_begin(), 0);
-    assert_fine(trace_it(attended, &t), "tracing");
-    for (size_t i = 0; i < t.joint.node.n; i++) {
-        const struct graph_node *n = &t.joint.node.p[i];
+    for (size_t i = 0; i < g->node.n; i++) {
+        const struct graph_node *n = &g->node.p[i];
         if (n->phase == GRAPH_FORWARD) assert_int_equal(n->forward, GRAPH_NONE);
         if (n->forward == GRAPH_NONE) continue;
-        const struct graph_node *of = &t.joint.node.p[n->forward];
+        const struct graph_node *of = &g->node.p[n->forward];
         assert_int_equal(of->phase, GRAPH_FORWARD);
         assert_non_null(of->op->grad);
         marked += !strcmp(of->op->s.name, "aten::native_layer_norm") &&
                   !strcmp(n->op->s.name, "aten::native_layer_norm_backward");
     }
-    assert_int_equal(marked, 1);
+    return marked;
+}
+
+/* Calls of gradient rules say which call they are on behalf of, passes or not. */
+static void test_marks(void **state)
+{
+    (void)state;
+    struct traced t;
+    assert_int_equal(plumb_frame_begin(), 0);
+    assert_fine(trace_it(attended, &t), "tracing");
+    assert_int_equal(count_marks(&t.joint), 1);
+    assert_fine(passes_run(&t.joint, NULL, NULL), "passes");
+    assert_int_equal(count_marks(&t.joint), 1);
     traced_release(&t);
     plumb_frame_end();
 }
@@ -480,6 +394,13 @@ FUNCTION(walks_outside)
     UNUSED;
     out[0] = plumb_neg(in[0]);
     return plumb_backward(outside) ? -1 : 1;
+}
+
+FUNCTION(writes_given)
+{
+    UNUSED;
+    out[0] = plumb_mul_(in[0], on.g);
+    return out[0] ? 1 : -1;
 }
 
 FUNCTION(walks_beyond)
@@ -511,6 +432,7 @@ static void test_breaks(void **state)
     make_inputs(in);
     outside = plumb_sum(plumb_mul(in[0], on.g), 0);
     assert_breaks(walks_outside, in[1], "what another function computed");
+    assert_breaks(writes_given, in[1], "writes a tensor that was given");
     assert_breaks(walks_beyond, plumb_mul(in[0], on.g), "beyond the function");
     assert_int_equal(plumb_backward(outside), 0); /* as if nothing had been traced */
     assert_non_null(plumb_grad(in[0]));
@@ -522,9 +444,18 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, open_session, close_session)
     const struct CMUnitTest tests[] = {
-        TEST(tied),       TEST(drawn),      TEST(in_place),         TEST(viewed),
-        TEST(attended),   TEST(given_back), TEST(empty_and_single), TEST(step),
-        TEST(first_step), TEST(marks),      TEST(breaks),
+        TEST(tied),
+        TEST(drawn),
+        TEST(in_place),
+        TEST(viewed),
+        TEST(attended),
+        TEST(given_back),
+        TEST(empty_and_single),
+        TEST(takes_gradient),
+        TEST(step),
+        TEST(first_step),
+        TEST(marks),
+        TEST(breaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
