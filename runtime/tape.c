@@ -199,6 +199,7 @@ static enum err accumulate(struct plumb_tensor **into, struct plumb_tensor *g)
 {
     struct plumb_tensor *sum = *into ? plumb_add(*into, g) : g;
     if (!sum) return ERR_USAGE;
+    sum->sole = false; /* a rule may give it to several */
     *into = sum;
     return ERR_OK;
 }
@@ -213,14 +214,16 @@ static void retire(struct plumb_tensor *grad)
     else tensor_free(grad);
 }
 
-/* A leaf's gradient lives as long as the leaf. The first one is cloned: it may be shared. */
+/* A leaf's gradient lives as long as the leaf. The first one is cloned where it may be shared. */
 static enum err accumulate_leaf(struct plumb_tensor *leaf, struct plumb_tensor *g)
 {
     struct trace *trace = thread_self.trace;
     if (trace) TRY(trace_leaf(trace, leaf));
-    struct plumb_tensor *old = leaf->grad, *sum = old ? plumb_add(old, g) : plumb_clone(g);
+    struct plumb_tensor *old = leaf->grad;
+    struct plumb_tensor *sum = old ? plumb_add(old, g) : g->sole ? g : plumb_clone(g);
     if (!sum) return ERR_USAGE;
     leaf->grad = sum;
+    sum->sole = false;
     tensor_keep(sum);
     if (trace) tensor_give(sum, trace->frame); /* with which the leaf, a twin, ends */
     else retire(old);

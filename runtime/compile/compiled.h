@@ -54,6 +54,7 @@ struct compiled_entry {
     int n_written;
     struct compiled_need *need; /* has_backward */
     int n_needs;
+    bool *sole; /* has_backward: per output of the backward, a dense tensor that nothing else is */
     char broken[512]; /* why the function is run as it is; "" compiled */
     atomic_llong hits;
 };

@@ -76,8 +76,11 @@ static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *res
     TRY(take_tangents(e, result_grad, tangent));
     call.tangent = tangent;
     TRY(program_run(&e->backward, &call));
-    for (size_t i = 0, slot = 0; i < g->output.n; i++)
-        if (g->output.p[i].gives == GRAPH_GRADIENT) grad[slot++] = call.output[i];
+    for (size_t i = 0, slot = 0; i < g->output.n; i++) {
+        if (g->output.p[i].gives != GRAPH_GRADIENT) continue;
+        if (call.output[i]) call.output[i]->sole = e->sole[i];
+        grad[slot++] = call.output[i];
+    }
     return ERR_OK;
 }
 

@@ -153,20 +153,39 @@ static enum err find_needs(struct compiled_entry *e)
     return ERR_OK;
 }
 
+/* Whether no other output of that kind shares the memory of output i, nor does what was given. */
+static bool is_sole(const struct graph *g, size_t i)
+{
+    const struct graph_output *o = &g->output.p[i];
+    int storage = g->value.p[o->value].storage;
+    if (g->storage.p[storage].origin != GRAPH_MADE) return false;
+    for (size_t k = 0; k < g->output.n; k++) {
+        const struct graph_output *p = &g->output.p[k];
+        if (k == i || p->gives != o->gives || p->value < 0) continue;
+        if (g->value.p[p->value].storage == storage) return false;
+    }
+    return true;
+}
+
+static enum err find_sole(struct compiled_entry *e)
+{
+    const struct graph *g = &e->split.backward;
+    e->sole = arena_array(&e->arena, g->output.n + 1, sizeof *e->sole);
+    if (!e->sole) return no_memory();
+    for (size_t i = 0; i < g->output.n; i++) {
+        int value = g->output.p[i].value;
+        e->sole[i] = value >= 0 && is_sole(g, i) && view_is_contiguous(&g->value.p[value].view);
+    }
+    return ERR_OK;
+}
+
 /* A leaf's gradient is a tensor of its own: the next call may write it. */
 static enum err check_leaf_gradients(const struct graph *g)
 {
     for (size_t i = 0; i < g->output.n; i++) {
         const struct graph_output *o = &g->output.p[i];
         if (o->gives != GRAPH_LEAF_GRAD || o->value < 0) continue;
-        int storage = g->value.p[o->value].storage;
-        bool own = g->storage.p[storage].origin == GRAPH_MADE;
-        for (size_t k = 0; k < i && own; k++) {
-            const struct graph_output *p = &g->output.p[k];
-            own = p->gives != GRAPH_LEAF_GRAD || p->value < 0 ||
-                  g->value.p[p->value].storage != storage;
-        }
-        if (!own)
+        if (!is_sole(g, i))
             FAIL(ERR_FORMAT, "the gradient of a leaf, %s, is no tensor of its own",
                  g->value.p[o->value].name);
     }
@@ -208,6 +227,7 @@ static enum err build_split(struct making *m)
     TRY(graph_check(&s->backward));
     TRY(check_leaf_gradients(&s->forward));
     TRY(find_needs(e));
+    TRY(find_sole(e));
     compile_log_partition(m->log, &e->graph, s);
     compile_log_graph(m->log, "aot_forward_graph", &s->forward);
     compile_log_graph(m->log, "aot_backward_graph", &s->backward);
