@@ -392,7 +392,6 @@ static enum err backward(struct plumb_tensor *loss)
     if (!loss->made_by)
         FAIL(ERR_USAGE, "plumb_backward: nothing that wants gradients led to this tensor");
     TRY(check_walk(loss->made_by));
-    if (trace) trace->walked = true;
     begin_walk();
     enum err err = begin_at(loss, plumb_ones_like(loss, (enum plumb_dtype)0));
     err = walk_back(NULL, err);

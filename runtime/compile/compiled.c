@@ -96,9 +96,9 @@ static enum err take_outputs(struct making *m, struct trace *t, struct plumb_ten
         if (!y[i]) FAIL(ERR_USAGE, "the function left result %d unset", i);
         TRY(trace_output(t, y[i], GRAPH_RESULT, i));
     }
-    m->e->has_backward = !t->walked && wants_grad(y, m->n_out);
     compile_log_graph(m->log, "dynamo_output_graph", &m->e->graph);
-    if (m->e->has_backward) TRY(joint_trace(t, y, m->n_out));
+    if (wants_grad(y, m->n_out)) TRY(joint_trace(t, y, m->n_out));
+    m->e->has_backward = m->e->graph.n_tangents;
     return trace_leaf_gradients(t);
 }
 
@@ -259,15 +259,24 @@ static struct plumb_tensor *same_as_given(const struct graph *g, struct plumb_te
     return NULL;
 }
 
-static void give_outputs(const struct graph *g, struct plumb_tensor *const *in, bool taped,
+/* Gradients go back through result `i`: it is on the tape as made by this call. */
+static bool has_tangent(const struct graph *g, int i)
+{
+    for (size_t v = 0; v < g->value.n; v++)
+        if (g->value.p[v].origin == GRAPH_TANGENT && g->value.p[v].index == i) return true;
+    return false;
+}
+
+static void give_outputs(const struct compiled_entry *e, struct plumb_tensor *const *in,
                          struct plumb_tensor *const *y, struct plumb_tensor **out,
                          struct plumb_tensor **saved)
 {
+    const struct graph *g = e->forward.graph;
     for (size_t i = 0; i < g->output.n; i++) {
         const struct graph_output *o = &g->output.p[i];
-        bool may = o->value >= 0 && !taped; /* else it would be on the tape as a result */
-        struct plumb_tensor *same = may ? same_as_given(g, in, o->value) : NULL;
-        if (o->gives == GRAPH_RESULT) out[o->index] = same ? same : y[i];
+        struct plumb_tensor *same = o->value < 0 ? NULL : same_as_given(g, in, o->value);
+        if (o->gives == GRAPH_RESULT)
+            out[o->index] = same && !has_tangent(&e->graph, o->index) ? same : y[i];
         if (o->gives == GRAPH_SAVE) saved[o->index] = y[i];
         if (o->gives == GRAPH_LEAF_GRAD) tape_set_grad(given(g, in, o->index), y[i]);
     }
@@ -288,7 +297,7 @@ static enum err run_entry(const struct compiled_entry *e, struct plumb_tensor *c
     memcpy(run.in, in, (size_t)n_in * sizeof *in);
     TRY(program_run(&e->forward, &call));
     t->generator += (uint64_t)e->graph.n_streams;
-    give_outputs(g, in, e->has_backward, call.output, out, run.saved);
+    give_outputs(e, in, call.output, out, run.saved);
     return e->has_backward ? compiled_tape(&run, out) : ERR_OK;
 }
 

@@ -1,7 +1,12 @@
 /* compiled_grad.c - the backward program as the gradient rule of a compiled function's results.
  *
- * The tape keeps one call, plumb::compiled, that takes the inputs and the captured tensors of the
- * joint graph and gives the results that want gradients. Walked back, it runs the backward program.
+ * The tape keeps one call, plumb::compiled. Its tensors, by slot:
+ *
+ *   inputs │ captured tensors │ what the forward saved │ per gradient given back, whose it is
+ *
+ * The first three say whether what the backward takes was overwritten since; the last take the
+ * gradients, of one tensor several where the function used it several times, so that they are added
+ * one by one as eager does. Walked back, the call runs the backward program.
  */
 #include <string.h>
 
@@ -13,24 +18,43 @@ static enum err no_memory(void)
     return err_set(ERR_NOMEM, "out of memory for the gradient of a compiled function");
 }
 
-/* What the joint graph takes: inputs by number, then captured tensors (not their gradients). */
-static int n_slots(const struct compiled_entry *e)
+static int first_saved(const struct compiled_entry *e)
 {
     return e->graph.n_inputs + (int)e->graph.captured.n;
 }
+static int first_gradient(const struct compiled_entry *e)
+{
+    return first_saved(e) + e->split.backward.n_saved;
+}
+static int n_slots(const struct compiled_entry *e)
+{
+    return first_gradient(e) + (int)e->split.backward.output.n;
+}
+/* GRAPH_NONE: a constant or a tangent. */
 static int slot_of(const struct compiled_entry *e, const struct graph_value *v)
 {
-    return v->origin == GRAPH_INPUT ? v->index : e->graph.n_inputs + v->index;
+    switch (v->origin) {
+    case GRAPH_INPUT: return v->index;
+    case GRAPH_CAPTURED: return e->graph.n_inputs + v->index;
+    case GRAPH_SAVED: return first_saved(e) + v->index;
+    default: return GRAPH_NONE;
+    }
 }
 
-/* The tangents in order, dense; zeros where no gradient came. */
-static enum err take_tangents(const struct op_call *c, struct plumb_tensor *const *result_grad,
-                              struct plumb_tensor **out)
+/* ---- walking back ---- */
+
+/* The tangents by number of the result, dense; zeros where no gradient came. */
+static enum err take_tangents(const struct op_call *c, const struct compiled_entry *e,
+                              struct plumb_tensor *const *result_grad, struct plumb_tensor **out)
 {
-    for (int i = 0; i < c->n_results; i++) {
-        struct plumb_tensor *g = result_grad[i];
-        out[i] = g ? plumb_contiguous(g) : plumb_zeros_like(c->result[i], (enum plumb_dtype)0);
-        if (!out[i]) return ERR_USAGE;
+    int k = 0;
+    for (size_t i = 0; i < e->graph.value.n; i++) {
+        const struct graph_value *v = &e->graph.value.p[i];
+        if (v->origin != GRAPH_TANGENT) continue;
+        struct plumb_tensor *g = result_grad[k], *y = c->result[k];
+        out[v->index] = g ? plumb_contiguous(g) : plumb_zeros_like(y, (enum plumb_dtype)0);
+        if (!out[v->index]) return ERR_USAGE;
+        k++;
     }
     return ERR_OK;
 }
@@ -44,25 +68,12 @@ static enum err check_stale(const struct op_call *c, const struct compiled_entry
     if (!uses) return no_memory();
     for (size_t i = 0; i < g->value.n; i++) {
         const struct graph_value *v = &g->value.p[i];
-        bool is_given = v->origin == GRAPH_INPUT || v->origin == GRAPH_CAPTURED;
-        if (!is_given || !uses[i]) continue;
-        const struct plumb_tensor *t = c->arg[0].ts[slot_of(e, v)];
-        if (t && t->stale)
+        int slot = v->maker < 0 && uses[i] ? slot_of(e, v) : GRAPH_NONE;
+        if (slot >= 0 && c->arg[0].ts[slot] && c->arg[0].ts[slot]->stale)
             FAIL(ERR_USAGE, "%s of %s was overwritten in place, and its gradient needs it", v->name,
                  g->name);
     }
     return ERR_OK;
-}
-
-static void give_gradients(const struct compiled_entry *e, struct plumb_tensor *const *y,
-                           struct plumb_tensor **grad)
-{
-    const struct graph *g = &e->split.backward;
-    for (size_t i = 0; i < g->output.n; i++) {
-        const struct graph_output *o = &g->output.p[i];
-        if (o->gives == GRAPH_GRADIENT && o->value >= 0)
-            grad[slot_of(e, &e->graph.value.p[o->index])] = y[i];
-    }
 }
 
 static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *result_grad,
@@ -71,17 +82,19 @@ static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *res
     const struct compiled_run *run = c->compiled;
     const struct compiled_entry *e = run->entry;
     struct arena *a = c->arena;
-    struct plumb_tensor **tangent = arena_array(a, (size_t)c->n_results + 1, sizeof *tangent);
+    struct plumb_tensor **tangent = arena_array(a, e->graph.output.n + 1, sizeof *tangent);
     struct program_call call = {.input = run->in, .saved = run->saved, .stream = run->stream};
     call.output = arena_array(a, e->split.backward.output.n + 1, sizeof *call.output);
     if (!tangent || !call.output) return no_memory();
     TRY(check_stale(c, e, a));
-    TRY(take_tangents(c, result_grad, tangent));
+    TRY(take_tangents(c, e, result_grad, tangent));
     call.tangent = tangent;
     TRY(program_run(&e->backward, &call));
-    give_gradients(e, call.output, grad);
+    memcpy(grad + first_gradient(e), call.output, e->split.backward.output.n * sizeof *call.output);
     return ERR_OK;
 }
+
+/* ---- keeping a call ---- */
 
 /* The row of plumb::compiled; only the tape sees it. */
 static const struct op compiled_op = {
@@ -107,23 +120,37 @@ static int with_tangents(const struct compiled_entry *e, struct plumb_tensor *co
     return n;
 }
 
+static struct plumb_tensor *given(const struct compiled_run *run, const struct graph_value *v)
+{
+    if (v->origin == GRAPH_INPUT) return run->in[v->index];
+    return run->entry->graph.captured.p[v->index].tensor;
+}
+
+static void fill_slots(const struct compiled_run *run, struct plumb_tensor **to)
+{
+    const struct compiled_entry *e = run->entry;
+    const struct graph *g = &e->graph, *back = &e->split.backward;
+    memcpy(to, run->in, (size_t)g->n_inputs * sizeof *to);
+    for (size_t i = 0; i < g->captured.n; i++)
+        if (!g->captured.p[i].grad) to[g->n_inputs + (int)i] = g->captured.p[i].tensor;
+    for (int i = 0; i < back->n_saved; i++) to[first_saved(e) + i] = run->saved[i];
+    for (size_t i = 0; i < back->output.n; i++)
+        to[first_gradient(e) + (int)i] = given(run, &g->value.p[back->output.p[i].index]);
+}
+
 enum err compiled_tape(const struct compiled_run *run, struct plumb_tensor *const *y)
 {
     const struct compiled_entry *e = run->entry;
     struct thread *t = &thread_self;
     struct arena *a = &t->frame->arena;
-    int slots = n_slots(e);
-    struct plumb_tensor **given = arena_array(a, (size_t)slots + 1, sizeof *given);
+    struct plumb_tensor **slot = arena_array(a, (size_t)n_slots(e) + 1, sizeof *slot);
     struct compiled_run *kept = arena_alloc(a, sizeof *kept);
     struct op_call c = {.op = &compiled_op, .arena = a};
     c.result = arena_array(a, (size_t)e->graph.n_tangents + 1, sizeof *c.result);
-    if (!given || !kept || !c.result) return no_memory();
+    if (!slot || !kept || !c.result) return no_memory();
     *kept = *run;
-    memcpy(given, run->in, (size_t)e->graph.n_inputs * sizeof *given);
-    for (size_t i = 0; i < e->graph.captured.n; i++)
-        if (!e->graph.captured.p[i].grad)
-            given[e->graph.n_inputs + (int)i] = e->graph.captured.p[i].tensor;
-    c.arg[0] = (struct op_value){.kind = OP_TENSORS, .ts = given, .n = slots};
+    fill_slots(run, slot);
+    c.arg[0] = (struct op_value){.kind = OP_TENSORS, .ts = slot, .n = n_slots(e)};
     c.n_results = with_tangents(e, y, c.result);
     c.compiled = kept;
     return tape_add(t, &c);

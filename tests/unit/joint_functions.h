@@ -59,8 +59,8 @@ static void make_inputs(struct plumb_tensor **in)
 /* ---- the functions ---- */
 
 #define FUNCTION(name)                                                                             \
-    static int name(void *context, struct plumb_tensor *const *in, int n_in,                       \
-                    struct plumb_tensor **out, int n_out)
+    static inline int name(void *context, struct plumb_tensor *const *in, int n_in,                \
+                           struct plumb_tensor **out, int n_out)
 #define UNUSED (void)context, (void)n_in, (void)n_out, (void)in
 
 /* w is used twice, so that its gradient comes from two calls */
