@@ -24,6 +24,10 @@ void nest_pieces(const struct nest *n, const struct nest_shape *s, struct nest_p
 void nest_pieces_run(const struct nest_pieces *p, const struct print_kernel *kernel,
                      const struct print_call *call, int64_t i)
 {
+    if (p->n == 1) { /* without the divisions, which cost as much as a small kernel */
+        kernel->run(call, 0, p->rows, 0, p->columns);
+        return;
+    }
     int64_t row = i / p->of_a_row * p->piece_rows, low = i % p->of_a_row * p->piece_columns;
     int64_t end = row + p->piece_rows, high = low + p->piece_columns;
     kernel->run(call, row, end < p->rows ? end : p->rows, low,

@@ -63,6 +63,17 @@ static int characters(const char *s)
     return n;
 }
 
+void draw_label(struct html *h, double x, double y, double width, const char *class_,
+                const char *label)
+{
+    char tx[24], ty[24];
+    int of = characters(label), n = of ? lay_fit(width, of) : 0;
+    if (!n) return;
+    html(h, "<text class=\"t10 nopointer%s\" x=\"%s\" y=\"%s\">", class_, px(tx, x), px(ty, y));
+    put_cut(h, label, n, of);
+    html(h, "</text>");
+}
+
 void draw_box(struct html *h, const struct draw_box *b)
 {
     char x[24], y[24], w[24], hh[24];
@@ -72,12 +83,6 @@ void draw_box(struct html *h, const struct draw_box *b)
          px(hh, b->height - 1));
     if (b->title) html(h, "<title>%s</title>", b->title);
     html(h, "</rect>");
-    int of = b->label ? characters(b->label) : 0, n = of ? lay_fit(b->width, of) : 0;
-    if (n) {
-        html(h, "<text class=\"t10 nopointer\" x=\"%s\" y=\"%s\">", px(x, b->x + 4),
-             px(y, b->y + b->height / 2 + 3.5));
-        put_cut(h, b->label, n, of);
-        html(h, "</text>");
-    }
+    if (b->label) draw_label(h, b->x + 4, b->y + b->height / 2 + 3.5, b->width, "", b->label);
     if (b->href) html(h, "</a>");
 }

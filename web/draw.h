@@ -19,6 +19,10 @@ struct draw_box {
     const char *title, *href;
 };
 void draw_box(struct html *h, const struct draw_box *b);
+/* As much of a label as fits into width px at 10 px type, beginning at x; nothing where none
+ * does. */
+void draw_label(struct html *h, double x, double y, double width, const char *class_,
+                const char *label);
 enum { DRAW_WIDTH = 1208 };
 
 #endif

@@ -45,6 +45,8 @@ void kernel_cell_spill(struct web_cell *c);
 /* Sections of the page of a kernel. */
 enum err WARN_UNUSED kernel_put_answer(struct web_request *q, struct html *h,
                                        const struct kernel_shown *k);
+enum err WARN_UNUSED kernel_put_around(struct web_request *q, struct html *h,
+                                       const struct kernel_shown *k);
 enum err WARN_UNUSED kernel_put_parts(struct web_request *q, struct html *h,
                                       const struct kernel_shown *k);
 enum err WARN_UNUSED kernel_put_members(struct web_request *q, struct html *h,

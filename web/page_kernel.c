@@ -129,6 +129,7 @@ static enum err put_body(struct web_request *q, struct html *h, const struct ker
     put_note(q, h, k);
     TRY(kernel_put_answer(q, h, k));
     put_facts(h, k);
+    TRY(kernel_put_around(q, h, k));
     TRY(kernel_put_parts(q, h, k));
     TRY(kernel_put_members(q, h, k));
     TRY(kernel_put_args(q, h, k));

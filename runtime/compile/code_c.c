@@ -1,7 +1,8 @@
 /* code_c.c - kernels as C: one prelude, a function per body, a table of the functions.
  *
  *   // provenance of the kernel, line by line
- *   // also pl_poi_fused_add_4, pl_poi_fused_add_5        kernels that share the body
+ *   // also pl_poi_fused_add_4        kernels that share the body
+ *   // and 17 more
  *   static void pl_poi_fused_add_1(const x_call *a, i64 row, i64 end, i64 low, i64 high)
  *   { ... }
  *
@@ -13,7 +14,7 @@
 
 #include "runtime/print_c.h"
 
-enum { COMMENT_WIDTH = 98 };
+enum { SHARERS_NAMED = 6 };
 
 enum err code_check_c(const struct code_kernel *k)
 {
@@ -78,17 +79,13 @@ static void comment_lines(const char *text, struct buf *out)
 static void comment_sharers(const struct code_spec *s, const struct code_bodies *b, int body,
                             struct buf *out)
 {
-    size_t begin = 0;
+    int n = 0;
     for (int i = b->first[body] + 1; i < s->n_kernels; i++) {
         if (b->of[i] != body) continue;
-        bool wide = out->n - begin + strlen(s->kernel[i].name) > COMMENT_WIDTH;
-        if (!begin || wide) {
-            buf_puts(out, begin ? ",\n//      " : "// also ");
-            begin = out->n - 8;
-        } else buf_puts(out, ", ");
-        buf_puts(out, s->kernel[i].name);
+        if (n < SHARERS_NAMED) buf_printf(out, "// also %s\n", s->kernel[i].name);
+        n++;
     }
-    if (begin) buf_putc(out, '\n');
+    if (n > SHARERS_NAMED) buf_printf(out, "// and %d more\n", n - SHARERS_NAMED);
 }
 
 static void comment_launches(const struct code_spec *s, struct buf *out)

@@ -21,7 +21,8 @@ struct room {
 struct binding {
     int buffer, value; /* value: the one that brought its storage */
     enum graph_origin origin;
-    int index;
+    int index, item; /* item: bytes of an element */
+    bool written;
 };
 struct program_pool {
     pthread_mutex_t lock; /* guards free */
@@ -53,10 +54,15 @@ static enum err list_bindings(const struct program *p, struct program_pool *pool
     for (size_t i = 0; i < p->lowered.buffer.n; i++) {
         const struct lower_buffer *b = &p->lowered.buffer.p[i];
         if (!b->given && !b->escapes) continue;
-        int value = p->graph->storage.p[b->storage].value;
-        const struct graph_value *v = &p->graph->value.p[value];
+        const struct graph_storage *s = &p->graph->storage.p[b->storage];
+        const struct graph_value *v = &p->graph->value.p[s->value];
         pool->binding[pool->n_bindings++] =
-            (struct binding){(int)i, value, b->given ? v->origin : GRAPH_MADE, v->index};
+            (struct binding){.buffer = (int)i,
+                             .value = s->value,
+                             .origin = b->given ? v->origin : GRAPH_MADE,
+                             .index = v->index,
+                             .item = (int)dtype_size(v->view.dtype),
+                             .written = s->n_versions > 1};
     }
     return ERR_OK;
 }
@@ -159,10 +165,10 @@ static enum err bind_given(struct run *r, const struct binding *b)
     if (!t)
         FAIL(ERR_USAGE, "%s: %s was not given", r->p->graph->name,
              r->p->graph->value.p[b->value].name);
+    char *p = t->storage->p;
     r->storage[b->buffer] = t->storage;
-    r->room->first[b->buffer] = op_data(t);
-    if (r->p->graph->storage.p[r->p->lowered.buffer.p[b->buffer].storage].n_versions > 1)
-        t->uninitialised = false;
+    r->room->first[b->buffer] = p ? p + t->view.offset * b->item : NULL;
+    if (b->written && t->uninitialised) t->uninitialised = false;
     return ERR_OK;
 }
 

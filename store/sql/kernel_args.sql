@@ -26,6 +26,6 @@ part(id, member, name, position, compile, phase) AS (
 SELECT (SELECT text FROM string WHERE id = d.lane) AS lane, d.position, (SELECT text FROM string WHERE id = d.name) AS name, d.written,
   (SELECT text FROM string WHERE id = d.value) AS value, (SELECT text FROM string WHERE id = d.type) AS type, d.bytes,
   (SELECT w.text FROM kernel o JOIN string w ON w.id = o.name WHERE o.id = d.other) AS other_name,
-  (SELECT o.phase FROM kernel o WHERE o.id = d.other) AS other_phase, d.phase, d.readers, d.other, d.kernel
+  (SELECT coalesce(o.role, o.kind) FROM kernel o WHERE o.id = d.other) AS other_role, (SELECT o.phase FROM kernel o WHERE o.id = d.other) AS other_phase, d.phase, d.readers, d.other, d.kernel
 FROM found d
 ORDER BY d.member IS NOT NULL, d.member, d.position;

@@ -101,6 +101,15 @@ def test_arguments_lead_to_the_kernels_around(page, made):
     assert "from pl_per_fused__softmax_1 forward" in plain(section(page("pl_poi_fused_relu_softmax_backward_2"), "arguments"))
 
 
+def test_what_stands_around_it_is_drawn(page, made):
+    around = section(page("pl_poi_fused_add_relu_0"), "around")
+    assert ids(around) == [made.kernel["extern_mm_0"], made.kernel["pl_per_fused__softmax_1"]]
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", around)
+    assert texts[:4] == ["extern_mm_0", "mm \u00b7 64.0 KiB", "an input", "b \u00b7 1.0 KiB"] and texts[4:6] == ["pl_per_fused__softmax_1", "relu \u00b7 64.0 KiB"]
+    assert around.count('<path class="l5"') == 3 and 'reads 2 values and writes 1' in around
+    assert '<section id="around">' in page(COMBO) and "a result" in section(page(COMBO), "around")
+
+
 def test_code_has_the_lines_of_the_kernel_and_only_those(page):
     code = section(page("pl_poi_fused_add_relu_0"), "code")
     lines = made_kernels.CODE.split("\n")

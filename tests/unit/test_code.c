@@ -255,7 +255,8 @@ static struct code_spec spec_of_all(void)
         }
         launch[i] = (struct code_launch){.name = "combo", .kernel = order[i], .n_kernels = n};
     }
-    return (struct code_spec){kernel, CASES, launch, LAUNCHES};
+    return (struct code_spec){
+        .kernel = kernel, .n_kernels = CASES, .launch = launch, .n_launches = LAUNCHES};
 }
 
 static void run_all(const struct code *c)

@@ -4,86 +4,9 @@
 #include "capture/fx_text.h"
 #include "runtime/compile/passes.h"
 #include "runtime/compile/trace.h"
-#include "tests/unit/graph_eager.h"
-#include "tests/unit/graphs_steps.h"
+#include "tests/unit/graphs_run.h"
 
 static int64_t traced, broken, changed[16];
-
-struct bits {
-    char *p[GRAPHS_OUT + GRAPHS_INPUTS];
-    int64_t n[GRAPHS_OUT + GRAPHS_INPUTS];
-};
-
-static void bits_of(struct bits *b, int i, const struct plumb_tensor *t)
-{
-    b->n[i] = view_n_bytes(&t->view);
-    b->p[i] = malloc((size_t)b->n[i] + 1);
-    if (plumb_read(t, b->p[i], b->n[i])) fail_msg("%s", plumb_error());
-}
-
-static void bits_release(struct bits *b)
-{
-    for (int i = 0; i < GRAPHS_OUT + GRAPHS_INPUTS; i++) free(b->p[i]);
-}
-
-static void read_bits(const struct graphs_program *p, struct plumb_tensor *const *in,
-                      struct plumb_tensor *const *out, struct bits *b)
-{
-    memset(b, 0, sizeof *b);
-    for (int i = 0; i < p->n_out; i++) bits_of(b, i, out[i]);
-    for (int i = 0; i < p->n_in; i++) bits_of(b, GRAPHS_OUT + i, in[i]);
-}
-
-static bool same_bits(const struct bits *a, const struct bits *b)
-{
-    for (int i = 0; i < GRAPHS_OUT + GRAPHS_INPUTS; i++) {
-        if (a->n[i] != b->n[i]) return false;
-        if (a->n[i] && memcmp(a->p[i], b->p[i], (size_t)a->n[i]) != 0) return false;
-    }
-    return true;
-}
-
-static void run_eager(struct graphs_program *p, uint64_t stream, struct bits *b)
-{
-    struct plumb_tensor *in[GRAPHS_INPUTS], *out[GRAPHS_OUT];
-    assert_int_equal(plumb_frame_begin(), 0);
-    graphs_inputs(p, in);
-    thread_self.generator = stream;
-    assert_int_equal(graphs_function(p, in, p->n_in, out, p->n_out), 0);
-    read_bits(p, in, out, b);
-    plumb_frame_end();
-}
-
-static void run_graph(const struct graphs_program *p, const struct graph *g, uint64_t stream,
-                      struct bits *b)
-{
-    struct plumb_tensor *in[GRAPHS_INPUTS], *out[GRAPHS_OUT];
-    assert_int_equal(plumb_frame_begin(), 0);
-    graphs_inputs(p, in);
-    struct graph_eager e = {.g = g, .input = in, .stream = stream};
-    e.value = calloc(g->value.n + 1, sizeof *e.value);
-    graph_run(&e, out);
-    read_bits(p, in, out, b);
-    free(e.value);
-    plumb_frame_end();
-}
-
-static bool trace_program(struct graphs_program *p, struct graph *g)
-{
-    struct plumb_tensor *in[GRAPHS_INPUTS], *out[GRAPHS_OUT];
-    struct trace t;
-    assert_int_equal(plumb_frame_begin(), 0);
-    graphs_inputs(p, in);
-    thread_self.generator = 0;
-    if (trace_begin(&t, g, in, p->n_in)) fail_msg("%s", err_text());
-    graphs_function(p, t.in, p->n_in, out, p->n_out);
-    bool ok = !t.broken;
-    for (int i = 0; ok && i < p->n_out; i++)
-        if (trace_output(&t, out[i], GRAPH_RESULT, i)) fail_msg("%s", err_text());
-    trace_end(&t);
-    plumb_frame_end();
-    return ok;
-}
 
 /* ---- the text ---- */
 
@@ -142,7 +65,7 @@ static void check_text(const struct graph *g)
 
 struct check {
     struct graphs_program *p;
-    const struct bits *want;
+    const struct graphs_bits *want;
     uint64_t stream;
     const char *failed; /* pass after which bits were others */
     int n;
@@ -152,12 +75,12 @@ static enum err see(void *context, const char *pass, const struct graph *g,
                     const struct pass_result *r)
 {
     struct check *k = context;
-    struct bits got;
+    struct graphs_bits got;
     changed[k->n++] += r->changed;
     if (k->failed) return ERR_OK;
-    run_graph(k->p, g, k->stream, &got);
-    if (!same_bits(k->want, &got)) k->failed = pass;
-    bits_release(&got);
+    graphs_run_graph(k->p, g, k->stream, &got);
+    if (!graphs_same_bits(k->want, &got)) k->failed = pass;
+    graphs_bits_release(&got);
     return ERR_OK;
 }
 
@@ -166,22 +89,17 @@ static const char *check_program(struct graphs_program *p)
 {
     struct arena arena = {0};
     struct graph g;
-    struct bits want, got;
+    struct graphs_bits want, got;
     uint64_t stream = p->seed % 1000;
     struct check k = {.p = p, .want = &want, .stream = stream};
     graph_init(&g, &arena, "random");
-    run_eager(p, stream, &want);
-    while (p->inexact & ~p->skip) { /* refused when computed, not when traced */
-        p->skip |= p->inexact;
-        bits_release(&want);
-        run_eager(p, stream, &want);
-    }
-    if (trace_program(p, &g)) {
+    graphs_run_exactly(p, stream, &want);
+    if (graphs_trace_program(p, &g)) {
         traced++;
         if (graph_check(&g)) fail_msg("seed %llu: %s", (unsigned long long)p->seed, err_text());
-        run_graph(p, &g, stream, &got);
-        if (!same_bits(&want, &got)) k.failed = "trace";
-        bits_release(&got);
+        graphs_run_graph(p, &g, stream, &got);
+        if (!graphs_same_bits(&want, &got)) k.failed = "trace";
+        graphs_bits_release(&got);
         check_text(&g);
         if (!k.failed && passes_run(&g, see, &k)) {
             print_error("%s\n", err_text());
@@ -194,30 +112,22 @@ static const char *check_program(struct graphs_program *p)
     for (size_t i = 0; i < g.constant.n; i++) tensor_free(g.constant.p[i]);
     graph_release(&g);
     arena_release(&arena);
-    bits_release(&want);
+    graphs_bits_release(&want);
     return k.failed;
 }
 
-static void shrink_and_fail(struct graphs_program *p, const char *why)
+static void fail_smaller(struct graphs_program *p)
 {
-    for (int i = 0; i < p->n_steps; i++) {
-        p->skip |= 1ull << i;
-        if (!check_program(p)) p->skip &= ~(1ull << i);
-    }
-    struct bits b;
-    p->log = stderr;
-    run_eager(p, 0, &b);
-    bits_release(&b);
-    p->log = NULL;
-    why = check_program(p);
+    graphs_shrink(p, check_program);
+    const char *why = check_program(p);
     fail_msg("seed %llu, skip %llx: %s changes bits", (unsigned long long)p->seed,
              (unsigned long long)p->skip, why ? why : "nothing now");
 }
 
 static void each_program(enum plumb_determinism determinism)
 {
-    const char *n = getenv("PLUMB_TEST_GRAPHS"), *first = getenv("PLUMB_TEST_SEED");
-    uint64_t count = n ? strtoull(n, NULL, 10) : 200, from = first ? strtoull(first, NULL, 10) : 1;
+    uint64_t count = graphs_setting("PLUMB_TEST_GRAPHS", 200);
+    uint64_t from = graphs_setting("PLUMB_TEST_SEED", 1);
     nest_compile_after(INT64_MAX);
     if (!plumb_open(&(struct plumb_options){.determinism = determinism}))
         fail_msg("%s", plumb_error());
@@ -225,8 +135,7 @@ static void each_program(enum plumb_determinism determinism)
     for (uint64_t i = 0; i < count; i++) {
         struct graphs_program p;
         graphs_draw(&p, from + i);
-        const char *why = check_program(&p);
-        if (why) shrink_and_fail(&p, why);
+        if (check_program(&p)) fail_smaller(&p);
     }
     assert_int_equal(plumb_close(), 0);
     print_message("%lld programs traced, %lld broken; changed:", (long long)traced,
