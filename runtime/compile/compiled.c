@@ -55,6 +55,7 @@ static void free_entry(struct compiled_entry *e)
     joint_split_release(&e->split);
     guard_release(&e->guards);
     graph_release(&e->graph);
+    graph_release(&e->plain);
     arena_release(&e->arena);
     free(e);
 }
@@ -82,12 +83,13 @@ struct making {
     int n_in, n_out;
 };
 
-/* Whether gradients are to go back through a result. */
-static bool wants_grad(struct plumb_tensor *const *y, int n)
+/* How many results gradients are to go back through. */
+static int wants_grad(struct plumb_tensor *const *y, int n)
 {
+    int wants = 0;
     for (int i = 0; i < n && !thread_self.no_grad; i++)
-        if (y[i]->requires_grad && y[i]->made_by) return true;
-    return false;
+        wants += y[i]->requires_grad && y[i]->made_by;
+    return wants;
 }
 
 static enum err take_outputs(struct making *m, struct trace *t, struct plumb_tensor **y)
@@ -97,6 +99,7 @@ static enum err take_outputs(struct making *m, struct trace *t, struct plumb_ten
         TRY(trace_output(t, y[i], GRAPH_RESULT, i));
     }
     compile_log_graph(m->log, "dynamo_output_graph", &m->e->graph);
+    if (wants_grad(y, m->n_out) > 1) TRY(joint_keep(&m->e->graph, &m->e->plain));
     if (wants_grad(y, m->n_out)) TRY(joint_trace(t, y, m->n_out));
     m->e->has_backward = m->e->graph.n_tangents;
     return trace_leaf_gradients(t);

@@ -27,6 +27,7 @@ struct compiled_entry {
     /* After its passes. Without gradients it is the whole function, else the joint graph. */
     struct graph graph;
     struct joint_split split; /* has_backward */
+    struct graph plain;       /* the function before passes, where several results have tangents */
     bool has_backward;
     struct program forward, backward;
     char broken[512]; /* why the function is run as it is; "" compiled */

@@ -6,7 +6,8 @@
  *
  * The first three say whether what the backward takes was overwritten since; the last take the
  * gradients, of one tensor several where the function used it several times, so that they are added
- * one by one as eager does. Walked back, the call runs the backward program.
+ * one by one as eager does. Walked back, the call runs the backward program; where only some results
+ * have gradients, the function's calls are made again (joint_replay).
  */
 #include <string.h>
 
@@ -43,18 +44,15 @@ static int slot_of(const struct compiled_entry *e, const struct graph_value *v)
 
 /* ---- walking back ---- */
 
-/* The tangents by number of the result, dense; zeros where no gradient came. */
-static enum err take_tangents(const struct op_call *c, const struct compiled_entry *e,
+/* The tangents by number of the result, dense. */
+static enum err take_tangents(const struct compiled_entry *e,
                               struct plumb_tensor *const *result_grad, struct plumb_tensor **out)
 {
     int k = 0;
     for (size_t i = 0; i < e->graph.value.n; i++) {
         const struct graph_value *v = &e->graph.value.p[i];
         if (v->origin != GRAPH_TANGENT) continue;
-        struct plumb_tensor *g = result_grad[k], *y = c->result[k];
-        out[v->index] = g ? plumb_contiguous(g) : plumb_zeros_like(y, (enum plumb_dtype)0);
-        if (!out[v->index]) return ERR_USAGE;
-        k++;
+        if (!(out[v->index] = plumb_contiguous(result_grad[k++]))) return ERR_USAGE;
     }
     return ERR_OK;
 }
@@ -76,8 +74,8 @@ static enum err check_stale(const struct op_call *c, const struct compiled_entry
     return ERR_OK;
 }
 
-static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *result_grad,
-                              struct plumb_tensor **grad)
+static enum err run_backward(struct op_call *c, struct plumb_tensor *const *result_grad,
+                             struct plumb_tensor **grad)
 {
     const struct compiled_run *run = c->compiled;
     const struct compiled_entry *e = run->entry;
@@ -87,11 +85,64 @@ static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *res
     call.output = arena_array(a, e->split.backward.output.n + 1, sizeof *call.output);
     if (!tangent || !call.output) return no_memory();
     TRY(check_stale(c, e, a));
-    TRY(take_tangents(c, e, result_grad, tangent));
+    TRY(take_tangents(e, result_grad, tangent));
     call.tangent = tangent;
     TRY(program_run(&e->backward, &call));
     memcpy(grad + first_gradient(e), call.output, e->split.backward.output.n * sizeof *call.output);
     return ERR_OK;
+}
+
+/* Each gift to the first place of its tensor that is free. */
+static enum err place_gifts(const struct compiled_entry *e, const struct joint_gifts *gifts,
+                            struct plumb_tensor **grad)
+{
+    const struct graph *back = &e->split.backward;
+    for (size_t i = 0; i < gifts->gift.n; i++) {
+        const struct joint_gift *gift = &gifts->gift.p[i];
+        size_t j = 0;
+        for (; j < back->output.n; j++) {
+            const struct graph_value *v = &e->graph.value.p[back->output.p[j].index];
+            if (v->origin == gift->origin && v->index == gift->index &&
+                !grad[first_gradient(e) + (int)j])
+                break;
+        }
+        if (j == back->output.n)
+            FAIL(ERR_FORMAT, "%s, called again, gives more gradients than before", e->graph.name);
+        grad[first_gradient(e) + (int)j] = gift->grad;
+    }
+    return ERR_OK;
+}
+
+/* Some results have no gradient. */
+static enum err run_again(struct op_call *c, struct plumb_tensor *const *result_grad,
+                          struct plumb_tensor **grad)
+{
+    const struct compiled_entry *e = c->compiled->entry;
+    struct plumb_tensor *const *slot = c->arg[0].ts;
+    struct joint_gifts gifts = {0};
+    struct plumb_tensor **of = arena_array(c->arena, e->graph.output.n + 1, sizeof *of);
+    if (!of) return no_memory();
+    int k = 0;
+    for (size_t i = 0; i < e->graph.value.n; i++)
+        if (e->graph.value.p[i].origin == GRAPH_TANGENT)
+            of[e->graph.value.p[i].index] = result_grad[k++];
+    struct joint_replay r = {.g = &e->plain,
+                             .input = slot,
+                             .captured = slot + e->graph.n_inputs,
+                             .grad = of,
+                             .stream = c->compiled->stream};
+    enum err err = joint_replay(&r, &gifts);
+    if (!err) err = place_gifts(e, &gifts, grad);
+    LIST_RELEASE(&gifts.gift);
+    return err;
+}
+
+static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *result_grad,
+                              struct plumb_tensor **grad)
+{
+    for (int i = 0; i < c->n_results; i++)
+        if (!result_grad[i]) return run_again(c, result_grad, grad);
+    return run_backward(c, result_grad, grad);
 }
 
 /* ---- keeping a call ---- */
@@ -126,13 +177,23 @@ static struct plumb_tensor *given(const struct compiled_run *run, const struct g
     return run->entry->graph.captured.p[v->index].tensor;
 }
 
+/* Gradients as they were at the call: the tape keeps them when they are replaced, but for those
+ * that the function replaced itself. */
+static struct plumb_tensor *captured(const struct graph *g, size_t i, bool replaces)
+{
+    struct plumb_tensor *t = g->captured.p[i].tensor;
+    if (!g->captured.p[i].grad) return t;
+    return replaces ? NULL : t->grad;
+}
+
 static void fill_slots(const struct compiled_run *run, struct plumb_tensor **to)
 {
     const struct compiled_entry *e = run->entry;
     const struct graph *g = &e->graph, *back = &e->split.backward;
     memcpy(to, run->in, (size_t)g->n_inputs * sizeof *to);
-    for (size_t i = 0; i < g->captured.n; i++)
-        if (!g->captured.p[i].grad) to[g->n_inputs + (int)i] = g->captured.p[i].tensor;
+    bool replaces = false;
+    for (size_t i = 0; i < g->output.n; i++) replaces |= g->output.p[i].gives == GRAPH_LEAF_GRAD;
+    for (size_t i = 0; i < g->captured.n; i++) to[g->n_inputs + (int)i] = captured(g, i, replaces);
     for (int i = 0; i < back->n_saved; i++) to[first_saved(e) + i] = run->saved[i];
     for (size_t i = 0; i < back->output.n; i++)
         to[first_gradient(e) + (int)i] = given(run, &g->value.p[back->output.p[i].index]);

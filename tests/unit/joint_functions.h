@@ -141,6 +141,15 @@ FUNCTION(empty_and_single)
     return out[0] && out[1] ? 2 : -1;
 }
 
+/* The slope of the first result is infinite: times 0 it is no number */
+FUNCTION(steep)
+{
+    UNUSED;
+    out[0] = plumb_sqrt(plumb_mul_scalar(plumb_mul(in[0], on.b), 0));
+    out[1] = plumb_sin(plumb_mul(in[0], on.g));
+    return out[0] && out[1] ? 2 : -1;
+}
+
 /* The gradient that b had when the function was called, whatever it has by then */
 FUNCTION(takes_gradient)
 {

@@ -125,13 +125,80 @@ CHECKED(viewed, 2)
 CHECKED(attended, 1)
 CHECKED(given_back, 4)
 CHECKED(empty_and_single, 2)
+CHECKED(steep, 2)
+CHECKED(takes_gradient, 2)
+
+/* ---- what is refused ---- */
+
+FUNCTION(writes_plain)
+{
+    UNUSED;
+    plumb_no_grad_begin();
+    struct plumb_tensor *p = plumb_add__scalar(in[1], 1, 1);
+    plumb_no_grad_end();
+    out[0] = p ? plumb_mul(in[0], on.g) : NULL;
+    out[1] = p ? plumb_mul(in[0], on.b) : NULL;
+    return out[0] && out[1] ? 0 : -1;
+}
+
+static int power(void *context, struct plumb_tensor *const *in, int n_in, struct plumb_tensor **out,
+                 int n_out)
+{
+    UNUSED;
+    out[0] = plumb_exp(plumb_mul(in[0], on.g));
+    return out[0] ? 0 : -1;
+}
+
+static void assert_refused(struct plumb_tensor *y, const char *says)
+{
+    assert_int_equal(plumb_backward(plumb_sum(y, 0)), -1);
+    if (!strstr(plumb_error(), says)) fail_msg("%s", plumb_error());
+}
+
+/* Called again it would write again. */
+static void test_writes(void **state)
+{
+    (void)state;
+    struct plumb_tensor *in[INPUTS], *y[2];
+    struct plumb_compiled *c = plumb_compile("writes", writes_plain, NULL, NULL);
+    assert_int_equal(plumb_frame_begin(), 0);
+    make_inputs(in);
+    assert_int_equal(plumb_compiled_call(c, in, INPUTS, y, 2), 0);
+    assert_refused(y[1], "so that it cannot be called again");
+    assert_int_equal(plumb_compiled_call(c, in, INPUTS, y, 2), 0);
+    assert_int_equal(plumb_backward(plumb_sum(plumb_add(y[0], y[1]), 0)), 0);
+    begin_gradients(false);
+    plumb_frame_end();
+}
+
+/* A result that is saved, an input, and a kept tensor that the backward needs. */
+static void test_overwritten(void **state)
+{
+    (void)state;
+    struct plumb_tensor *in[INPUTS], *y;
+    struct plumb_compiled *c = plumb_compile("power", power, NULL, NULL);
+    for (int what = 0; what < 4; what++) {
+        assert_int_equal(plumb_frame_begin(), 0);
+        make_inputs(in);
+        assert_int_equal(plumb_compiled_call(c, in, INPUTS, &y, 1), 0);
+        plumb_no_grad_begin();
+        struct plumb_tensor *to[] = {y, in[0], on.g};
+        if (what < 3) assert_non_null(plumb_mul__scalar(to[what], 2));
+        plumb_no_grad_end();
+        if (what < 3) assert_refused(y, "overwritten in place");
+        else assert_int_equal(plumb_backward(plumb_sum(y, 0)), 0);
+        begin_gradients(false);
+        plumb_frame_end();
+    }
+}
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, open_session, close_session)
     const struct CMUnitTest tests[] = {
         TEST(tied),     TEST(drawn),      TEST(in_place),         TEST(viewed),
-        TEST(attended), TEST(given_back), TEST(empty_and_single),
+        TEST(attended), TEST(given_back), TEST(empty_and_single), TEST(takes_gradient),
+        TEST(steep),    TEST(writes),     TEST(overwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
