@@ -1,13 +1,9 @@
 /* compiled_grad.c - the backward program as the gradient rule of a compiled function's results.
  *
- * The tape keeps one call, plumb::compiled. Its tensors, by slot:
- *
- *   inputs │ captured tensors │ what the forward saved │ per gradient given back, whose it is
- *
- * The first three say whether what the backward takes was overwritten since; the last take the
- * gradients, of one tensor several where the function used it several times, so that they are added
- * one by one as eager does. Walked back, the call runs the backward program; where only some results
- * have gradients, the function's calls are made again (joint_replay).
+ * The tape keeps one call, plumb::compiled. It takes a tensor for each gradient that the backward
+ * gives, in their order: one that gets several is there as often, and they are added to it one by
+ * one, as they would be of the function as it is. Where only some results have gradients, the
+ * function's calls are made again (joint_replay).
  */
 #include <string.h>
 
@@ -19,57 +15,44 @@ static enum err no_memory(void)
     return err_set(ERR_NOMEM, "out of memory for the gradient of a compiled function");
 }
 
-static int first_saved(const struct compiled_entry *e)
+/* ---- what the backward needs ---- */
+
+static const struct plumb_tensor *needed(const struct compiled_call *run,
+                                         const struct compiled_need *n)
 {
-    return e->graph.n_inputs + (int)e->graph.captured.n;
+    if (n->origin == GRAPH_INPUT) return run->in[n->index];
+    if (n->origin == GRAPH_SAVED) return run->saved[n->index];
+    return run->entry->graph.captured.p[n->index].tensor;
 }
-static int first_gradient(const struct compiled_entry *e)
+
+static uint32_t version_of(const struct plumb_tensor *t)
 {
-    return first_saved(e) + e->split.backward.n_saved;
+    return atomic_load_explicit(&t->storage->version, memory_order_relaxed);
 }
-static int n_slots(const struct compiled_entry *e)
+
+/* What was overwritten since the forward run cannot be given to the backward. */
+static enum err check_needs(const struct compiled_call *run)
 {
-    return first_gradient(e) + (int)e->split.backward.output.n;
-}
-/* GRAPH_NONE: a constant or a tangent. */
-static int slot_of(const struct compiled_entry *e, const struct graph_value *v)
-{
-    switch (v->origin) {
-    case GRAPH_INPUT: return v->index;
-    case GRAPH_CAPTURED: return e->graph.n_inputs + v->index;
-    case GRAPH_SAVED: return first_saved(e) + v->index;
-    default: return GRAPH_NONE;
-    }
+    const struct compiled_entry *e = run->entry;
+    for (int i = 0; i < e->n_needs; i++)
+        if (version_of(needed(run, &e->need[i])) != run->version[i])
+            FAIL(ERR_USAGE,
+                 "%s of %s: its values are needed for a gradient and were overwritten in place",
+                 e->need[i].name, e->graph.name);
+    return ERR_OK;
 }
 
 /* ---- walking back ---- */
 
-/* The tangents by number of the result, dense. */
+/* Dense, as the backward was traced; by number of the result. */
 static enum err take_tangents(const struct compiled_entry *e,
                               struct plumb_tensor *const *result_grad, struct plumb_tensor **out)
 {
-    int k = 0;
+    int n = 0;
     for (size_t i = 0; i < e->graph.value.n; i++) {
         const struct graph_value *v = &e->graph.value.p[i];
         if (v->origin != GRAPH_TANGENT) continue;
-        if (!(out[v->index] = plumb_contiguous(result_grad[k++]))) return ERR_USAGE;
-    }
-    return ERR_OK;
-}
-
-/* What was overwritten since the forward run cannot be given to the backward. */
-static enum err check_stale(const struct op_call *c, const struct compiled_entry *e,
-                            struct arena *a)
-{
-    const struct graph *g = &e->split.backward;
-    int *uses = graph_uses(g, a);
-    if (!uses) return no_memory();
-    for (size_t i = 0; i < g->value.n; i++) {
-        const struct graph_value *v = &g->value.p[i];
-        int slot = v->maker < 0 && uses[i] ? slot_of(e, v) : GRAPH_NONE;
-        if (slot >= 0 && c->arg[0].ts[slot] && c->arg[0].ts[slot]->stale)
-            FAIL(ERR_USAGE, "%s of %s was overwritten in place, and its gradient needs it", v->name,
-                 g->name);
+        if (!(out[v->index] = plumb_contiguous(result_grad[n++]))) return ERR_USAGE;
     }
     return ERR_OK;
 }
@@ -77,62 +60,73 @@ static enum err check_stale(const struct op_call *c, const struct compiled_entry
 static enum err run_backward(struct op_call *c, struct plumb_tensor *const *result_grad,
                              struct plumb_tensor **grad)
 {
-    const struct compiled_run *run = c->compiled;
+    const struct compiled_call *run = c->compiled;
     const struct compiled_entry *e = run->entry;
-    struct arena *a = c->arena;
-    struct plumb_tensor **tangent = arena_array(a, e->graph.output.n + 1, sizeof *tangent);
+    const struct graph *g = &e->split.backward;
     struct program_call call = {.input = run->in, .saved = run->saved, .stream = run->stream};
-    call.output = arena_array(a, e->split.backward.output.n + 1, sizeof *call.output);
+    struct plumb_tensor **tangent =
+        arena_array(c->arena, (size_t)e->n_results + 1, sizeof *tangent);
+    call.output = arena_array(c->arena, g->output.n + 1, sizeof *call.output);
     if (!tangent || !call.output) return no_memory();
-    TRY(check_stale(c, e, a));
+    TRY(check_needs(run));
     TRY(take_tangents(e, result_grad, tangent));
     call.tangent = tangent;
     TRY(program_run(&e->backward, &call));
-    memcpy(grad + first_gradient(e), call.output, e->split.backward.output.n * sizeof *call.output);
+    for (size_t i = 0, slot = 0; i < g->output.n; i++)
+        if (g->output.p[i].gives == GRAPH_GRADIENT) grad[slot++] = call.output[i];
     return ERR_OK;
 }
 
-/* Each gift to the first place of its tensor that is free. */
-static enum err place_gifts(const struct compiled_entry *e, const struct joint_gifts *gifts,
-                            struct plumb_tensor **grad)
+/* ---- some results only ---- */
+
+static enum err check_given(const struct compiled_call *run)
 {
-    const struct graph *back = &e->split.backward;
-    for (size_t i = 0; i < gifts->gift.n; i++) {
-        const struct joint_gift *gift = &gifts->gift.p[i];
-        size_t j = 0;
-        for (; j < back->output.n; j++) {
-            const struct graph_value *v = &e->graph.value.p[back->output.p[j].index];
-            if (v->origin == gift->origin && v->index == gift->index &&
-                !grad[first_gradient(e) + (int)j])
-                break;
-        }
-        if (j == back->output.n)
-            FAIL(ERR_FORMAT, "%s, called again, gives more gradients than before", e->graph.name);
-        grad[first_gradient(e) + (int)j] = gift->grad;
-    }
+    const struct graph *g = &run->entry->plain;
+    for (int i = 0; i < g->n_inputs + (int)g->captured.n; i++)
+        if (run->given[i] && version_of(run->given[i]) != run->given_version[i])
+            FAIL(ERR_USAGE,
+                 "%s is called again for a loss that uses some of its results, and what it was "
+                 "given, number %d, was overwritten in place",
+                 g->name, i);
     return ERR_OK;
 }
 
-/* Some results have no gradient. */
+/* Each gift to the first slot of its tensor that is free. */
+static enum err place_gift(const struct compiled_entry *e, const struct joint_gift *gift,
+                           struct plumb_tensor **grad)
+{
+    const struct graph *g = &e->split.backward;
+    for (size_t i = 0, slot = 0; i < g->output.n; i++) {
+        if (g->output.p[i].gives != GRAPH_GRADIENT) continue;
+        const struct graph_value *v = &e->graph.value.p[g->output.p[i].index];
+        if (v->origin == gift->origin && v->index == gift->index && !grad[slot]) {
+            grad[slot] = gift->grad;
+            return ERR_OK;
+        }
+        slot++;
+    }
+    FAIL(ERR_FORMAT, "%s, called again, gives more gradients than before", e->graph.name);
+}
+
 static enum err run_again(struct op_call *c, struct plumb_tensor *const *result_grad,
                           struct plumb_tensor **grad)
 {
-    const struct compiled_entry *e = c->compiled->entry;
-    struct plumb_tensor *const *slot = c->arg[0].ts;
+    const struct compiled_call *run = c->compiled;
+    const struct compiled_entry *e = run->entry;
     struct joint_gifts gifts = {0};
-    struct plumb_tensor **of = arena_array(c->arena, e->graph.output.n + 1, sizeof *of);
+    struct plumb_tensor **of = arena_array(c->arena, (size_t)e->n_results + 1, sizeof *of);
     if (!of) return no_memory();
-    int k = 0;
-    for (size_t i = 0; i < e->graph.value.n; i++)
+    TRY(check_given(run));
+    for (size_t i = 0, n = 0; i < e->graph.value.n; i++)
         if (e->graph.value.p[i].origin == GRAPH_TANGENT)
-            of[e->graph.value.p[i].index] = result_grad[k++];
+            of[e->graph.value.p[i].index] = result_grad[n++];
     struct joint_replay r = {.g = &e->plain,
-                             .input = slot,
-                             .captured = slot + e->graph.n_inputs,
+                             .input = run->given,
+                             .captured = run->given + e->plain.n_inputs,
                              .grad = of,
-                             .stream = c->compiled->stream};
+                             .stream = run->stream};
     enum err err = joint_replay(&r, &gifts);
-    if (!err) err = place_gifts(e, &gifts, grad);
+    for (size_t i = 0; i < gifts.gift.n && !err; i++) err = place_gift(e, &gifts.gift.p[i], grad);
     LIST_RELEASE(&gifts.gift);
     return err;
 }
@@ -144,8 +138,6 @@ static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *res
         if (!result_grad[i]) return run_again(c, result_grad, grad);
     return run_backward(c, result_grad, grad);
 }
-
-/* ---- keeping a call ---- */
 
 /* The row of plumb::compiled; only the tape sees it. */
 static const struct op compiled_op = {
@@ -159,60 +151,79 @@ static const struct op compiled_op = {
           .result_list = true},
 };
 
-/* Results with tangents, in the order of the tangents. */
-static int with_tangents(const struct compiled_entry *e, struct plumb_tensor *const *y,
-                         struct plumb_tensor **out)
-{
-    int n = 0;
-    for (size_t i = 0; i < e->graph.value.n; i++) {
-        const struct graph_value *v = &e->graph.value.p[i];
-        if (v->origin == GRAPH_TANGENT) out[n++] = y[v->index];
-    }
-    return n;
-}
+/* ---- the call on the tape ---- */
 
-static struct plumb_tensor *given(const struct compiled_run *run, const struct graph_value *v)
-{
-    if (v->origin == GRAPH_INPUT) return run->in[v->index];
-    return run->entry->graph.captured.p[v->index].tensor;
-}
-
-/* Gradients as they were at the call: the tape keeps them when they are replaced, but for those
- * that the function replaced itself. */
-static struct plumb_tensor *captured(const struct graph *g, size_t i, bool replaces)
-{
-    struct plumb_tensor *t = g->captured.p[i].tensor;
-    if (!g->captured.p[i].grad) return t;
-    return replaces ? NULL : t->grad;
-}
-
-static void fill_slots(const struct compiled_run *run, struct plumb_tensor **to)
+/* One tensor per gradient that the backward gives. */
+static enum err take_slots(const struct compiled_call *run, struct arena *a, struct op_call *c)
 {
     const struct compiled_entry *e = run->entry;
-    const struct graph *g = &e->graph, *back = &e->split.backward;
-    memcpy(to, run->in, (size_t)g->n_inputs * sizeof *to);
-    bool replaces = false;
-    for (size_t i = 0; i < g->output.n; i++) replaces |= g->output.p[i].gives == GRAPH_LEAF_GRAD;
-    for (size_t i = 0; i < g->captured.n; i++) to[g->n_inputs + (int)i] = captured(g, i, replaces);
-    for (int i = 0; i < back->n_saved; i++) to[first_saved(e) + i] = run->saved[i];
-    for (size_t i = 0; i < back->output.n; i++)
-        to[first_gradient(e) + (int)i] = given(run, &g->value.p[back->output.p[i].index]);
+    const struct graph *g = &e->split.backward;
+    struct plumb_tensor **to = arena_array(a, g->output.n + 1, sizeof *to);
+    int n = 0;
+    if (!to) return no_memory();
+    for (size_t i = 0; i < g->output.n; i++) {
+        const struct graph_output *o = &g->output.p[i];
+        if (o->gives != GRAPH_GRADIENT) continue;
+        const struct graph_value *v = &e->graph.value.p[o->index];
+        to[n++] =
+            v->origin == GRAPH_INPUT ? run->in[v->index] : e->graph.captured.p[v->index].tensor;
+    }
+    c->arg[0] = (struct op_value){.kind = OP_TENSORS, .ts = to, .n = n};
+    return ERR_OK;
 }
 
-enum err compiled_tape(const struct compiled_run *run, struct plumb_tensor *const *y)
+static bool replaces_gradients(const struct graph *g)
+{
+    for (size_t i = 0; i < g->output.n; i++)
+        if (g->output.p[i].gives == GRAPH_LEAF_GRAD) return true;
+    return false;
+}
+
+/* What the calls would take that are made again. A gradient that is replaced stays on the tape's
+ * frame, but for one that the function itself replaces. */
+static enum err keep_given(struct compiled_call *run, struct arena *a)
+{
+    const struct graph *g = &run->entry->plain;
+    int n = g->n_inputs + (int)g->captured.n;
+    bool replaces = replaces_gradients(&run->entry->graph);
+    if (!g->output.n) return ERR_OK;
+    run->given = arena_array(a, (size_t)n + 1, sizeof *run->given);
+    run->given_version = arena_array(a, (size_t)n + 1, sizeof *run->given_version);
+    if (!run->given || !run->given_version) return no_memory();
+    for (int i = 0; i < n; i++) {
+        const struct graph_captured *c = i < g->n_inputs ? NULL : &g->captured.p[i - g->n_inputs];
+        struct plumb_tensor *t = c ? c->tensor : run->in[i];
+        if (c && c->grad) t = replaces ? NULL : t->grad;
+        run->given[i] = t;
+        if (t) run->given_version[i] = version_of(t);
+    }
+    return ERR_OK;
+}
+
+/* Results with tangents, in the order of the tangents. */
+static void take_results(const struct compiled_entry *e, struct plumb_tensor *const *y,
+                         struct op_call *c)
+{
+    for (size_t i = 0; i < e->graph.value.n; i++) {
+        const struct graph_value *v = &e->graph.value.p[i];
+        if (v->origin == GRAPH_TANGENT) c->result[c->n_results++] = y[v->index];
+    }
+}
+
+enum err compiled_tape(struct compiled_call *run, struct plumb_tensor *const *y)
 {
     const struct compiled_entry *e = run->entry;
     struct thread *t = &thread_self;
     struct arena *a = &t->frame->arena;
-    struct plumb_tensor **slot = arena_array(a, (size_t)n_slots(e) + 1, sizeof *slot);
-    struct compiled_run *kept = arena_alloc(a, sizeof *kept);
-    struct op_call c = {.op = &compiled_op, .arena = a};
+    struct compiled_call *kept = arena_alloc(a, sizeof *kept);
+    struct op_call c = {.op = &compiled_op, .arena = a, .compiled = kept};
     c.result = arena_array(a, (size_t)e->graph.n_tangents + 1, sizeof *c.result);
-    if (!slot || !kept || !c.result) return no_memory();
+    run->version = arena_array(a, (size_t)e->n_needs + 1, sizeof *run->version);
+    if (!kept || !c.result || !run->version) return no_memory();
+    for (int i = 0; i < e->n_needs; i++) run->version[i] = version_of(needed(run, &e->need[i]));
+    TRY(keep_given(run, a));
     *kept = *run;
-    fill_slots(run, slot);
-    c.arg[0] = (struct op_value){.kind = OP_TENSORS, .ts = slot, .n = n_slots(e)};
-    c.n_results = with_tangents(e, y, c.result);
-    c.compiled = kept;
+    TRY(take_slots(run, a, &c));
+    take_results(e, y, &c);
     return tape_add(t, &c);
 }

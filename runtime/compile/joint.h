@@ -33,10 +33,10 @@ WARN_UNUSED enum err joint_keep(const struct graph *g, struct graph *out);
  * numbers, and walked back from these results. Functions that write what they were given are
  * refused. */
 struct joint_replay {
-    const struct graph *g;             /* of joint_keep, with outputs RESULT */
-    struct plumb_tensor *const *input; /* marked stale where overwritten since */
-    /* The same; for gradients those that the tensors had at the call, NULL: not known any more. */
-    struct plumb_tensor *const *captured;
+    const struct graph *g; /* of joint_keep, with outputs RESULT */
+    /* As they were at the call, not overwritten since. For gradients those that the tensors had;
+     * NULL: not known any more. */
+    struct plumb_tensor *const *input, *const *captured;
     struct plumb_tensor *const *grad; /* per result; NULL none */
     int64_t stream;                   /* of the run's first random call */
 };

@@ -68,7 +68,6 @@ static enum err stand_in(const struct graph_value *v, struct plumb_tensor *t,
 {
     TRY(tensor_view(t, &t->view, out));
     (*out)->requires_grad = v->requires_grad;
-    (*out)->stale = t->stale;
     return ERR_OK;
 }
 
