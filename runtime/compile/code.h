@@ -57,8 +57,9 @@ struct code_args {
     const void *param;       /* 8 bytes each */
     uint64_t seed, stream;
 };
-/* Built for the session's back end; one per compile. On the CPU: Borrows nests; launches of the spec are copied. Without a compiler, or where it failed (build_note), the
- * nests are interpreted: the same bits. */
+/* Built for the session's back end; one per compile. Borrows nests, for a device plans and combos
+ * too; launches of the spec are copied. On the CPU: without a compiler, or where it failed
+ * (build_note), the nests are interpreted: the same bits. */
 struct code;
 WARN_UNUSED enum err code_build(const struct code_spec *s, struct code **out);
 void code_free(struct code *c);

@@ -457,6 +457,9 @@ enum err trace_output(struct trace *t, struct plumb_tensor *y, enum graph_gives 
     if (y) {
         TRY(trace_twin(t, y, &y));
         TRY(trace_value(t, y, &o.value));
+        if (t->graph->storage.p[t->graph->value.p[o.value].storage].origin == GRAPH_CONSTANT)
+            return trace_break(t, "a result is a tensor made of host data, which is made once; "
+                                  "clone it");
     }
     struct graph_output *to = LIST_PUSH(&t->graph->output);
     if (!to) return no_memory();
