@@ -86,17 +86,6 @@ static enum err take_results(struct making *m, struct trace *t, struct plumb_ten
 
 /* ---- tracing ---- */
 
-/* Written where calls are kept for gradients, a tensor comes from elsewhere then; outside the
- * function that cannot be shown. */
-static enum err check_written(struct trace *t)
-{
-    for (size_t i = 0; i < t->twin.n; i++)
-        if (t->twin.p[i].fake->made_by)
-            return trace_break(t, "a tensor from outside is written in place by what gradients go "
-                                  "back through");
-    return ERR_OK;
-}
-
 /* A loss may use some of the results only. */
 static bool several_want(struct plumb_tensor *const *y, int n)
 {
@@ -116,7 +105,6 @@ static enum err trace_calls(struct making *m, struct trace *t)
     thread_self.no_grad = no_grad; /* a function that fails may leave it as it was within */
     if (t->broken) FAIL(ERR_REFUSED, "%s", t->reason);
     if (rc) FAIL(ERR_USAGE, "%s", *err_text() ? err_text() : "the function failed");
-    TRY(check_written(t));
     TRY(take_results(m, t, y));
     compile_log_graph(m->log, "dynamo_output_graph", &e->graph);
     if (several_want(y, e->n_results)) TRY(joint_keep(&e->graph, &e->plain));
