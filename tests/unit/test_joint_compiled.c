@@ -149,6 +149,15 @@ static int power(void *context, struct plumb_tensor *const *in, int n_in, struct
     return out[0] ? 0 : -1;
 }
 
+static int shifted(void *context, struct plumb_tensor *const *in, int n_in,
+                   struct plumb_tensor **out, int n_out)
+{
+    UNUSED;
+    out[0] = plumb_add(plumb_linear(in[0], on.w, NULL), on.b);
+    out[1] = plumb_exp(out[0]);
+    return out[1] ? 0 : -1;
+}
+
 static void assert_refused(struct plumb_tensor *y, const char *says)
 {
     assert_int_equal(plumb_backward(plumb_sum(y, 0)), -1);
@@ -167,6 +176,23 @@ static void test_writes(void **state)
     assert_refused(y[1], "so that it cannot be called again");
     assert_int_equal(plumb_compiled_call(c, in, INPUTS, y, 2), 0);
     assert_int_equal(plumb_backward(plumb_sum(plumb_add(y[0], y[1]), 0)), 0);
+    begin_gradients(false);
+    plumb_frame_end();
+}
+
+/* A result that no gradient rule takes may be overwritten, as in eager. */
+static void test_result_overwritten(void **state)
+{
+    (void)state;
+    struct plumb_tensor *in[INPUTS], *y[2];
+    struct plumb_compiled *c = plumb_compile("shifted", shifted, NULL, NULL);
+    assert_int_equal(plumb_frame_begin(), 0);
+    make_inputs(in);
+    assert_int_equal(plumb_compiled_call(c, in, INPUTS, y, 2), 0);
+    plumb_no_grad_begin();
+    assert_non_null(plumb_mul__scalar(y[0], 2));
+    plumb_no_grad_end();
+    if (plumb_backward(plumb_sum(plumb_add(y[0], y[1]), 0))) fail_msg("%s", plumb_error());
     begin_gradients(false);
     plumb_frame_end();
 }
@@ -198,7 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(tied),     TEST(drawn),      TEST(in_place),         TEST(viewed),
         TEST(attended), TEST(given_back), TEST(empty_and_single), TEST(takes_gradient),
-        TEST(steep),    TEST(writes),     TEST(overwritten),
+        TEST(steep),    TEST(writes),     TEST(overwritten),      TEST(result_overwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
