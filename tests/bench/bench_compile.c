@@ -165,7 +165,7 @@ static int chain(void *context, struct plumb_tensor *const *in, int n_in, struct
 }
 static void chain_by_hand(struct hand *h, int length, int64_t n)
 {
-    static const char *const step[] = {"v = v * y[i];", "v = v + x[i];", "v = v > 0 ? v : 0;",
+    static const char *const step[] = {"v = v * y[i];", "v = v + x[i];", "v = v < 0 ? 0 : v;",
                                        "v = v - y[i];"};
     struct buf b = {0};
     buf_puts(&b, "const float *x = a->base[0], *y = a->base[1]; float *o = a->base[2];\n"
