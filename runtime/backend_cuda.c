@@ -103,19 +103,19 @@ static enum err cuda_digest(const struct view *v, const void *p, int threads,
                             struct digest_stats *stats, uint64_t *out)
 {
     const struct cuda_driver *d;
-    int64_t first = 0, end = 0, size = (int64_t)dtype_size(v->dtype);
+    int64_t first, end;
     struct view part = *v;
     void *host = NULL;
     view_extent(v, &first, &end);
     if (end <= first) return host_digest(v, NULL, threads, stats, out);
-    part.offset -= first;
+    size_t size = (size_t)(end - first);
+    part.offset -= first / (int64_t)dtype_size(v->dtype);
     TRY(cuda_open(&d));
-    TRY(host_alloc((end - first) * size, &host));
-    enum err err = cuda_check(
-        d->to_host(host, address((const char *)p + first * size), (size_t)((end - first) * size)),
-        "copying for a digest");
+    TRY(host_alloc((int64_t)size, &host));
+    enum err err = cuda_check(d->to_host(host, address((const char *)p + first), size),
+                              "copying for a digest");
     if (!err) err = host_digest(&part, host, threads, stats, out);
-    host_free(host, (end - first) * size);
+    host_free(host, (int64_t)size);
     return err;
 }
 
@@ -161,26 +161,53 @@ static enum err cuda_run_nest(const struct nest_run *run)
 /* ---- compiled programs ---- */
 
 struct device_code {
-    struct code_spec spec; /* its arrays are borrowed from the program */
+    struct arena arena;
+    struct code_spec spec; /* copied; nests, plans and combos are borrowed */
     struct cuda_code *code;
 };
 
-static enum err build_code(const struct code_spec *s, void **out)
+static enum err copy_spec(struct device_code *d, const struct code_spec *s)
 {
-    struct device_code *d = calloc(1, sizeof *d);
-    if (!d) FAIL(ERR_NOMEM, "out of memory for the kernels of a compile");
+    struct code_kernel *k = arena_array(&d->arena, (size_t)s->n_kernels + 1, sizeof *k);
+    struct code_launch *l = arena_array(&d->arena, (size_t)s->n_launches + 1, sizeof *l);
+    bool fine = k && l;
+    for (int i = 0; fine && i < s->n_kernels; i++) {
+        k[i] = s->kernel[i];
+        k[i].comment = NULL; /* it is in the text */
+        fine = (k[i].name = arena_copy(&d->arena, span_of(k[i].name)).p);
+    }
+    for (int i = 0; fine && i < s->n_launches; i++) {
+        size_t n = (size_t)s->launch[i].n_kernels * sizeof(int);
+        int *kernel = arena_alloc(&d->arena, n + 1);
+        l[i] = s->launch[i];
+        l[i].name = arena_copy(&d->arena, span_of(l[i].name)).p;
+        l[i].kernel = kernel;
+        fine = l[i].name && kernel && memcpy(kernel, s->launch[i].kernel, n);
+    }
     d->spec = *s;
-    enum err err = s->n_launches ? cuda_code_build(s, &d->code) : ERR_OK;
-    if (err) free(d);
-    else *out = d;
-    return err;
+    d->spec.kernel = k;
+    d->spec.launch = l;
+    if (!fine) FAIL(ERR_NOMEM, "out of memory for the kernels of a compile");
+    return ERR_OK;
 }
 
 static void free_code(void *code)
 {
     struct device_code *d = code;
     cuda_code_free(d->code);
+    arena_release(&d->arena);
     free(d);
+}
+
+static enum err build_code(const struct code_spec *s, void **out)
+{
+    struct device_code *d = calloc(1, sizeof *d);
+    if (!d) FAIL(ERR_NOMEM, "out of memory for the kernels of a compile");
+    enum err err = copy_spec(d, s);
+    if (!err && s->n_launches) err = cuda_code_build(s, &d->code);
+    if (err) free_code(d);
+    else *out = d;
+    return err;
 }
 
 static enum err run_code(const void *code, int launch, const struct code_args *args)

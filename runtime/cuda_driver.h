@@ -21,7 +21,7 @@ typedef struct CUevent_st *cuda_event;
 /* CUdevice_attribute and CUfunction_attribute */
 enum { CUDA_MAJOR = 75, CUDA_MINOR = 76 };
 
-/* name in the library (with the version that its header gives it), arguments; all return CUresult */
+/* Name here, symbol with the version that cuda.h gives it, arguments; all return CUresult. */
 #define CUDA_FUNCTIONS(X)                                                                          \
     X(init, "cuInit", (unsigned))                                                                  \
     X(device_count, "cuDeviceGetCount", (int *))                                                   \

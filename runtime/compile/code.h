@@ -36,7 +36,8 @@ struct code_spec {
 };
 /* The text. first_line[i], last_line[i]: 1-based lines of kernel i's body and comment; of bodies
  * that are shared those of the first. ERR_UNSUPPORTED names a kernel that the language leaves to
- * the interpreter, and why; C has a comment in its place. */
+ * the interpreter, and why; C has a comment in its place. In C the texts that all kernels share
+ * are left out: what is built has them in front. */
 struct code_text {
     struct buf text;
     int *first_line, *last_line; /* per kernel; owned */
@@ -57,8 +58,9 @@ struct code_args {
     const void *param;       /* 8 bytes each */
     uint64_t seed, stream;
 };
-/* Built for the session's back end; one per compile. On the CPU: Borrows nests; launches of the spec are copied. Without a compiler, or where it failed (build_note), the
- * nests are interpreted: the same bits. */
+/* Built for the session's back end; one per compile. Borrows nests, for a device plans and combos
+ * too; launches of the spec are copied. On the CPU: without a compiler, or where it failed
+ * (build_note), the nests are interpreted: the same bits. */
 struct code;
 WARN_UNUSED enum err code_build(const struct code_spec *s, struct code **out);
 void code_free(struct code *c);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "runtime/compile/log.h"
-#include "store/base/clock.h"
 
 struct making {
     const struct plumb_compiled *c;
@@ -31,13 +30,6 @@ void compiled_entry_free(struct compiled_entry *e)
     graph_release(&e->graph);
     arena_release(&e->arena);
     free(e);
-}
-
-static int64_t lap(int64_t *since)
-{
-    int64_t now = clock_mono(), ns = now - *since;
-    *since = now;
-    return ns;
 }
 
 /* ---- results ---- */
@@ -93,17 +85,6 @@ static enum err take_results(struct making *m, struct trace *t, struct plumb_ten
 
 /* ---- tracing ---- */
 
-/* Written where calls are kept for gradients, a tensor comes from elsewhere then; outside the
- * function that cannot be shown. */
-static enum err check_written(struct trace *t)
-{
-    for (size_t i = 0; i < t->twin.n; i++)
-        if (t->twin.p[i].fake->made_by)
-            return trace_break(t, "a tensor from outside is written in place by what gradients go "
-                                  "back through");
-    return ERR_OK;
-}
-
 static enum err trace_calls(struct making *m, struct trace *t)
 {
     struct compiled_entry *e = m->e;
@@ -115,7 +96,6 @@ static enum err trace_calls(struct making *m, struct trace *t)
     thread_self.no_grad = no_grad; /* a function that fails may leave it as it was within */
     if (t->broken) FAIL(ERR_REFUSED, "%s", t->reason);
     if (rc) FAIL(ERR_USAGE, "%s", *err_text() ? err_text() : "the function failed");
-    TRY(check_written(t));
     TRY(take_results(m, t, y));
     compile_log_graph(m->log, "dynamo_output_graph", &e->graph);
     if (!t->walked) TRY(joint_trace(t, y, e->n_results));
@@ -214,8 +194,6 @@ static enum err build(struct making *m, const char *phase, const struct graph *g
                                 .determinism = thread_self.session->determinism,
                                 .site = site};
     TRY(program_build(g, &o, &m->e->arena, out));
-    m->log->codegen_ns += out->lower_ns + out->fuse_ns + out->combo_ns;
-    m->log->build_ns += out->build_ns;
     compile_log_program(m->log, phase, out);
     return ERR_OK;
 }
@@ -224,14 +202,12 @@ static enum err build_split(struct making *m)
 {
     struct compiled_entry *e = m->e;
     struct joint_split *s = &e->split;
-    int64_t since = clock_mono();
     compile_log_graph(m->log, "aot_joint_graph", &e->graph);
     TRY(joint_split(&e->graph, NULL, &e->arena, s));
     TRY(graph_check(&s->forward));
     TRY(graph_check(&s->backward));
     TRY(check_leaf_gradients(&s->forward));
     TRY(find_needs(e));
-    m->log->joint_ns = lap(&since);
     compile_log_partition(m->log, &e->graph, s);
     compile_log_graph(m->log, "aot_forward_graph", &s->forward);
     compile_log_graph(m->log, "aot_backward_graph", &s->backward);
@@ -242,11 +218,9 @@ static enum err build_split(struct making *m)
 static enum err build_all(struct making *m)
 {
     struct compiled_entry *e = m->e;
-    int64_t since = clock_mono();
     TRY(graph_check(&e->graph));
     TRY(find_written(e));
     TRY(passes_run(&e->graph, seen_pass, m));
-    m->log->passes_ns = lap(&since);
     if (e->has_backward) return build_split(m);
     TRY(check_leaf_gradients(&e->graph));
     compile_log_graph(m->log, "aot_inference_graph", &e->graph);
@@ -256,13 +230,11 @@ static enum err build_all(struct making *m)
 static enum err make(struct making *m)
 {
     struct compiled_entry *e = m->e;
-    int64_t since = clock_mono();
     e->result = arena_array(&e->arena, (size_t)e->n_results + 1, sizeof *e->result);
     if (!e->result) return no_memory();
     graph_init(&e->graph, &e->arena, m->c->name);
     TRY(trace_function(m));
     TRY(guard_make(&e->graph, m->in, m->n_in, &e->guards));
-    m->log->dynamo_ns = lap(&since);
     if (*e->broken) compile_log_break(m->log, e->broken);
     return ERR_OK;
 }
@@ -302,8 +274,7 @@ enum err compiled_make(const struct plumb_compiled *c, struct plumb_tensor *cons
     if (!e) return no_memory();
     e->number = c->n_entries;
     e->n_results = n_out;
-    struct compile_log log = {
-        .cap = thread_self.session->cap, .c = c, .e = e, .start_ns = clock_real()};
+    struct compile_log log = {.cap = thread_self.session->cap, .c = c, .e = e};
     struct making m = {c, e, &log, in, n_in};
     compile_log_start(&log);
     if (*reason) compile_log_recompile(&log, e->number - 1, reason);

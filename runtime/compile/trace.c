@@ -76,7 +76,7 @@ static enum err refresh(struct trace *t, const struct plumb_tensor *x, int old, 
     for (size_t i = 0; i < g->value.n; i++) {
         const struct graph_value *w = &g->value.p[i];
         if (w->storage != v.storage || w->version != v.version) continue;
-        if (!memcmp(&w->view, &v.view, sizeof v.view)) {
+        if (w->real == v.real && !memcmp(&w->view, &v.view, sizeof v.view)) {
             *out = (int)i;
             return put_value(t, x, *out);
         }
@@ -455,6 +455,9 @@ enum err trace_output(struct trace *t, struct plumb_tensor *y, enum graph_gives 
     if (y) {
         TRY(trace_twin(t, y, &y));
         TRY(trace_value(t, y, &o.value));
+        if (t->graph->storage.p[t->graph->value.p[o.value].storage].origin == GRAPH_CONSTANT)
+            return trace_break(t, "a result is a tensor made of host data, which is made once; "
+                                  "clone it");
     }
     struct graph_output *to = LIST_PUSH(&t->graph->output);
     if (!to) return no_memory();
