@@ -47,6 +47,12 @@ struct frame {
     struct plumb_tensor *tensors;
     struct tape_node *tape; /* newest first */
 };
+/* Structs that ended, for the next of the thread. */
+enum { SPARES = 32 };
+struct spare {
+    void *p[SPARES];
+    int n;
+};
 enum { HOOKS = 32 };
 struct thread {
     struct plumb *session;
@@ -65,6 +71,7 @@ struct thread {
     struct map words;          /* texts and forms already registered with the recorder */
     struct map digested; /* tensors of other threads: number -> 1 + storage_content (record.c) */
     int64_t *counts;     /* calls per operator, for keep rules */
+    struct spare tensors, storages; /* tensor.c */
 };
 extern _Thread_local struct thread thread_self;
 
