@@ -1,10 +1,10 @@
 /* page_kernels.c - all kernels of a run: what they cost, what they need, whether they spill. */
 #include "web/kernel.h"
 
-#include <stdio.h>
+#include <string.h>
 
 struct sums {
-    int64_t kernels, launched, launches, spill, members;
+    int64_t kernels, launched, launches, spill, members, idle, library, resources;
     double total_ns;
 };
 
@@ -36,6 +36,8 @@ static enum err read_sums(struct web_request *q, struct html *chips, struct sums
         sum->kernels += known(s, "kernels"), sum->launched += known(s, "launched");
         sum->launches += known(s, "launches"), sum->total_ns += (double)known(s, "total_ns");
         sum->spill += known(s, "spill"), sum->members += known(s, "members");
+        sum->idle += known(s, "idle"), sum->library += known(s, "library");
+        sum->resources += known(s, "resources");
         if (role.n)
             put_chip(q, chips, "role", role.p, kernel_role_word(role, SPAN_NONE),
                      known(s, "kernels"));
@@ -43,15 +45,26 @@ static enum err read_sums(struct web_request *q, struct html *chips, struct sums
     return err;
 }
 
+/* Why some have no launches. */
+static void put_unlaunched(struct html *h, const struct sums *s)
+{
+    if (s->members)
+        html(h, " %n %s of combo kernels, launched with them.", s->members,
+             s->members == 1 ? SPAN("is a member") : SPAN("are members"));
+    if (s->library)
+        html(h, " %n %s a library\xe2\x80\x99s and run as calls of their operators.", s->library,
+             s->library == 1 ? SPAN("is") : SPAN("are"));
+    if (s->idle)
+        html(h, " %n %s never launched.", s->idle, s->idle == 1 ? SPAN("was") : SPAN("were"));
+}
+
 static void put_answer(struct html *h, const struct sums *s)
 {
-    html(h, "<p class=\"answer\"><b>%n kernels", s->kernels);
+    html(h, "<p class=\"answer\"><b>%n kernel%s", s->kernels, s->kernels == 1 ? "" : "s");
     if (s->launches)
-        html(h, ", launched %n times for %t.</b> %n of them ran.", s->launches, s->total_ns,
-             s->launched);
+        html(h, "; %n launches of %n of them took %t.</b>", s->launches, s->launched, s->total_ns);
     else html(h, ".</b> Their launches were not recorded.");
-    if (s->members)
-        html(h, " %n are members of combo kernels and are launched with them.", s->members);
+    if (s->launches) put_unlaunched(h, s);
     if (s->spill)
         html(h, " <span class=\"t-warn\">%n spill%s registers.</span>", s->spill,
              s->spill == 1 ? "s" : "");
@@ -75,7 +88,7 @@ static void cell_role(struct web_cell *c)
 static const struct web_column COLUMNS[] = {
     {.name = "name",
      .head = "Kernel",
-     .class_ = "w30",
+     .class_ = "grow",
      .kind = WEB_CUSTOM,
      .cell = kernel_cell_name,
      .filter = true},
@@ -88,7 +101,7 @@ static const struct web_column COLUMNS[] = {
     {.name = "role", .head = "Role", .class_ = "fit opt", .kind = WEB_CUSTOM, .cell = cell_role},
     {.name = "phase", .head = "Phase", .class_ = "fit opt", .kind = WEB_TEXT},
     {.name = "n_ops", .head = "Operators", .class_ = "num opt", .kind = WEB_COUNT},
-    {.name = "nodes", .head = "Computes", .class_ = "grow opt", .kind = WEB_CODE, .filter = true},
+    {.name = "nodes", .kind = WEB_HIDDEN, .filter = true},
     {.name = "launches", .head = "Launches", .kind = WEB_COUNT},
     {.name = "total_ns",
      .head = "Total",
@@ -109,6 +122,7 @@ static const struct web_column COLUMNS[] = {
      .class_ = "num",
      .kind = WEB_CUSTOM,
      .cell = kernel_cell_rate},
+    /* Resources of a device stand last: without any their columns are cut off. */
     {.name = "registers", .head = "Registers", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "spill_bytes",
      .head = "Spills",
@@ -118,14 +132,16 @@ static const struct web_column COLUMNS[] = {
      .cell = kernel_cell_spill},
     {0}};
 
+enum { N_COLUMNS = sizeof COLUMNS / sizeof *COLUMNS, N_RESOURCES = 2 };
+
 static void put_filters(struct web_request *q, struct html *h, const struct html *chips,
                         const struct sums *s)
 {
     html(h, "<div class=\"filter\">");
     buf_span(&h->out, buf_text(&chips->out));
-    if (s->launches && s->launched < s->kernels) {
+    if (s->launches) {
         put_chip(q, h, "launched", "1", "launched", s->launched);
-        put_chip(q, h, "launched", "0", "not launched", s->kernels - s->launched);
+        if (s->idle) put_chip(q, h, "launched", "0", "never launched", s->idle);
     }
     if (s->spill) put_chip(q, h, "spills", "1", "spilling", s->spill);
     html(h, "</div>\n");
@@ -142,13 +158,16 @@ enum err page_kernels(struct web_request *q, struct html *h)
                   "Its logs have no output code: nothing was compiled, or by a backend that writes "
                   "none. `plumb run --compile` records kernels with all that is known of them.");
     } else if (!err) {
+        struct web_column columns[N_COLUMNS];
+        memcpy(columns, COLUMNS, sizeof columns);
+        if (!s.resources) columns[N_COLUMNS - 1 - N_RESOURCES].name = NULL;
         put_answer(h, &s);
         web_section(q, h, "kernels", "Kernels", "by the time of their launches", "kernel_list");
         put_filters(q, h, &chips, &s);
         err = web_table(q, h,
                         &(struct web_table){.id = "kernels-table",
                                             .query = "kernel_list",
-                                            .columns = COLUMNS,
+                                            .columns = columns,
                                             .own = true,
                                             .filter = true,
                                             .unit = "kernels",

@@ -142,11 +142,16 @@ static void build_bodies(struct code *c, const struct code_spec *s, const struct
         c->how = "interpreted: as asked";
         return;
     }
+    struct build_stats before = build_stats();
     enum err err = n ? code_print_part(&p, &text) : ERR_OK;
     if (!err && n) err = build_kernel(buf_text(&text), &table);
     for (int i = 0, k = 0; table && i < b->n; i++)
         if (!part[i]) function[i] = ((void **)table)[k++];
-    c->how = err ? arena_printf(&c->arena, "interpreted: %s", err_text()) : "compiled";
+    struct build_stats after = build_stats();
+    c->build_ns = after.build_ns - before.build_ns;
+    c->how = err                           ? arena_printf(&c->arena, "interpreted: %s", err_text())
+             : after.built == before.built ? "from cache"
+                                           : "compiled";
     err_clear();
     buf_release(&text);
 }

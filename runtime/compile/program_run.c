@@ -13,11 +13,13 @@
 struct room {
     struct room *next;
     struct storage *block; /* of temporaries; counted */
-    char **first;          /* per buffer: its first element; of temporaries the same in each run */
+    char **first;          /* per buffer: its first element; of temporaries and what never moves the
+                             * same in each run */
+    struct storage **fixed; /* per buffer: of what never moves; borrowed */
     struct code_args *args;
     struct arena arena; /* of one run */
 };
-/* A buffer whose memory each run has anew. */
+/* A buffer whose memory comes from outside. Kept tensors and constants stay where they are. */
 struct binding {
     int buffer, value; /* value: the one that brought its storage */
     enum graph_origin origin;
@@ -27,8 +29,8 @@ struct binding {
 struct program_pool {
     pthread_mutex_t lock; /* guards free */
     struct room *free;
-    int n_buffers, n_args, n_bindings;
-    struct binding *binding; /* in the program's arena */
+    int n_buffers, n_args, n_bindings, n_fixed;
+    struct binding *binding, *fixed; /* of each run, of all; in the program's arena */
 };
 struct run {
     const struct program *p;
@@ -47,22 +49,30 @@ static enum err no_memory(void)
 
 /* ---- rooms ---- */
 
+static bool stays(const struct graph *g, const struct binding *b)
+{
+    return b->origin == GRAPH_CONSTANT ||
+           (b->origin == GRAPH_CAPTURED && !g->captured.p[b->index].grad);
+}
+
 static enum err list_bindings(const struct program *p, struct program_pool *pool)
 {
     pool->binding = arena_array(p->arena, p->lowered.buffer.n + 1, sizeof *pool->binding);
-    if (!pool->binding) return no_memory();
+    pool->fixed = arena_array(p->arena, p->lowered.buffer.n + 1, sizeof *pool->fixed);
+    if (!pool->binding || !pool->fixed) return no_memory();
     for (size_t i = 0; i < p->lowered.buffer.n; i++) {
         const struct lower_buffer *b = &p->lowered.buffer.p[i];
         if (!b->given && !b->escapes) continue;
         const struct graph_storage *s = &p->graph->storage.p[b->storage];
         const struct graph_value *v = &p->graph->value.p[s->value];
-        pool->binding[pool->n_bindings++] =
-            (struct binding){.buffer = (int)i,
-                             .value = s->value,
-                             .origin = b->given ? v->origin : GRAPH_MADE,
-                             .index = v->index,
-                             .item = (int)dtype_size(v->view.dtype),
-                             .written = s->n_versions > 1};
+        struct binding binding = {.buffer = (int)i,
+                                  .value = s->value,
+                                  .origin = b->given ? v->origin : GRAPH_MADE,
+                                  .index = v->index,
+                                  .item = (int)dtype_size(v->view.dtype),
+                                  .written = s->n_versions > 1};
+        if (stays(p->graph, &binding)) pool->fixed[pool->n_fixed++] = binding;
+        else pool->binding[pool->n_bindings++] = binding;
     }
     return ERR_OK;
 }
@@ -82,6 +92,7 @@ static void room_free(struct room *r)
 {
     storage_release(r->block);
     free(r->first);
+    free(r->fixed);
     free(r->args);
     arena_release(&r->arena);
     free(r);
@@ -106,17 +117,40 @@ static void place_temporaries(const struct program *p, struct room *r)
         r->first[i] = block + p->buffer[i].offset + program_shift(p, (int)i);
 }
 
+/* Where a given tensor lies. */
+static void take_place(const struct binding *b, struct plumb_tensor *t, struct storage **storage,
+                       char **first)
+{
+    char *p = t->storage->p;
+    storage[b->buffer] = t->storage;
+    first[b->buffer] = p ? p + t->view.offset * b->item : NULL;
+    if (b->written && t->uninitialised) t->uninitialised = false;
+}
+
+static void place_fixed(const struct program *p, struct room *r)
+{
+    const struct graph *g = p->graph;
+    for (int i = 0; i < p->pool->n_fixed; i++) {
+        const struct binding *b = &p->pool->fixed[i];
+        bool constant = b->origin == GRAPH_CONSTANT;
+        take_place(b, constant ? g->constant.p[b->index] : g->captured.p[b->index].tensor, r->fixed,
+                   r->first);
+    }
+}
+
 static enum err room_new(const struct program *p, struct room **out)
 {
     const struct program_pool *pool = p->pool;
     struct room *r = calloc(1, sizeof *r);
     if (!r) return no_memory();
     r->first = calloc((size_t)pool->n_buffers + 1, sizeof *r->first);
+    r->fixed = calloc((size_t)pool->n_buffers + 1, sizeof *r->fixed);
     r->args = calloc((size_t)pool->n_args + 1, sizeof *r->args);
-    enum err err = r->first && r->args
+    enum err err = r->first && r->fixed && r->args
                        ? storage_new(thread_self.session->backend, p->memory.size, &r->block)
                        : no_memory();
     if (!err) place_temporaries(p, r);
+    if (!err) place_fixed(p, r);
     if (err) room_free(r);
     else *out = r;
     return err;
@@ -165,10 +199,7 @@ static enum err bind_given(struct run *r, const struct binding *b)
     if (!t)
         FAIL(ERR_USAGE, "%s: %s was not given", r->p->graph->name,
              r->p->graph->value.p[b->value].name);
-    char *p = t->storage->p;
-    r->storage[b->buffer] = t->storage;
-    r->room->first[b->buffer] = p ? p + t->view.offset * b->item : NULL;
-    if (b->written && t->uninitialised) t->uninitialised = false;
+    take_place(b, t, r->storage, r->room->first);
     return ERR_OK;
 }
 
@@ -426,6 +457,7 @@ static enum err run_all(struct run *r)
     r->storage = arena_array(r->arena, buffers, sizeof *r->storage);
     r->tensor = arena_array(r->arena, p->graph->value.n + 1, sizeof *r->tensor);
     if (!r->storage || !r->tensor) return no_memory();
+    memcpy(r->storage, r->room->fixed, (buffers - 1) * sizeof *r->storage);
     TRY(bind(r));
     TRY(make_outputs(r));
     for (size_t i = 0; !p->by_nodes && i < p->launch.n; i++) TRY(run_launch(r, &p->launch.p[i]));
