@@ -13,11 +13,14 @@
 struct room {
     struct room *next;
     struct storage *block; /* of temporaries; counted */
-    char **first;          /* per buffer: its first element; of temporaries the same in each run */
+    /* Per buffer; the same in each run for temporaries, kept tensors and constants. */
+    char **first;             /* its first element */
+    struct storage **storage; /* of kept tensors and constants; else NULL */
+    bool bound;               /* these are there */
     struct code_args *args;
     struct arena arena; /* of one run */
 };
-/* A buffer whose memory each run has anew. */
+/* A buffer whose memory comes from a tensor or a new storage. */
 struct binding {
     int buffer, value; /* value: the one that brought its storage */
     enum graph_origin origin;
@@ -28,7 +31,10 @@ struct program_pool {
     pthread_mutex_t lock; /* guards free */
     struct room *free;
     int n_buffers, n_args, n_bindings;
-    struct binding *binding; /* in the program's arena */
+    /* In the program's arena. Kept tensors and constants come first: they are bound once for a
+     * room, for a tensor's storage is always the same. */
+    struct binding *binding;
+    int n_fixed;
 };
 struct run {
     const struct program *p;
@@ -47,15 +53,20 @@ static enum err no_memory(void)
 
 /* ---- rooms ---- */
 
-static enum err list_bindings(const struct program *p, struct program_pool *pool)
+static bool is_fixed(const struct graph *g, const struct graph_value *v)
 {
-    pool->binding = arena_array(p->arena, p->lowered.buffer.n + 1, sizeof *pool->binding);
-    if (!pool->binding) return no_memory();
+    return v->origin == GRAPH_CONSTANT ||
+           (v->origin == GRAPH_CAPTURED && !g->captured.p[v->index].grad);
+}
+
+static void add_bindings(const struct program *p, struct program_pool *pool, bool fixed)
+{
     for (size_t i = 0; i < p->lowered.buffer.n; i++) {
         const struct lower_buffer *b = &p->lowered.buffer.p[i];
         if (!b->given && !b->escapes) continue;
         const struct graph_storage *s = &p->graph->storage.p[b->storage];
         const struct graph_value *v = &p->graph->value.p[s->value];
+        if (is_fixed(p->graph, v) != fixed) continue;
         pool->binding[pool->n_bindings++] =
             (struct binding){.buffer = (int)i,
                              .value = s->value,
@@ -64,6 +75,15 @@ static enum err list_bindings(const struct program *p, struct program_pool *pool
                              .item = (int)dtype_size(v->view.dtype),
                              .written = s->n_versions > 1};
     }
+}
+
+static enum err list_bindings(const struct program *p, struct program_pool *pool)
+{
+    pool->binding = arena_array(p->arena, p->lowered.buffer.n + 1, sizeof *pool->binding);
+    if (!pool->binding) return no_memory();
+    add_bindings(p, pool, true);
+    pool->n_fixed = pool->n_bindings;
+    add_bindings(p, pool, false);
     return ERR_OK;
 }
 
@@ -82,6 +102,7 @@ static void room_free(struct room *r)
 {
     storage_release(r->block);
     free(r->first);
+    free(r->storage);
     free(r->args);
     arena_release(&r->arena);
     free(r);
@@ -112,8 +133,9 @@ static enum err room_new(const struct program *p, struct room **out)
     struct room *r = calloc(1, sizeof *r);
     if (!r) return no_memory();
     r->first = calloc((size_t)pool->n_buffers + 1, sizeof *r->first);
+    r->storage = calloc((size_t)pool->n_buffers + 1, sizeof *r->storage);
     r->args = calloc((size_t)pool->n_args + 1, sizeof *r->args);
-    enum err err = r->first && r->args
+    enum err err = r->first && r->storage && r->args
                        ? storage_new(thread_self.session->backend, p->memory.size, &r->block)
                        : no_memory();
     if (!err) place_temporaries(p, r);
@@ -187,10 +209,14 @@ static enum err bind_new(struct run *r, const struct binding *b)
 static enum err bind(struct run *r)
 {
     const struct program_pool *pool = r->p->pool;
-    for (int i = 0; i < pool->n_bindings; i++) {
+    struct room *room = r->room;
+    memcpy(r->storage, room->storage, (size_t)pool->n_buffers * sizeof *r->storage);
+    for (int i = room->bound ? pool->n_fixed : 0; i < pool->n_bindings; i++) {
         const struct binding *b = &pool->binding[i];
         TRY(b->origin == GRAPH_MADE ? bind_new(r, b) : bind_given(r, b));
+        if (i < pool->n_fixed) room->storage[b->buffer] = r->storage[b->buffer];
     }
+    room->bound = true;
     return ERR_OK;
 }
 
@@ -292,12 +318,18 @@ static enum err record_uses(struct run *r, const struct program_launch *l, struc
     return u ? ERR_OK : no_memory();
 }
 
+/* Two threads never write one tensor at a time, so no locked addition is needed, which would take
+ * longer than all else that a small member needs. */
+static void raise_version(struct storage *s)
+{
+    unsigned version = atomic_load_explicit(&s->version, memory_order_relaxed);
+    atomic_store_explicit(&s->version, version + 1, memory_order_relaxed);
+}
+
 static void raise_versions(struct run *r, const struct program_launch *l)
 {
-    for (int i = 0; i < l->n_written; i++) {
-        struct storage *s = r->storage[l->written[i]];
-        if (s) atomic_fetch_add_explicit(&s->version, 1, memory_order_relaxed);
-    }
+    for (int i = 0; i < l->n_written; i++)
+        if (r->storage[l->written[i]]) raise_version(r->storage[l->written[i]]);
 }
 
 static enum err run_members(struct run *r, const struct program_launch *l)
@@ -373,7 +405,7 @@ static void raise_written(struct run *r, const struct graph_node *n)
     for (int i = 0; i < n->n_in; i++) {
         if (n->after[i] < 0) continue;
         struct plumb_tensor *t = tensor_of_value(r, n->in[i]);
-        atomic_fetch_add_explicit(&t->storage->version, 1, memory_order_relaxed);
+        raise_version(t->storage);
         t->uninitialised = false;
     }
 }
