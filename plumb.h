@@ -82,7 +82,7 @@ struct plumb_options {
     const char *trace;   /* file to write; NULL: nothing is recorded */
     bool overwrite;      /* an existing file is replaced */
     const char *command; /* kept in the trace; NULL: the process's own command line */
-    const char *backend; /* "cpu" (default), "ref", "null" */
+    const char *backend; /* "cpu" (default), "cuda", "ref", "null" */
     uint64_t seed;
     enum plumb_determinism determinism;
     unsigned hashes; /* 0: PLUMB_HASH_BITS */

@@ -1,7 +1,8 @@
-/* backend.h - where operators run: a table with every slot filled, one row of backends.def each.
+/* backend.h - where operators run: a table, one row of backends.def each.
  *
  *   null  fake clock, no memory, computes nothing
  *   ref   calls the oracles
+ *   cuda  a device of NVIDIA: printed CUDA C; opaque operators on the host, by copying
  *   cpu   printed C built by the system's compiler, else the interpreter; opaque operators by
  * provider
  */
@@ -11,10 +12,22 @@
 #include "kernels/digest.h"
 #include "runtime/op.h"
 
+struct code_spec;
+struct code_args;
+struct code_resources;
+
+/* Kernels of a compile on memory that is not the host's. */
+struct backend_code {
+    enum err (*build)(const struct code_spec *s, void **out);
+    void (*free)(void *code);
+    enum err (*run)(const void *code, int launch, const struct code_args *args);
+    struct code_resources (*resources)(const void *code, int launch);
+};
 struct backend {
     const char *name;   /* "cpu" */
     const char *device; /* as printed: "cpu" */
     bool computes;      /* false: values and digests do not exist */
+    enum err (*start)(void); /* ERR_UNSUPPORTED says what is missing */
     /* Aligned to 64 bytes; ERR_NOMEM. size > 0. */
     enum err (*alloc)(int64_t size, void **out);
     void (*free)(void *p, int64_t size);
@@ -23,6 +36,10 @@ struct backend {
     /* Runs a whole call, whatever its class, by its oracle; NULL: nests and run functions are
      * used. */
     enum err (*run_oracle)(struct op_call *c);
+    /* Memory is the device's: operators that touch values themselves are run by it, compiled
+     * kernels are its own, and no one else reads where tensors lie. NULL: the host's. */
+    enum err (*run_opaque)(struct op_call *c);
+    const struct backend_code *code;
     /* PKM64 and statistics of a view; *stats may be NULL. */
     enum err (*digest)(const struct view *v, const void *p, int threads, struct digest_stats *stats,
                        uint64_t *out);

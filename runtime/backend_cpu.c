@@ -5,6 +5,7 @@ const struct backend backend_cpu = {
     .name = "cpu",
     .device = "cpu",
     .computes = true,
+    .start = host_sync,
     .alloc = host_alloc,
     .free = host_free,
     .run_nest = nest_compiled,

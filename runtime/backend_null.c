@@ -43,6 +43,7 @@ const struct backend backend_null = {
     .name = "null",
     .device = "cpu",
     .computes = false,
+    .start = host_sync,
     .alloc = null_alloc,
     .free = null_free,
     .run_nest = null_run_nest,

@@ -132,6 +132,7 @@ const struct backend backend_ref = {
     .name = "ref",
     .device = "cpu",
     .computes = true,
+    .start = host_sync,
     .alloc = host_alloc,
     .free = host_free,
     .run_nest = nest_interpret,

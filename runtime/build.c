@@ -273,16 +273,21 @@ static struct trailer trailer_of(const void *p, size_t n)
     return t;
 }
 
+/* The entry without its trailer; false: there is none that fits. */
+static bool read_entry(const char *path, struct buf *out)
+{
+    struct trailer t, want;
+    if (!read_file(path, out) || out->n <= sizeof t) return false;
+    memcpy(&t, out->p + out->n - sizeof t, sizeof t);
+    out->n -= sizeof t;
+    want = trailer_of(out->p, out->n);
+    return !memcmp(&t, &want, sizeof t);
+}
+
 static bool is_whole(const char *path)
 {
     struct buf b = {0};
-    struct trailer t, want;
-    bool fine = read_file(path, &b) && b.n > sizeof t;
-    if (fine) {
-        memcpy(&t, b.p + b.n - sizeof t, sizeof t);
-        want = trailer_of(b.p, b.n - sizeof t);
-        fine = !memcmp(&t, &want, sizeof t);
-    }
+    bool fine = read_entry(path, &b);
     buf_release(&b);
     return fine;
 }
@@ -444,4 +449,64 @@ enum err build_kernels(const struct span *text, int n, void **out)
 enum err build_kernel(struct span text, void **out)
 {
     return build_kernels(&text, 1, out);
+}
+
+/* ---- bytes that others make ---- */
+
+static enum err write_entry(const char *path, const struct buf *b)
+{
+    char made[PATH_MAX_BUILD + 8];
+    struct trailer t = trailer_of(b->p, b->n);
+    snprintf(made, sizeof made, "%s.XXXXXX", path);
+    int fd = mkstemp(made);
+    bool fine = fd >= 0 && write(fd, b->p, b->n) == (ssize_t)b->n &&
+                write(fd, &t, sizeof t) == (ssize_t)sizeof t;
+    int code = errno;
+    if (fd >= 0 && close(fd)) fine = false;
+    if (fine && !rename(made, path)) return ERR_OK;
+    if (fd >= 0) unlink(made);
+    FAIL(ERR_IO, "%s cannot be written: %s", path, strerror(code));
+}
+
+static enum err find_bytes(struct span text, const struct build_maker *m, struct buf *out)
+{
+    char entry[PATH_MAX_BUILD];
+    struct buf b = {0};
+    add(&b, text.p, text.n);
+    add(&b, m->how, strlen(m->how));
+    XXH128_hash_t d = XXH3_128bits(b.p, b.n);
+    enum err err = buf_ok(&b);
+    buf_release(&b);
+    TRY(err);
+    TRY(find_folder());
+    snprintf(entry, sizeof entry, "%s/%016llx%016llx.bin", state.folder,
+             (unsigned long long)d.high64, (unsigned long long)d.low64);
+    if (read_entry(entry, out)) {
+        state.stats.from_disk++;
+        return ERR_OK;
+    }
+    buf_clear(out);
+    int64_t begin = now_ns();
+    TRY(m->make(m->context, text, out));
+    state.stats.built++;
+    state.stats.build_ns += now_ns() - begin;
+    if (state.temporary) return ERR_OK; /* nobody else will ask for it */
+    if (write_entry(entry, out)) {      /* a full disk: it is made again the next time */
+        note(err_text());
+        err_clear();
+    }
+    return ERR_OK;
+}
+
+enum err build_bytes(struct span text, const struct build_maker *m, struct buf *out)
+{
+    pthread_mutex_lock(&state.lock);
+    if (!state.ready) set_options(NULL);
+    enum err err = find_bytes(text, m, out);
+    if (state.temporary && state.folder[0]) {
+        rmdir(state.folder);
+        state.folder[0] = 0;
+    }
+    pthread_mutex_unlock(&state.lock);
+    return err;
 }

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+#include "store/base/buf.h"
 #include "store/base/err.h"
 #include "store/base/span.h"
 
@@ -43,6 +44,15 @@ const char *build_isa(void); /* the one in use; borrowed until build_set_options
 WARN_UNUSED enum err build_kernel(struct span text, void **out);
 /* Several texts, compiled side by side. All of them, or the first error. */
 WARN_UNUSED enum err build_kernels(const struct span *text, int n, void **out);
+
+/* What `make` makes of a text by the rules `how` (versions, flags, target), from the cache where it
+ * was made before; entries are as above. A text that failed is tried again. */
+struct build_maker {
+    enum err (*make)(void *context, struct span text, struct buf *out);
+    void *context;
+    const char *how;
+};
+WARN_UNUSED enum err build_bytes(struct span text, const struct build_maker *m, struct buf *out);
 
 struct build_stats {
     int64_t built, from_disk, from_memory, failed, interpreted;

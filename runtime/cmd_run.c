@@ -21,7 +21,8 @@ static const struct opt options[] = {
     {"compile", 'c', NULL, "compile the functions of a step: traced, fused, combined", false},
     {"no-fusion", 0, NULL, "with --compile: a kernel for each loop nest", false},
     {"no-combos", 0, NULL, "with --compile: a launch for each kernel", false},
-    {"backend", 0, "NAME", "cpu (default), ref or null", false},
+    {"backend", 0, "NAME", "cpu (default), cuda, ref or null", false},
+    {"device", 0, "NAME", "the same by its device: cpu (default) or cuda", false},
     {"log", 0, "WHAT",
      "print the calls, as DebugMode does, after the run: a comma-separated list of "
      "ops, modules, stacks, ids, hashes",
@@ -147,6 +148,7 @@ static enum err take_options(const struct opt_call *call, struct plumb_options *
     o->threads = (int)threads;
     o->determinism = (enum plumb_determinism)determinism;
     o->backend = opt_value(call, "backend", 0);
+    if (!o->backend) o->backend = opt_value(call, "device", 0);
     o->overwrite = opt_has(call, "overwrite");
     o->hash_inputs = opt_has(call, "hash-inputs");
     o->stacks = *log & PLUMB_DEBUG_STACKS;

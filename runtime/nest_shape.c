@@ -144,14 +144,16 @@ static void set_tile(const struct nest *n, struct nest_shape *s)
 {
     int along = 0, across = 0, d = s->n_outer - 1;
     s->tile = 0;
-    if (n->serial || s->n_inner != 1 || d < 0 || s->size[d] < 4 || !folds_by_column(n)) return;
+    if (n->serial || !s->n_inner || d < 0 || s->size[d] < 4 || !folds_by_column(n)) return;
     if (s->points > (int64_t)SHAPE_PARTS * SHAPE_CHUNK_POINTS) return;
     for (int i = 0; i < n->n_nodes; i++) {
         const struct nest_node *node = &n->node[i];
         if (node->kind != NEST_LOAD || node->level != NEST_INNER) continue;
-        int64_t in_row = s->stride[node->index][s->n_outer], in_column = s->stride[node->index][d];
-        along += in_row == 1 && in_column;
-        across += in_column == 1 && in_row;
+        const int64_t *stride = s->stride[node->index];
+        int last = s->n_outer + s->n_inner - 1, in_row = 0;
+        for (int k = s->n_outer; k <= last; k++) in_row |= stride[k] != 0;
+        along += stride[last] == 1 && stride[d];
+        across += stride[d] == 1 && in_row;
     }
     if (across <= along) return;
     s->tile = s->size[d] < SHAPE_TILE            ? SHAPE_NARROW_TILE

@@ -334,7 +334,9 @@ static enum err run_nest(struct op_call *c)
 
 enum err op_compute(struct op_call *c)
 {
-    return c->op->class == OP_NEST ? run_nest(c) : c->op->run(c);
+    const struct backend *b = thread_self.session->backend;
+    if (c->op->class == OP_NEST) return run_nest(c);
+    return b->run_opaque && !(c->op->flags & OP_BY_NESTS) ? b->run_opaque(c) : c->op->run(c);
 }
 
 static enum err compute(struct op_call *c)

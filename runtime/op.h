@@ -110,7 +110,7 @@ struct op_call {
     uint64_t seed, stream; /* OP_RANDOM: the generator's key, and the number of this call in it */
     bool exact;            /* determinism exact */
     int threads;
-    const struct compiled_run
+    const struct compiled_call
         *compiled;  /* on a tape: of a compiled function (compile/compiled.h) */
     int64_t number; /* of the calls of the operator, from 1; counted where faults are injected */
     /* NEST: how arrays lie along the loops (nest.h); last: a tape leaves it out */

@@ -146,6 +146,7 @@ static void end_pass(struct printer *p, int pass)
 static void print_prefetch(struct printer *p, const bool *in)
 {
     int column = p->s->n_outer - 1, row = p->s->n_outer;
+    if (p->s->n_inner > 1) return;
     print_line(p, "const i64 next = k + 128 < m ? 128 : l + 1 - k;");
     print_line(p, "for (i64 i = 0; i < w; i += 16) {");
     for (int r = 0; r < p->n->n_arrays; r++) {
@@ -179,6 +180,7 @@ static void print_tile_pass(struct printer *p, int pass, bool *in)
     print_line(p, "for (i64 l = 0; l < (m < 128 ? m : 128); l++)");
     print_line(p, "for (i64 k = l; k < m; k += 128) {");
     p->indent++;
+    if (p->s->n_inner > 1) print_coordinates(p, p->s->n_outer, print_loops(p), "c + k");
     print_run(p, "c + k");
     print_prefetch(p, in);
     print_loop_head(p, "0", "w");

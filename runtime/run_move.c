@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/scatter.h"
+#include "runtime/call_nest.h"
 #include "runtime/api.h"
 #include "runtime/kernel.h"
 #include "runtime/move.h"
@@ -83,10 +84,41 @@ enum err run_stack(struct op_call *c)
     return ERR_OK;
 }
 
+/* One slice of zeros in one nest, which fuses with what adds it to others. */
+static enum err spread_slice(struct op_call *c)
+{
+#define AT(d) "out = at(" #d ") == index ? grad : 0"
+    static const char *const bodies[] = {AT(0), AT(1), AT(2), AT(3), AT(4), AT(5), AT(6), AT(7)};
+#undef AT
+    struct plumb_tensor *out = c->result[0], *grad = c->arg[0].t, *wide;
+    int n = out->view.shape.n, d = dim_of(c, 2, n);
+    struct op_value index = {.kind = OP_INT, .i = c->arg[3].i};
+    struct view v = grad->view;
+    struct call_nest m;
+    if (index.i < 0) index.i += out->view.shape.size[d];
+    v.shape = out->view.shape;
+    memmove(&v.stride[d + 1], &v.stride[d], (size_t)(n - d - 1) * sizeof *v.stride);
+    v.stride[d] = 0;
+    TRY(tensor_view(grad, &v, &wide));
+    call_nest_begin(&m, c, bodies[d], &out->view.shape, 0);
+    call_nest_read(&m, "grad", wide, 0);
+    call_nest_write(&m, "out", out, 0);
+    call_nest_number(&m, "index", &index);
+    return call_nest_run(&m);
+}
+
+static bool may_spread(const struct op_call *c)
+{
+    enum dtype t = c->compute;
+    return c->op == op_at(OP_ID_select_backward) && c->result[0]->view.shape.n <= 8 &&
+           (t == DTYPE_F32 || t == DTYPE_F64 || t == DTYPE_F16 || t == DTYPE_BF16);
+}
+
 enum err run_part_backward(struct op_call *c)
 {
     struct plumb_tensor *out = c->result[0], *part;
     struct view v;
+    if (may_spread(c)) return spread_slice(c);
     TRY(move_part(c, &out->view, &v));
     TRY(move_zero(c, out));
     TRY(tensor_view(out, &v, &part));

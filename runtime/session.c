@@ -191,6 +191,7 @@ static enum err set_up(struct plumb *s, const struct plumb_options *o)
              (int)o->determinism);
     TRY(op_table(&table, &n));
     TRY(backend_find(o->backend ? o->backend : "cpu", &s->backend));
+    TRY(s->backend->start());
     s->determinism = o->determinism;
     s->hashes = o->hashes ? o->hashes & ~(unsigned)PLUMB_HASH_NONE : PLUMB_HASH_BITS;
     s->hash_inputs = o->hash_inputs;

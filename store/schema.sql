@@ -1681,9 +1681,9 @@ CREATE VIEW kernel_launches (
   total,                            -- ns, of all that ended
   mean,                             -- ns
   longest,                          -- ns
-  bytes,                            -- read and written by all launches; NULL unknown
+  bytes,                            -- read and written by all launches
   flops,                            -- of all launches; NULL unknown
-  bytes_per_ns,                     -- GB/s, over launches that ended; NULL unknown
+  bytes_per_ns,                     -- GB/s, over launches that ended
   site,                             -- what its launches are known by
   run,                              -- name of the run
   compile,                          -- -> compile
@@ -1694,8 +1694,8 @@ SELECT p.rank, c.compile_id, k.phase, k.position, (SELECT text FROM string WHERE
   (SELECT group_concat(text, ' ') FROM (SELECT w.text FROM kernel m JOIN kernel_op o ON o.kernel = m.id
     JOIN string w ON w.id = o.op WHERE m.id = k.id OR m.combo = k.id ORDER BY m.member, o.position)),
   sum(e.launches), sum(e.total), sum(e.total) / nullif(sum(e.ended), 0), max(e.longest),
-  sum(e.launches * (l.bytes_read + l.bytes_written)), sum(e.launches * l.flops),
-  1.0 * sum(e.ended * (l.bytes_read + l.bytes_written)) / nullif(sum(e.total), 0),
+  sum(e.launches * (coalesce(l.bytes_read, 0) + coalesce(l.bytes_written, 0))), sum(e.launches * l.flops),
+  1.0 * sum(e.ended * (coalesce(l.bytes_read, 0) + coalesce(l.bytes_written, 0))) / nullif(sum(e.total), 0),
   (SELECT text FROM string WHERE id = k.site), r.name, k.compile, k.id
 FROM (SELECT launch, track, count(*) AS launches, count(dur) AS ended, sum(dur) AS total, max(dur) AS longest FROM event
   WHERE launch IS NOT NULL GROUP BY launch, track) e

@@ -14,7 +14,7 @@ struct compile_shown {
 };
 
 /* Sum of self times of one kind of work. */
-enum { COMPILE_KINDS = 8 };
+enum { COMPILE_KINDS = 9 };
 struct compile_phases {
     int64_t self[COMPILE_KINDS], total;
     int spans[COMPILE_KINDS];

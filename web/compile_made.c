@@ -38,7 +38,8 @@ static void cell_role(struct web_cell *c)
 static void cell_order(struct web_cell *c)
 {
     int64_t position = web_int(c->row, "position");
-    if (position != STORE_NULL) html(c->h, "%n", position + 1);
+    bool member = web_column_index(c->row, "combo") >= 0 && web_int(c->row, "combo") != STORE_NULL;
+    if (position != STORE_NULL && !member) html(c->h, "%n", position + 1);
 }
 
 static const struct web_column KERNELS[] = {
@@ -206,13 +207,13 @@ static const struct web_column DECIDED[] = {
     {.name = "phase", .head = "Phase", .class_ = "fit opt", .kind = WEB_TEXT},
     {.name = "a",
      .head = "Between",
-     .class_ = "w30",
+     .class_ = "grow",
      .kind = WEB_CUSTOM,
      .cell = decided_cell_pair,
      .filter = true},
     {.name = "b", .kind = WEB_HIDDEN, .filter = true},
     {.name = "reason", .head = "Reason", .class_ = "fit", .kind = WEB_TEXT},
-    {.name = "detail", .head = "In words", .class_ = "w30 opt", .kind = WEB_WRAP, .filter = true},
+    {.name = "detail", .head = "In words", .class_ = "w30 opt", .kind = WEB_TEXT, .filter = true},
     {.name = "bytes_saved", .head = "Saves", .kind = WEB_BYTES},
     {.name = "together_ns",
      .head = "Measured",

@@ -384,7 +384,8 @@ enum hl_language hl_guess(struct span name, struct span head)
     struct span begin = span_trim(span_to(head, 4096));
     if (has(name, "BYTECODE")) return HL_PLAIN;
     if (has(name, "guards_str") || span_starts(begin, "TREE_GUARD_MANAGER")) return HL_GUARDS;
-    if (span_starts(begin, "#include") || span_starts(begin, "// ") || has(name, "cpp_wrapper"))
+    if (span_starts(begin, "#include") || span_starts(begin, "#define") ||
+        span_starts(begin, "// ") || span_starts(begin, "/*") || has(name, "cpp_wrapper"))
         return HL_CPP;
     if (has(name, "output_code") || has(name, "runnable") || has(name, "dump_file") ||
         has(name, "compiled_f") || has(name, "eval_with_key") || has(name, ".py"))

@@ -6,8 +6,9 @@
 
 enum { NAMED = 6 };
 
-/* Distinct operators in order, as code, at most NAMED of them. */
-static enum err put_operators(struct web_request *q, struct html *h, int *n)
+/* Distinct operators in order, as code, at most NAMED of them; *first: the whole name of the
+ * first. */
+static enum err put_operators(struct web_request *q, struct html *h, int *n, struct span *first)
 {
     sqlite3_stmt *s;
     enum err err;
@@ -16,6 +17,7 @@ static enum err put_operators(struct web_request *q, struct html *h, int *n)
     *n = 0;
     TRY(web_query(q, "kernel_members", &s));
     while (web_step(q, s, &err)) {
+        if (!first->n) *first = web_kept(q, s, "op");
         struct span op =
             kernel_op_word(web_text(s, "op").n ? web_text(s, "op") : web_text(s, "node"));
         bool known = false;
@@ -49,11 +51,20 @@ static void put_work(struct html *h, const struct kernel_shown *k, const struct 
     }
 }
 
-static void put_times(struct html *h, const struct kernel_shown *k)
+/* A library's kernel runs as the call of its operator, which is recorded as such. */
+static void put_calls(struct web_request *q, struct html *h, struct span op)
+{
+    html(h, " It runs as a call of its operator: <a href=\"%s\">calls of <code>%s</code></a>.",
+         web_link(q, "/operators", "op", op.p, NULL), op);
+}
+
+static void put_times(struct web_request *q, struct html *h, const struct kernel_shown *k,
+                      struct span op)
 {
     if (k->launches == STORE_NULL) {
         html(h, "</b> ");
-        if (k->launches_recorded == 1) html(h, "No launch of it was recorded.");
+        if (span_is(k->role, "extern") && op.n) put_calls(q, h, op);
+        else if (k->launches_recorded == 1) html(h, "No launch of it was recorded.");
         else html(h, "Its launches were not recorded.");
         return;
     }
@@ -88,13 +99,14 @@ static void put_cost(struct html *h, const struct kernel_shown *k)
 enum err kernel_put_answer(struct web_request *q, struct html *h, const struct kernel_shown *k)
 {
     struct html ops = {0};
+    struct span first = SPAN_NONE;
     int n_ops;
-    enum err err = put_operators(q, &ops, &n_ops);
+    enum err err = put_operators(q, &ops, &n_ops, &first);
     if (!err) {
         html(h, "<p class=\"answer\"><b>");
         put_work(h, k, &ops, n_ops);
         html(h, ".");
-        put_times(h, k);
+        put_times(q, h, k, first);
         put_cost(h, k);
         html(h, "</p>\n");
     }

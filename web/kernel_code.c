@@ -90,6 +90,9 @@ static void put_none(struct html *h, const struct kernel_shown *k)
     if (span_is(k->role.p ? k->role : k->kind, "extern"))
         web_state(h, WEB_EMPTY, "No code of its own.",
                   "A library's kernel is called as it is; nothing was generated for it.");
+    else if (k->combined > 0)
+        web_state(h, WEB_EMPTY, "No code of its own.",
+                  "A combo kernel calls the code of its members; their pages, above, show it.");
     else
         web_state(h, WEB_NOT_RECORDED, "Not recorded.",
                   "No output code in this file has a line for this kernel.");

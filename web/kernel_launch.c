@@ -148,30 +148,37 @@ static enum err put_ones(struct web_request *q, struct html *h)
     return ERR_OK;
 }
 
+/* Why there are none. */
+static void say_none(const struct kernel_shown *k, struct web_table *t)
+{
+    bool recorded = k->launches_recorded == 1;
+    t->none = recorded ? WEB_EMPTY : WEB_NOT_RECORDED;
+    t->none_what = recorded ? "No launch of this kernel was recorded." : "Not recorded.";
+    if (span_is(k->role, "extern"))
+        t->none_why = "A library's kernel runs as a call of its operator, and is recorded as that.";
+    else if (recorded)
+        t->none_why =
+            "Launches of other kernels are in this file: the program never came to it, or "
+            "ran it before recording began.";
+    else
+        t->none_why = "PyTorch's structured log holds what was compiled, not what ran. `plumb run "
+                      "--compile` records both.";
+}
+
 enum err kernel_put_launches(struct web_request *q, struct html *h, const struct kernel_shown *k)
 {
     struct spread s;
+    struct web_table t = {.id = "launches-table",
+                          .query = "kernel_launches",
+                          .columns = SHAPES,
+                          .own = true,
+                          .limit = 12,
+                          .unit = "shapes"};
+    say_none(k, &t);
     web_section(q, h, "launches", "Launches",
                 k->combo != STORE_NULL ? "of the combo kernel that it is a member of" : NULL,
                 "kernel_launches");
-    TRY(web_table(q, h,
-                  &(struct web_table){
-                      .id = "launches-table",
-                      .query = "kernel_launches",
-                      .columns = SHAPES,
-                      .own = true,
-                      .limit = 12,
-                      .unit = "shapes",
-                      .none = k->launches_recorded == 1 ? WEB_EMPTY : WEB_NOT_RECORDED,
-                      .none_what = k->launches_recorded == 1
-                                       ? "No launch of this kernel was recorded."
-                                       : "Not recorded.",
-                      .none_why = k->launches_recorded == 1
-                                      ? "Launches of other kernels are in this file: the program "
-                                        "never came to it, or ran it before recording began."
-                                      : "PyTorch's structured log holds what was compiled, not "
-                                        "what ran. `plumb run --compile` records both."},
-                  NULL));
+    TRY(web_table(q, h, &t, NULL));
     if (k->ended > 1) {
         TRY(read_spread(q, &s));
         if (s.last >= s.first) draw_spread(h, &s, k);

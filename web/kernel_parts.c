@@ -253,7 +253,11 @@ enum err kernel_put_members(struct web_request *q, struct html *h, const struct 
 
 static void cell_way(struct web_cell *c)
 {
-    html(c->h, "%s", web_int(c->row, "written") == 1 ? SPAN("writes") : SPAN("reads"));
+    bool in_place = span_starts(web_text(c->row, "name"), "in_out");
+    html(c->h, "%s",
+         in_place                          ? SPAN("changes")
+         : web_int(c->row, "written") == 1 ? SPAN("writes")
+                                           : SPAN("reads"));
 }
 
 static void cell_value(struct web_cell *c)

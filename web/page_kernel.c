@@ -62,8 +62,10 @@ static void put_note(struct web_request *q, struct html *h, const struct kernel_
     html(h, " \xc2\xb7 %s", kernel_role_word(k->role, k->kind));
     if (k->role.p && k->kind.p && !span_eq(k->role, k->kind))
         html(h, ", %s", kernel_role_word(SPAN_NONE, k->kind));
-    if (k->build_ns == 0) html(h, " \xc2\xb7 from the cache");
-    else if (k->build_ns != STORE_NULL) html(h, " \xc2\xb7 built in %t", k->build_ns);
+    bool built = k->build_ns != STORE_NULL && !span_is(k->kind, "extern");
+    if (built && !k->build_ns) html(h, " \xc2\xb7 built before, from the cache");
+    else if (k->build_ns != STORE_NULL)
+        html(h, " \xc2\xb7 its program was built in %t", k->build_ns);
     if (k->rank != STORE_NULL) html(h, " \xc2\xb7 rank %d", k->rank);
     if (k->site.p) html(h, " \xc2\xb7 launches carry <code>%s</code>", k->site);
     html(h, "</p>\n");
@@ -96,6 +98,16 @@ static void put_spills(struct html *h, int64_t bytes)
     else html(h, "<div><dt>spills, bytes</dt><dd><b class=\"t-warn\">%n</b></dd></div>", bytes);
 }
 
+/* Registers and the like belong to devices: of code for the host they stand where they are
+ * known. */
+static void put_resources(struct html *h, const struct kernel_shown *k)
+{
+    bool device = span_is(k->kind, "cuda") || span_is(k->kind, "opencl");
+    if (device || k->registers != STORE_NULL) put_fact(h, "registers", 'n', k->registers);
+    if (device || k->spill_bytes != STORE_NULL) put_spills(h, k->spill_bytes);
+    if (device || k->shared_bytes != STORE_NULL) put_fact(h, "shared memory", 'b', k->shared_bytes);
+}
+
 /* Of PyTorch's kernels the log has nothing of this. */
 static void put_facts(struct html *h, const struct kernel_shown *k)
 {
@@ -110,9 +122,7 @@ static void put_facts(struct html *h, const struct kernel_shown *k)
     put_fact(h, "reads", 'b', k->bytes_read);
     put_fact(h, "writes", 'b', k->bytes_written);
     put_fact(h, "operations", 'n', k->flops);
-    put_fact(h, "registers", 'n', k->registers);
-    put_spills(h, k->spill_bytes);
-    put_fact(h, "shared memory", 'b', k->shared_bytes);
+    put_resources(h, k);
     html(h, "</dl>\n");
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 struct sums {
-    int64_t kernels, launched, launches, spill, members;
+    int64_t kernels, launched, launches, spill, members, idle, library;
     double total_ns;
 };
 
@@ -36,6 +36,7 @@ static enum err read_sums(struct web_request *q, struct html *chips, struct sums
         sum->kernels += known(s, "kernels"), sum->launched += known(s, "launched");
         sum->launches += known(s, "launches"), sum->total_ns += (double)known(s, "total_ns");
         sum->spill += known(s, "spill"), sum->members += known(s, "members");
+        sum->idle += known(s, "idle"), sum->library += known(s, "library");
         if (role.n)
             put_chip(q, chips, "role", role.p, kernel_role_word(role, SPAN_NONE),
                      known(s, "kernels"));
@@ -43,15 +44,26 @@ static enum err read_sums(struct web_request *q, struct html *chips, struct sums
     return err;
 }
 
+/* Why some have no launches. */
+static void put_unlaunched(struct html *h, const struct sums *s)
+{
+    if (s->members)
+        html(h, " %n %s of combo kernels, launched with them.", s->members,
+             s->members == 1 ? SPAN("is a member") : SPAN("are members"));
+    if (s->library)
+        html(h, " %n %s a library\xe2\x80\x99s and run as calls of their operators.", s->library,
+             s->library == 1 ? SPAN("is") : SPAN("are"));
+    if (s->idle)
+        html(h, " %n %s never launched.", s->idle, s->idle == 1 ? SPAN("was") : SPAN("were"));
+}
+
 static void put_answer(struct html *h, const struct sums *s)
 {
-    html(h, "<p class=\"answer\"><b>%n kernels", s->kernels);
+    html(h, "<p class=\"answer\"><b>%n kernel%s", s->kernels, s->kernels == 1 ? "" : "s");
     if (s->launches)
-        html(h, ", launched %n times for %t.</b> %n of them ran.", s->launches, s->total_ns,
-             s->launched);
+        html(h, "; %n launches of %n of them took %t.</b>", s->launches, s->launched, s->total_ns);
     else html(h, ".</b> Their launches were not recorded.");
-    if (s->members)
-        html(h, " %n are members of combo kernels and are launched with them.", s->members);
+    if (s->launches) put_unlaunched(h, s);
     if (s->spill)
         html(h, " <span class=\"t-warn\">%n spill%s registers.</span>", s->spill,
              s->spill == 1 ? "s" : "");
@@ -75,7 +87,7 @@ static void cell_role(struct web_cell *c)
 static const struct web_column COLUMNS[] = {
     {.name = "name",
      .head = "Kernel",
-     .class_ = "w30",
+     .class_ = "grow",
      .kind = WEB_CUSTOM,
      .cell = kernel_cell_name,
      .filter = true},
@@ -88,7 +100,7 @@ static const struct web_column COLUMNS[] = {
     {.name = "role", .head = "Role", .class_ = "fit opt", .kind = WEB_CUSTOM, .cell = cell_role},
     {.name = "phase", .head = "Phase", .class_ = "fit opt", .kind = WEB_TEXT},
     {.name = "n_ops", .head = "Operators", .class_ = "num opt", .kind = WEB_COUNT},
-    {.name = "nodes", .head = "Computes", .class_ = "grow opt", .kind = WEB_CODE, .filter = true},
+    {.name = "nodes", .kind = WEB_HIDDEN, .filter = true},
     {.name = "launches", .head = "Launches", .kind = WEB_COUNT},
     {.name = "total_ns",
      .head = "Total",
@@ -123,9 +135,9 @@ static void put_filters(struct web_request *q, struct html *h, const struct html
 {
     html(h, "<div class=\"filter\">");
     buf_span(&h->out, buf_text(&chips->out));
-    if (s->launches && s->launched < s->kernels) {
+    if (s->launches) {
         put_chip(q, h, "launched", "1", "launched", s->launched);
-        put_chip(q, h, "launched", "0", "not launched", s->kernels - s->launched);
+        if (s->idle) put_chip(q, h, "launched", "0", "never launched", s->idle);
     }
     if (s->spill) put_chip(q, h, "spills", "1", "spilling", s->spill);
     html(h, "</div>\n");

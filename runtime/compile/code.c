@@ -15,6 +15,7 @@
 #include "runtime/compile/code_c.h"
 #include "runtime/nest_pieces.h"
 #include "runtime/pool.h"
+#include "runtime/session.h"
 #include "store/base/clock.h"
 
 /* Nodes that a compiler takes about as long for as what is not nodes. */
@@ -46,6 +47,8 @@ struct code {
     struct launch *launch;
     int64_t build_ns;
     const char *how;
+    const struct backend_code *by; /* memory is a device's: `device` runs it; NULL: the host's */
+    void *device;                  /* owned */
 };
 
 static enum err no_memory(void)
@@ -223,14 +226,30 @@ static enum err build_all(struct code *c, const struct code_spec *s, const struc
     return ERR_OK;
 }
 
-enum err code_build(const struct code_spec *s, struct code **out)
+static enum err build_on_host(struct code *c, const struct code_spec *s)
 {
     struct code_bodies b;
-    struct code *c = calloc(1, sizeof *c);
-    if (!c) return no_memory();
     enum err err = code_bodies_find(s, &b);
     if (!err) err = build_all(c, s, &b);
     code_bodies_release(&b);
+    return err;
+}
+
+static enum err build_on_device(struct code *c, const struct code_spec *s)
+{
+    c->by = thread_self.session->backend->code;
+    c->how = "compiled";
+    TRY(code_print_cuda(s, &c->text));
+    return c->by->build(s, &c->device);
+}
+
+enum err code_build(const struct code_spec *s, struct code **out)
+{
+    struct code *c = calloc(1, sizeof *c);
+    if (!c) return no_memory();
+    enum err err = ERR_OK;
+    if (thread_self.session && thread_self.session->backend->code) err = build_on_device(c, s);
+    else err = build_on_host(c, s);
     if (err) code_free(c);
     else *out = c;
     return err;
@@ -239,6 +258,7 @@ enum err code_build(const struct code_spec *s, struct code **out)
 void code_free(struct code *c)
 {
     if (!c) return;
+    if (c->device) c->by->free(c->device);
     code_text_release(&c->text);
     arena_release(&c->arena);
     free(c);
@@ -318,8 +338,14 @@ static enum err interpret(const struct ready *r, const struct code_args *args, i
     return nest_interpret(&run);
 }
 
+struct code_resources code_resources(const struct code *c, int launch)
+{
+    return c->by ? c->by->resources(c->device, launch) : (struct code_resources){-1, -1, -1};
+}
+
 enum err code_run(const struct code *c, int launch, const struct code_args *args, int threads)
 {
+    if (c->by) return c->by->run(c->device, launch, args);
     const struct launch *l = &c->launch[launch];
     struct job j = {
         .ready = c->ready, .launch = l, .args = args, .faulted = ATOMIC_FLAG_INIT, .over = false};

@@ -57,8 +57,9 @@ struct code_args {
     const void *param;       /* 8 bytes each */
     uint64_t seed, stream;
 };
-/* Built for the CPU; one per compile. Borrows nests; launches of the spec are copied. Without a compiler, or where it failed (build_note), the
- * nests are interpreted: the same bits. */
+/* Built for the session's back end; one per compile. Borrows nests, for a device plans and combos
+ * too; launches of the spec are copied. On the CPU: without a compiler, or where it failed
+ * (build_note), the nests are interpreted: the same bits. */
 struct code;
 WARN_UNUSED enum err code_build(const struct code_spec *s, struct code **out);
 void code_free(struct code *c);
@@ -68,6 +69,8 @@ WARN_UNUSED enum err code_run(const struct code *c, int launch, const struct cod
                               int threads);
 /* "compiled", "from cache", "interpreted: ..." ; build time in ns, 0 from the cache */
 const char *code_how(const struct code *c, int64_t *build_ns);
-const struct code_text *code_source(const struct code *c); /* C text that was built */
+/* Where the kernels are a device's; else unknown. */
+struct code_resources code_resources(const struct code *c, int launch);
+const struct code_text *code_source(const struct code *c); /* what was built */
 
 #endif

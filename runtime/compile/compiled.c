@@ -1,11 +1,8 @@
-/* compiled.c - calls of compiled functions, and what a new one takes. */
+/* compiled.c - compiled functions: making them, finding the entry of a call, running as it is. */
 #include "runtime/compile/compiled.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "runtime/compile/log.h"
-#include "store/base/clock.h"
 
 static enum err no_memory(void)
 {
@@ -47,279 +44,132 @@ struct plumb_compiled *plumb_compile(const char *name, plumb_function fn, void *
     return api_ok(new_compiled(name, fn, context, options, &c)) ? c : NULL;
 }
 
-static void free_entry(struct compiled_entry *e)
-{
-    if (!e) return;
-    program_release(&e->forward);
-    program_release(&e->backward);
-    joint_split_release(&e->split);
-    guard_release(&e->guards);
-    graph_release(&e->graph);
-    arena_release(&e->arena);
-    free(e);
-}
-
 void compiled_free_all(struct plumb *s)
 {
     while (s->compiled) {
         struct plumb_compiled *c = s->compiled;
         s->compiled = c->next;
-        for (size_t i = 0; i < c->entries.n; i++) free_entry(c->entries.p[i]);
-        LIST_RELEASE(&c->entries);
+        for (int i = 0; i < c->n_entries; i++) compiled_entry_free(c->entry[i]);
         pthread_mutex_destroy(&c->lock);
         free((char *)c->name);
         free(c);
     }
 }
 
-/* ---- a new entry ---- */
+/* ---- what is told once ---- */
 
-struct making {
-    struct plumb_compiled *c;
-    struct compiled_entry *e;
-    struct compile_log *log;
-    struct plumb_tensor *const *in;
-    int n_in, n_out;
-};
+enum { SAID_FULL, SAID_WATCHED, SAID_INPUTS };
 
-/* Whether gradients are to go back through a result. */
-static bool wants_grad(struct plumb_tensor *const *y, int n)
+static enum err say_once(struct plumb_compiled *c, int what, const char *text)
 {
-    for (int i = 0; i < n && !thread_self.no_grad; i++)
-        if (y[i]->requires_grad && y[i]->made_by) return true;
+    struct cap *cap = thread_self.session->cap;
+    if (atomic_exchange(&c->said[what], true) || !cap) return ERR_OK;
+    return cap_note(cap, what == SAID_WATCHED ? 1 : 2, "compile", span_of(text));
+}
+
+static enum err say_full(struct plumb_compiled *c, const char *reason)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "%s was compiled %d times and is run as it is for what none of them fits; the last "
+             "reason: %s",
+             c->name, COMPILED_ENTRIES, reason);
+    return say_once(c, SAID_FULL, text);
+}
+
+/* Hooks and faults look at each operator, of the function as it is. */
+static enum err say_watched(struct plumb_compiled *c)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%s is run as it is: %s", c->name,
+             thread_self.n_hooks ? "hooks look at each operator" : "faults are to be put in");
+    return say_once(c, SAID_WATCHED, text);
+}
+
+static enum err say_inputs(struct plumb_compiled *c, int n_in)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%s is run as it is: it takes %d inputs; up to %d are compiled",
+             c->name, n_in, GUARD_INPUTS);
+    return say_once(c, SAID_INPUTS, text);
+}
+
+/* ---- finding the entry of a call ---- */
+
+static bool fits(const struct compiled_entry *e, struct plumb_tensor *const *in, int n_in,
+                 int n_out, char *reason, size_t size)
+{
+    if (e->n_results == n_out) return !guard_check(&e->guards, in, n_in, reason, size);
+    if (reason)
+        snprintf(reason, size, "number of results mismatch. expected %d, actual %d", e->n_results,
+                 n_out);
     return false;
 }
 
-static enum err take_outputs(struct making *m, struct trace *t, struct plumb_tensor **y)
+/* The one hit last, then the newest first; reason: why the newest would not do. */
+static struct compiled_entry *look_up(struct plumb_compiled *c, struct plumb_tensor *const *in,
+                                      int n_in, int n_out, char *reason, size_t size)
 {
-    for (int i = 0; i < m->n_out; i++) {
-        if (!y[i]) FAIL(ERR_USAGE, "the function left result %d unset", i);
-        TRY(trace_output(t, y[i], GRAPH_RESULT, i));
-    }
-    m->e->has_backward = !t->walked && wants_grad(y, m->n_out);
-    compile_log_graph(m->log, "dynamo_output_graph", &m->e->graph);
-    if (m->e->has_backward) TRY(joint_trace(t, y, m->n_out));
-    return trace_leaf_gradients(t);
+    int n = atomic_load_explicit(&c->n_entries, memory_order_acquire);
+    int last = atomic_load_explicit(&c->last, memory_order_relaxed), hit = -1;
+    if (last < n && fits(c->entry[last], in, n_in, n_out, NULL, 0)) hit = last;
+    for (int i = n - 1; i >= 0 && hit < 0; i--)
+        if (fits(c->entry[i], in, n_in, n_out, i == n - 1 ? reason : NULL, size)) hit = i;
+    if (hit < 0) return NULL;
+    if (hit != last) atomic_store_explicit(&c->last, hit, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->entry[hit]->hits, 1, memory_order_relaxed);
+    return c->entry[hit];
 }
 
-/* The function's own failure is no error here: it is run again as it is, and fails for its caller.
- */
-static enum err trace_function(struct making *m)
+/* Under the lock: another thread may have made the entry meanwhile. NULL: there are too many. */
+static enum err look_up_or_make(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
+                                int n_out, struct compiled_entry **out)
 {
-    struct trace t;
-    struct compiled_entry *e = m->e;
-    struct plumb_tensor **y = arena_array(&e->arena, (size_t)m->n_out + 1, sizeof *y);
-    if (!y) return no_memory();
-    enum err err = trace_begin(&t, &e->graph, m->in, m->n_in);
-    if (!err && m->c->fn(m->c->context, t.in, m->n_in, y, m->n_out)) err = ERR_USAGE;
-    if (!err && t.broken) err = ERR_REFUSED; /* and the function did not look */
-    if (!err) err = take_outputs(m, &t, y);
-    if (err)
-        snprintf(e->broken, sizeof e->broken, "%s",
-                 t.broken      ? t.reason
-                 : *err_text() ? err_text()
-                               : "the function failed");
-    trace_end(&t);
-    if (err == ERR_NOMEM) return err;
-    if (err) plumb_error(); /* read: what comes next is not held up by it */
+    char reason[256] = "";
+    if ((*out = look_up(c, in, n_in, n_out, reason, sizeof reason))) return ERR_OK;
+    if (c->n_entries == COMPILED_ENTRIES) return say_full(c, reason);
+    TRY(compiled_make(c, in, n_in, n_out, reason, out));
+    c->entry[c->n_entries] = *out;
+    atomic_fetch_add_explicit(&c->n_entries, 1, memory_order_release);
     return ERR_OK;
 }
 
-static enum err seen_pass(void *context, const char *pass, const struct graph *g,
-                          const struct pass_result *r)
+static enum err find_entry(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
+                           int n_out, struct compiled_entry **out)
 {
-    struct making *m = context;
-    compile_log_pass(m->log, m->e->has_backward ? "joint" : "inference", pass, g, r);
-    return ERR_OK;
-}
-
-static enum err build_programs(struct making *m)
-{
-    struct compiled_entry *e = m->e;
-    struct program_options o = {.no_fusion = m->c->options.no_fusion,
-                                .no_combos = m->c->options.no_combos,
-                                .determinism = thread_self.session->determinism};
-    if (!e->has_backward) {
-        compile_log_graph(m->log, "aot_inference_graph", &e->graph);
-        TRY(program_build(&e->graph, &o, &e->arena, &e->forward));
-        compile_log_program(m->log, "inference", &e->forward);
-        return ERR_OK;
-    }
-    compile_log_graph(m->log, "aot_joint_graph", &e->graph);
-    TRY(joint_split(&e->graph, NULL, &e->arena, &e->split));
-    TRY(graph_check(&e->split.forward));
-    TRY(graph_check(&e->split.backward));
-    compile_log_partition(m->log, &e->graph, &e->split);
-    compile_log_graph(m->log, "aot_forward_graph", &e->split.forward);
-    compile_log_graph(m->log, "aot_backward_graph", &e->split.backward);
-    TRY(program_build(&e->split.forward, &o, &e->arena, &e->forward));
-    compile_log_program(m->log, "forward", &e->forward);
-    TRY(program_build(&e->split.backward, &o, &e->arena, &e->backward));
-    compile_log_program(m->log, "backward", &e->backward);
-    return ERR_OK;
-}
-
-static enum err make_entry(struct making *m)
-{
-    struct compiled_entry *e = m->e;
-    graph_init(&e->graph, &e->arena, m->c->name);
-    TRY(trace_function(m));
-    TRY(guard_make(&e->graph, m->in, m->n_in, &e->guards));
-    if (*e->broken) {
-        compile_log_break(m->log, e->broken);
-        return ERR_OK;
-    }
-    TRY(graph_check(&e->graph));
-    TRY(passes_run(&e->graph, seen_pass, m));
-    TRY(build_programs(m));
-    compile_log_guards(m->log);
-    return ERR_OK;
-}
-
-/* The entry is added even where compiling failed: the function is run as it is from then on. */
-static enum err add_entry(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
-                          int n_out, const char *reason, struct compiled_entry **out)
-{
-    struct compiled_entry *e = calloc(1, sizeof *e), **to = e ? LIST_PUSH(&c->entries) : NULL;
-    struct compile_log log = {.cap = thread_self.session->cap, .c = c, .e = e};
-    struct making m = {c, e, &log, in, n_in, n_out};
-    if (!to) {
-        free(e);
-        return no_memory();
-    }
-    *to = *out = e;
-    e->number = (int)c->entries.n - 1;
-    log.start_ns = thread_self.session->backend->now();
-    compile_log_start(&log);
-    if (*reason) compile_log_recompile(&log, e->number - 1, reason);
-    enum err err = make_entry(&m);
-    if (err) {
-        snprintf(e->broken, sizeof e->broken, "%s", err_text());
-        compile_log_failure(&log, "CompileError", e->broken);
-    }
-    compile_log_end(&log);
-    return err == ERR_NOMEM ? err : ERR_OK;
+    *out = NULL;
+    if (thread_self.n_hooks || thread_self.inject) return say_watched(c);
+    if (n_in > GUARD_INPUTS) return say_inputs(c, n_in);
+    if ((*out = look_up(c, in, n_in, n_out, NULL, 0))) return ERR_OK;
+    pthread_mutex_lock(&c->lock);
+    enum err err = look_up_or_make(c, in, n_in, n_out, out);
+    pthread_mutex_unlock(&c->lock);
+    return err;
 }
 
 /* ---- calls ---- */
 
-static enum err say_full(struct plumb_compiled *c, const char *reason)
-{
-    struct cap *cap = thread_self.session->cap;
-    char text[1024];
-    if (c->full || !cap) return ERR_OK;
-    c->full = true;
-    snprintf(text, sizeof text,
-             "%s was compiled %d times and is run as it is from now on; the last reason: %s",
-             c->name, COMPILED_ENTRIES, reason);
-    return cap_note(cap, 2, "compile", span_of(text));
-}
-
-/* The entry whose guards hold, else a new one; NULL: there are too many. */
-static enum err find_entry(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
-                           int n_out, struct compiled_entry **out)
-{
-    char reason[256] = "";
-    *out = NULL;
-    for (size_t i = c->entries.n; i-- > 0;) {
-        struct compiled_entry *e = c->entries.p[i];
-        bool newest = i + 1 == c->entries.n;
-        if (guard_check(&e->guards, &e->graph, in, n_in, newest ? reason : NULL, sizeof reason))
-            continue;
-        e->hits++;
-        *out = e;
-        return ERR_OK;
-    }
-    if (c->entries.n == COMPILED_ENTRIES) return say_full(c, reason);
-    return add_entry(c, in, n_in, n_out, reason, out);
-}
-
-/* The real tensor that a value stands for. */
-static struct plumb_tensor *given(const struct graph *g, struct plumb_tensor *const *in, int value)
-{
-    const struct graph_value *v = &g->value.p[value];
-    if (v->origin == GRAPH_INPUT) return in[v->index];
-    return g->captured.p[v->index].tensor;
-}
-
-/* A result that is an argument itself, written in place or not; NULL: it is not. */
-static struct plumb_tensor *same_as_given(const struct graph *g, struct plumb_tensor *const *in,
-                                          int value)
-{
-    const struct graph_value *v = &g->value.p[value];
-    if (g->storage.p[v->storage].origin == GRAPH_MADE) return NULL;
-    for (size_t i = 0; i < g->value.n; i++) {
-        const struct graph_value *w = &g->value.p[i];
-        bool is_given = w->origin == GRAPH_INPUT || w->origin == GRAPH_CAPTURED;
-        if (!is_given || w->storage != v->storage || memcmp(&w->view, &v->view, sizeof v->view))
-            continue;
-        if (w->origin == GRAPH_CAPTURED && g->captured.p[w->index].grad) continue;
-        return given(g, in, (int)i);
-    }
-    return NULL;
-}
-
-static void give_outputs(const struct graph *g, struct plumb_tensor *const *in, bool taped,
-                         struct plumb_tensor *const *y, struct plumb_tensor **out,
-                         struct plumb_tensor **saved)
-{
-    for (size_t i = 0; i < g->output.n; i++) {
-        const struct graph_output *o = &g->output.p[i];
-        bool may = o->value >= 0 && !taped; /* else it would be on the tape as a result */
-        struct plumb_tensor *same = may ? same_as_given(g, in, o->value) : NULL;
-        if (o->gives == GRAPH_RESULT) out[o->index] = same ? same : y[i];
-        if (o->gives == GRAPH_SAVE) saved[o->index] = y[i];
-        if (o->gives == GRAPH_LEAF_GRAD) tape_set_grad(given(g, in, o->index), y[i]);
-    }
-}
-
-static enum err run_entry(const struct compiled_entry *e, struct plumb_tensor *const *in, int n_in,
-                          struct plumb_tensor **out)
-{
-    struct thread *t = &thread_self;
-    struct arena *a = &t->frame->arena;
-    const struct graph *g = e->forward.graph;
-    struct compiled_run run = {.entry = e, .stream = (int64_t)t->generator};
-    struct program_call call = {.input = in, .stream = (int64_t)t->generator};
-    call.output = arena_array(a, g->output.n + 1, sizeof *call.output);
-    run.in = arena_array(a, (size_t)n_in + 1, sizeof *run.in);
-    run.saved = arena_array(a, g->output.n + 1, sizeof *run.saved);
-    if (!call.output || !run.in || !run.saved) return no_memory();
-    memcpy(run.in, in, (size_t)n_in * sizeof *in);
-    TRY(program_run(&e->forward, &call));
-    t->generator += (uint64_t)e->graph.n_streams;
-    give_outputs(g, in, e->has_backward, call.output, out, run.saved);
-    return e->has_backward ? compiled_tape(&run, out) : ERR_OK;
-}
-
-static enum err check_call(const struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in)
+static enum err check_call(const struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
+                           int n_out)
 {
     TRY(thread_check("plumb_compiled_call"));
+    if (n_in < 0 || n_out < 0)
+        FAIL(ERR_USAGE, "%s: %d inputs and %d results; none or more are accepted", c->name, n_in,
+             n_out);
     for (int i = 0; i < n_in; i++)
         if (!in[i]) FAIL(ERR_USAGE, "%s: input %d is no tensor", c->name, i);
     return ERR_OK;
 }
 
-/* Hooks and faults look at each operator: nothing is compiled then. */
-static bool runs_as_it_is(void)
-{
-    return thread_self.trace || thread_self.n_hooks || thread_self.inject;
-}
-
+/* eager: the function is to be run as it is. One that is traced already is part of that trace. */
 static enum err call_compiled(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
                               struct plumb_tensor **out, int n_out, bool *eager)
 {
     struct compiled_entry *e = NULL;
-    *eager = false;
-    TRY(check_call(c, in, n_in));
-    if (!runs_as_it_is()) {
-        pthread_mutex_lock(&c->lock);
-        enum err err = find_entry(c, in, n_in, n_out, &e);
-        pthread_mutex_unlock(&c->lock);
-        TRY(err);
-    }
+    TRY(check_call(c, in, n_in, n_out));
+    if (!thread_self.trace) TRY(find_entry(c, in, n_in, n_out, &e));
     *eager = !e || *e->broken;
-    return *eager ? ERR_OK : run_entry(e, in, n_in, out);
+    return *eager ? ERR_OK : compiled_run(e, in, out);
 }
 
 int plumb_compiled_call(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,

@@ -8,6 +8,7 @@
  * A function that is called while another is traced is traced into that one's graph.
  * Ids: the frame is the function (from 0 in order of plumb_compile), the frame compile id counts
  * its entries, attempts count restarts.
+ * Threads: entries are added under the lock and never change; a hit takes no lock.
  */
 #ifndef RUNTIME_COMPILE_COMPILED_H
 #define RUNTIME_COMPILE_COMPILED_H
@@ -20,6 +21,24 @@
 /* As torch._dynamo.config.recompile_limit; beyond it a function runs as it is. */
 enum { COMPILED_ENTRIES = 8 };
 
+/* What a result of the function is. */
+struct compiled_result {
+    enum {
+        COMPILED_FRESH, /* the program's */
+        COMPILED_NONE,  /* the function gives NULL */
+        COMPILED_GIVEN, /* the tensor that value `of` of the graph stands for, itself */
+        COMPILED_GRAD,  /* what is that tensor's gradient after the call */
+        COMPILED_AGAIN, /* result `of`, again */
+    } is;
+    int of;
+    bool is_view, uninitialised; /* FRESH: as the operator that gave it says */
+};
+/* What the backward takes beside tangents; overwritten since the forward, it cannot be walked. */
+struct compiled_need {
+    enum graph_origin origin; /* INPUT, CAPTURED, SAVED */
+    int index;
+    const char *name;
+};
 struct compiled_entry {
     int number;         /* frame compile id */
     struct arena arena; /* graphs and programs lie here */
@@ -29,8 +48,14 @@ struct compiled_entry {
     struct joint_split split; /* has_backward */
     bool has_backward;
     struct program forward, backward;
+    struct compiled_result *result;
+    int n_results;
+    int *written; /* places (guard.h) whose memory it writes */
+    int n_written;
+    struct compiled_need *need; /* has_backward */
+    int n_needs;
     char broken[512]; /* why the function is run as it is; "" compiled */
-    int64_t hits;
+    atomic_llong hits;
 };
 struct plumb_compiled {
     const char *name; /* owned */
@@ -38,22 +63,38 @@ struct plumb_compiled {
     plumb_function fn;
     void *context;
     struct plumb_compile_options options;
-    LIST_OF(struct compiled_entry *) entries;
-    pthread_mutex_t lock;        /* of the entries; one thread compiles */
-    bool full;                   /* said that no more entries are made */
+    bool interpret; /* nothing is built: for tests */
+    struct compiled_entry *entry[COMPILED_ENTRIES];
+    atomic_int n_entries;        /* those before are complete */
+    atomic_int last;             /* entry that was hit last */
+    pthread_mutex_t lock;        /* one thread compiles */
+    atomic_bool said[3];         /* what was told once: compiled.c */
     struct plumb_compiled *next; /* of the session */
 };
 /* Frees all of a session, before its kept tensors. */
 void compiled_free_all(struct plumb *session);
 
-/* ---- gradients (compiled_grad.c) ---- */
-/* Results y[] of a forward run get the backward program as their gradient rule: the tape keeps a
- * call that takes what the graph takes. in: the inputs; saved: by number; stream: of the run. */
-struct compiled_run {
+/* ---- compiled_make.c ---- */
+/* Traces and builds. `reason`: why none of the entries there are would do; "" there are none. A
+ * function that cannot be compiled gives an entry that is broken. */
+WARN_UNUSED enum err compiled_make(const struct plumb_compiled *c, struct plumb_tensor *const *in,
+                                   int n_in, int n_out, const char *reason,
+                                   struct compiled_entry **out);
+void compiled_entry_free(struct compiled_entry *e);
+
+/* ---- compiled_run.c ---- */
+WARN_UNUSED enum err compiled_run(const struct compiled_entry *e, struct plumb_tensor *const *in,
+                                  struct plumb_tensor **out);
+
+/* ---- compiled_grad.c: the backward program as the gradient rule of the results ---- */
+/* One run of the forward, as long as its frame. */
+struct compiled_call {
     const struct compiled_entry *entry;
     struct plumb_tensor **in, **saved;
+    uint32_t *version; /* per need, of its storage after the forward */
     int64_t stream;
 };
-WARN_UNUSED enum err compiled_tape(const struct compiled_run *run, struct plumb_tensor *const *y);
+/* Results y[], by number, get gradients: the tape keeps a call that gives them. */
+WARN_UNUSED enum err compiled_tape(struct compiled_call *run, struct plumb_tensor *const *y);
 
 #endif

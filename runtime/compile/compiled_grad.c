@@ -1,7 +1,8 @@
 /* compiled_grad.c - the backward program as the gradient rule of a compiled function's results.
  *
- * The tape keeps one call, plumb::compiled, that takes the inputs and the captured tensors of the
- * joint graph and gives the results that want gradients. Walked back, it runs the backward program.
+ * The tape keeps one call, plumb::compiled. It takes a tensor for each gradient that the backward
+ * gives, in their order: one that gets several is there as often, and they are added to it one by
+ * one, as they would be of the function as it is. A result that is not used has zeros as tangent.
  */
 #include <string.h>
 
@@ -13,73 +14,70 @@ static enum err no_memory(void)
     return err_set(ERR_NOMEM, "out of memory for the gradient of a compiled function");
 }
 
-/* What the joint graph takes: inputs by number, then captured tensors (not their gradients). */
-static int n_slots(const struct compiled_entry *e)
+/* ---- what the backward needs ---- */
+
+static const struct plumb_tensor *needed(const struct compiled_call *run,
+                                         const struct compiled_need *n)
 {
-    return e->graph.n_inputs + (int)e->graph.captured.n;
-}
-static int slot_of(const struct compiled_entry *e, const struct graph_value *v)
-{
-    return v->origin == GRAPH_INPUT ? v->index : e->graph.n_inputs + v->index;
+    if (n->origin == GRAPH_INPUT) return run->in[n->index];
+    if (n->origin == GRAPH_SAVED) return run->saved[n->index];
+    return run->entry->graph.captured.p[n->index].tensor;
 }
 
-/* The tangents in order, dense; zeros where no gradient came. */
-static enum err take_tangents(const struct op_call *c, struct plumb_tensor *const *result_grad,
-                              struct plumb_tensor **out)
+static uint32_t version_of(const struct compiled_call *run, int need)
 {
-    for (int i = 0; i < c->n_results; i++) {
-        struct plumb_tensor *g = result_grad[i];
-        out[i] = g ? plumb_contiguous(g) : plumb_zeros_like(c->result[i], (enum plumb_dtype)0);
-        if (!out[i]) return ERR_USAGE;
-    }
-    return ERR_OK;
+    const struct plumb_tensor *t = needed(run, &run->entry->need[need]);
+    return atomic_load_explicit(&t->storage->version, memory_order_relaxed);
 }
 
 /* What was overwritten since the forward run cannot be given to the backward. */
-static enum err check_stale(const struct op_call *c, const struct compiled_entry *e,
-                            struct arena *a)
+static enum err check_needs(const struct compiled_call *run)
 {
-    const struct graph *g = &e->split.backward;
-    int *uses = graph_uses(g, a);
-    if (!uses) return no_memory();
-    for (size_t i = 0; i < g->value.n; i++) {
-        const struct graph_value *v = &g->value.p[i];
-        bool is_given = v->origin == GRAPH_INPUT || v->origin == GRAPH_CAPTURED;
-        if (!is_given || !uses[i]) continue;
-        const struct plumb_tensor *t = c->arg[0].ts[slot_of(e, v)];
-        if (t && t->stale)
-            FAIL(ERR_USAGE, "%s of %s was overwritten in place, and its gradient needs it", v->name,
-                 g->name);
-    }
+    const struct compiled_entry *e = run->entry;
+    for (int i = 0; i < e->n_needs; i++)
+        if (version_of(run, i) != run->version[i])
+            FAIL(ERR_USAGE,
+                 "%s of %s: its values are needed for a gradient and were overwritten in place",
+                 e->need[i].name, e->graph.name);
     return ERR_OK;
 }
 
-static void give_gradients(const struct compiled_entry *e, struct plumb_tensor *const *y,
-                           struct plumb_tensor **grad)
+/* ---- walking back ---- */
+
+/* Dense, as the backward was traced; by number of the result. */
+static enum err take_tangents(const struct compiled_entry *e,
+                              struct plumb_tensor *const *result_grad, struct plumb_tensor **out)
 {
-    const struct graph *g = &e->split.backward;
-    for (size_t i = 0; i < g->output.n; i++) {
-        const struct graph_output *o = &g->output.p[i];
-        if (o->gives == GRAPH_GRADIENT && o->value >= 0)
-            grad[slot_of(e, &e->graph.value.p[o->index])] = y[i];
+    int n = 0;
+    for (size_t i = 0; i < e->graph.value.n; i++) {
+        const struct graph_value *v = &e->graph.value.p[i];
+        if (v->origin != GRAPH_TANGENT) continue;
+        struct plumb_tensor *g = result_grad[n++];
+        const struct view_shape *s = &v->view.shape;
+        out[v->index] =
+            g ? plumb_contiguous(g) : plumb_zeros(s->size, s->n, (enum plumb_dtype)v->view.dtype);
+        if (!out[v->index]) return ERR_USAGE;
     }
+    return ERR_OK;
 }
 
 static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *result_grad,
                               struct plumb_tensor **grad)
 {
-    const struct compiled_run *run = c->compiled;
+    const struct compiled_call *run = c->compiled;
     const struct compiled_entry *e = run->entry;
-    struct arena *a = c->arena;
-    struct plumb_tensor **tangent = arena_array(a, (size_t)c->n_results + 1, sizeof *tangent);
+    const struct graph *g = &e->split.backward;
     struct program_call call = {.input = run->in, .saved = run->saved, .stream = run->stream};
-    call.output = arena_array(a, e->split.backward.output.n + 1, sizeof *call.output);
+    struct plumb_tensor **tangent =
+        arena_array(c->arena, (size_t)e->n_results + 1, sizeof *tangent);
+    call.output = arena_array(c->arena, g->output.n + 1, sizeof *call.output);
     if (!tangent || !call.output) return no_memory();
-    TRY(check_stale(c, e, a));
-    TRY(take_tangents(c, result_grad, tangent));
+    TRY(check_needs(run));
+    TRY(take_tangents(e, result_grad, tangent));
     call.tangent = tangent;
     TRY(program_run(&e->backward, &call));
-    give_gradients(e, call.output, grad);
+    for (size_t i = 0, slot = 0; i < g->output.n; i++)
+        if (g->output.p[i].gives == GRAPH_GRADIENT) grad[slot++] = call.output[i];
     return ERR_OK;
 }
 
@@ -95,36 +93,50 @@ static const struct op compiled_op = {
           .result_list = true},
 };
 
-/* Results with tangents, in the order of the tangents. */
-static int with_tangents(const struct compiled_entry *e, struct plumb_tensor *const *y,
-                         struct plumb_tensor **out)
+/* ---- the call on the tape ---- */
+
+/* One tensor per gradient that the backward gives. */
+static enum err take_slots(const struct compiled_call *run, struct arena *a, struct op_call *c)
 {
+    const struct compiled_entry *e = run->entry;
+    const struct graph *g = &e->split.backward;
+    struct plumb_tensor **to = arena_array(a, g->output.n + 1, sizeof *to);
     int n = 0;
-    for (size_t i = 0; i < e->graph.value.n; i++) {
-        const struct graph_value *v = &e->graph.value.p[i];
-        if (v->origin == GRAPH_TANGENT) out[n++] = y[v->index];
+    if (!to) return no_memory();
+    for (size_t i = 0; i < g->output.n; i++) {
+        const struct graph_output *o = &g->output.p[i];
+        if (o->gives != GRAPH_GRADIENT) continue;
+        const struct graph_value *v = &e->graph.value.p[o->index];
+        to[n++] =
+            v->origin == GRAPH_INPUT ? run->in[v->index] : e->graph.captured.p[v->index].tensor;
     }
-    return n;
+    c->arg[0] = (struct op_value){.kind = OP_TENSORS, .ts = to, .n = n};
+    return ERR_OK;
 }
 
-enum err compiled_tape(const struct compiled_run *run, struct plumb_tensor *const *y)
+/* Results with tangents, in the order of the tangents. */
+static void take_results(const struct compiled_entry *e, struct plumb_tensor *const *y,
+                         struct op_call *c)
+{
+    for (size_t i = 0; i < e->graph.value.n; i++) {
+        const struct graph_value *v = &e->graph.value.p[i];
+        if (v->origin == GRAPH_TANGENT) c->result[c->n_results++] = y[v->index];
+    }
+}
+
+enum err compiled_tape(struct compiled_call *run, struct plumb_tensor *const *y)
 {
     const struct compiled_entry *e = run->entry;
     struct thread *t = &thread_self;
     struct arena *a = &t->frame->arena;
-    int slots = n_slots(e);
-    struct plumb_tensor **given = arena_array(a, (size_t)slots + 1, sizeof *given);
-    struct compiled_run *kept = arena_alloc(a, sizeof *kept);
-    struct op_call c = {.op = &compiled_op, .arena = a};
+    struct compiled_call *kept = arena_alloc(a, sizeof *kept);
+    struct op_call c = {.op = &compiled_op, .arena = a, .compiled = kept};
     c.result = arena_array(a, (size_t)e->graph.n_tangents + 1, sizeof *c.result);
-    if (!given || !kept || !c.result) return no_memory();
+    run->version = arena_array(a, (size_t)e->n_needs + 1, sizeof *run->version);
+    if (!kept || !c.result || !run->version) return no_memory();
+    for (int i = 0; i < e->n_needs; i++) run->version[i] = version_of(run, i);
     *kept = *run;
-    memcpy(given, run->in, (size_t)e->graph.n_inputs * sizeof *given);
-    for (size_t i = 0; i < e->graph.captured.n; i++)
-        if (!e->graph.captured.p[i].grad)
-            given[e->graph.n_inputs + (int)i] = e->graph.captured.p[i].tensor;
-    c.arg[0] = (struct op_value){.kind = OP_TENSORS, .ts = given, .n = slots};
-    c.n_results = with_tangents(e, y, c.result);
-    c.compiled = kept;
+    TRY(take_slots(run, a, &c));
+    take_results(e, y, &c);
     return tape_add(t, &c);
 }

@@ -46,6 +46,8 @@ struct graph_value {
     struct view view;   /* offset: elements from the storage's first */
     const char *name;   /* as in the text of the graph: "add_3", "primals_1"; unique */
     bool requires_grad; /* inputs: of the tensor given */
+    bool asked;         /* inputs: whether it has a gradient, or was computed, made a difference */
+    bool itself;        /* inputs: the function reached this very tensor by another way too */
     int64_t real;       /* number of the tensor it was while tracing, from 1 */
 };
 struct graph_storage {

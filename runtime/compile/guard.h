@@ -3,7 +3,11 @@
  * Per input: dtype, dimensions, sizes, strides, wanting gradients, back end, and which inputs share
  * memory (and how far apart). Per captured tensor: that it is there (kept ones live as long as the
  * session), whether it has a gradient and of which form, where the function read it. Of the thread:
- * whether gradients are kept, determinism, no hooks, no faults to inject.
+ * whether gradients are kept, and determinism. Hooks and faults to inject are no guards: with them
+ * a function runs as it is.
+ *
+ * A hit compares what every tensor was, place by place: inputs, then captured tensors. Guards are
+ * the same as a list, for the log and for the reason of a miss. A check allocates nothing.
  */
 #ifndef RUNTIME_COMPILE_GUARD_H
 #define RUNTIME_COMPILE_GUARD_H
@@ -11,37 +15,58 @@
 #include "runtime/compile/graph.h"
 #include "runtime/session.h"
 
+enum { GUARD_INPUTS = 1024 }; /* of one function; with more it runs as it is */
+
 enum guard_kind {
     GUARD_COUNT, /* number of inputs */
     GUARD_DTYPE,
     GUARD_DIMS,
     GUARD_SIZE,
-    GUARD_STRIDE,
+    GUARD_STRIDE, /* where it matters: not of dimensions of size 1 nor of empty tensors */
     GUARD_REQUIRES_GRAD,
-    GUARD_ALIAS, /* two inputs share memory, or do not, or lie otherwise */
-    GUARD_GRAD,  /* a captured tensor has a gradient, of that form, or has none */
+    GUARD_ALIAS,  /* the first place that has this one's storage (dim), and how many bytes behind
+                   * that one's first element this one's lies (value) */
+    GUARD_SAME,   /* dim: the first place that is the same tensor; its own: none is */
+    GUARD_ITSELF, /* the tensor of this number */
+    GUARD_GRAD,   /* it has a gradient (value), or none; an input without is a leaf */
     GUARD_GRAD_MODE,
     GUARD_DETERMINISM,
-    GUARD_BACKEND,
+    GUARD_BACKEND, /* the tensor lies on the session's */
 };
 struct guard {
     enum guard_kind kind;
-    int input, dim; /* or captured; -1 */
+    int place; /* input, or the number of inputs + captured tensor; -1: of the call or thread */
+    int dim;
     int64_t value;
-    bool symbolic; /* SIZE: any value from 2 on is accepted (marked dynamic) */
+    bool captured, grad; /* the place is a captured tensor; its gradient */
+};
+/* A tensor as it was when the function was traced. */
+struct guard_place {
+    const struct plumb_tensor *tensor; /* captured ones; borrowed. NULL: an input */
+    bool grad;                         /* the place is that one's gradient */
+    struct view view;
+    int64_t apart;
+    uint64_t itself; /* its number; 0: another will do */
+    int first, same; /* of GUARD_ALIAS and GUARD_SAME */
+    bool there, requires_grad, own_backend;
+    bool asked, has_grad;
 };
 struct guard_set {
     LIST_OF(struct guard) guard;
+    struct guard_place *place; /* owned */
+    int n_in, n_places;
+    bool grad_mode;
+    enum plumb_determinism determinism;
 };
+/* What held when g was traced from these inputs. Release also after a failure. */
 WARN_UNUSED enum err guard_make(const struct graph *g, struct plumb_tensor *const *in, int n_in,
                                 struct guard_set *out);
 void guard_release(struct guard_set *s);
-/* NULL: all hold. Else the first that does not; `reason` says it as a recompile reason:
- * "tensor 'x' size mismatch at index 0. expected 32, actual 8". */
-const struct guard *guard_check(const struct guard_set *s, const struct graph *g,
-                                struct plumb_tensor *const *in, int n_in, char *reason,
-                                size_t reason_size);
-/* One guard as PyTorch's guards are written: code ("check_tensor(L['x'], ...)" parts), for the log. */
+/* NULL: all hold. Else the first that does not; `reason` (may be NULL) says it as a recompile
+ * reason: "tensor 'L['in'][0]' size mismatch at index 0. expected 32, actual 8". */
+const struct guard *guard_check(const struct guard_set *s, struct plumb_tensor *const *in, int n_in,
+                                char *reason, size_t reason_size);
+/* One guard as PyTorch writes guards: code ("L['in'][0].ndim == 2"), for the log. */
 void guard_text(const struct guard *g, struct buf *out);
 
 #endif

@@ -1,66 +1,331 @@
-/* log.c - what a compile tells the recorder. */
-#include "runtime/compile/log.h"
+/* log.c - beginning and end of a compile, and what it says as a whole. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/compile/log_parts.h"
+#include "store/base/clock.h"
+
+/* ---- records ---- */
+
+void log_put(struct compile_log *l, int line, const char *key, struct span meta,
+             struct span payload)
+{
+    struct buf b = {0};
+    if (!l->cap) return;
+    buf_printf(&b, "{\"%s\": ", key);
+    buf_span(&b, meta);
+    buf_printf(&b, ", \"frame_id\": %d, \"frame_compile_id\": %d, \"attempt\": %d}", l->c->frame,
+               l->e->number, l->attempt);
+    enum err err = buf_ok(&b);
+    if (!err) err = cap_structured(l->cap, buf_text(&b), payload, "compile/log.c", line);
+    l->notes.n_lost += err != ERR_OK;
+    buf_release(&b);
+}
+
+void log_artifact(struct compile_log *l, const char *name, const char *encoding,
+                  struct buf *payload)
+{
+    char meta[160];
+    snprintf(meta, sizeof meta, "{\"name\": \"%s\", \"encoding\": \"%s\"}", name, encoding);
+    if (buf_ok(payload)) l->notes.n_lost++;
+    else LOG(l, "artifact", span_of(meta), buf_text(payload));
+    buf_release(payload);
+}
+
+static void put_separator(struct buf *b)
+{
+    if (b->n && b->p[b->n - 1] != '{' && b->p[b->n - 1] != '[') buf_puts(b, ", ");
+}
+
+void log_text(struct buf *b, const char *key, const char *value)
+{
+    put_separator(b);
+    buf_printf(b, "\"%s\": ", key);
+    if (value) buf_json(b, span_of(value));
+    else buf_puts(b, "null");
+}
+
+void log_int(struct buf *b, const char *key, int64_t value)
+{
+    put_separator(b);
+    buf_printf(b, "\"%s\": %lld", key, (long long)value);
+}
+
+/* ---- events ---- */
+
+static void put_event(struct compile_log *l, const char *name, char phase, int64_t ns)
+{
+    struct buf b = {0};
+    if (!l->cap) return;
+    buf_printf(&b,
+               "{\n\"name\": \"%s\",\n\"ts\": %lld.%03d,\n\"args\": {\n\"compile_id\": "
+               "\"%d/%d\"\n},\n\"ph\": \"%c\",\n\"cat\": \"dynamo_timed\",\n\"tid\": "
+               "%ld,\n\"pid\": 0\n}",
+               name, (long long)(ns / 1000), (int)(ns % 1000), l->c->frame, l->e->number, phase,
+               (long)syscall(SYS_gettid));
+    if (buf_ok(&b)) l->notes.n_lost++;
+    else LOG(l, "chromium_event", SPAN("{}"), buf_text(&b));
+    buf_release(&b);
+}
+
+void log_phase(struct compile_log *l, const char *name, int64_t end_ns, int64_t ns)
+{
+    put_event(l, name, 'B', end_ns - ns);
+    put_event(l, name, 'E', end_ns);
+}
+
+/* ---- keys of caches ---- */
+
+static void put_digest(struct buf *b, struct span text)
+{
+    struct map_key k = map_key(text);
+    buf_printf(b, "%016llx%016llx", (unsigned long long)k.hi, (unsigned long long)k.lo);
+}
+
+void log_key_part(struct compile_log *l, struct buf *parts, const char *name, struct span value)
+{
+    struct buf text = {0};
+    buf_putc(&text, '[');
+    put_digest(&text, value);
+    buf_printf(&text, "] %s: %.*s", name, (int)(value.n < 200 ? value.n : 200), value.p);
+    put_separator(parts);
+    buf_json(parts, buf_text(&text));
+    put_digest(&l->notes.keys, value);
+    parts->failed |= text.failed;
+    buf_release(&text);
+}
+
+void log_cache(struct compile_log *l, const char *cache, bool hit, const struct buf *parts)
+{
+    struct buf b = {0};
+    char name[64];
+    if (!l->cap) return;
+    snprintf(name, sizeof name, "%s_cache_%s", cache, hit ? "hit" : "miss");
+    buf_puts(&b, "{\"key\": \"");
+    put_digest(&b, buf_text(parts));
+    buf_puts(&b, "\", \"components\": [");
+    buf_span(&b, buf_text(parts));
+    buf_printf(&b, "], \"cache_state\": \"%s\"}", hit ? "hit" : "miss");
+    log_artifact(l, name, "json", &b);
+}
+
+/* ---- beginning ---- */
+
+/* Paths of frames are numbers, each told before its first use: here there is only the program. */
+static void put_program(struct compile_log *l)
+{
+    struct buf b = {0};
+    buf_puts(&b, "{\"str\": [");
+    buf_json(&b, span_of(program_invocation_short_name));
+    buf_puts(&b, ", 0]}");
+    enum err err = buf_ok(&b);
+    if (!err) err = cap_structured(l->cap, buf_text(&b), SPAN_NONE, "compile/log.c", __LINE__);
+    l->notes.n_lost += err != ERR_OK;
+    buf_release(&b);
+}
+
+/* Where the function is from is not known of a C program: the frame has its name alone. */
 void compile_log_start(struct compile_log *l)
 {
-    (void)l;
+    struct buf b = {0};
+    l->start_ns = clock_real();
+    l->notes.all_cached = true;
+    if (!l->cap) return;
+    put_event(l, "dynamo", 'B', l->start_ns);
+    put_event(l, "entire_frame_compile", 'B', l->start_ns);
+    put_program(l);
+    buf_puts(&b, "{\"stack\": [{\"line\": 0, \"name\": ");
+    buf_json(&b, span_of(l->c->name));
+    buf_puts(&b, ", \"filename\": 0}]}");
+    LOG(l, "dynamo_start", buf_text(&b), SPAN_NONE);
+    buf_release(&b);
 }
-void compile_log_recompile(struct compile_log *l, int p, const char *r)
+
+void compile_log_recompile(struct compile_log *l, int previous, const char *reason)
 {
-    (void)l;
-    (void)p;
-    (void)r;
+    struct buf b = {0};
+    if (!l->cap) return;
+    snprintf(l->notes.recompile, sizeof l->notes.recompile, "%d/%d: %s", l->c->frame, previous,
+             reason);
+    buf_puts(&b, "[\n");
+    buf_json(&b, span_of(l->notes.recompile));
+    buf_puts(&b, "\n]");
+    log_artifact(l, "recompile_reasons", "json", &b);
 }
-void compile_log_break(struct compile_log *l, const char *r)
+
+void compile_log_break(struct compile_log *l, const char *reason)
 {
-    (void)l;
-    (void)r;
+    struct buf b = {0};
+    if (!l->cap) return;
+    buf_printf(&b, "Graph break in user code at %s:0\nReason: %s\n", l->c->name, reason);
+    log_artifact(l, "dynamo_graph_break_reason", "string", &b);
 }
-void compile_log_graph(struct compile_log *l, const char *s, const struct graph *g)
+
+void compile_log_failure(struct compile_log *l, const char *type, const char *reason)
 {
-    (void)l;
-    (void)s;
-    (void)g;
+    snprintf(l->notes.fail_type, sizeof l->notes.fail_type, "%s", type);
+    snprintf(l->notes.fail_reason, sizeof l->notes.fail_reason, "%s", reason);
 }
-void compile_log_pass(struct compile_log *l, const char *a, const char *b, const struct graph *g,
-                      const struct pass_result *r)
+
+/* ---- guards ---- */
+
+static const char *kind_of(const struct guard *g)
 {
-    (void)l;
-    (void)a;
-    (void)b;
-    (void)g;
-    (void)r;
+    switch (g->kind) {
+    case GUARD_COUNT: return "LENGTH_CHECK";
+    case GUARD_ALIAS: return "NO_TENSOR_ALIASING";
+    case GUARD_SAME: return "DUPLICATE_INPUT";
+    case GUARD_ITSELF: return "ID_MATCH";
+    case GUARD_GRAD: return "GRADIENT_MATCH";
+    case GUARD_GRAD_MODE: return "GRAD_MODE";
+    case GUARD_DETERMINISM: return "DETERMINISTIC_ALGORITHMS";
+    case GUARD_BACKEND: return "DEFAULT_DEVICE";
+    default: return "TENSOR_MATCH";
+    }
 }
-void compile_log_partition(struct compile_log *l, const struct graph *j,
-                           const struct joint_split *s)
+
+/* As guard_text names the place. */
+static void put_source(struct buf *b, const struct guard *g)
 {
-    (void)l;
-    (void)j;
-    (void)s;
+    if (!g->captured) buf_printf(b, "L['in'][%d]", g->place);
+    else buf_printf(b, "captured[%d]%s", g->place, g->grad ? ".grad" : "");
 }
-void compile_log_program(struct compile_log *l, const char *p, const struct program *q)
+
+/* The tree that Dynamo prints: what is of the whole, then a manager for each input. */
+static void put_guards(struct buf *b, const struct guard_set *s)
 {
-    (void)l;
-    (void)p;
-    (void)q;
+    int place = -1;
+    buf_puts(b, "\nTREE_GUARD_MANAGER:\n+- RootGuardManager\n");
+    for (int inner = 0; inner < 2; inner++)
+        for (size_t i = 0; i < s->guard.n; i++) {
+            const struct guard *g = &s->guard.p[i];
+            if ((g->place >= 0) != inner) continue;
+            if (inner && g->place != place) {
+                buf_puts(b, "| +- GuardManager: source=");
+                put_source(b, g);
+                buf_putc(b, '\n');
+            }
+            if (inner) place = g->place;
+            buf_printf(b, "%s%s: ", inner ? "| | +- " : "| +- ", kind_of(g));
+            guard_text(g, b);
+            buf_putc(b, '\n');
+        }
 }
+
 void compile_log_guards(struct compile_log *l)
 {
-    (void)l;
+    struct buf b = {0}, parts = {0};
+    if (!l->cap) return;
+    put_guards(&b, &l->e->guards);
+    log_key_part(l, &parts, "programs", buf_text(&l->notes.keys));
+    log_key_part(l, &parts, "guards", buf_text(&b));
+    log_cache(l, "aotautograd", l->notes.all_cached, &parts);
+    if (buf_ok(&b)) l->notes.n_lost++;
+    else LOG(l, "dynamo_cpp_guards_str", SPAN("{}"), buf_text(&b));
+    buf_release(&b);
+    buf_release(&parts);
 }
-void compile_log_cache(struct compile_log *l, const char *c, bool h, const char *k)
+
+/* ---- the end ---- */
+
+static void put_seconds(struct buf *b, const char *key, int64_t ns)
 {
-    (void)l;
-    (void)c;
-    (void)h;
-    (void)k;
+    put_separator(b);
+    buf_printf(b, "\"%s\": %lld.%09lld", key, (long long)(ns / 1000000000),
+               (long long)(ns % 1000000000));
 }
-void compile_log_failure(struct compile_log *l, const char *t, const char *r)
+
+static void put_failure(struct buf *b, const struct compile_log *l)
 {
-    (void)l;
-    (void)t;
-    (void)r;
+    bool failed = *l->notes.fail_type;
+    log_text(b, "fail_type", failed ? l->notes.fail_type : NULL);
+    log_text(b, "fail_reason", failed ? l->notes.fail_reason : NULL);
+    log_text(b, "fail_user_frame_filename", NULL);
+    log_text(b, "fail_user_frame_lineno", NULL);
+    buf_puts(b, ", \"non_compliant_ops\": [], \"compliant_custom_ops\": []");
+    buf_puts(b, ", \"restart_reasons\": []");
+    log_text(b, "recompile_reason", *l->notes.recompile ? l->notes.recompile : NULL);
 }
+
+static const char *determinism_of(const struct plumb *s)
+{
+    return s->determinism == PLUMB_EXACT ? "exact" : s->determinism == PLUMB_OFF ? "off" : "run";
+}
+
+static void put_config(struct buf *b, const struct compile_log *l)
+{
+    const struct plumb *s = thread_self.session;
+    struct buf config = {0};
+    buf_puts(&config, "{");
+    log_text(&config, "determinism", determinism_of(s));
+    log_text(&config, "backend", s->backend->name);
+    buf_printf(&config, ", \"fusion\": %s, \"combos\": %s}",
+               l->c->options.no_fusion ? "false" : "true",
+               l->c->options.no_combos ? "false" : "true");
+    log_text(b, "inductor_config", config.p);
+    b->failed |= config.failed;
+    buf_release(&config);
+}
+
+static void put_metrics(struct buf *b, const struct compile_log *l, int64_t end_ns)
+{
+    const struct compile_log_notes *n = &l->notes;
+    int64_t total = end_ns - l->start_ns;
+    buf_printf(b, "{\"compile_id\": \"%d/%d\"", l->c->frame, l->e->number);
+    log_text(b, "co_name", l->c->name);
+    log_text(b, "co_filename", program_invocation_short_name);
+    log_int(b, "co_firstlineno", 0);
+    log_int(b, "cache_size", l->e->number);
+    log_int(b, "accumulated_cache_size", l->e->number);
+    log_int(b, "guard_count", (int64_t)l->e->guards.guard.n);
+    log_int(b, "shape_env_guard_count", 0);
+    log_int(b, "graph_op_count", n->n_ops);
+    log_int(b, "graph_node_count", n->n_nodes);
+    log_int(b, "graph_input_count", n->n_inputs);
+    put_seconds(b, "start_time", l->start_ns);
+    put_seconds(b, "entire_frame_compile_time_s", total);
+    put_seconds(b, "backend_compile_time_s", n->trace_end_ns ? end_ns - n->trace_end_ns : 0);
+    put_seconds(b, "inductor_compile_time_s", n->backend_ns);
+    put_seconds(b, "code_gen_time_s", n->codegen_ns);
+    put_failure(b, l);
+    put_seconds(b, "dynamo_time_before_restart_s", 0);
+    buf_printf(b, ", \"has_guarded_code\": %s", *l->e->broken ? "false" : "true");
+    log_int(b, "duration_us", total / 1000);
+    log_int(b, "start_time_us", l->start_ns / 1000);
+    log_int(b, "end_time_us", end_ns / 1000);
+    buf_puts(b, ", \"is_forward\": true, \"is_runtime\": false");
+    log_int(b, "ir_count", n->n_items);
+    log_int(b, "num_graph_breaks", *l->e->broken && !*n->fail_type);
+    put_config(b, l);
+    buf_putc(b, '}');
+}
+
+static void say_lost(const struct compile_log *l)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%d records of compile %d/%d could not be made", l->notes.n_lost,
+             l->c->frame, l->e->number);
+    if (cap_note(l->cap, 2, "compile", span_of(text))) err_clear();
+}
+
 void compile_log_end(struct compile_log *l)
 {
-    (void)l;
+    struct buf b = {0};
+    int64_t now = clock_real();
+    log_passes(l);
+    put_event(l, "entire_frame_compile", 'E', now);
+    put_metrics(&b, l, now);
+    if (buf_ok(&b)) l->notes.n_lost++;
+    else LOG(l, "compilation_metrics", buf_text(&b), SPAN_NONE);
+    put_event(l, "dynamo", 'E', now);
+    if (l->cap && l->notes.n_lost) say_lost(l);
+    buf_release(&b);
+    buf_release(&l->notes.passes);
+    buf_release(&l->notes.keys);
+    free(l->notes.node);
+    l->notes = (struct compile_log_notes){0};
 }

@@ -79,7 +79,10 @@ static enum err form_combos(struct program *p, const struct program_options *o,
         const struct fuse_group *g = &p->fused.group.p[i];
         k[i].level = g->level;
         k[i].is_extern = !g->nest;
-        if (!g->nest) continue;
+        if (!g->nest) {
+            k[i].x = k[i].y = 1; /* a launch, of whatever size */
+            continue;
+        }
         TRY(describe(p, &kernel[at], (uint64_t)b->of[at], g, &k[i]));
         at++;
     }

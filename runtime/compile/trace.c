@@ -208,6 +208,7 @@ enum err trace_twin(struct trace *t, struct plumb_tensor *x, struct plumb_tensor
     struct trace_twin twin, *known = find_twin(t, x);
     char text[TENSOR_TEXT];
     *out = known ? known->fake : x;
+    if (known && x == known->real) t->graph->value.p[known->value].itself = true;
     if (known || x->storage->fake) return ERR_OK;
     if (x->storage->backend != thread_self.session->backend) return ERR_OK; /* refused later */
     if (is_of_trace(t, x)) TRY(add_constant(t, x, &twin));
@@ -229,11 +230,13 @@ static enum err load_grad(struct trace *t, struct trace_twin *w)
     struct graph *g = t->graph;
     if (w->loaded) return ERR_OK;
     w->loaded = true;
-    if (g->value.p[w->value].origin == GRAPH_CAPTURED)
-        g->captured.p[g->value.p[w->value].index].asked = true;
+    struct graph_value *v = &g->value.p[w->value];
+    v->asked = true;
+    if (v->origin == GRAPH_CAPTURED) g->captured.p[v->index].asked = true;
     if (!w->real->grad) return ERR_OK;
     if (w->real->frame)
         return trace_break(t, "the gradient of an input was asked for; keep the input");
+    v->itself = true;
     size_t at = (size_t)(w - t->twin.p);
     struct trace_twin grad;
     TRY(add_captured(t, w->real, true, &grad));
@@ -259,6 +262,7 @@ enum err trace_leaf(struct trace *t, struct plumb_tensor *leaf)
         return trace_break(t, "gradients go back beyond the function, to what made its input");
     TRY(load_grad(t, w));
     t->twin.p[at].changed = true;
+    t->graph->value.p[t->twin.p[at].value].asked = true;
     return ERR_OK;
 }
 
@@ -451,6 +455,9 @@ enum err trace_output(struct trace *t, struct plumb_tensor *y, enum graph_gives 
     if (y) {
         TRY(trace_twin(t, y, &y));
         TRY(trace_value(t, y, &o.value));
+        if (t->graph->storage.p[t->graph->value.p[o.value].storage].origin == GRAPH_CONSTANT)
+            return trace_break(t, "a result is a tensor made of host data, which is made once; "
+                                  "clone it");
     }
     struct graph_output *to = LIST_PUSH(&t->graph->output);
     if (!to) return no_memory();

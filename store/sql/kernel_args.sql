@@ -1,25 +1,25 @@
 -- kernel_args: Arguments of a kernel in order; what made the values that it reads, and what reads those that it writes.
--- :id  needed: row id of the kernel; of a combo kernel with those of its members
+-- :id  needed: row id of the kernel; a combo kernel without arguments of its own has those of its members
 WITH it AS (SELECT id, compile, phase, coalesce(combo, id) AS launched FROM kernel WHERE id = :id),
 part(id, member, name, position, compile, phase) AS (
   SELECT k.id, CASE WHEN k.id = it.id THEN NULL ELSE k.member END, CASE WHEN k.id = it.id THEN NULL ELSE k.name END,
     coalesce((SELECT position FROM kernel WHERE id = it.launched), k.position), k.compile, k.phase
-  FROM it JOIN kernel k ON k.id = it.id OR k.combo = it.id
+  FROM it JOIN kernel k ON k.id = it.id OR (k.combo = it.id AND NOT EXISTS (SELECT 1 FROM kernel_arg a WHERE a.kernel = it.id))
 ), mine(kernel, member, lane, at, compile, phase, position, name, value, type, bytes, written) AS MATERIALIZED (
   SELECT p.id, p.member, p.name, p.position, p.compile, p.phase, a.position, a.name, a.value, a.type, a.bytes, a.written
   FROM part p JOIN kernel_arg a ON a.kernel = p.id
-), other(value, written, at, away, id) AS MATERIALIZED (
-  SELECT a.value, a.written, coalesce((SELECT position FROM kernel WHERE id = k.combo), k.position), k.phase IS NOT it.phase, k.id
+), other(value, written, at, away, id, launched) AS MATERIALIZED (
+  SELECT a.value, a.written, coalesce((SELECT position FROM kernel WHERE id = k.combo), k.position), k.phase IS NOT it.phase, k.id, coalesce(k.combo, k.id)
   FROM it JOIN kernel k ON k.compile = it.compile AND k.id <> it.id AND coalesce(k.combo, k.id) <> it.launched
   JOIN kernel_arg a ON a.kernel = k.id
   WHERE a.value IS NOT NULL
 ), found AS (
   SELECT m.*, CASE WHEN m.written
       THEN (SELECT o.id FROM other o WHERE o.value = m.value AND NOT o.written AND (o.away OR o.at > m.at)
-        ORDER BY o.away, o.at LIMIT 1)
+        ORDER BY o.away, o.at, o.id DESC LIMIT 1)
       ELSE (SELECT o.id FROM other o WHERE o.value = m.value AND o.written AND (o.away OR o.at < m.at)
-        ORDER BY o.away, o.at DESC LIMIT 1) END AS other,
-    CASE WHEN m.written THEN (SELECT count(DISTINCT o.id) FROM other o WHERE o.value = m.value AND NOT o.written
+        ORDER BY o.away, o.at DESC, o.id DESC LIMIT 1) END AS other,
+    CASE WHEN m.written THEN (SELECT count(DISTINCT o.launched) FROM other o WHERE o.value = m.value AND NOT o.written
       AND (o.away OR o.at > m.at)) END AS readers
   FROM mine m
 )

@@ -6,7 +6,7 @@ WITH it AS (
   WHERE k.id = (SELECT coalesce(combo, id) FROM kernel WHERE id = :id)
 )
 SELECT e.ts, e.dur, (SELECT text FROM string WHERE id = v.variant) AS variant, v.threads,
-  (SELECT text FROM string WHERE id = (SELECT name FROM event WHERE id = e.parent)) AS within,
+  (SELECT (SELECT text FROM string WHERE id = o.name) FROM event i JOIN event o ON o.id = coalesce(i.parent, i.id) WHERE i.id = e.parent) AS within,
   c.position AS call, s.name AS log, e.id
 FROM it CROSS JOIN launch_site l ON l.site = it.site AND (l.process = it.process OR l.process IS NULL OR it.process IS NULL)
 CROSS JOIN launch v ON v.id = l.launch

@@ -2,7 +2,8 @@
 -- :run    name of a run; all runs when not given
 -- :role   pointwise, reduction, persistent, combo, extern, or as kernel_roles shows it; all when not given
 -- :phase  forward, backward, inference; all when not given
--- :launched  1 only those that were launched, 0 only others; all when not given
+-- :launched  1 only those that were launched; 0 only those that could have been and were not: no members of combo kernels,
+--            whose launches are those of the combo, no library's kernels, which run as calls of their operators; all when not given
 -- :spills    only those that spill registers, when given
 SELECT (SELECT text FROM string WHERE id = k.name) AS name, k.kind, coalesce(k.role, k.kind) AS role, k.phase, k.position,
   (SELECT count(*) FROM kernel_op o WHERE o.kernel IN (SELECT id FROM kernel WHERE id = k.id OR combo = k.id)) AS n_ops,
@@ -21,5 +22,5 @@ LEFT JOIN compile c ON c.id = k.compile
 LEFT JOIN source_file f ON f.id = coalesce(c.source, a.source)
 LEFT JOIN run r ON r.id = f.run
 WHERE (:run IS NULL OR r.name = :run) AND (:role IS NULL OR coalesce(k.role, k.kind) = :role) AND (:phase IS NULL OR k.phase = :phase)
-  AND (:launched IS NULL OR (t.launches IS NOT NULL) = :launched) AND (:spills IS NULL OR k.spill_bytes > 0)
+  AND (:launched IS NULL OR iif(:launched, t.launches IS NOT NULL, t.launches IS NULL AND k.combo IS NULL AND k.kind IS NOT 'extern')) AND (:spills IS NULL OR k.spill_bytes > 0)
 ORDER BY t.total IS NULL, t.total DESC, k.id;

@@ -18,9 +18,9 @@ SELECT p.member, (SELECT text FROM string WHERE id = p.name) AS lane, o.position
   coalesce((SELECT text FROM string WHERE id = o.source), (SELECT (SELECT text FROM string WHERE id = k.file) || ':' || k.line FROM stack k
     WHERE k.id = t.stack)) AS source,
   (SELECT min(i.id) FROM kernel i JOIN kernel_op d ON d.kernel = i.id WHERE i.compile = p.compile AND i.phase IS p.phase
-    AND i.id <> p.id AND d.node = o.node) AS also_id,
+    AND i.id <> p.id AND d.node = o.node AND d.part IS o.part) AS also_id,
   (SELECT (SELECT text FROM string WHERE id = i.name) FROM kernel i JOIN kernel_op d ON d.kernel = i.id WHERE i.compile = p.compile
-    AND i.phase IS p.phase AND i.id <> p.id AND d.node = o.node ORDER BY i.id LIMIT 1) AS also_name,
+    AND i.phase IS p.phase AND i.id <> p.id AND d.node = o.node AND d.part IS o.part ORDER BY i.id LIMIT 1) AS also_name,
   p.id AS kernel
 FROM part p
 JOIN kernel_op o ON o.kernel = p.id

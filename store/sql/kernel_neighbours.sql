@@ -17,7 +17,8 @@ WITH it AS (
   JOIN kernel l ON l.id = coalesce(k.combo, k.id)
   JOIN kernel_arg a ON a.kernel = k.id
   JOIN mine m ON m.value = a.value AND m.written <> a.written
-  WHERE k.phase IS NOT it.phase OR (m.written AND l.position > it.position) OR (NOT m.written AND l.position < it.position)
+  WHERE NOT EXISTS (SELECT 1 FROM kernel p JOIN kernel_arg x ON x.kernel = p.id WHERE p.combo = k.id)
+    AND (k.phase IS NOT it.phase OR (m.written AND l.position > it.position) OR (NOT m.written AND l.position < it.position))
 )
 SELECT n.relation, (SELECT text FROM string WHERE id = k.name) AS name, k.phase, k.position, (SELECT text FROM string WHERE id = n.value) AS value,
   n.bytes, k.id

@@ -1,7 +1,8 @@
 -- kernel_roles: Kernels by role (of PyTorch's: by what compiles them), with launches and time.
 -- :run  name of a run; all runs when not given
 SELECT coalesce(k.role, k.kind) AS role, count(*) AS kernels, count(t.launches) AS launched, sum(t.launches) AS launches, iif(count(t.total), cast(total(t.total) AS INTEGER), NULL) AS total_ns,
-  count(DISTINCT k.compile) AS compiles, sum(k.spill_bytes > 0) AS spill, count(k.combo) AS members, count(k.phase) AS detailed
+  count(DISTINCT k.compile) AS compiles, sum(k.spill_bytes > 0) AS spill, count(k.combo) AS members,
+  sum(t.launches IS NULL AND k.combo IS NULL AND k.kind IS NOT 'extern') AS idle, sum(k.kind IS 'extern' AND t.launches IS NULL) AS library
 FROM kernel k
 LEFT JOIN kernel_times t ON t.kernel = k.id
 LEFT JOIN artifact a ON a.id = k.artifact

@@ -47,7 +47,7 @@ static const char cuda_host_prelude[] =
     "extern \"C\" { struct host_dim threadIdx, blockDim, blockIdx; void (*host_sync)(void); }\n"
     "#define __syncthreads host_sync\n";
 
-enum { HOST_ITEMS = 1024, HOST_STACK = 256 << 10, HOST_ARGS = 64 };
+enum { HOST_ITEMS = 1024, HOST_STACK = 256 << 10, HOST_ARGS = 256 };
 static struct cuda_host {
     jmp_buf main, item[HOST_ITEMS];
     ucontext_t context, back;
@@ -59,18 +59,16 @@ static struct cuda_host {
 } cuda_host;
 
 /* As the text's own kernels take their pointers: what is beyond them is not looked at. */
-#define HOST_4(f)  f, f, f, f
-#define HOST_16(f) HOST_4(f), HOST_4(f), HOST_4(f), HOST_4(f)
+#define HOST_4(f, n)  f(n), f(n + 1), f(n + 2), f(n + 3)
+#define HOST_16(f, n) HOST_4(f, n), HOST_4(f, n + 4), HOST_4(f, n + 8), HOST_4(f, n + 12)
+#define HOST_64(f, n) HOST_16(f, n), HOST_16(f, n + 16), HOST_16(f, n + 32), HOST_16(f, n + 48)
+#define HOST_ALL(f)   HOST_64(f, 0), HOST_64(f, 64), HOST_64(f, 128), HOST_64(f, 192)
+#define HOST_TYPE(n)  void *
+#define HOST_VALUE(n) a[n]
 static void cuda_host_call(void)
 {
-    typedef void *p;
     void **a = cuda_host.arg;
-    int i = 0;
-    (void)i;
-#define A(n) a[n], a[n + 1], a[n + 2], a[n + 3], a[n + 4], a[n + 5], a[n + 6], a[n + 7]
-    ((void (*)(HOST_16(p), HOST_16(p), HOST_16(p), HOST_16(p)))cuda_host.kernel)(
-        A(0), A(8), A(16), A(24), A(32), A(40), A(48), A(56));
-#undef A
+    ((void (*)(HOST_ALL(HOST_TYPE)))cuda_host.kernel)(HOST_ALL(HOST_VALUE));
 }
 
 static void cuda_host_item(void)

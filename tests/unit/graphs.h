@@ -29,6 +29,8 @@ struct graphs_program {
     int n_in, n_steps, n_out;
     int64_t dim[3];   /* sizes that shapes are made of */
     bool hostile;     /* NaN with payloads, infinities, denormals, -0 among the values */
+    bool grads;       /* floating inputs want gradients */
+    uint64_t values;  /* another number: other values of the inputs */
     uint64_t skip;    /* bit per step */
     uint64_t inexact; /* out, bit per step: refused at determinism exact when it was computed */
     FILE *log;        /* each call as a line; NULL none */
@@ -108,27 +110,44 @@ static int graphs_shape(uint64_t *s, const struct graphs_program *p, int64_t *si
     return n;
 }
 
-/* Every second element of a larger one, or a transposed one. */
-static struct plumb_tensor *graphs_strided(uint64_t *s, const struct graphs_program *p)
+/* Dense, every second element of a larger one, or transposed. */
+static struct plumb_tensor *graphs_strided(uint64_t *s, uint64_t *data,
+                                           const struct graphs_program *p)
 {
     int64_t size[4];
     enum dtype t = graphs_dtype(s);
     int n = graphs_shape(s, p, size), how = (int)graphs_below(s, 6);
-    if (!n || how > 2) return graphs_dense(s, t, p->hostile, n, size);
+    if (!n || how > 2) return graphs_dense(data, t, p->hostile, n, size);
     if (how == 0) size[n - 1] = size[n - 1] * 2 + 1;
-    struct plumb_tensor *x = graphs_dense(s, t, p->hostile, n, size);
+    struct plumb_tensor *x = graphs_dense(data, t, p->hostile, n, size);
     const int64_t one = 1;
     if (how == 0) return plumb_slice(x, n - 1, &one, NULL, 2);
     return n > 1 ? plumb_transpose_int(x, 0, n - 1) : x;
 }
 
-/* Inputs of a program, new ones each time, in the thread's frame. */
+/* An input that shares memory with the one before. */
+static struct plumb_tensor *graphs_sharing(uint64_t *s, struct plumb_tensor *x)
+{
+    int n = x->view.shape.n;
+    const int64_t zero = 0, end = n ? x->view.shape.size[n - 1] - 1 : 0;
+    switch (graphs_below(s, 3)) {
+    case 0: return x;
+    case 1: return n && end > 0 ? plumb_slice(x, n - 1, &zero, &end, 1) : x;
+    default: return plumb_alias(x);
+    }
+}
+
+/* Inputs of a program, new ones each time, in the thread's frame; those that want gradients are
+ * kept. */
 static void graphs_inputs(const struct graphs_program *p, struct plumb_tensor **in)
 {
-    uint64_t s = p->seed ^ 0x1234567;
+    uint64_t s = p->seed ^ 0x1234567, data = p->seed * 3 + p->values;
     for (int i = 0; i < p->n_in; i++) {
-        in[i] = i && graphs_below(&s, 8) == 0 ? plumb_alias(in[i - 1]) : graphs_strided(&s, p);
+        bool shares = i && graphs_below(&s, 8) == 0;
+        in[i] = shares ? graphs_sharing(&s, in[i - 1]) : graphs_strided(&s, &data, p);
         if (!in[i]) fail_msg("%s", plumb_error());
+        bool wants = p->grads && in[i]->view.dtype <= DTYPE_BF16 && in[i]->frame;
+        if (wants && !plumb_parameter("input", in[i])) fail_msg("%s", plumb_error());
     }
 }
 
@@ -144,6 +163,7 @@ static void graphs_draw(struct graphs_program *p, uint64_t seed)
     p->n_steps = 2 + (int)graphs_below(&s, graphs_below(&s, 3) ? 12 : GRAPHS_STEPS - 1);
     p->n_out = 1 + (int)graphs_below(&s, GRAPHS_OUT);
     p->hostile = graphs_below(&s, 2);
+    p->grads = graphs_below(&s, 3) == 0;
 }
 
 /* ---- what steps draw from ---- */

@@ -14,39 +14,104 @@ static inline uint64_t graphs_setting(const char *name, uint64_t otherwise)
     return text ? strtoull(text, NULL, 10) : otherwise;
 }
 
-/* Of results, then of inputs, which may have been written. */
+/* Strides and values of results, values of inputs, which may have been written; then gradients of
+ * inputs; or, without gradients, results and inputs once more after each result was written, which
+ * tells which of them share memory. */
+enum { GRAPHS_ALL = GRAPHS_OUT + GRAPHS_INPUTS, GRAPHS_BITS = 2 * GRAPHS_ALL };
 struct graphs_bits {
-    char *p[GRAPHS_OUT + GRAPHS_INPUTS];
-    int64_t n[GRAPHS_OUT + GRAPHS_INPUTS];
+    char *p[GRAPHS_BITS];
+    int64_t n[GRAPHS_BITS];
 };
 
-static inline void graphs_bits_of(struct graphs_bits *b, int i, const struct plumb_tensor *t)
+static inline void graphs_bits_of(struct graphs_bits *b, int i, const struct plumb_tensor *t,
+                                  bool strides)
 {
-    b->n[i] = view_n_bytes(&t->view);
+    int64_t values = view_n_bytes(&t->view), more = strides ? 8 * t->view.shape.n : 0;
+    b->n[i] = values + more;
     b->p[i] = malloc((size_t)b->n[i] + 1);
-    if (plumb_read(t, b->p[i], b->n[i])) fail_msg("%s", plumb_error());
+    memcpy(b->p[i], t->view.stride, (size_t)more);
+    if (plumb_read(t, b->p[i] + more, values)) fail_msg("%s", plumb_error());
 }
 
 static inline void graphs_bits_release(struct graphs_bits *b)
 {
-    for (int i = 0; i < GRAPHS_OUT + GRAPHS_INPUTS; i++) free(b->p[i]);
+    for (int i = 0; i < GRAPHS_BITS; i++) free(b->p[i]);
+}
+
+static inline void graphs_read_all(const struct graphs_program *p, struct plumb_tensor *const *in,
+                                   struct plumb_tensor *const *out, struct graphs_bits *b, int at)
+{
+    for (int i = 0; i < p->n_out; i++) graphs_bits_of(b, at + i, out[i], true);
+    for (int i = 0; i < p->n_in; i++) graphs_bits_of(b, at + GRAPHS_OUT + i, in[i], false);
+}
+
+static inline void graphs_write_results(const struct graphs_program *p,
+                                        struct plumb_tensor *const *out)
+{
+    for (int i = 0; i < p->n_out; i++) {
+        struct plumb_value add[] = {GRAPHS_T(out[i]), GRAPHS_I(1 + i)};
+        struct plumb_tensor *y;
+        if (plumb_call("aten::add_.Scalar", add, 2, &y, 1) < 0) plumb_error();
+    }
+}
+
+/* Of the sum of the sums of all results that have them. */
+static inline void graphs_read_grads(const struct graphs_program *p, struct plumb_tensor *const *in,
+                                     struct plumb_tensor *const *out, struct graphs_bits *b)
+{
+    struct plumb_tensor *all = NULL;
+    for (int i = 0; i < p->n_out; i++) {
+        if (!out[i]->requires_grad) continue;
+        struct plumb_tensor *one = plumb_sum(out[i], PLUMB_F64);
+        all = all && one ? plumb_add(all, one) : one;
+    }
+    b->n[GRAPHS_ALL] = all && plumb_backward(all); /* refused: what it needs was written */
+    b->p[GRAPHS_ALL] = calloc(1, 1);
+    for (int i = 0; i < p->n_in && !b->n[GRAPHS_ALL]; i++) {
+        const struct plumb_tensor *grad = plumb_grad(in[i]);
+        if (grad) graphs_bits_of(b, GRAPHS_ALL + 1 + i, grad, false);
+    }
+    if (b->n[GRAPHS_ALL]) plumb_error();
 }
 
 static inline void graphs_read_bits(const struct graphs_program *p, struct plumb_tensor *const *in,
                                     struct plumb_tensor *const *out, struct graphs_bits *b)
 {
     memset(b, 0, sizeof *b);
-    for (int i = 0; i < p->n_out; i++) graphs_bits_of(b, i, out[i]);
-    for (int i = 0; i < p->n_in; i++) graphs_bits_of(b, GRAPHS_OUT + i, in[i]);
+    graphs_read_all(p, in, out, b, 0);
+    if (p->grads) {
+        graphs_read_grads(p, in, out, b);
+    } else {
+        graphs_write_results(p, out);
+        graphs_read_all(p, in, out, b, GRAPHS_ALL);
+    }
+}
+
+/* What differs first, "" nothing; static. */
+static inline const char *graphs_difference(const struct graphs_bits *a,
+                                            const struct graphs_bits *b)
+{
+    static char text[128];
+    for (int i = 0; i < GRAPHS_BITS; i++) {
+        bool same = a->n[i] == b->n[i] && (!a->n[i] || !a->p[i] == !b->p[i]);
+        int64_t at = 0;
+        while (same && at < a->n[i] && a->p[i] && a->p[i][at] == b->p[i][at]) at++;
+        if (same && (at == a->n[i] || !a->p[i])) continue;
+        uint32_t x = 0, y = 0;
+        if (a->p[i] && b->p[i] && a->n[i] == b->n[i]) {
+            memcpy(&x, a->p[i] + at, (size_t)(a->n[i] - at < 4 ? a->n[i] - at : 4));
+            memcpy(&y, b->p[i] + at, (size_t)(a->n[i] - at < 4 ? a->n[i] - at : 4));
+        }
+        snprintf(text, sizeof text, "part %d of %d, byte %lld of %lld, %lld: %x, %x", i, GRAPHS_ALL,
+                 (long long)at, (long long)a->n[i], (long long)b->n[i], x, y);
+        return text;
+    }
+    return "";
 }
 
 static inline bool graphs_same_bits(const struct graphs_bits *a, const struct graphs_bits *b)
 {
-    for (int i = 0; i < GRAPHS_OUT + GRAPHS_INPUTS; i++) {
-        if (a->n[i] != b->n[i]) return false;
-        if (a->n[i] && memcmp(a->p[i], b->p[i], (size_t)a->n[i]) != 0) return false;
-    }
-    return true;
+    return !*graphs_difference(a, b);
 }
 
 static inline void graphs_run_eager(struct graphs_program *p, uint64_t stream,
@@ -86,7 +151,8 @@ static inline bool graphs_trace_program(struct graphs_program *p, struct graph *
     graphs_function(p, t.in, p->n_in, out, p->n_out);
     bool ok = !t.broken;
     for (int i = 0; ok && i < p->n_out; i++)
-        if (trace_output(&t, out[i], GRAPH_RESULT, i)) fail_msg("%s", err_text());
+        if (trace_output(&t, out[i], GRAPH_RESULT, i) && !t.broken) fail_msg("%s", err_text());
+    ok = !t.broken;
     trace_end(&t);
     plumb_frame_end();
     return ok;
