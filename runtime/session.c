@@ -38,13 +38,22 @@ uint32_t thread_word(struct thread *t, const char *text)
 
 /* ---- frames ---- */
 
+/* A thread keeps the last frame that ended: frames come and go with each call. */
 static enum err frame_begin(void)
 {
-    struct frame *f = calloc(1, sizeof *f);
+    struct frame *f = thread_self.spare;
+    thread_self.spare = NULL;
+    if (!f) f = calloc(1, sizeof *f);
     if (!f) FAIL(ERR_NOMEM, "out of memory for a frame");
     f->outer = thread_self.frame;
     thread_self.frame = f;
     return ERR_OK;
+}
+
+static void frame_free(struct frame *f)
+{
+    if (f) arena_release(&f->arena);
+    free(f);
 }
 
 static void frame_end(void)
@@ -58,8 +67,13 @@ static void frame_end(void)
         free(t);
     }
     thread_self.frame = f->outer;
-    arena_release(&f->arena);
-    free(f);
+    if (thread_self.spare) {
+        frame_free(f);
+        return;
+    }
+    arena_clear(&f->arena);
+    *f = (struct frame){.arena = f->arena};
+    thread_self.spare = f;
 }
 
 int plumb_frame_begin(void)
@@ -110,6 +124,7 @@ void plumb_leave(void)
 {
     struct thread *t = &thread_self;
     while (t->frame) frame_end();
+    frame_free(t->spare);
     if (t->ring) cap_thread_end(t->ring);
     op_nest_thread_end();
     nest_thread_end();

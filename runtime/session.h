@@ -50,8 +50,8 @@ struct frame {
 enum { HOOKS = 32 };
 struct thread {
     struct plumb *session;
-    struct frame *frame;
-    struct cap_thread *ring; /* NULL: nothing is recorded */
+    struct frame *frame, *spare; /* spare: one that ended, for the next; NULL */
+    struct cap_thread *ring;     /* NULL: nothing is recorded */
     const struct plumb_hook *hook[HOOKS];
     int n_hooks;
     bool in_hook;              /* one runs */

@@ -1,10 +1,10 @@
 /* page_kernels.c - all kernels of a run: what they cost, what they need, whether they spill. */
 #include "web/kernel.h"
 
-#include <stdio.h>
+#include <string.h>
 
 struct sums {
-    int64_t kernels, launched, launches, spill, members, idle, library;
+    int64_t kernels, launched, launches, spill, members, idle, library, resources;
     double total_ns;
 };
 
@@ -37,6 +37,7 @@ static enum err read_sums(struct web_request *q, struct html *chips, struct sums
         sum->launches += known(s, "launches"), sum->total_ns += (double)known(s, "total_ns");
         sum->spill += known(s, "spill"), sum->members += known(s, "members");
         sum->idle += known(s, "idle"), sum->library += known(s, "library");
+        sum->resources += known(s, "resources");
         if (role.n)
             put_chip(q, chips, "role", role.p, kernel_role_word(role, SPAN_NONE),
                      known(s, "kernels"));
@@ -121,6 +122,7 @@ static const struct web_column COLUMNS[] = {
      .class_ = "num",
      .kind = WEB_CUSTOM,
      .cell = kernel_cell_rate},
+    /* Resources of a device stand last: without any their columns are cut off. */
     {.name = "registers", .head = "Registers", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "spill_bytes",
      .head = "Spills",
@@ -129,6 +131,8 @@ static const struct web_column COLUMNS[] = {
      .kind = WEB_CUSTOM,
      .cell = kernel_cell_spill},
     {0}};
+
+enum { N_COLUMNS = sizeof COLUMNS / sizeof *COLUMNS, N_RESOURCES = 2 };
 
 static void put_filters(struct web_request *q, struct html *h, const struct html *chips,
                         const struct sums *s)
@@ -154,13 +158,16 @@ enum err page_kernels(struct web_request *q, struct html *h)
                   "Its logs have no output code: nothing was compiled, or by a backend that writes "
                   "none. `plumb run --compile` records kernels with all that is known of them.");
     } else if (!err) {
+        struct web_column columns[N_COLUMNS];
+        memcpy(columns, COLUMNS, sizeof columns);
+        if (!s.resources) columns[N_COLUMNS - 1 - N_RESOURCES].name = NULL;
         put_answer(h, &s);
         web_section(q, h, "kernels", "Kernels", "by the time of their launches", "kernel_list");
         put_filters(q, h, &chips, &s);
         err = web_table(q, h,
                         &(struct web_table){.id = "kernels-table",
                                             .query = "kernel_list",
-                                            .columns = COLUMNS,
+                                            .columns = columns,
                                             .own = true,
                                             .filter = true,
                                             .unit = "kernels",

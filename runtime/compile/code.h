@@ -36,7 +36,8 @@ struct code_spec {
 };
 /* The text. first_line[i], last_line[i]: 1-based lines of kernel i's body and comment; of bodies
  * that are shared those of the first. ERR_UNSUPPORTED names a kernel that the language leaves to
- * the interpreter, and why; C has a comment in its place. */
+ * the interpreter, and why; C has a comment in its place. In C the texts that all kernels share
+ * are left out: what is built has them in front. */
 struct code_text {
     struct buf text;
     int *first_line, *last_line; /* per kernel; owned */

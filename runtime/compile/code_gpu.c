@@ -168,10 +168,10 @@ static enum err print(const struct code_spec *s, const char *prelude, struct cod
 {
     size_t n = (size_t)s->n_kernels + 1;
     enum err err = ERR_OK;
-    *out = (struct code_text){.first_line = calloc(n, sizeof(int)),
-                              .last_line = calloc(n, sizeof(int))};
+    *out = (struct code_text){.first_line = calloc(n, 2 * sizeof(int))};
     struct texts t = {s, out, calloc(n, sizeof(int)), calloc(n, sizeof(int)), 1, 0};
-    if (!out->first_line || !out->last_line || !t.body || !t.room)
+    out->last_line = out->first_line ? out->first_line + n : NULL;
+    if (!out->first_line || !t.body || !t.room)
         err = err_set(ERR_NOMEM, "out of memory for printing %d kernels", s->n_kernels);
     if (!err) buf_puts(&out->text, prelude);
     for (int k = 0; !err && k < s->n_kernels; k++) err = print_kernel(&t, k);

@@ -85,17 +85,6 @@ static enum err take_results(struct making *m, struct trace *t, struct plumb_ten
 
 /* ---- tracing ---- */
 
-/* Written where calls are kept for gradients, a tensor comes from elsewhere then; outside the
- * function that cannot be shown. */
-static enum err check_written(struct trace *t)
-{
-    for (size_t i = 0; i < t->twin.n; i++)
-        if (t->twin.p[i].fake->made_by)
-            return trace_break(t, "a tensor from outside is written in place by what gradients go "
-                                  "back through");
-    return ERR_OK;
-}
-
 static enum err trace_calls(struct making *m, struct trace *t)
 {
     struct compiled_entry *e = m->e;
@@ -107,7 +96,6 @@ static enum err trace_calls(struct making *m, struct trace *t)
     thread_self.no_grad = no_grad; /* a function that fails may leave it as it was within */
     if (t->broken) FAIL(ERR_REFUSED, "%s", t->reason);
     if (rc) FAIL(ERR_USAGE, "%s", *err_text() ? err_text() : "the function failed");
-    TRY(check_written(t));
     TRY(take_results(m, t, y));
     compile_log_graph(m->log, "dynamo_output_graph", &e->graph);
     if (!t->walked) TRY(joint_trace(t, y, e->n_results));

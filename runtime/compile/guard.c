@@ -159,7 +159,7 @@ static enum err add_place(struct guard_set *s, int place)
     if (input) TRY(add(s, GUARD_BACKEND, place, -1, p->own_backend));
     if (p->itself) TRY(add(s, GUARD_ITSELF, place, -1, (int64_t)p->itself));
     if (p->asked) TRY(add(s, GUARD_GRAD, place, -1, p->has_grad));
-    if (input || p->first != place) TRY(add(s, GUARD_ALIAS, place, p->first, p->apart));
+    if (s->n_in) TRY(add(s, GUARD_ALIAS, place, p->first == place ? -1 : p->first, p->apart));
     return p->same != place ? add(s, GUARD_SAME, place, p->same, 0) : ERR_OK;
 }
 
@@ -336,8 +336,7 @@ static bool tensor_fails(const struct guard_set *s, const struct guard *g,
                             "", out, size);
     case GUARD_GRAD:
         return flag_differs(g, t->grad || (!g->captured && t->made_by && !g->value),
-                            "'%s'.grad is not as expected: %s", "a gradient", "None, of a leaf",
-                            out, size);
+                            "'%s'.grad is not as expected: %s", "a gradient", "None", out, size);
     default: return alias_differs(s, g, place, in, out, size);
     }
 }
@@ -366,7 +365,10 @@ const struct guard *guard_check(const struct guard_set *s, struct plumb_tensor *
         if (reason) snprintf(reason, reason_size, "%s", text);
         return &s->guard.p[i];
     }
-    return NULL; /* another thread has just put right what failed */
+    /* another thread may just have put right what failed */
+    if (all_hold(s, in, n_in)) return NULL;
+    if (reason) snprintf(reason, reason_size, "a tensor changes while it is looked at");
+    return &s->guard.p[0];
 }
 
 /* ---- text ---- */
@@ -393,7 +395,7 @@ static void text_of_tensor(const struct guard *g, const char *name, struct buf *
         buf_printf(out, "%s%s is %s", name, g->grad ? "" : ".grad", v ? "not None" : "None");
         break;
     default:
-        if (!g->captured && g->dim == g->place) buf_printf(out, "%s shares no memory", name);
+        if (g->dim < 0) buf_printf(out, "%s shares no memory", name);
         else buf_printf(out, "%s lies %lld bytes behind L['in'][%d]", name, v, g->dim);
     }
 }

@@ -13,14 +13,13 @@
 struct room {
     struct room *next;
     struct storage *block; /* of temporaries; counted */
-    /* Per buffer; the same in each run for temporaries, kept tensors and constants. */
-    char **first;             /* its first element */
-    struct storage **storage; /* of kept tensors and constants; else NULL */
-    bool bound;               /* these are there */
+    char **first;          /* per buffer: its first element; of temporaries and what never moves the
+                             * same in each run */
+    struct storage **fixed; /* per buffer: of what never moves; borrowed */
     struct code_args *args;
     struct arena arena; /* of one run */
 };
-/* A buffer whose memory comes from a tensor or a new storage. */
+/* A buffer whose memory comes from outside. Kept tensors and constants stay where they are. */
 struct binding {
     int buffer, value; /* value: the one that brought its storage */
     enum graph_origin origin;
@@ -30,11 +29,8 @@ struct binding {
 struct program_pool {
     pthread_mutex_t lock; /* guards free */
     struct room *free;
-    int n_buffers, n_args, n_bindings;
-    /* In the program's arena. Kept tensors and constants come first: they are bound once for a
-     * room, for a tensor's storage is always the same. */
-    struct binding *binding;
-    int n_fixed;
+    int n_buffers, n_args, n_bindings, n_fixed;
+    struct binding *binding, *fixed; /* of each run, of all; in the program's arena */
 };
 struct run {
     const struct program *p;
@@ -53,37 +49,31 @@ static enum err no_memory(void)
 
 /* ---- rooms ---- */
 
-static bool is_fixed(const struct graph *g, const struct graph_value *v)
+static bool stays(const struct graph *g, const struct binding *b)
 {
-    return v->origin == GRAPH_CONSTANT ||
-           (v->origin == GRAPH_CAPTURED && !g->captured.p[v->index].grad);
-}
-
-static void add_bindings(const struct program *p, struct program_pool *pool, bool fixed)
-{
-    for (size_t i = 0; i < p->lowered.buffer.n; i++) {
-        const struct lower_buffer *b = &p->lowered.buffer.p[i];
-        if (!b->given && !b->escapes) continue;
-        const struct graph_storage *s = &p->graph->storage.p[b->storage];
-        const struct graph_value *v = &p->graph->value.p[s->value];
-        if (is_fixed(p->graph, v) != fixed) continue;
-        pool->binding[pool->n_bindings++] =
-            (struct binding){.buffer = (int)i,
-                             .value = s->value,
-                             .origin = b->given ? v->origin : GRAPH_MADE,
-                             .index = v->index,
-                             .item = (int)dtype_size(v->view.dtype),
-                             .written = s->n_versions > 1};
-    }
+    return b->origin == GRAPH_CONSTANT ||
+           (b->origin == GRAPH_CAPTURED && !g->captured.p[b->index].grad);
 }
 
 static enum err list_bindings(const struct program *p, struct program_pool *pool)
 {
     pool->binding = arena_array(p->arena, p->lowered.buffer.n + 1, sizeof *pool->binding);
-    if (!pool->binding) return no_memory();
-    add_bindings(p, pool, true);
-    pool->n_fixed = pool->n_bindings;
-    add_bindings(p, pool, false);
+    pool->fixed = arena_array(p->arena, p->lowered.buffer.n + 1, sizeof *pool->fixed);
+    if (!pool->binding || !pool->fixed) return no_memory();
+    for (size_t i = 0; i < p->lowered.buffer.n; i++) {
+        const struct lower_buffer *b = &p->lowered.buffer.p[i];
+        if (!b->given && !b->escapes) continue;
+        const struct graph_storage *s = &p->graph->storage.p[b->storage];
+        const struct graph_value *v = &p->graph->value.p[s->value];
+        struct binding binding = {.buffer = (int)i,
+                                  .value = s->value,
+                                  .origin = b->given ? v->origin : GRAPH_MADE,
+                                  .index = v->index,
+                                  .item = (int)dtype_size(v->view.dtype),
+                                  .written = s->n_versions > 1};
+        if (stays(p->graph, &binding)) pool->fixed[pool->n_fixed++] = binding;
+        else pool->binding[pool->n_bindings++] = binding;
+    }
     return ERR_OK;
 }
 
@@ -102,7 +92,7 @@ static void room_free(struct room *r)
 {
     storage_release(r->block);
     free(r->first);
-    free(r->storage);
+    free(r->fixed);
     free(r->args);
     arena_release(&r->arena);
     free(r);
@@ -127,18 +117,40 @@ static void place_temporaries(const struct program *p, struct room *r)
         r->first[i] = block + p->buffer[i].offset + program_shift(p, (int)i);
 }
 
+/* Where a given tensor lies. */
+static void take_place(const struct binding *b, struct plumb_tensor *t, struct storage **storage,
+                       char **first)
+{
+    char *p = t->storage->p;
+    storage[b->buffer] = t->storage;
+    first[b->buffer] = p ? p + t->view.offset * b->item : NULL;
+    if (b->written && t->uninitialised) t->uninitialised = false;
+}
+
+static void place_fixed(const struct program *p, struct room *r)
+{
+    const struct graph *g = p->graph;
+    for (int i = 0; i < p->pool->n_fixed; i++) {
+        const struct binding *b = &p->pool->fixed[i];
+        bool constant = b->origin == GRAPH_CONSTANT;
+        take_place(b, constant ? g->constant.p[b->index] : g->captured.p[b->index].tensor, r->fixed,
+                   r->first);
+    }
+}
+
 static enum err room_new(const struct program *p, struct room **out)
 {
     const struct program_pool *pool = p->pool;
     struct room *r = calloc(1, sizeof *r);
     if (!r) return no_memory();
     r->first = calloc((size_t)pool->n_buffers + 1, sizeof *r->first);
-    r->storage = calloc((size_t)pool->n_buffers + 1, sizeof *r->storage);
+    r->fixed = calloc((size_t)pool->n_buffers + 1, sizeof *r->fixed);
     r->args = calloc((size_t)pool->n_args + 1, sizeof *r->args);
-    enum err err = r->first && r->storage && r->args
+    enum err err = r->first && r->fixed && r->args
                        ? storage_new(thread_self.session->backend, p->memory.size, &r->block)
                        : no_memory();
     if (!err) place_temporaries(p, r);
+    if (!err) place_fixed(p, r);
     if (err) room_free(r);
     else *out = r;
     return err;
@@ -187,10 +199,7 @@ static enum err bind_given(struct run *r, const struct binding *b)
     if (!t)
         FAIL(ERR_USAGE, "%s: %s was not given", r->p->graph->name,
              r->p->graph->value.p[b->value].name);
-    char *p = t->storage->p;
-    r->storage[b->buffer] = t->storage;
-    r->room->first[b->buffer] = p ? p + t->view.offset * b->item : NULL;
-    if (b->written && t->uninitialised) t->uninitialised = false;
+    take_place(b, t, r->storage, r->room->first);
     return ERR_OK;
 }
 
@@ -209,14 +218,10 @@ static enum err bind_new(struct run *r, const struct binding *b)
 static enum err bind(struct run *r)
 {
     const struct program_pool *pool = r->p->pool;
-    struct room *room = r->room;
-    memcpy(r->storage, room->storage, (size_t)pool->n_buffers * sizeof *r->storage);
-    for (int i = room->bound ? pool->n_fixed : 0; i < pool->n_bindings; i++) {
+    for (int i = 0; i < pool->n_bindings; i++) {
         const struct binding *b = &pool->binding[i];
         TRY(b->origin == GRAPH_MADE ? bind_new(r, b) : bind_given(r, b));
-        if (i < pool->n_fixed) room->storage[b->buffer] = r->storage[b->buffer];
     }
-    room->bound = true;
     return ERR_OK;
 }
 
@@ -318,18 +323,12 @@ static enum err record_uses(struct run *r, const struct program_launch *l, struc
     return u ? ERR_OK : no_memory();
 }
 
-/* Two threads never write one tensor at a time, so no locked addition is needed, which would take
- * longer than all else that a small member needs. */
-static void raise_version(struct storage *s)
-{
-    unsigned version = atomic_load_explicit(&s->version, memory_order_relaxed);
-    atomic_store_explicit(&s->version, version + 1, memory_order_relaxed);
-}
-
 static void raise_versions(struct run *r, const struct program_launch *l)
 {
-    for (int i = 0; i < l->n_written; i++)
-        if (r->storage[l->written[i]]) raise_version(r->storage[l->written[i]]);
+    for (int i = 0; i < l->n_written; i++) {
+        struct storage *s = r->storage[l->written[i]];
+        if (s) atomic_fetch_add_explicit(&s->version, 1, memory_order_relaxed);
+    }
 }
 
 static enum err run_members(struct run *r, const struct program_launch *l)
@@ -405,7 +404,7 @@ static void raise_written(struct run *r, const struct graph_node *n)
     for (int i = 0; i < n->n_in; i++) {
         if (n->after[i] < 0) continue;
         struct plumb_tensor *t = tensor_of_value(r, n->in[i]);
-        raise_version(t->storage);
+        atomic_fetch_add_explicit(&t->storage->version, 1, memory_order_relaxed);
         t->uninitialised = false;
     }
 }
@@ -458,6 +457,7 @@ static enum err run_all(struct run *r)
     r->storage = arena_array(r->arena, buffers, sizeof *r->storage);
     r->tensor = arena_array(r->arena, p->graph->value.n + 1, sizeof *r->tensor);
     if (!r->storage || !r->tensor) return no_memory();
+    memcpy(r->storage, r->room->fixed, (buffers - 1) * sizeof *r->storage);
     TRY(bind(r));
     TRY(make_outputs(r));
     for (size_t i = 0; !p->by_nodes && i < p->launch.n; i++) TRY(run_launch(r, &p->launch.p[i]));

@@ -76,7 +76,7 @@ static enum err refresh(struct trace *t, const struct plumb_tensor *x, int old, 
     for (size_t i = 0; i < g->value.n; i++) {
         const struct graph_value *w = &g->value.p[i];
         if (w->storage != v.storage || w->version != v.version) continue;
-        if (!memcmp(&w->view, &v.view, sizeof v.view)) {
+        if (w->real == v.real && !memcmp(&w->view, &v.view, sizeof v.view)) {
             *out = (int)i;
             return put_value(t, x, *out);
         }

@@ -217,7 +217,7 @@ static void measure_adamw(void)
     static const char body[] =
         "float *p = a->base[0], *g = a->base[1], *m = a->base[2], *v = a->base[3];\n"
         "float rest1 = 0.1f, beta2 = 0.999f, rest2 = 0.001f, keep = 1 - 1e-5f, eps = 1e-8f;\n"
-        "float step = 1e-3f / 0.5f, root = 0.5f;\n"
+        "float step = 1e-3f / 0.271f, root = 0.0548f;\n"
         "_Pragma(\"GCC ivdep\") for (i64 i = 0; i < n; i++) {\n"
         "m[i] = m[i] + (g[i] - m[i]) * rest1;\n"
         "v[i] = beta2 * v[i] + rest2 * g[i] * g[i];\n"

@@ -324,7 +324,7 @@ def test_a_file_that_is_not_as_it_should_be_is_shown(made, tmp_path):
     server = Server(*[tmp_path / f"{i}.db" for i in range(len(ODD))])
     try:
         for i, statement in enumerate(ODD):
-            for address in ["/kernels?", "/compile?compile_id=0/0", "/kernel?id=2", "/kernel?id=4", "/kernel?id=6"]:
+            for address in ["/compile?compile_id=0/0" if i % 2 else "/kernels?", "/kernel?id=4", "/kernel?id=6" if i % 2 else "/kernel?id=2"]:
                 # A damaged text is an error that says so; everything else is shown.
                 damaged = "stored" in statement and "id=" in address
                 page = server.get(f"{address}&file={i}", expect=None if damaged else 200)[2].decode()
@@ -357,8 +357,12 @@ def test_data_of_the_pages_is_there(served, made):
 
 
 def test_links_of_the_pages_lead_somewhere(served, made):
-    for address in ["/kernels", *[f"/kernel?id={id}" for id in made.kernel.values()], "/compile?compile_id=0/0", "/call?call=4"]:
+    seen = set()
+    for address in ["/kernels", "/kernel?id=2", f"/kernel?id={made.kernel[COMBO]}", "/compile?compile_id=0/0", "/call?call=4"]:
         for href in {html.unescape(h) for h in re.findall(r'href="(/[^"]*)"', served.text(address))}:
             path, _, anchor = href.partition("#")
+            if path in seen or ".sort=" in path or path.startswith("/data/"):
+                continue
+            seen.add(path)
             body = served.get(path)[2].decode("utf-8", "replace")
             assert not anchor or f'id="{anchor}"' in body, f"{address} links to {href}"

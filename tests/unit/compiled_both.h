@@ -1,5 +1,5 @@
-/* compiled_both.h - programs of functions that are run as they are and compiled: what they see is to
- * be the same, bit for bit. */
+/* compiled_both.h - programs of functions that are run as they are, and compiled: what they see is
+ * to be the same, bit for bit. */
 #ifndef TESTS_COMPILED_BOTH_H
 #define TESTS_COMPILED_BOTH_H
 
