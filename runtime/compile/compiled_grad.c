@@ -2,7 +2,7 @@
  *
  * The tape keeps one call, plumb::compiled. It takes a tensor for each gradient that the backward
  * gives, in their order: one that gets several is there as often, and they are added to it one by
- * one, as they would be of the function as it is. A result that is not used has zeros as tangent.
+ * one, as they would be of the function as it is.
  */
 #include <string.h>
 
@@ -44,21 +44,53 @@ static enum err check_needs(const struct compiled_call *run)
 
 /* ---- walking back ---- */
 
-/* Dense, as the backward was traced; by number of the result. */
-static enum err take_tangents(const struct compiled_entry *e,
+/* Bit per result that has a tangent and was not used; 0 too where there are more results than
+ * bits. */
+static uint64_t find_missing(const struct compiled_entry *e,
+                             struct plumb_tensor *const *result_grad)
+{
+    uint64_t missing = 0;
+    int n = 0;
+    for (size_t i = 0; i < e->graph.value.n; i++) {
+        const struct graph_value *v = &e->graph.value.p[i];
+        if (v->origin == GRAPH_TANGENT && !result_grad[n++] && v->index < 64)
+            missing |= (uint64_t)1 << v->index;
+    }
+    return e->n_results <= 64 ? missing : 0;
+}
+
+static struct plumb_tensor *zeros(const struct view *v)
+{
+    return plumb_zeros(v->shape.size, v->shape.n, (enum plumb_dtype)v->dtype);
+}
+
+/* Dense, as the backward was traced; by number of the result. One that is missing is not looked at
+ * when there is a part without it. */
+static enum err take_tangents(const struct op_call *c, const struct compiled_entry *e, bool part,
                               struct plumb_tensor *const *result_grad, struct plumb_tensor **out)
 {
     int n = 0;
     for (size_t i = 0; i < e->graph.value.n; i++) {
         const struct graph_value *v = &e->graph.value.p[i];
         if (v->origin != GRAPH_TANGENT) continue;
-        struct plumb_tensor *g = result_grad[n++];
-        const struct view_shape *s = &v->view.shape;
-        out[v->index] =
-            g ? plumb_contiguous(g) : plumb_zeros(s->size, s->n, (enum plumb_dtype)v->view.dtype);
-        if (!out[v->index]) return ERR_USAGE;
+        struct plumb_tensor *g = result_grad[n], *of = c->result[n];
+        n++;
+        if (g) g = plumb_contiguous(g);
+        else g = part ? of : zeros(&v->view);
+        if (!g) return ERR_USAGE;
+        out[v->index] = g;
     }
     return ERR_OK;
+}
+
+static void give_gradients(const struct graph *g, const bool *sole, struct plumb_tensor *const *y,
+                           struct plumb_tensor **grad)
+{
+    for (size_t i = 0, slot = 0; i < g->output.n; i++) {
+        if (g->output.p[i].gives != GRAPH_GRADIENT) continue;
+        if (y[i]) y[i]->sole = sole[i];
+        grad[slot++] = y[i];
+    }
 }
 
 static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *result_grad,
@@ -66,21 +98,21 @@ static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *res
 {
     const struct compiled_call *run = c->compiled;
     const struct compiled_entry *e = run->entry;
-    const struct graph *g = &e->split.backward;
+    const struct compiled_part *part = NULL;
     struct program_call call = {.input = run->in, .saved = run->saved, .stream = run->stream};
+    size_t outputs = e->split.backward.output.n;
     struct plumb_tensor **tangent =
         arena_array(c->arena, (size_t)e->n_results + 1, sizeof *tangent);
-    call.output = arena_array(c->arena, g->output.n + 1, sizeof *call.output);
+    call.output = arena_array(c->arena, outputs + 1, sizeof *call.output);
     if (!tangent || !call.output) return no_memory();
     TRY(check_needs(run));
-    TRY(take_tangents(e, result_grad, tangent));
+    uint64_t missing = find_missing(e, result_grad);
+    if (missing) TRY(compiled_part(e, missing, &part));
+    TRY(take_tangents(c, e, part, result_grad, tangent));
     call.tangent = tangent;
-    TRY(program_run(&e->backward, &call));
-    for (size_t i = 0, slot = 0; i < g->output.n; i++) {
-        if (g->output.p[i].gives != GRAPH_GRADIENT) continue;
-        if (call.output[i]) call.output[i]->sole = e->sole[i];
-        grad[slot++] = call.output[i];
-    }
+    TRY(program_run(part ? &part->program : &e->backward, &call));
+    if (part) give_gradients(&part->graph, part->sole, call.output, grad);
+    else give_gradients(&e->split.backward, e->sole, call.output, grad);
     return ERR_OK;
 }
 
