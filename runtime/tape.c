@@ -345,9 +345,10 @@ static enum err walk_frame(struct frame *f, struct tape_gifts *gifts, enum err e
 }
 
 /* From the innermost frame outwards: what was made in a frame uses no younger one's. */
-static enum err walk_back(struct tape_gifts *gifts, enum err err)
+static enum err walk_back(const struct frame *last, struct tape_gifts *gifts, enum err err)
 {
-    for (struct frame *f = thread_self.frame; f; f = f->outer) err = walk_frame(f, gifts, err);
+    for (struct frame *f = thread_self.frame; f; f = f == last ? NULL : f->outer)
+        err = walk_frame(f, gifts, err);
     return err;
 }
 
@@ -369,7 +370,7 @@ static void end_walk(void)
 }
 
 enum err tape_gradients(struct plumb_tensor *const *y, struct plumb_tensor *const *tangent, int n,
-                        struct tape_gifts *out)
+                        const struct frame *last, struct tape_gifts *out)
 {
     enum err err = ERR_OK;
     for (int i = 0; i < n; i++)
@@ -377,7 +378,7 @@ enum err tape_gradients(struct plumb_tensor *const *y, struct plumb_tensor *cons
     begin_walk();
     for (int i = 0; i < n && !err; i++)
         if (tangent[i]) err = begin_at(y[i], tangent[i]);
-    err = walk_back(out, err);
+    err = walk_back(last, out, err);
     end_walk();
     return err;
 }
@@ -395,10 +396,9 @@ static enum err backward(struct plumb_tensor *loss)
     if (!loss->made_by)
         FAIL(ERR_USAGE, "plumb_backward: nothing that wants gradients led to this tensor");
     TRY(check_walk(loss->made_by));
-    if (trace) trace->walked = true;
     begin_walk();
     enum err err = begin_at(loss, plumb_ones_like(loss, (enum plumb_dtype)0));
-    err = walk_back(NULL, err);
+    err = walk_back(NULL, NULL, err);
     end_walk();
     return err;
 }

@@ -51,6 +51,9 @@ struct plumb_tensor {
 WARN_UNUSED enum err storage_new(const struct backend *backend, int64_t size, struct storage **out);
 void storage_retain(struct storage *s);
 void storage_release(struct storage *s); /* NULL is legal */
+/* A tensor that is in no list ends, its storage being released. */
+void tensor_end(struct plumb_tensor *t);
+void tensor_spares_free(void); /* of the thread, before it leaves its session */
 /* Rises with whatever changes the values: what a trace records as the storage's version. */
 static inline uint32_t storage_content(const struct storage *s)
 {

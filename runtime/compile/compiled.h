@@ -43,11 +43,12 @@ struct compiled_need {
 struct compiled_part {
     struct compiled_part *next;
     uint64_t missing; /* bit per result */
-    bool failed;      /* could not be made: zeros stand for what is missing */
+    bool failed;      /* could not be made */
     struct arena arena;
     struct graph graph;
     struct program program;
-    bool *sole; /* as of the entry */
+    bool *sole;  /* as of the entry */
+    bool *needs; /* per need of the entry: this one has it too */
 };
 struct compiled_entry {
     struct plumb_compiled *of;
@@ -57,6 +58,7 @@ struct compiled_entry {
     /* After its passes. Without gradients it is the whole function, else the joint graph. */
     struct graph graph;
     struct joint_split split; /* has_backward */
+    struct graph plain;       /* the function before passes, where several results have tangents */
     bool has_backward;
     struct program forward, backward;
     struct compiled_result *result;
@@ -113,6 +115,10 @@ struct compiled_call {
     const struct compiled_entry *entry;
     struct plumb_tensor **in, **saved;
     uint32_t *version; /* per need, of its storage after the forward */
+    /* entry->plain: inputs, then captured tensors, or gradients that they had (NULL: replaced), and
+     * versions of their storages */
+    struct plumb_tensor **given;
+    uint32_t *given_version;
     int64_t stream;
 };
 /* Results y[], by number, get gradients: the tape keeps a call that gives them. */

@@ -214,6 +214,21 @@ static enum err prune(struct graph *g, uint64_t missing)
 
 /* ---- parts of an entry ---- */
 
+/* What the backward needs for results that are not used may be overwritten. */
+static enum err find_needs(const struct compiled_entry *e, struct compiled_part *part)
+{
+    const struct graph *g = &part->graph;
+    const int *uses = graph_uses(g, &part->arena);
+    part->needs = arena_array(&part->arena, (size_t)e->n_needs + 1, sizeof *part->needs);
+    if (!uses || !part->needs) return no_memory();
+    for (size_t i = 0; i < g->value.n; i++)
+        for (int k = 0; k < e->n_needs && uses[i]; k++) {
+            const struct graph_value *v = &g->value.p[i];
+            part->needs[k] |= v->origin == e->need[k].origin && v->index == e->need[k].index;
+        }
+    return ERR_OK;
+}
+
 static enum err build(const struct compiled_entry *e, struct compiled_part *part)
 {
     struct pass_result r = {0};
@@ -225,6 +240,7 @@ static enum err build(const struct compiled_entry *e, struct compiled_part *part
     TRY(prune(&part->graph, part->missing));
     TRY(pass_dce(&part->graph, &r));
     TRY(graph_check(&part->graph));
+    TRY(find_needs(e, part));
     TRY(compiled_find_sole(&part->graph, &part->arena, &part->sole));
     return program_build(&part->graph, &o, &part->arena, &part->program);
 }
@@ -237,7 +253,7 @@ void compiled_part_free(struct compiled_part *part)
     free(part);
 }
 
-/* One that cannot be made is remembered as such: zeros are taken then. */
+/* One that cannot be made is remembered as such. */
 static enum err make_part(struct compiled_entry *e, uint64_t missing, struct compiled_part **out)
 {
     struct compiled_part *part = calloc(1, sizeof *part);

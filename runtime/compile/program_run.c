@@ -430,24 +430,39 @@ static enum err call_op(struct run *r, const struct graph_node *n, struct op_cal
     return err;
 }
 
+static enum err run_call(struct run *r, const struct graph_node *n, struct op_call *c)
+{
+    TRY(bind_call(r, n, c));
+    if (n->op->flags & OP_RANDOM) c->stream = (uint64_t)(r->call->stream + n->stream);
+    return call_op(r, n, c);
+}
+
 static enum err run_node(struct run *r, int node)
 {
     const struct graph_node *n = &r->p->graph->node.p[node];
     struct op_call c;
     if (n->op->class == OP_VIEW) return ERR_OK;
     TRY(graph_op_call(r->p->graph, node, r->arena, &c));
-    TRY(bind_call(r, n, &c));
-    if (n->op->flags & OP_RANDOM) c.stream = (uint64_t)(r->call->stream + n->stream);
-    return call_op(r, n, &c);
+    return run_call(r, n, &c);
+}
+
+/* An extern kernel, from the call that was prepared for it. */
+static enum err run_extern(struct run *r, const struct program_launch *l)
+{
+    const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
+    struct op_call c;
+    memcpy(&c, l->call, offsetof(struct op_call, plan));
+    c.arena = r->arena;
+    c.result = arena_array(r->arena, (size_t)c.n_results + 1, sizeof *c.result);
+    if (!c.result) return no_memory();
+    return run_call(r, &r->p->graph->node.p[r->p->lowered.item.p[g->item[0]].node], &c);
 }
 
 /* ---- the whole ---- */
 
 static enum err run_launch(struct run *r, const struct program_launch *l)
 {
-    const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
-    if (l->code >= 0) return run_kernels(r, l);
-    return run_node(r, r->p->lowered.item.p[g->item[0]].node);
+    return l->code >= 0 ? run_kernels(r, l) : run_extern(r, l);
 }
 
 static enum err run_all(struct run *r)
