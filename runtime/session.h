@@ -136,10 +136,11 @@ struct tape_gifts {
     LIST_OF(struct tape_gift) gift;
 };
 /* Walks back from y[i], each made by a call on the tape, with gradient tangent[i] (NULL: none), as
- * plumb_backward does; what comes to leaves is listed instead of added to their gradients. */
+ * plumb_backward does, from the innermost frame out to `last`; what comes to leaves is listed
+ * instead of added to their gradients. */
 WARN_UNUSED enum err tape_gradients(struct plumb_tensor *const *y,
                                     struct plumb_tensor *const *tangent, int n,
-                                    struct tape_gifts *out);
+                                    const struct frame *last, struct tape_gifts *out);
 /* Whether a frame is one of the thread's. */
 bool thread_has_frame(const struct thread *t, const struct frame *f);
 

@@ -37,6 +37,7 @@ struct plumb_tensor {
     bool uninitialised;        /* made by an operator that gives no values (empty): not digested */
     bool is_view;              /* made by an operator of class VIEW */
     bool stale;                /* on a tape: overwritten since; its values are gone */
+    bool sole;                 /* a gradient that nobody else holds: a leaf takes it as it is */
     struct tape_node *made_by; /* borrowed from the frame's tape; NULL a leaf */
     int result;                /* which result of made_by */
     uint64_t maker;            /* thread.serial of the thread that made it */

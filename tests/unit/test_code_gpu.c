@@ -52,6 +52,10 @@ static const struct test_case more[] = {
      .size = {3, 2500}},
     {"out = cumprod(x)", DTYPE_U64, .n_outer = 1, .n_inner = 1, .size = {2, 2500}},
     {"out = cumsum(x)", DTYPE_F32, .n_outer = 0, .n_inner = 1, .size = {129000}},
+    {"out1 = prod(x) + sum(y)", DTYPE_C64, .n_outer = 1, .n_inner = 1, .size = {5, 100}},
+    {"out1 = prod(x)", DTYPE_C128, .n_outer = 1, .n_inner = 1, .size = {3, 2500}},
+    {"out = cumprod(x); out1 = prod(y)", DTYPE_C128, .n_outer = 1, .n_inner = 1, .size = {2, 1500}},
+    {"out = cumsum(x)", DTYPE_C64, .n_outer = 1, .n_inner = 1, .size = {3, 0}},
 };
 
 static int make_suite(void **state)
@@ -70,7 +74,7 @@ static int make_suite(void **state)
         struct test_case t = random_case(&suite.body[k]);
         add(&t);
     }
-    suite.spec = (struct code_spec){suite.kernel, suite.n, suite.launch, suite.n};
+    suite.spec = (struct code_spec){suite.kernel, suite.n, suite.launch, suite.n, false};
     return 0;
 }
 
@@ -220,7 +224,7 @@ static void make_combos(void)
         c->group[m].dispatch = (enum combo_dispatch)m;
         c->launch[m] = (struct code_launch){name[m], number, MEMBERS, &c->group[m]};
     }
-    c->spec = (struct code_spec){c->kernel, MEMBERS, c->launch, MEMBERS};
+    c->spec = (struct code_spec){c->kernel, MEMBERS, c->launch, MEMBERS, false};
     c->arg[0] = numbers;
     c->arg[1] = numbers + NUMBERS - CODE_GPU_FAULT;
 }
@@ -345,7 +349,7 @@ static void some_kernels(int from, bool f64, struct code_spec *out)
         launch[n] = (struct code_launch){kernel[n].name, &number[n], 1, NULL};
         n++;
     }
-    *out = (struct code_spec){kernel, n, launch, n};
+    *out = (struct code_spec){kernel, n, launch, n, false};
 }
 
 static const struct target {
