@@ -46,6 +46,7 @@ struct compiled_entry {
     /* After its passes. Without gradients it is the whole function, else the joint graph. */
     struct graph graph;
     struct joint_split split; /* has_backward */
+    struct graph plain;       /* the function before passes, where several results have tangents */
     bool has_backward;
     struct program forward, backward;
     struct compiled_result *result;
@@ -54,6 +55,7 @@ struct compiled_entry {
     int n_written;
     struct compiled_need *need; /* has_backward */
     int n_needs;
+    bool *sole; /* has_backward: per output of the backward, a dense tensor that nothing else is */
     char broken[512]; /* why the function is run as it is; "" compiled */
     atomic_llong hits;
 };
@@ -92,6 +94,10 @@ struct compiled_call {
     const struct compiled_entry *entry;
     struct plumb_tensor **in, **saved;
     uint32_t *version; /* per need, of its storage after the forward */
+    /* entry->plain: inputs, then captured tensors, or gradients that they had (NULL: replaced), and
+     * versions of their storages */
+    struct plumb_tensor **given;
+    uint32_t *given_version;
     int64_t stream;
 };
 /* Results y[], by number, get gradients: the tape keeps a call that gives them. */

@@ -2,7 +2,8 @@
  *
  * The tape keeps one call, plumb::compiled. It takes a tensor for each gradient that the backward
  * gives, in their order: one that gets several is there as often, and they are added to it one by
- * one, as they would be of the function as it is. A result that is not used has zeros as tangent.
+ * one, as they would be of the function as it is. Where only some results have gradients, the
+ * function's calls are made again (joint_replay).
  */
 #include <string.h>
 
@@ -24,9 +25,8 @@ static const struct plumb_tensor *needed(const struct compiled_call *run,
     return run->entry->graph.captured.p[n->index].tensor;
 }
 
-static uint32_t version_of(const struct compiled_call *run, int need)
+static uint32_t version_of(const struct plumb_tensor *t)
 {
-    const struct plumb_tensor *t = needed(run, &run->entry->need[need]);
     return atomic_load_explicit(&t->storage->version, memory_order_relaxed);
 }
 
@@ -35,7 +35,7 @@ static enum err check_needs(const struct compiled_call *run)
 {
     const struct compiled_entry *e = run->entry;
     for (int i = 0; i < e->n_needs; i++)
-        if (version_of(run, i) != run->version[i])
+        if (version_of(needed(run, &e->need[i])) != run->version[i])
             FAIL(ERR_USAGE,
                  "%s of %s: its values are needed for a gradient and were overwritten in place",
                  e->need[i].name, e->graph.name);
@@ -52,17 +52,13 @@ static enum err take_tangents(const struct compiled_entry *e,
     for (size_t i = 0; i < e->graph.value.n; i++) {
         const struct graph_value *v = &e->graph.value.p[i];
         if (v->origin != GRAPH_TANGENT) continue;
-        struct plumb_tensor *g = result_grad[n++];
-        const struct view_shape *s = &v->view.shape;
-        out[v->index] =
-            g ? plumb_contiguous(g) : plumb_zeros(s->size, s->n, (enum plumb_dtype)v->view.dtype);
-        if (!out[v->index]) return ERR_USAGE;
+        if (!(out[v->index] = plumb_contiguous(result_grad[n++]))) return ERR_USAGE;
     }
     return ERR_OK;
 }
 
-static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *result_grad,
-                              struct plumb_tensor **grad)
+static enum err run_backward(struct op_call *c, struct plumb_tensor *const *result_grad,
+                             struct plumb_tensor **grad)
 {
     const struct compiled_call *run = c->compiled;
     const struct compiled_entry *e = run->entry;
@@ -76,9 +72,74 @@ static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *res
     TRY(take_tangents(e, result_grad, tangent));
     call.tangent = tangent;
     TRY(program_run(&e->backward, &call));
-    for (size_t i = 0, slot = 0; i < g->output.n; i++)
-        if (g->output.p[i].gives == GRAPH_GRADIENT) grad[slot++] = call.output[i];
+    for (size_t i = 0, slot = 0; i < g->output.n; i++) {
+        if (g->output.p[i].gives != GRAPH_GRADIENT) continue;
+        if (call.output[i]) call.output[i]->sole = e->sole[i];
+        grad[slot++] = call.output[i];
+    }
     return ERR_OK;
+}
+
+/* ---- some results only ---- */
+
+static enum err check_given(const struct compiled_call *run)
+{
+    const struct graph *g = &run->entry->plain;
+    for (int i = 0; i < g->n_inputs + (int)g->captured.n; i++)
+        if (run->given[i] && version_of(run->given[i]) != run->given_version[i])
+            FAIL(ERR_USAGE,
+                 "%s is called again for a loss that uses some of its results, and what it was "
+                 "given, number %d, was overwritten in place",
+                 g->name, i);
+    return ERR_OK;
+}
+
+/* Each gift to the first slot of its tensor that is free. */
+static enum err place_gift(const struct compiled_entry *e, const struct joint_gift *gift,
+                           struct plumb_tensor **grad)
+{
+    const struct graph *g = &e->split.backward;
+    for (size_t i = 0, slot = 0; i < g->output.n; i++) {
+        if (g->output.p[i].gives != GRAPH_GRADIENT) continue;
+        const struct graph_value *v = &e->graph.value.p[g->output.p[i].index];
+        if (v->origin == gift->origin && v->index == gift->index && !grad[slot]) {
+            grad[slot] = gift->grad;
+            return ERR_OK;
+        }
+        slot++;
+    }
+    FAIL(ERR_FORMAT, "%s, called again, gives more gradients than before", e->graph.name);
+}
+
+static enum err run_again(struct op_call *c, struct plumb_tensor *const *result_grad,
+                          struct plumb_tensor **grad)
+{
+    const struct compiled_call *run = c->compiled;
+    const struct compiled_entry *e = run->entry;
+    struct joint_gifts gifts = {0};
+    struct plumb_tensor **of = arena_array(c->arena, (size_t)e->n_results + 1, sizeof *of);
+    if (!of) return no_memory();
+    TRY(check_given(run));
+    for (size_t i = 0, n = 0; i < e->graph.value.n; i++)
+        if (e->graph.value.p[i].origin == GRAPH_TANGENT)
+            of[e->graph.value.p[i].index] = result_grad[n++];
+    struct joint_replay r = {.g = &e->plain,
+                             .input = run->given,
+                             .captured = run->given + e->plain.n_inputs,
+                             .grad = of,
+                             .stream = run->stream};
+    enum err err = joint_replay(&r, &gifts);
+    for (size_t i = 0; i < gifts.gift.n && !err; i++) err = place_gift(e, &gifts.gift.p[i], grad);
+    LIST_RELEASE(&gifts.gift);
+    return err;
+}
+
+static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *result_grad,
+                              struct plumb_tensor **grad)
+{
+    for (int i = 0; i < c->n_results; i++)
+        if (!result_grad[i]) return run_again(c, result_grad, grad);
+    return run_backward(c, result_grad, grad);
 }
 
 /* The row of plumb::compiled; only the tape sees it. */
@@ -114,6 +175,34 @@ static enum err take_slots(const struct compiled_call *run, struct arena *a, str
     return ERR_OK;
 }
 
+static bool replaces_gradients(const struct graph *g)
+{
+    for (size_t i = 0; i < g->output.n; i++)
+        if (g->output.p[i].gives == GRAPH_LEAF_GRAD) return true;
+    return false;
+}
+
+/* What the calls would take that are made again. A gradient that is replaced stays on the tape's
+ * frame, but for one that the function itself replaces. */
+static enum err keep_given(struct compiled_call *run, struct arena *a)
+{
+    const struct graph *g = &run->entry->plain;
+    int n = g->n_inputs + (int)g->captured.n;
+    bool replaces = replaces_gradients(&run->entry->graph);
+    if (!g->output.n) return ERR_OK;
+    run->given = arena_array(a, (size_t)n + 1, sizeof *run->given);
+    run->given_version = arena_array(a, (size_t)n + 1, sizeof *run->given_version);
+    if (!run->given || !run->given_version) return no_memory();
+    for (int i = 0; i < n; i++) {
+        const struct graph_captured *c = i < g->n_inputs ? NULL : &g->captured.p[i - g->n_inputs];
+        struct plumb_tensor *t = c ? c->tensor : run->in[i];
+        if (c && c->grad) t = replaces ? NULL : t->grad;
+        run->given[i] = t;
+        if (t) run->given_version[i] = version_of(t);
+    }
+    return ERR_OK;
+}
+
 /* Results with tangents, in the order of the tangents. */
 static void take_results(const struct compiled_entry *e, struct plumb_tensor *const *y,
                          struct op_call *c)
@@ -134,7 +223,8 @@ enum err compiled_tape(struct compiled_call *run, struct plumb_tensor *const *y)
     c.result = arena_array(a, (size_t)e->graph.n_tangents + 1, sizeof *c.result);
     run->version = arena_array(a, (size_t)e->n_needs + 1, sizeof *run->version);
     if (!kept || !c.result || !run->version) return no_memory();
-    for (int i = 0; i < e->n_needs; i++) run->version[i] = version_of(run, i);
+    for (int i = 0; i < e->n_needs; i++) run->version[i] = version_of(needed(run, &e->need[i]));
+    TRY(keep_given(run, a));
     *kept = *run;
     TRY(take_slots(run, a, &c));
     take_results(e, y, &c);

@@ -28,6 +28,7 @@ void compiled_entry_free(struct compiled_entry *e)
     joint_split_release(&e->split);
     guard_release(&e->guards);
     graph_release(&e->graph);
+    graph_release(&e->plain);
     arena_release(&e->arena);
     free(e);
 }
@@ -85,6 +86,14 @@ static enum err take_results(struct making *m, struct trace *t, struct plumb_ten
 
 /* ---- tracing ---- */
 
+/* A loss may use some of the results only. */
+static bool several_want(struct plumb_tensor *const *y, int n)
+{
+    int wants = 0;
+    for (int i = 0; i < n; i++) wants += y[i] && y[i]->made_by;
+    return wants > 1;
+}
+
 static enum err trace_calls(struct making *m, struct trace *t)
 {
     struct compiled_entry *e = m->e;
@@ -98,7 +107,8 @@ static enum err trace_calls(struct making *m, struct trace *t)
     if (rc) FAIL(ERR_USAGE, "%s", *err_text() ? err_text() : "the function failed");
     TRY(take_results(m, t, y));
     compile_log_graph(m->log, "dynamo_output_graph", &e->graph);
-    if (!t->walked) TRY(joint_trace(t, y, e->n_results));
+    if (several_want(y, e->n_results)) TRY(joint_keep(&e->graph, &e->plain));
+    TRY(joint_trace(t, y, e->n_results));
     e->has_backward = e->graph.n_tangents > 0;
     return trace_leaf_gradients(t);
 }
@@ -153,20 +163,39 @@ static enum err find_needs(struct compiled_entry *e)
     return ERR_OK;
 }
 
+/* Whether no other output of that kind shares the memory of output i, nor does what was given. */
+static bool is_sole(const struct graph *g, size_t i)
+{
+    const struct graph_output *o = &g->output.p[i];
+    int storage = g->value.p[o->value].storage;
+    if (g->storage.p[storage].origin != GRAPH_MADE) return false;
+    for (size_t k = 0; k < g->output.n; k++) {
+        const struct graph_output *p = &g->output.p[k];
+        if (k == i || p->gives != o->gives || p->value < 0) continue;
+        if (g->value.p[p->value].storage == storage) return false;
+    }
+    return true;
+}
+
+static enum err find_sole(struct compiled_entry *e)
+{
+    const struct graph *g = &e->split.backward;
+    e->sole = arena_array(&e->arena, g->output.n + 1, sizeof *e->sole);
+    if (!e->sole) return no_memory();
+    for (size_t i = 0; i < g->output.n; i++) {
+        int value = g->output.p[i].value;
+        e->sole[i] = value >= 0 && is_sole(g, i) && view_is_contiguous(&g->value.p[value].view);
+    }
+    return ERR_OK;
+}
+
 /* A leaf's gradient is a tensor of its own: the next call may write it. */
 static enum err check_leaf_gradients(const struct graph *g)
 {
     for (size_t i = 0; i < g->output.n; i++) {
         const struct graph_output *o = &g->output.p[i];
         if (o->gives != GRAPH_LEAF_GRAD || o->value < 0) continue;
-        int storage = g->value.p[o->value].storage;
-        bool own = g->storage.p[storage].origin == GRAPH_MADE;
-        for (size_t k = 0; k < i && own; k++) {
-            const struct graph_output *p = &g->output.p[k];
-            own = p->gives != GRAPH_LEAF_GRAD || p->value < 0 ||
-                  g->value.p[p->value].storage != storage;
-        }
-        if (!own)
+        if (!is_sole(g, i))
             FAIL(ERR_FORMAT, "the gradient of a leaf, %s, is no tensor of its own",
                  g->value.p[o->value].name);
     }
@@ -208,6 +237,7 @@ static enum err build_split(struct making *m)
     TRY(graph_check(&s->backward));
     TRY(check_leaf_gradients(&s->forward));
     TRY(find_needs(e));
+    TRY(find_sole(e));
     compile_log_partition(m->log, &e->graph, s);
     compile_log_graph(m->log, "aot_forward_graph", &s->forward);
     compile_log_graph(m->log, "aot_backward_graph", &s->backward);

@@ -45,6 +45,7 @@ struct program_launch {
     int n_groups;
     const struct combo_group *combo; /* NULL: one group */
     int code;                        /* launch number in the code; -1: an extern kernel */
+    const struct op_call *call;      /* extern kernels: without tensors of a run, and its plan */
     struct program_member *member;   /* kernels: per group */
     struct program_place *place;     /* arrays of the members, one after another */
     struct program_arg *arg;

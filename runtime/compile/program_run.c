@@ -323,12 +323,18 @@ static enum err record_uses(struct run *r, const struct program_launch *l, struc
     return u ? ERR_OK : no_memory();
 }
 
+/* No two threads write one tensor at a time, so that no locked addition is needed: it would take
+ * longer than all else that a small member needs. */
+static void raise_version(struct storage *s)
+{
+    unsigned version = atomic_load_explicit(&s->version, memory_order_relaxed);
+    atomic_store_explicit(&s->version, version + 1, memory_order_relaxed);
+}
+
 static void raise_versions(struct run *r, const struct program_launch *l)
 {
-    for (int i = 0; i < l->n_written; i++) {
-        struct storage *s = r->storage[l->written[i]];
-        if (s) atomic_fetch_add_explicit(&s->version, 1, memory_order_relaxed);
-    }
+    for (int i = 0; i < l->n_written; i++)
+        if (r->storage[l->written[i]]) raise_version(r->storage[l->written[i]]);
 }
 
 static enum err run_members(struct run *r, const struct program_launch *l)
@@ -404,7 +410,7 @@ static void raise_written(struct run *r, const struct graph_node *n)
     for (int i = 0; i < n->n_in; i++) {
         if (n->after[i] < 0) continue;
         struct plumb_tensor *t = tensor_of_value(r, n->in[i]);
-        atomic_fetch_add_explicit(&t->storage->version, 1, memory_order_relaxed);
+        raise_version(t->storage);
         t->uninitialised = false;
     }
 }
@@ -430,24 +436,39 @@ static enum err call_op(struct run *r, const struct graph_node *n, struct op_cal
     return err;
 }
 
+static enum err run_call(struct run *r, const struct graph_node *n, struct op_call *c)
+{
+    TRY(bind_call(r, n, c));
+    if (n->op->flags & OP_RANDOM) c->stream = (uint64_t)(r->call->stream + n->stream);
+    return call_op(r, n, c);
+}
+
 static enum err run_node(struct run *r, int node)
 {
     const struct graph_node *n = &r->p->graph->node.p[node];
     struct op_call c;
     if (n->op->class == OP_VIEW) return ERR_OK;
     TRY(graph_op_call(r->p->graph, node, r->arena, &c));
-    TRY(bind_call(r, n, &c));
-    if (n->op->flags & OP_RANDOM) c.stream = (uint64_t)(r->call->stream + n->stream);
-    return call_op(r, n, &c);
+    return run_call(r, n, &c);
+}
+
+/* An extern kernel, from the call that was prepared for it. */
+static enum err run_extern(struct run *r, const struct program_launch *l)
+{
+    const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
+    struct op_call c;
+    memcpy(&c, l->call, offsetof(struct op_call, plan));
+    c.arena = r->arena;
+    c.result = arena_array(r->arena, (size_t)c.n_results + 1, sizeof *c.result);
+    if (!c.result) return no_memory();
+    return run_call(r, &r->p->graph->node.p[r->p->lowered.item.p[g->item[0]].node], &c);
 }
 
 /* ---- the whole ---- */
 
 static enum err run_launch(struct run *r, const struct program_launch *l)
 {
-    const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
-    if (l->code >= 0) return run_kernels(r, l);
-    return run_node(r, r->p->lowered.item.p[g->item[0]].node);
+    return l->code >= 0 ? run_kernels(r, l) : run_extern(r, l);
 }
 
 static enum err run_all(struct run *r)

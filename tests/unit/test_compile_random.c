@@ -84,6 +84,7 @@ static const char *check_calls(struct graphs_program *p, uint64_t stream)
             failed = "a compiled call that fails";
         } else {
             graphs_read_bits(p, in, out, &got);
+            graphs_read_identity(p, in, out, &got);
             if (!graphs_same_bits(&want, &got)) failed = i ? "the second call" : "the first call";
             if (failed) print_error("%s\n", graphs_difference(&want, &got));
             graphs_bits_release(&got);
@@ -130,6 +131,7 @@ static void check_or_fail(uint64_t seed)
 {
     struct graphs_program p;
     graphs_draw(&p, seed);
+    graphs_keep(&p);
     if (!check_program(&p)) return;
     graphs_shrink(&p, check_program);
     const char *why = check_program(&p);
