@@ -19,7 +19,7 @@
 #include "store/base/clock.h"
 
 /* Nodes that a compiler takes about as long for as what is not nodes. */
-enum { KERNEL_WORK = 10, LONG_WORK = 60, PART_WORK = 80, MOST_PARTS = 17 };
+enum { KERNEL_WORK = 10, LONG_WORK = 60, PART_WORK = 40, MOST_PARTS = 17 };
 
 /* A kernel ready to run. */
 struct ready {
