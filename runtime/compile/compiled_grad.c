@@ -3,7 +3,8 @@
  * The tape keeps one call, plumb::compiled. It takes a tensor for each gradient that the backward
  * gives, in their order: one that gets several is there as often, and they are added to it one by
  * one, as they would be of the function as it is. Where only some results have gradients, the
- * function's calls are made again (joint_replay).
+ * backward is one without the others (compiled_part.c), or, where there is no such, the function's
+ * calls are made again (joint_replay).
  */
 #include <string.h>
 
@@ -31,11 +32,11 @@ static uint32_t version_of(const struct plumb_tensor *t)
 }
 
 /* What was overwritten since the forward run cannot be given to the backward. */
-static enum err check_needs(const struct compiled_call *run)
+static enum err check_needs(const struct compiled_call *run, const struct compiled_part *part)
 {
     const struct compiled_entry *e = run->entry;
     for (int i = 0; i < e->n_needs; i++)
-        if (version_of(needed(run, &e->need[i])) != run->version[i])
+        if ((!part || part->needs[i]) && version_of(needed(run, &e->need[i])) != run->version[i])
             FAIL(ERR_USAGE,
                  "%s of %s: its values are needed for a gradient and were overwritten in place",
                  e->need[i].name, e->graph.name);
@@ -44,39 +45,49 @@ static enum err check_needs(const struct compiled_call *run)
 
 /* ---- walking back ---- */
 
-/* Dense, as the backward was traced; by number of the result. */
-static enum err take_tangents(const struct compiled_entry *e,
+/* Dense, as the backward was traced; by number of the result. One that did not come is not looked
+ * at: the result stands in its place. */
+static enum err take_tangents(const struct op_call *c, const struct compiled_entry *e,
                               struct plumb_tensor *const *result_grad, struct plumb_tensor **out)
 {
-    int n = 0;
-    for (size_t i = 0; i < e->graph.value.n; i++) {
+    for (size_t i = 0, n = 0; i < e->graph.value.n; i++) {
         const struct graph_value *v = &e->graph.value.p[i];
         if (v->origin != GRAPH_TANGENT) continue;
-        if (!(out[v->index] = plumb_contiguous(result_grad[n++]))) return ERR_USAGE;
+        out[v->index] = result_grad[n] ? plumb_contiguous(result_grad[n]) : c->result[n];
+        if (!out[v->index]) return ERR_USAGE;
+        n++;
     }
     return ERR_OK;
 }
 
-static enum err run_backward(struct op_call *c, struct plumb_tensor *const *result_grad,
-                             struct plumb_tensor **grad)
+static void give_gradients(const struct graph *g, const bool *sole, struct plumb_tensor *const *y,
+                           struct plumb_tensor **grad)
+{
+    for (size_t i = 0, slot = 0; i < g->output.n; i++) {
+        if (g->output.p[i].gives != GRAPH_GRADIENT) continue;
+        if (y[i]) y[i]->sole = sole[i];
+        grad[slot++] = y[i];
+    }
+}
+
+/* part: the backward for these gradients; NULL all came. */
+static enum err run_backward(struct op_call *c, const struct compiled_part *part,
+                             struct plumb_tensor *const *result_grad, struct plumb_tensor **grad)
 {
     const struct compiled_call *run = c->compiled;
     const struct compiled_entry *e = run->entry;
-    const struct graph *g = &e->split.backward;
     struct program_call call = {.input = run->in, .saved = run->saved, .stream = run->stream};
+    size_t outputs = e->split.backward.output.n;
     struct plumb_tensor **tangent =
         arena_array(c->arena, (size_t)e->n_results + 1, sizeof *tangent);
-    call.output = arena_array(c->arena, g->output.n + 1, sizeof *call.output);
+    call.output = arena_array(c->arena, outputs + 1, sizeof *call.output);
     if (!tangent || !call.output) return no_memory();
-    TRY(check_needs(run));
-    TRY(take_tangents(e, result_grad, tangent));
+    TRY(check_needs(run, part));
+    TRY(take_tangents(c, e, result_grad, tangent));
     call.tangent = tangent;
-    TRY(program_run(&e->backward, &call));
-    for (size_t i = 0, slot = 0; i < g->output.n; i++) {
-        if (g->output.p[i].gives != GRAPH_GRADIENT) continue;
-        if (call.output[i]) call.output[i]->sole = e->sole[i];
-        grad[slot++] = call.output[i];
-    }
+    TRY(program_run(part ? &part->program : &e->backward, &call));
+    if (part) give_gradients(&part->graph, part->sole, call.output, grad);
+    else give_gradients(&e->split.backward, e->sole, call.output, grad);
     return ERR_OK;
 }
 
@@ -134,12 +145,27 @@ static enum err run_again(struct op_call *c, struct plumb_tensor *const *result_
     return err;
 }
 
+/* Bit per result that has a tangent and was not used. */
+static uint64_t find_missing(const struct compiled_entry *e,
+                             struct plumb_tensor *const *result_grad)
+{
+    uint64_t missing = 0;
+    for (size_t i = 0, n = 0; i < e->graph.value.n; i++) {
+        const struct graph_value *v = &e->graph.value.p[i];
+        if (v->origin == GRAPH_TANGENT && !result_grad[n++]) missing |= (uint64_t)1 << v->index;
+    }
+    return missing;
+}
+
 static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *result_grad,
                               struct plumb_tensor **grad)
 {
-    for (int i = 0; i < c->n_results; i++)
-        if (!result_grad[i]) return run_again(c, result_grad, grad);
-    return run_backward(c, result_grad, grad);
+    const struct compiled_entry *e = c->compiled->entry;
+    const struct compiled_part *part = NULL;
+    bool all = true;
+    for (int i = 0; i < c->n_results; i++) all &= result_grad[i] != NULL;
+    if (!all && e->n_results <= 64) TRY(compiled_part(e, find_missing(e, result_grad), &part));
+    return all || part ? run_backward(c, part, result_grad, grad) : run_again(c, result_grad, grad);
 }
 
 /* The row of plumb::compiled; only the tape sees it. */

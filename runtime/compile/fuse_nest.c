@@ -356,13 +356,8 @@ static enum err put_stores(struct builder *b, const struct fuse_readers *readers
 
 /* ---- NaN ---- */
 
-static bool is_canon(const struct nest_node *n)
-{
-    return n->kind == NEST_CALL && n->index == NEST_FN_canon;
-}
-
-/* Whether what the node makes depends on the bits of a NaN that it takes, though none that it makes
- * is seen. Of what it makes itself in floats the same is asked; docs/exact.md. */
+/* Whether what the node makes depends on the bits of a NaN that it takes. Of what it makes itself
+ * in floats the same is asked; docs/exact.md. */
 static bool sees_bits(const struct nest_node *n)
 {
     switch (n->kind) {
@@ -374,19 +369,23 @@ static bool sees_bits(const struct nest_node *n)
 }
 
 /* A NaN need not be made canonical for those that do not see its bits: an operation less for each
- * value that is handed on. Whose own bits are seen sees those that it takes: a choice hands them on
- * as they are, arithmetic most often. */
+ * value that is handed on. Who hands them on (where, arithmetic) sees them for its readers;
+ * arguments stand before those who take them. */
 static void forget_canons(struct nest_maker *m)
 {
     bool seen[NEST_NODES] = {false};
     for (int i = m->n_nodes - 1; i >= 0; i--) {
-        bool sees = sees_bits(&m->node[i]) || (seen[i] && !is_canon(&m->node[i]));
-        for (int k = 0; sees && k < m->node[i].n_args; k++) seen[m->node[i].arg[k]] = true;
+        const struct nest_node *n = &m->node[i];
+        bool makes_own = n->kind == NEST_CALL && n->index == NEST_FN_canon;
+        for (int k = 0; (sees_bits(n) || (seen[i] && !makes_own)) && k < n->n_args; k++)
+            seen[n->arg[k]] = true;
     }
     for (int i = 0; i < m->n_nodes; i++)
         for (int k = 0; k < m->node[i].n_args; k++) {
             int a = m->node[i].arg[k];
-            if (is_canon(&m->node[a]) && !seen[a]) m->node[i].arg[k] = m->node[a].arg[0];
+            const struct nest_node *from = &m->node[a];
+            if (from->kind == NEST_CALL && from->index == NEST_FN_canon && !seen[a])
+                m->node[i].arg[k] = from->arg[0];
         }
 }
 
