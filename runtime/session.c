@@ -63,8 +63,7 @@ static void frame_end(void)
     while (f->tensors) {
         struct plumb_tensor *t = f->tensors;
         f->tensors = t->next;
-        storage_release(t->storage);
-        free(t);
+        tensor_end(t);
     }
     thread_self.frame = f->outer;
     if (thread_self.spare) {
@@ -125,6 +124,7 @@ void plumb_leave(void)
     struct thread *t = &thread_self;
     while (t->frame) frame_end();
     frame_free(t->spare);
+    tensor_spares_free();
     if (t->ring) cap_thread_end(t->ring);
     op_nest_thread_end();
     nest_thread_end();
@@ -251,8 +251,7 @@ static enum err session_free(struct plumb *s, int exit_code)
     while (s->kept) {
         struct plumb_tensor *t = s->kept;
         s->kept = t->next;
-        storage_release(t->storage);
-        free(t);
+        tensor_end(t);
     }
     LIST_RELEASE(&s->keep);
     inject_free(s->inject);

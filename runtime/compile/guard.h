@@ -43,13 +43,14 @@ struct guard {
 /* A tensor as it was when the function was traced: inputs, then captured ones. */
 struct guard_place {
     const struct plumb_tensor *tensor; /* captured ones; borrowed. NULL: an input */
-    bool grad;                         /* the place is that one's gradient */
-    struct view view;
-    int64_t apart;
-    uint64_t itself; /* its number; 0: another will do */
-    int first, same; /* of GUARD_ALIAS and GUARD_SAME */
+    const struct storage *storage;     /* of a captured tensor, not of its gradient; else NULL */
+    bool grad;                         /* the place is the gradient of `tensor` */
     bool there, requires_grad, own_backend;
     bool asked, has_grad;
+    int first, same; /* of GUARD_ALIAS and GUARD_SAME; the place itself: none */
+    int64_t apart;
+    uint64_t itself; /* its number; 0: another will do */
+    struct view view;
 };
 struct guard_set {
     LIST_OF(struct guard) guard;
