@@ -169,8 +169,6 @@ typedef int (*plumb_function)(void *context, struct plumb_tensor *const *in, int
                               struct plumb_tensor **out, int n_out);
 struct plumb_compile_options {
     bool no_fusion, no_combos;
-    /* Inputs whose sizes may change without a compile: pairs (input, dimension), ended by -1. */
-    const int *dynamic;
 };
 struct plumb_compiled;
 /* Nothing runs yet. It lives until plumb_close. Options NULL: all defaults. */
