@@ -338,6 +338,11 @@ static enum err interpret(const struct ready *r, const struct code_args *args, i
     return nest_interpret(&run);
 }
 
+const char *code_language(const struct code *c)
+{
+    return c->by ? c->by->language : "c";
+}
+
 struct code_resources code_resources(const struct code *c, int launch)
 {
     return c->by ? c->by->resources(c->device, launch) : (struct code_resources){-1, -1, -1};

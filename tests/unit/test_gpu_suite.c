@@ -319,13 +319,13 @@ static void test_here(void **state)
     }
     for (int c = 0; c < n_chunks(); c++) {
         struct code_spec s = chunk_spec(c);
-        struct code_text text;
+        struct buf text = {0};
         char path[150];
-        must(code_print_cuda(&s, &text));
+        must(code_gpu_text(&s, true, &text));
         snprintf(path, sizeof path, "%s/suite%d", unit_folder(), c);
-        gpu.library[c] = cuda_host_build(text.text.p, path);
+        gpu.library[c] = cuda_host_build(text.p, path);
         assert_non_null(gpu.library[c]);
-        code_text_release(&text);
+        buf_release(&text);
     }
     run_samples(check);
     print_message("%lld calls\n", (long long)gpu.runs);
@@ -358,8 +358,10 @@ static int remove_folder(void **state)
     return system(command);
 }
 
-int main(void)
+/* test_gpu_suite NAME: that test alone. */
+int main(int argc, char **argv)
 {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_here), cmocka_unit_test(test_device)};
     return cmocka_run_group_tests(tests, gather_kernels, remove_folder);
 }
