@@ -42,9 +42,8 @@ struct compiled_need {
 /* The backward when some results were not used (compiled_part.c). */
 struct compiled_part {
     struct compiled_part *next;
-    uint64_t missing; /* bit per result */
-    bool failed;      /* could not be made */
     struct arena arena;
+    bool *missing; /* per result */
     struct graph graph;
     struct program program;
     bool *sole;  /* as of the entry */
@@ -58,7 +57,6 @@ struct compiled_entry {
     /* After its passes. Without gradients it is the whole function, else the joint graph. */
     struct graph graph;
     struct joint_split split; /* has_backward */
-    struct graph plain;       /* the function before passes, where several results have tangents */
     bool has_backward;
     struct program forward, backward;
     struct compiled_result *result;
@@ -100,8 +98,8 @@ void compiled_entry_free(struct compiled_entry *e);
 WARN_UNUSED enum err compiled_find_sole(const struct graph *g, struct arena *arena, bool **out);
 
 /* ---- compiled_part.c ---- */
-/* The backward without the results whose bits are set; NULL: there is none. */
-WARN_UNUSED enum err compiled_part(const struct compiled_entry *e, uint64_t missing,
+/* The backward without tangents of the results that missing[] tells. */
+WARN_UNUSED enum err compiled_part(const struct compiled_entry *e, const bool *missing,
                                    const struct compiled_part **out);
 void compiled_part_free(struct compiled_part *part);
 
@@ -115,10 +113,6 @@ struct compiled_call {
     const struct compiled_entry *entry;
     struct plumb_tensor **in, **saved;
     uint32_t *version; /* per need, of its storage after the forward */
-    /* entry->plain: inputs, then captured tensors, or gradients that they had (NULL: replaced), and
-     * versions of their storages */
-    struct plumb_tensor **given;
-    uint32_t *given_version;
     int64_t stream;
 };
 /* Results y[], by number, get gradients: the tape keeps a call that gives them. */

@@ -33,7 +33,6 @@ void compiled_entry_free(struct compiled_entry *e)
     joint_split_release(&e->split);
     guard_release(&e->guards);
     graph_release(&e->graph);
-    graph_release(&e->plain);
     arena_release(&e->arena);
     free(e);
 }
@@ -91,14 +90,6 @@ static enum err take_results(struct making *m, struct trace *t, struct plumb_ten
 
 /* ---- tracing ---- */
 
-/* A loss may use some of the results only. */
-static bool several_want(struct plumb_tensor *const *y, int n)
-{
-    int wants = 0;
-    for (int i = 0; i < n; i++) wants += y[i] && y[i]->made_by;
-    return wants > 1;
-}
-
 static enum err trace_calls(struct making *m, struct trace *t)
 {
     struct compiled_entry *e = m->e;
@@ -112,7 +103,6 @@ static enum err trace_calls(struct making *m, struct trace *t)
     if (rc) FAIL(ERR_USAGE, "%s", *err_text() ? err_text() : "the function failed");
     TRY(take_results(m, t, y));
     compile_log_graph(m->log, "dynamo_output_graph", &e->graph);
-    if (several_want(y, e->n_results)) TRY(joint_keep(&e->graph, &e->plain));
     TRY(joint_trace(t, y, e->n_results));
     e->has_backward = e->graph.n_tangents > 0;
     return trace_leaf_gradients(t);

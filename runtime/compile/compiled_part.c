@@ -186,7 +186,7 @@ static void mark_aliases(struct pruning *p, size_t n)
     }
 }
 
-static enum err prune(struct graph *g, uint64_t missing)
+static enum err prune(struct graph *g, const bool *missing)
 {
     struct pruning p = {.g = g, .arena = g->arena};
     int n_ops;
@@ -200,7 +200,7 @@ static enum err prune(struct graph *g, uint64_t missing)
     for (size_t i = 0; i < values; i++) {
         if (g->value.p[i].origin != GRAPH_TANGENT) continue;
         p.comes[i] = true;
-        p.absent[i] = missing >> g->value.p[i].index & 1;
+        p.absent[i] = missing[g->value.p[i].index];
     }
     for (size_t i = 0; i < nodes; i++) {
         TRY(prune_node(&p, (int)i));
@@ -253,35 +253,36 @@ void compiled_part_free(struct compiled_part *part)
     free(part);
 }
 
-/* One that cannot be made is remembered as such. */
-static enum err make_part(struct compiled_entry *e, uint64_t missing, struct compiled_part **out)
+static enum err make_part(struct compiled_entry *e, const bool *missing, struct compiled_part **out)
 {
+    size_t n = (size_t)e->n_results;
     struct compiled_part *part = calloc(1, sizeof *part);
     if (!part) return no_memory();
-    part->missing = missing;
+    part->missing = arena_array(&part->arena, n + 1, sizeof *part->missing);
+    if (part->missing) memcpy(part->missing, missing, n * sizeof *missing);
     thread_self.quiet++;
-    enum err err = build(e, part);
+    enum err err = part->missing ? build(e, part) : no_memory();
     thread_self.quiet--;
-    if (err == ERR_NOMEM) {
+    if (err) {
         compiled_part_free(part);
-        return err;
+        return err_wrap(err, "gradients of some results of %s: ", e->of->name);
     }
-    part->failed = err != ERR_OK;
     part->next = e->parts;
     e->parts = *out = part;
     return ERR_OK;
 }
 
-enum err compiled_part(const struct compiled_entry *entry, uint64_t missing,
+enum err compiled_part(const struct compiled_entry *entry, const bool *missing,
                        const struct compiled_part **out)
 {
     struct compiled_entry *e = entry->of->entry[entry->number];
+    size_t n = (size_t)e->n_results * sizeof *missing;
     enum err err = ERR_OK;
     pthread_mutex_lock(&e->of->lock);
     struct compiled_part *part = e->parts;
-    while (part && part->missing != missing) part = part->next;
+    while (part && memcmp(part->missing, missing, n)) part = part->next;
     if (!part) err = make_part(e, missing, &part);
     pthread_mutex_unlock(&e->of->lock);
-    *out = !err && !part->failed ? part : NULL;
+    *out = part;
     return err;
 }

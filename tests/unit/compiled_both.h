@@ -86,7 +86,7 @@ static void run_once(struct run *r, void (*program)(void), enum plumb_determinis
         for (int k = 0; k < r->of[i].entries; k++) {
             r->of[i].hits += (int)r->of[i].c->entry[k]->hits;
             const struct compiled_part *part = r->of[i].c->entry[k]->parts;
-            for (; part; part = part->next) r->of[i].parts += !part->failed;
+            for (; part; part = part->next) r->of[i].parts++;
             memcpy(r->of[i].broken[k], r->of[i].c->entry[k]->broken, 512);
         }
     }
