@@ -178,8 +178,9 @@ demo: deps-build ## import the logs under tests/data, train a small model twice,
 	$(Q)$(O)/plumb import tests/data/logs --overwrite -o $(O)/demo.db
 	$(Q)$(O)/plumb run gpt --overwrite -o $(O)/demo-run.db
 	$(Q)$(O)/plumb run gpt --inject $(DEMO_FAULT) --overwrite -o $(O)/demo-fault.db
+	$(Q)$(O)/plumb run gpt --compile --overwrite -o $(O)/demo-compiled.db
 	$(Q)$(O)/plumb diff $(O)/demo-run.db $(O)/demo-fault.db --overwrite -o $(O)/demo-diff.db || [ $$? = 1 ]
-	$(Q)exec $(O)/plumb serve $(O)/demo-diff.db $(O)/demo.db $(O)/demo-run.db $(O)/demo-fault.db
+	$(Q)exec $(O)/plumb serve $(O)/demo-diff.db $(O)/demo.db $(O)/demo-run.db $(O)/demo-fault.db $(O)/demo-compiled.db
 
 install: all man ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/plumb $(DESTDIR)$(PREFIX)/bin/plumb

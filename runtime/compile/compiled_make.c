@@ -7,7 +7,7 @@
 #include "runtime/compile/log.h"
 
 struct making {
-    const struct plumb_compiled *c;
+    struct plumb_compiled *c;
     struct compiled_entry *e;
     struct compile_log *log;
     struct plumb_tensor *const *in;
@@ -23,12 +23,16 @@ static enum err no_memory(void)
 void compiled_entry_free(struct compiled_entry *e)
 {
     if (!e) return;
+    while (e->parts) {
+        struct compiled_part *part = e->parts;
+        e->parts = part->next;
+        compiled_part_free(part);
+    }
     program_release(&e->forward);
     program_release(&e->backward);
     joint_split_release(&e->split);
     guard_release(&e->guards);
     graph_release(&e->graph);
-    graph_release(&e->plain);
     arena_release(&e->arena);
     free(e);
 }
@@ -86,14 +90,6 @@ static enum err take_results(struct making *m, struct trace *t, struct plumb_ten
 
 /* ---- tracing ---- */
 
-/* A loss may use some of the results only. */
-static bool several_want(struct plumb_tensor *const *y, int n)
-{
-    int wants = 0;
-    for (int i = 0; i < n; i++) wants += y[i] && y[i]->made_by;
-    return wants > 1;
-}
-
 static enum err trace_calls(struct making *m, struct trace *t)
 {
     struct compiled_entry *e = m->e;
@@ -107,7 +103,6 @@ static enum err trace_calls(struct making *m, struct trace *t)
     if (rc) FAIL(ERR_USAGE, "%s", *err_text() ? err_text() : "the function failed");
     TRY(take_results(m, t, y));
     compile_log_graph(m->log, "dynamo_output_graph", &e->graph);
-    if (several_want(y, e->n_results)) TRY(joint_keep(&e->graph, &e->plain));
     TRY(joint_trace(t, y, e->n_results));
     e->has_backward = e->graph.n_tangents > 0;
     return trace_leaf_gradients(t);
@@ -177,14 +172,13 @@ static bool is_sole(const struct graph *g, size_t i)
     return true;
 }
 
-static enum err find_sole(struct compiled_entry *e)
+enum err compiled_find_sole(const struct graph *g, struct arena *arena, bool **out)
 {
-    const struct graph *g = &e->split.backward;
-    e->sole = arena_array(&e->arena, g->output.n + 1, sizeof *e->sole);
-    if (!e->sole) return no_memory();
+    bool *sole = *out = arena_array(arena, g->output.n + 1, sizeof *sole);
+    if (!sole) return no_memory();
     for (size_t i = 0; i < g->output.n; i++) {
         int value = g->output.p[i].value;
-        e->sole[i] = value >= 0 && is_sole(g, i) && view_is_contiguous(&g->value.p[value].view);
+        sole[i] = value >= 0 && is_sole(g, i) && view_is_contiguous(&g->value.p[value].view);
     }
     return ERR_OK;
 }
@@ -237,7 +231,7 @@ static enum err build_split(struct making *m)
     TRY(graph_check(&s->backward));
     TRY(check_leaf_gradients(&s->forward));
     TRY(find_needs(e));
-    TRY(find_sole(e));
+    TRY(compiled_find_sole(&s->backward, &e->arena, &e->sole));
     compile_log_partition(m->log, &e->graph, s);
     compile_log_graph(m->log, "aot_forward_graph", &s->forward);
     compile_log_graph(m->log, "aot_backward_graph", &s->backward);
@@ -297,11 +291,12 @@ static enum err make_quietly(struct making *m)
     return err;
 }
 
-enum err compiled_make(const struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
+enum err compiled_make(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
                        int n_out, const char *reason, struct compiled_entry **out)
 {
     struct compiled_entry *e = calloc(1, sizeof *e);
     if (!e) return no_memory();
+    e->of = c;
     e->number = c->n_entries;
     e->n_results = n_out;
     struct compile_log log = {.cap = thread_self.session->cap, .c = c, .e = e};

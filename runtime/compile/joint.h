@@ -26,32 +26,6 @@
  * cannot be walked back breaks the trace. */
 WARN_UNUSED enum err joint_trace(struct trace *t, struct plumb_tensor *const *y, int n);
 
-/* A traced function, for joint_replay: passes change graphs in place. In the same arena. */
-WARN_UNUSED enum err joint_keep(const struct graph *g, struct graph *out);
-/* Gradients when only some results of a function have one. A backward graph takes zeros for the
- * others, which is not what eager does: 0 times inf is NaN, and a tensor that should get no
- * gradient gets one. So the function's calls are made again, one by one and with the same random
- * numbers, and walked back from these results. Functions that write what they were given are
- * refused. */
-struct joint_replay {
-    const struct graph *g; /* of joint_keep, with outputs RESULT */
-    /* As they were at the call, not overwritten since. For gradients those that the tensors had;
-     * NULL: not known any more. */
-    struct plumb_tensor *const *input, *const *captured;
-    struct plumb_tensor *const *grad; /* per result; NULL none */
-    int64_t stream;                   /* of the run's first random call */
-};
-/* What came to input or captured tensor `index`, in order. */
-struct joint_gift {
-    enum graph_origin origin;
-    int index;
-    struct plumb_tensor *grad; /* of the thread's frame */
-};
-struct joint_gifts {
-    LIST_OF(struct joint_gift) gift;
-};
-WARN_UNUSED enum err joint_replay(const struct joint_replay *r, struct joint_gifts *out);
-
 enum joint_fate {
     JOINT_SAVED,
     JOINT_RECOMPUTED,

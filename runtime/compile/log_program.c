@@ -88,7 +88,7 @@ static void put_launch_args(const struct kernels *k, const struct program_launch
     buf_puts(k->b, ", \"args\": [");
     for (int i = 0; i < l->n_args; i++) {
         const struct program_arg *a = &l->arg[i];
-        put_arg(k, &(struct argument){a->keyword, a->value, &a->view, a->reads, a->writes}, i == 0);
+        put_arg(k, &(struct argument){a->keyword, a->of, &a->view, a->reads, a->writes}, i == 0);
     }
     buf_putc(k->b, ']');
 }

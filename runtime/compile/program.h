@@ -26,6 +26,7 @@ struct program_arg {
     int buffer;          /* of lowered.buffer */
     struct view view;    /* offset: elements from the buffer's first element */
     int value; /* of the graph, which has just these elements; GRAPH_NONE: scratch, part */
+    int of;    /* the value that it is or is a part of; GRAPH_NONE: scratch */
     bool reads, writes;
 };
 /* Where an array of a member's nest lies. */

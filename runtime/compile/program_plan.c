@@ -60,7 +60,7 @@ static void add_use(const struct program *p, struct program_launch *l, const str
         i++;
     struct program_arg *a = &l->arg[i];
     if (i == l->n_args) {
-        *a = (struct program_arg){.buffer = u->buffer, .view = *v, .value = value};
+        *a = (struct program_arg){.buffer = u->buffer, .view = *v, .value = value, .of = u->value};
         l->n_args++;
     }
     a->reads |= !u->written;

@@ -1,7 +1,7 @@
 /* program_run.c - running a program: memory is bound, then launch after launch.
  *
  * A *room* is what one run needs and the next may use again: the block of temporaries, where each
- * buffer's first element is, arguments of the widest launch. A program keeps those that are free.
+ * buffer's first element is, arguments of the launches. A program keeps those that are free.
  *
  * Tensors of values exist only where someone looks at them: outputs, arguments of extern kernels,
  * and those of kernels when calls are recorded. They lie in the run's arena but for outputs.
@@ -16,8 +16,8 @@ struct room {
     char **first;          /* per buffer: its first element; of temporaries and what never moves the
                              * same in each run */
     struct storage **fixed; /* per buffer: of what never moves; borrowed */
-    struct code_args *args;
-    struct arena arena; /* of one run */
+    struct code_args *args; /* of the launches, one after another */
+    struct arena arena;     /* of one run */
 };
 /* A buffer whose memory comes from outside. Kept tensors and constants stay where they are. */
 struct binding {
@@ -31,6 +31,10 @@ struct program_pool {
     struct room *free;
     int n_buffers, n_args, n_bindings, n_fixed;
     struct binding *binding, *fixed; /* of each run, of all; in the program's arena */
+    struct launch_args {
+        int first;  /* of the launch's arguments in a room */
+        bool moves; /* they are other ones in each run */
+    } * launch;
 };
 struct run {
     const struct program *p;
@@ -77,15 +81,42 @@ static enum err list_bindings(const struct program *p, struct program_pool *pool
     return ERR_OK;
 }
 
+/* Whether the launch takes something that has a place or a number of its own in each run. */
+static bool moves(const struct program *p, const struct program_launch *l, const bool *bound)
+{
+    bool any = false;
+    for (int m = 0; m < l->n_groups; m++) {
+        const struct fuse_group *g = &p->fused.group.p[l->group[m]];
+        any |= g->stream >= 0;
+        for (int i = 0; i < g->n_uses && !any; i++)
+            any = g->use[i].buffer >= 0 && bound[g->use[i].buffer];
+    }
+    return any;
+}
+
+static enum err list_launches(const struct program *p, struct program_pool *pool)
+{
+    bool *bound = calloc(p->lowered.buffer.n + 1, sizeof *bound);
+    pool->launch = arena_array(p->arena, p->launch.n + 1, sizeof *pool->launch);
+    for (int i = 0; bound && i < pool->n_bindings; i++) bound[pool->binding[i].buffer] = true;
+    for (size_t i = 0; bound && pool->launch && i < p->launch.n; i++) {
+        const struct program_launch *l = &p->launch.p[i];
+        pool->launch[i] = (struct launch_args){pool->n_args, moves(p, l, bound)};
+        pool->n_args += l->n_groups;
+    }
+    enum err err = bound && pool->launch ? ERR_OK : no_memory();
+    free(bound);
+    return err;
+}
+
 enum err program_pool_new(struct program *p)
 {
     p->pool = calloc(1, sizeof *p->pool);
     if (!p->pool) return no_memory();
     pthread_mutex_init(&p->pool->lock, NULL);
     p->pool->n_buffers = (int)p->lowered.buffer.n;
-    for (size_t i = 0; i < p->launch.n; i++)
-        if (p->launch.p[i].n_groups > p->pool->n_args) p->pool->n_args = p->launch.p[i].n_groups;
-    return list_bindings(p, p->pool);
+    TRY(list_bindings(p, p->pool));
+    return list_launches(p, p->pool);
 }
 
 static void room_free(struct room *r)
@@ -138,6 +169,27 @@ static void place_fixed(const struct program *p, struct room *r)
     }
 }
 
+/* Arguments of a launch as the room is now. */
+static void fill_args(struct room *r, const struct program_launch *l, int first, int64_t stream)
+{
+    const struct program_place *place = l->place;
+    for (int m = 0; m < l->n_groups; m++) {
+        struct code_args *a = &r->args[first + m];
+        for (int i = 0; i < l->member[m].n_arrays; i++, place++)
+            a->base[i] = r->first[place->buffer] + place->offset;
+        a->param = l->member[m].param;
+        a->seed = thread_self.session->seed;
+        a->stream = (uint64_t)(stream + l->member[m].stream);
+    }
+}
+
+static void fill_all(const struct program *p, struct room *r)
+{
+    for (size_t i = 0; i < p->launch.n; i++)
+        if (p->launch.p[i].code >= 0 && !p->pool->launch[i].moves)
+            fill_args(r, &p->launch.p[i], p->pool->launch[i].first, 0);
+}
+
 static enum err room_new(const struct program *p, struct room **out)
 {
     const struct program_pool *pool = p->pool;
@@ -149,11 +201,15 @@ static enum err room_new(const struct program *p, struct room **out)
     enum err err = r->first && r->fixed && r->args
                        ? storage_new(thread_self.session->backend, p->memory.size, &r->block)
                        : no_memory();
-    if (!err) place_temporaries(p, r);
-    if (!err) place_fixed(p, r);
-    if (err) room_free(r);
-    else *out = r;
-    return err;
+    if (err) {
+        room_free(r);
+        return err;
+    }
+    place_temporaries(p, r);
+    place_fixed(p, r);
+    fill_all(p, r);
+    *out = r;
+    return ERR_OK;
 }
 
 static enum err room_take(const struct program *p, struct room **out)
@@ -339,17 +395,9 @@ static void raise_versions(struct run *r, const struct program_launch *l)
 
 static enum err run_members(struct run *r, const struct program_launch *l)
 {
-    const struct program_place *place = l->place;
-    struct plumb *session = r->thread->session;
-    for (int m = 0; m < l->n_groups; m++) {
-        struct code_args *a = &r->room->args[m];
-        for (int i = 0; i < l->member[m].n_arrays; i++, place++)
-            a->base[i] = r->room->first[place->buffer] + place->offset;
-        a->param = l->member[m].param;
-        a->seed = session->seed;
-        a->stream = (uint64_t)(r->call->stream + l->member[m].stream);
-    }
-    return code_run(r->p->code, l->code, r->room->args, session->threads);
+    const struct launch_args *la = &r->p->pool->launch[l - r->p->launch.p];
+    if (la->moves) fill_args(r->room, l, la->first, r->call->stream);
+    return code_run(r->p->code, l->code, r->room->args + la->first, r->thread->session->threads);
 }
 
 static enum err run_kernels(struct run *r, const struct program_launch *l)

@@ -137,6 +137,42 @@ TEST(parts)
     assert_entries(0, 1, 2);
 }
 
+/* Zeros for a result that is not used would change these: -0 + 0, and 0 times infinity. */
+FUNCTION(sensitive)
+{
+    UNUSED;
+    struct plumb_tensor *x = plumb_mul_scalar(in[0], 3);
+    GIVES(0, plumb_mul(x, in[1]));
+    GIVES(1, plumb_div(in[1], plumb_mul_scalar(x, 0)));
+    GIVES(2, plumb_index_select(x, 0, in[2]));
+    GIVES(3, plumb_softmax_int(x, 0, PLUMB_F32));
+    return 0;
+}
+static void unused_program(void)
+{
+    struct plumb_tensor *y[4], *x = wanting(numbers(3, 4, 1)), *c = numbers(3, 4, 2);
+    struct plumb_tensor *at = plumb_tensor(PLUMB_I64, 1, &(int64_t){2}, (int64_t[]){2, 0});
+    for (int used = 1; used < 16; used++) {
+        struct plumb_tensor *loss = NULL;
+        plumb_zero_grad(x);
+        must(call(sensitive, IN(x, c, at), 3, y, 4));
+        for (int i = 0; i < 4; i++) {
+            if (!(used >> i & 1)) continue;
+            struct plumb_tensor *one = plumb_sum(plumb_mul_scalar(y[i], i == 1 ? 1 : -0.0), 0);
+            loss = loss ? plumb_add(loss, one) : one;
+        }
+        must(plumb_backward(loss));
+        note(plumb_grad(x));
+    }
+}
+TEST(unused)
+{
+    (void)state;
+    run_both(unused_program);
+    assert_entries(0, 1, 14);
+    assert_int_equal(compiled.of[0].parts, 14); /* but for all four */
+}
+
 FUNCTION(square)
 {
     UNUSED;
@@ -353,11 +389,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dtypes),        cmocka_unit_test(test_gradients),
         cmocka_unit_test(test_many_uses),     cmocka_unit_test(test_two_results),
-        cmocka_unit_test(test_parts),         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_written_taped), cmocka_unit_test(test_step),
-        cmocka_unit_test(test_accumulated),   cmocka_unit_test(test_walked_within),
-        cmocka_unit_test(test_itself),        cmocka_unit_test(test_oracles),
-        cmocka_unit_test(test_no_values),
+        cmocka_unit_test(test_parts),         cmocka_unit_test(test_unused),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_written_taped),
+        cmocka_unit_test(test_step),          cmocka_unit_test(test_accumulated),
+        cmocka_unit_test(test_walked_within), cmocka_unit_test(test_itself),
+        cmocka_unit_test(test_oracles),       cmocka_unit_test(test_no_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
