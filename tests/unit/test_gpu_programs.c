@@ -1,5 +1,5 @@
-/* test_gpu_programs.c - the kernels of the compiled workloads, fused and combined, built for devices
- * that are not here: registers are told and spills stay within a budget.
+/* test_gpu_programs.c - the kernels of the compiled workloads, fused and combined, built for
+ * devices that are not here: registers are told and spills stay within a budget.
  *
  * The programs run on the CPU; the back end of the session hands each compile's kernels on.
  */
@@ -108,9 +108,10 @@ static void run_workload(int (*workload)(struct work *w), const struct target *t
 static void test_mlp(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; i++) run_workload(work_mlp, &targets[i]);
+    for (int i = 0; i < 4; i++)
+        if (i % 2 == 0 || getenv("PLUMB_BUILD_ALL")) run_workload(work_mlp, &targets[i]);
 }
-/* PLUMB_BUILD_ALL=1: for all, which takes long. */
+/* PLUMB_BUILD_ALL=1: all for all, which takes long. */
 static void test_gpt(void **state)
 {
     (void)state;
