@@ -58,7 +58,8 @@ C_FILES = $(wildcard *.[ch] $(addsuffix /*.[ch],store store/base store/diff capt
 PREFIX ?= /usr/local
 
 .PHONY: all deps deps-build demo install man test unit-programs unit system check check-layers check-format check-assets \
-  check-sanitizers sanitizer-programs sanitized-programs check-fuzz sanitized format fuzz fuzz-programs bench help clean
+  check-sanitizers sanitizer-programs sanitized-programs check-fuzz sanitized format fuzz fuzz-programs bench help clean \
+  deps-gpu test-cuda
 
 all: $(O)/plumb $(O)/libplumb.so $(O)/plumb_sqlite.so ## build the program, the library and the SQLite extension
 
@@ -147,6 +148,10 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libsqlite3-dev libmicrohttpd-dev lib
   libxxhash-dev libyajl-dev libmd-dev libpcre2-dev libdw-dev libopenblas0-pthread
 TEST_DEPS := libcmocka-dev sqlite3 python3 python3-pytest python3-pytest-xdist python3-selenium chromium chromium-driver \
   fonts-dejavu-core clang-14 libclang-rt-14-dev clang-format-14
+# What runs OpenCL C on this processor, and builds it for Intel's (53 MB to fetch, 327 MB on disk).
+TEST_DEPS += pocl-opencl-icd ocl-icd-libopencl1 intel-opencl-icd
+# NVRTC of CUDA 13.0 as wheels, where no toolkit is (93 MB to fetch, 250 MB on disk).
+NVRTC := nvidia-cuda-nvrtc==13.0.88 nvidia-cuda-runtime==13.0.96 nvidia-cuda-crt==13.0.88
 # The libraries are looked for when make starts, so what needs them runs in a make of its own.
 SUBMAKE = $(MAKE) --no-print-directory O=$(O)
 
@@ -154,6 +159,12 @@ deps: ## install the Debian packages that building and testing need
 	$(Q)tests/install_packages $(BUILD_DEPS) $(TEST_DEPS)
 deps-build:
 	$(Q)tests/install_packages $(BUILD_DEPS)
+
+deps-gpu: ## put NVRTC, which builds CUDA C, into the build folder unless a toolkit has it
+	$(Q)if ldconfig -p | grep -q libnvrtc.so.13 || [ -e /usr/local/cuda/lib64/libnvrtc.so.13 ] || \
+	  [ -e $(O)/cuda/nvidia/cu13/lib/libnvrtc.so.13 ]; then echo "  NVRTC is there"; else \
+	  command -v pip3 >/dev/null || tests/install_packages python3-pip; \
+	  pip3 install -q --root-user-action=ignore --no-compile --no-deps --target $(O)/cuda $(NVRTC); fi
 
 ## ---- use ------------------------------------------------------------------------------------
 
@@ -164,8 +175,9 @@ demo: deps-build ## import the logs under tests/data, train a small model twice,
 	$(Q)$(O)/plumb import tests/data/logs --overwrite -o $(O)/demo.db
 	$(Q)$(O)/plumb run gpt --overwrite -o $(O)/demo-run.db
 	$(Q)$(O)/plumb run gpt --inject $(DEMO_FAULT) --overwrite -o $(O)/demo-fault.db
+	$(Q)$(O)/plumb run gpt --compile --overwrite -o $(O)/demo-compiled.db
 	$(Q)$(O)/plumb diff $(O)/demo-run.db $(O)/demo-fault.db --overwrite -o $(O)/demo-diff.db || [ $$? = 1 ]
-	$(Q)exec $(O)/plumb serve $(O)/demo-diff.db $(O)/demo.db $(O)/demo-run.db $(O)/demo-fault.db
+	$(Q)exec $(O)/plumb serve $(O)/demo-diff.db $(O)/demo.db $(O)/demo-run.db $(O)/demo-fault.db $(O)/demo-compiled.db
 
 install: all man ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/plumb $(DESTDIR)$(PREFIX)/bin/plumb
@@ -191,6 +203,9 @@ unit: $(UNIT) ## unit tests
 	$(Q)tests/run_unit $(O)
 system: all ## tests of the whole program
 	$(Q)tests/run_system $(O)
+
+test-cuda: deps-gpu $(O)/tests/test_gpu_suite ## run every printed kernel on a device of NVIDIA, compare with the CPU
+	$(Q)PLUMB_SUITE=all $(O)/tests/test_gpu_suite test_device
 
 check: deps ## all that continuous integration runs; it goes on after a failure and sums up
 	$(Q)O=$(O) MAKE=$(MAKE) tests/check

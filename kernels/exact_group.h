@@ -13,7 +13,8 @@
  *                             chunk. Work-item w has terms w, w + size, ... of each 128, before
  *                             and after
  *
- * Names of f32; f64 has 64 at the end, scans of integers go as u64, _u.
+ * Names of f32; f64 has 64 at the end, complex numbers _c and _z; scans of
+ * integers go as u64, _u.
  */
 #ifndef KERNELS_EXACT_GROUP_H
 #define KERNELS_EXACT_GROUP_H
@@ -36,20 +37,23 @@ X_FN void x_fault(const x_call *a, i64 array, i64 position, i64 index, i64 size)
     a->fault[4] = size;
 }
 
+#define X_PLUS(a, b)  ((a) + (b))
+#define X_TIMES(a, b) ((a) * (b))
+
 /* Partials of each level's chunk under way are 128 lanes; a full chunk becomes a partial of the
  * next level. The level in which one is alone holds the result. */
-#define X_GROUP_FOLD(NAME, S, T, OP)                                                               \
+#define X_GROUP_FOLD(NAME, S, T, JOIN)                                                             \
     X_FN T NAME##_lanes##S(X_LP T *lane, i64 n)                                                    \
     {                                                                                              \
         for (i64 s = 64; s; s /= 2)                                                                \
-            for (i64 l = 0; l < s && l + s < n; l++) lane[l] = lane[l] OP lane[l + s];             \
+            for (i64 l = 0; l < s && l + s < n; l++) lane[l] = JOIN(lane[l], lane[l + s]);         \
         return lane[0];                                                                            \
     }                                                                                              \
     X_FN void NAME##_push##S(X_LP T *level, i64 c, T v)                                            \
     {                                                                                              \
         for (i32 k = 0; k < X_LEVELS; k++) {                                                       \
             i64 i = c % 1024, l = i % 128;                                                         \
-            level[l] = i < 128 ? v : level[l] OP v;                                                \
+            level[l] = i < 128 ? v : JOIN(level[l], v);                                            \
             if (i < 1023) return;                                                                  \
             v = NAME##_lanes##S(level, 128);                                                       \
             level += 128;                                                                          \
@@ -60,36 +64,42 @@ X_FN void x_fault(const x_call *a, i64 array, i64 position, i64 index, i64 size)
     {                                                                                              \
         while (n > 1) {                                                                            \
             i64 m = n % 1024;                                                                      \
-            if (m)                                                                                 \
-                NAME##_push##S(level + 128, n / 1024, NAME##_lanes##S(level, m < 128 ? m : 128));  \
+            if (m) {                                                                               \
+                T v = NAME##_lanes##S(level, m < 128 ? m : 128);                                   \
+                NAME##_push##S(level + 128, n / 1024, v);                                          \
+            }                                                                                      \
             n = (n + 1023) / 1024;                                                                 \
             level += 128;                                                                          \
         }                                                                                          \
         return level[0];                                                                           \
     }
-X_GROUP_FOLD(x_sum, , float, +)
-X_GROUP_FOLD(x_prod, , float, *)
+X_GROUP_FOLD(x_sum, , float, X_PLUS)
+X_GROUP_FOLD(x_prod, , float, X_TIMES)
+X_GROUP_FOLD(x_sum, _c, x_c64, x_add_c)
+X_GROUP_FOLD(x_prod, _c, x_c64, x_mul_c)
 #ifdef X_F64
-X_GROUP_FOLD(x_sum, 64, double, +)
-X_GROUP_FOLD(x_prod, 64, double, *)
+X_GROUP_FOLD(x_sum, 64, double, X_PLUS)
+X_GROUP_FOLD(x_prod, 64, double, X_TIMES)
+X_GROUP_FOLD(x_sum, _z, x_c128, x_add_z)
+X_GROUP_FOLD(x_prod, _z, x_c128, x_mul_z)
 #endif
 
 /* State s: of each of three levels of totals the last blocks of 16 by step of doubling (4 x 16), a
  * carry (192 ..), the prefix that the level above gives (195 ..); at 198 the prefix up to the chunk
- * before; carries of the chunk's blocks (199 ..); the prefix that this chunk takes (263). */
-#define X_GROUP_SCAN(NAME, S, T, OP, ONE)                                                          \
+ * before; carries of the chunk's blocks (199 ..); the prefix that this chunk takes (263). Where the
+ * definition starts from an identity, the first term is taken as it is. */
+#define X_GROUP_SCAN(NAME, S, T, JOIN)                                                             \
     X_FN T NAME##_step##S(X_LP T *s, i32 k, i64 n, T t)                                            \
     {                                                                                              \
         X_LP T *v = s + 64 * k;                                                                    \
         i64 i = n % 16;                                                                            \
-        T carry = n % 1024 == 0 ? (T)(ONE) : s[192 + k], y;                                        \
         for (i64 d = 0; d < 4; d++) {                                                              \
             v[16 * d + i] = t;                                                                     \
-            if (i >= (1 << d)) t = t OP v[16 * d + i - (1 << d)];                                  \
+            if (i >= (1 << d)) t = JOIN(t, v[16 * d + i - (1 << d)]);                              \
         }                                                                                          \
-        y = carry OP t;                                                                            \
-        s[192 + k] = i == 15 ? y : carry;                                                          \
-        return y;                                                                                  \
+        if (n % 1024 >= 16) t = JOIN(s[192 + k], t);                                               \
+        if (i == 15) s[192 + k] = t;                                                               \
+        return t;                                                                                  \
     }                                                                                              \
     /* after n chunks one more, of total t */                                                      \
     X_FN void NAME##_advance##S(X_LP T *s, i64 n, T t)                                             \
@@ -100,9 +110,12 @@ X_GROUP_FOLD(x_prod, 64, double, *)
         y[0] = NAME##_step##S(s, 0, n, t);                                                         \
         if (m % 1024 == 0) y[1] = NAME##_step##S(s, 1, n >> 10, y[0]), top = 1;                    \
         if (m % 1048576 == 0) y[2] = NAME##_step##S(s, 2, n >> 20, y[1]), top = 2;                 \
-        s[198] = m <= 1024 ? y[0] : s[195] OP y[0];                                                \
-        for (i32 k = top; k > 0; k--)                                                              \
-            s[194 + k] = (m >> (10 * k)) <= 1024 ? y[k] : s[195 + k] OP y[k];                      \
+        if (m <= 1024) s[198] = y[0];                                                              \
+        else s[198] = JOIN(s[195], y[0]);                                                          \
+        for (i32 k = top; k > 0; k--) {                                                            \
+            if ((m >> (10 * k)) <= 1024) s[194 + k] = y[k];                                        \
+            else s[194 + k] = JOIN(s[195 + k], y[k]);                                              \
+        }                                                                                          \
     }                                                                                              \
     X_FN void NAME##_group##S(X_LP T *y, X_LP T *s, i64 c, i64 m)                                  \
     {                                                                                              \
@@ -110,13 +123,13 @@ X_GROUP_FOLD(x_prod, 64, double, *)
         for (i64 b = 16 * X_LID; b < m; b += 16 * X_LSIZE)                                         \
             for (i64 d = 1; d < 16; d *= 2)                                                        \
                 for (i64 i = (m - b < 16 ? m - b : 16) - 1; i >= d; i--)                           \
-                    y[b + i] = y[b + i] OP y[b + i - d];                                           \
+                    y[b + i] = JOIN(y[b + i], y[b + i - d]);                                       \
         X_BARRIER();                                                                               \
         if (X_LID == 0) {                                                                          \
-            T carry = (T)(ONE);                                                                    \
-            for (i64 b = 0; b < m; b += 16) {                                                      \
+            T carry = y[(m < 16 ? m : 16) - 1];                                                    \
+            for (i64 b = 16; b < m; b += 16) {                                                     \
                 s[X_CARRIES + b / 16] = carry;                                                     \
-                carry = carry OP y[b + (m - b < 16 ? m - b : 16) - 1];                             \
+                carry = JOIN(carry, y[b + (m - b < 16 ? m - b : 16) - 1]);                         \
             }                                                                                      \
             s[X_CARRIES + 64] = s[198];                                                            \
             NAME##_advance##S(s, c / 1024, carry);                                                 \
@@ -124,17 +137,23 @@ X_GROUP_FOLD(x_prod, 64, double, *)
         X_BARRIER();                                                                               \
         for (i64 l = X_LID; l < 128; l += X_LSIZE)                                                 \
             for (i64 i = l; i < m; i += 128) {                                                     \
-                T v = s[X_CARRIES + i / 16] OP y[i];                                               \
-                y[i] = c ? s[X_CARRIES + 64] OP v : v;                                             \
+                T v = y[i];                                                                        \
+                if (i >= 16) v = JOIN(s[X_CARRIES + i / 16], v);                                   \
+                if (c) v = JOIN(s[X_CARRIES + 64], v);                                             \
+                y[i] = v;                                                                          \
             }                                                                                      \
     }
-X_GROUP_SCAN(x_cumsum, , float, +, -0.0f)
-X_GROUP_SCAN(x_cumprod, , float, *, 1)
-X_GROUP_SCAN(x_cumsum, _u, u64, +, 0)
-X_GROUP_SCAN(x_cumprod, _u, u64, *, 1)
+X_GROUP_SCAN(x_cumsum, , float, X_PLUS)
+X_GROUP_SCAN(x_cumprod, , float, X_TIMES)
+X_GROUP_SCAN(x_cumsum, _u, u64, X_PLUS)
+X_GROUP_SCAN(x_cumprod, _u, u64, X_TIMES)
+X_GROUP_SCAN(x_cumsum, _c, x_c64, x_add_c)
+X_GROUP_SCAN(x_cumprod, _c, x_c64, x_mul_c)
 #ifdef X_F64
-X_GROUP_SCAN(x_cumsum, 64, double, +, -0.0)
-X_GROUP_SCAN(x_cumprod, 64, double, *, 1)
+X_GROUP_SCAN(x_cumsum, 64, double, X_PLUS)
+X_GROUP_SCAN(x_cumprod, 64, double, X_TIMES)
+X_GROUP_SCAN(x_cumsum, _z, x_c128, x_add_z)
+X_GROUP_SCAN(x_cumprod, _z, x_c128, x_mul_z)
 #endif
 
 #endif

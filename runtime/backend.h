@@ -18,15 +18,16 @@ struct code_resources;
 
 /* Kernels of a compile on memory that is not the host's. */
 struct backend_code {
+    const char *language; /* as a trace has it */
     enum err (*build)(const struct code_spec *s, void **out);
     void (*free)(void *code);
     enum err (*run)(const void *code, int launch, const struct code_args *args);
     struct code_resources (*resources)(const void *code, int launch);
 };
 struct backend {
-    const char *name;   /* "cpu" */
-    const char *device; /* as printed: "cpu" */
-    bool computes;      /* false: values and digests do not exist */
+    const char *name;        /* "cpu" */
+    const char *device;      /* as printed: "cpu" */
+    bool computes;           /* false: values and digests do not exist */
     enum err (*start)(void); /* ERR_UNSUPPORTED says what is missing */
     /* Aligned to 64 bytes; ERR_NOMEM. size > 0. */
     enum err (*alloc)(int64_t size, void **out);

@@ -221,7 +221,8 @@ static struct code_resources resources_of(const void *code, int launch)
     return cuda_code_resources(((const struct device_code *)code)->code, launch);
 }
 
-static const struct backend_code code_of_cuda = {build_code, free_code, run_code, resources_of};
+static const struct backend_code code_of_cuda = {"cuda", build_code, free_code, run_code,
+                                                 resources_of};
 
 /* ---- operators that run on the host ---- */
 

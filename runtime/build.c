@@ -320,85 +320,135 @@ static enum err load(const char *path, void **out)
     FAIL(ERR_IO, "a kernel that %s made lacks its function plumb_kernel", state.compiler);
 }
 
-static enum err compile(struct span text, const char *entry)
+/* ---- building ---- */
+
+/* One text on its way. */
+struct order {
+    struct span text;
+    struct map_key key;
+    char entry[PATH_MAX_BUILD];
+    struct build_child child;
+    bool begun; /* its compiler runs */
+    void *made;
+};
+
+static enum err job_now(struct build_job *out)
 {
-    struct build_job job = {.compiler = state.compiler,
-                            .isa_flag = isa_flag(state.isa),
-                            .folder = state.folder,
-                            .timeout_s = state.timeout_s};
-    char made[PATH_MAX_BUILD];
-    int64_t begin = now_ns();
-    if (!job.isa_flag)
-        FAIL(ERR_USAGE, "PLUMB_ISA is %s; native, avx512, avx2 and sse2 are accepted", state.isa);
-    enum err err = build_child_run(&job, text, made, &state.no_compiler);
-    if (!err) err = seal(made);
-    if (!err && rename(made, entry))
-        err = err_set(ERR_IO, "%s cannot be made: %s", entry, strerror(errno));
-    build_child_clean(made);
-    state.stats.build_ns += now_ns() - begin;
-    return err;
+    *out = (struct build_job){.compiler = state.compiler,
+                              .isa_flag = isa_flag(state.isa),
+                              .folder = state.folder,
+                              .timeout_s = state.timeout_s};
+    if (out->isa_flag) return ERR_OK;
+    FAIL(ERR_USAGE, "PLUMB_ISA is %s; native, avx512, avx2 and sse2 are accepted", state.isa);
 }
 
-/* An entry of the cache that does not fit its trailer, or that cannot be loaded, is built again. */
-static enum err find_entry(struct span text, struct map_key key, void **out)
+/* From memory or the cache; else its compiler is started. An entry that does not fit its trailer,
+ * or that cannot be loaded, is built again. */
+static enum err begin(struct order *o)
 {
-    char entry[PATH_MAX_BUILD];
-    snprintf(entry, sizeof entry, "%s/%016llx%016llx.so", state.folder, (unsigned long long)key.hi,
-             (unsigned long long)key.lo);
-    if (is_whole(entry) && !load(entry, out)) {
+    struct build_job job;
+    TRY(key_of(o->text, &o->key));
+    int64_t *at = map_get(&state.built, o->key);
+    if (at && *at) {
+        state.stats.from_memory++;
+        o->made = (void *)(intptr_t)*at;
+        return ERR_OK;
+    }
+    if (at) FAIL(ERR_IO, "this kernel failed to build before: %s", state.note);
+    TRY(find_folder());
+    snprintf(o->entry, sizeof o->entry, "%s/%016llx%016llx.so", state.folder,
+             (unsigned long long)o->key.hi, (unsigned long long)o->key.lo);
+    if (is_whole(o->entry) && !load(o->entry, &o->made)) {
         state.stats.from_disk++;
         return ERR_OK;
     }
     if (!strcmp(state.compiler, "none") || state.no_compiler)
         FAIL(ERR_UNSUPPORTED, "there is no compiler to build kernels with (PLUMB_CC is %s)",
              state.compiler);
-    TRY(compile(text, entry));
-    enum err err = load(entry, out);
-    if (!err) state.stats.built++;
-    if (state.temporary) unlink(entry); /* nobody else will ask for it */
+    TRY(job_now(&job));
+    enum err err = build_child_begin(&job, o->text, &o->child, &state.no_compiler);
+    o->begun = !err;
+    if (err) build_child_clean(o->child.made);
     return err;
 }
 
-/* A folder of this process's own goes with the kernel: nobody may be there to remove it later. */
-static enum err find(struct span text, struct map_key key, void **out)
+static enum err end(struct order *o)
 {
-    TRY(find_folder());
-    enum err err = find_entry(text, key, out);
-    if (state.temporary) {
-        rmdir(state.folder);
-        state.folder[0] = 0;
-    }
-    return err;
+    struct build_job job;
+    TRY(job_now(&job));
+    enum err err = build_child_end(&job, &o->child, &state.no_compiler);
+    if (!err) err = seal(o->child.made);
+    if (!err && rename(o->child.made, o->entry))
+        err = err_set(ERR_IO, "%s cannot be made: %s", o->entry, strerror(errno));
+    build_child_clean(o->child.made);
+    TRY(err);
+    TRY(load(o->entry, &o->made));
+    state.stats.built++;
+    if (state.temporary) unlink(o->entry); /* nobody else will ask for it */
+    return ERR_OK;
 }
 
-static enum err find_or_fail(struct span text, void **out)
+/* Keeps what came of an order, or that nothing did. */
+static enum err settle(struct order *o, enum err err)
 {
-    struct map_key key;
-    TRY(key_of(text, &key));
-    int64_t *at = map_get(&state.built, key);
-    if (at && *at) {
-        state.stats.from_memory++;
-        *out = (void *)(intptr_t)*at;
-        return ERR_OK;
-    }
-    if (at) FAIL(ERR_IO, "this kernel failed to build before: %s", state.note);
-    enum err err = find(text, key, out);
-    if (err) {
+    bool known = map_get(&state.built, o->key) != NULL;
+    if (err && !known) {
         state.stats.failed++;
         note(err_text());
     }
-    if (!map_put(&state.built, key, err ? 0 : (int64_t)(intptr_t)*out, NULL) && !err)
-        err = err_set(ERR_NOMEM, "out of memory for a kernel");
+    if (!map_put(&state.built, o->key, err ? 0 : (int64_t)(intptr_t)o->made, NULL) && !err)
+        return err_set(ERR_NOMEM, "out of memory for a kernel");
+    return err;
+}
+
+static enum err build_orders(struct order *o, int n)
+{
+    enum err first = ERR_OK;
+    int64_t since = now_ns();
+    int begun = 0;
+    for (; begun < n && !first; begun++) {
+        first = begin(&o[begun]);
+        if (first || !o[begun].begun) first = settle(&o[begun], first);
+    }
+    for (int i = 0; i < begun; i++) { /* those that run are waited for in any case */
+        if (!o[i].begun) continue;
+        enum err err = settle(&o[i], end(&o[i]));
+        if (!first) first = err;
+    }
+    for (int i = 0; i < begun; i++)
+        if (o[i].begun) {
+            state.stats.build_ns += now_ns() - since;
+            break;
+        }
+    return first;
+}
+
+/* A folder of this process's own goes with the kernels: nobody may be there to remove it later. */
+static void leave_folder(void)
+{
+    if (!state.temporary || !state.folder[0]) return;
+    rmdir(state.folder);
+    state.folder[0] = 0;
+}
+
+enum err build_kernels(const struct span *text, int n, void **out)
+{
+    struct order *o = calloc((size_t)n, sizeof *o);
+    if (!o) FAIL(ERR_NOMEM, "out of memory for %d kernels", n);
+    for (int i = 0; i < n; i++) o[i].text = text[i];
+    pthread_mutex_lock(&state.lock);
+    if (!state.ready) set_options(NULL);
+    enum err err = build_orders(o, n);
+    leave_folder();
+    pthread_mutex_unlock(&state.lock);
+    for (int i = 0; i < n; i++) out[i] = err ? NULL : o[i].made;
+    free(o);
     return err;
 }
 
 enum err build_kernel(struct span text, void **out)
 {
-    pthread_mutex_lock(&state.lock);
-    if (!state.ready) set_options(NULL);
-    enum err err = find_or_fail(text, out);
-    pthread_mutex_unlock(&state.lock);
-    return err;
+    return build_kernels(&text, 1, out);
 }
 
 /* ---- bytes that others make ---- */

@@ -10,7 +10,7 @@
  * processes may build the same one. Nothing here is needed for a result: where no function can be
  * had, the interpreter runs.
  *
- * Threads: all functions from any thread; one text is built at a time.
+ * Threads: all functions from any thread; one of them builds at a time.
  */
 #ifndef RUNTIME_BUILD_H
 #define RUNTIME_BUILD_H
@@ -42,6 +42,8 @@ const char *build_isa(void); /* the one in use; borrowed until build_set_options
  * cannot be loaded; the
  * sentence says which and what it printed. A text that failed once fails at once the next time. */
 WARN_UNUSED enum err build_kernel(struct span text, void **out);
+/* Several texts, compiled side by side. All of them, or the first error. */
+WARN_UNUSED enum err build_kernels(const struct span *text, int n, void **out);
 
 /* What `make` makes of a text by the rules `how` (versions, flags, target), from the cache where it
  * was made before; entries are as above. A text that failed is tried again. */

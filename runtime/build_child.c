@@ -181,24 +181,28 @@ static enum err judge(const struct build_job *job, const char *folder, bool ende
          said);
 }
 
-enum err build_child_run(const struct build_job *job, struct span text, char made[PATH_MAX_BUILD],
+enum err build_child_begin(const struct build_job *job, struct span text, struct build_child *out,
+                           bool *no_compiler)
+{
+    char source[PATH_MAX_BUILD];
+    pid_t pid;
+    in_folder(out->folder, job->folder, "build-XXXXXX");
+    out->made[0] = 0;
+    if (!mkdtemp(out->folder))
+        FAIL(ERR_IO, "no folder can be made in %s: %s", job->folder, strerror(errno));
+    in_folder(out->made, out->folder, "k.so");
+    in_folder(source, out->folder, "k.c");
+    TRY(write_text(source, text));
+    enum err err = start(job, out->folder, &pid);
+    if (err) *no_compiler = true;
+    else out->pid = (int)pid;
+    return err;
+}
+
+enum err build_child_end(const struct build_job *job, const struct build_child *child,
                          bool *no_compiler)
 {
-    char folder[PATH_MAX_BUILD], source[PATH_MAX_BUILD];
-    pid_t child;
     int status = 0;
-    in_folder(folder, job->folder, "build-XXXXXX");
-    made[0] = 0;
-    if (!mkdtemp(folder))
-        FAIL(ERR_IO, "no folder can be made in %s: %s", job->folder, strerror(errno));
-    in_folder(made, folder, "k.so");
-    in_folder(source, folder, "k.c");
-    TRY(write_text(source, text));
-    enum err err = start(job, folder, &child);
-    if (err) {
-        *no_compiler = true;
-        return err;
-    }
-    bool ended = wait_for(child, job->timeout_s, &status);
-    return judge(job, folder, ended, status, no_compiler);
+    bool ended = wait_for((pid_t)child->pid, job->timeout_s, &status);
+    return judge(job, child->folder, ended, status, no_compiler);
 }

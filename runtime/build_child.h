@@ -17,11 +17,17 @@ struct build_job {
     const char *compiler, *isa_flag, *folder;
     int timeout_s;
 };
-/* Compiles the text in a folder of its own below job->folder; *made is the file that came of it,
- * which may be moved.
- * *no_compiler is set when asking again is of no use. */
-WARN_UNUSED enum err build_child_run(const struct build_job *job, struct span text,
-                                     char made[PATH_MAX_BUILD], bool *no_compiler);
+struct build_child {
+    int pid;
+    char folder[PATH_MAX_BUILD], made[PATH_MAX_BUILD]; /* made: the file that comes of it */
+};
+/* Starts compiling the text in a folder of its own below job->folder. *no_compiler is set when
+ * asking again is of no use. build_child_clean is for the caller, also after a failure. */
+WARN_UNUSED enum err build_child_begin(const struct build_job *job, struct span text,
+                                       struct build_child *out, bool *no_compiler);
+/* Waits for one that began; child->made is there then, and may be moved. */
+WARN_UNUSED enum err build_child_end(const struct build_job *job, const struct build_child *child,
+                                     bool *no_compiler);
 /* Removes the folder that `made` lies or lay in. */
 void build_child_clean(const char *made);
 /* The file that runs for a name, looked for in PATH, links resolved; false when there is none. */

@@ -80,16 +80,16 @@ static enum err load(const struct cuda_driver *d, const struct code_spec *s,
 static enum err build(const struct code_spec *s, struct cuda_code *c)
 {
     const struct cuda_driver *d;
-    struct code_text text;
+    struct buf text = {0};
     struct gpu_built b;
     TRY(cuda_open(&d));
-    enum err err = code_print_cuda(s, &text);
+    enum err err = code_gpu_text(s, true, &text);
     if (!err) {
-        err = build_text(buf_text(&text.text), d, &b);
+        err = build_text(buf_text(&text), d, &b);
         if (!err) err = load(d, s, &b, c);
         gpu_built_release(&b);
     }
-    code_text_release(&text);
+    buf_release(&text);
     return err;
 }
 

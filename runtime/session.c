@@ -38,13 +38,22 @@ uint32_t thread_word(struct thread *t, const char *text)
 
 /* ---- frames ---- */
 
+/* A thread keeps the last frame that ended: frames come and go with each call. */
 static enum err frame_begin(void)
 {
-    struct frame *f = calloc(1, sizeof *f);
+    struct frame *f = thread_self.spare;
+    thread_self.spare = NULL;
+    if (!f) f = calloc(1, sizeof *f);
     if (!f) FAIL(ERR_NOMEM, "out of memory for a frame");
     f->outer = thread_self.frame;
     thread_self.frame = f;
     return ERR_OK;
+}
+
+static void frame_free(struct frame *f)
+{
+    if (f) arena_release(&f->arena);
+    free(f);
 }
 
 static void frame_end(void)
@@ -54,12 +63,16 @@ static void frame_end(void)
     while (f->tensors) {
         struct plumb_tensor *t = f->tensors;
         f->tensors = t->next;
-        storage_release(t->storage);
-        free(t);
+        tensor_end(t);
     }
     thread_self.frame = f->outer;
-    arena_release(&f->arena);
-    free(f);
+    if (thread_self.spare) {
+        frame_free(f);
+        return;
+    }
+    arena_clear(&f->arena);
+    *f = (struct frame){.arena = f->arena};
+    thread_self.spare = f;
 }
 
 int plumb_frame_begin(void)
@@ -110,6 +123,8 @@ void plumb_leave(void)
 {
     struct thread *t = &thread_self;
     while (t->frame) frame_end();
+    frame_free(t->spare);
+    tensor_spares_free();
     if (t->ring) cap_thread_end(t->ring);
     op_nest_thread_end();
     nest_thread_end();
@@ -236,8 +251,7 @@ static enum err session_free(struct plumb *s, int exit_code)
     while (s->kept) {
         struct plumb_tensor *t = s->kept;
         s->kept = t->next;
-        storage_release(t->storage);
-        free(t);
+        tensor_end(t);
     }
     LIST_RELEASE(&s->keep);
     inject_free(s->inject);

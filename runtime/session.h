@@ -47,11 +47,17 @@ struct frame {
     struct plumb_tensor *tensors;
     struct tape_node *tape; /* newest first */
 };
+/* Structs that ended, for the next of the thread. */
+enum { SPARES = 32 };
+struct spare {
+    void *p[SPARES];
+    int n;
+};
 enum { HOOKS = 32 };
 struct thread {
     struct plumb *session;
-    struct frame *frame;
-    struct cap_thread *ring; /* NULL: nothing is recorded */
+    struct frame *frame, *spare; /* spare: one that ended, for the next; NULL */
+    struct cap_thread *ring;     /* NULL: nothing is recorded */
     const struct plumb_hook *hook[HOOKS];
     int n_hooks;
     bool in_hook;              /* one runs */
@@ -65,6 +71,7 @@ struct thread {
     struct map words;          /* texts and forms already registered with the recorder */
     struct map digested; /* tensors of other threads: number -> 1 + storage_content (record.c) */
     int64_t *counts;     /* calls per operator, for keep rules */
+    struct spare tensors, storages; /* tensor.c */
 };
 extern _Thread_local struct thread thread_self;
 
@@ -129,10 +136,11 @@ struct tape_gifts {
     LIST_OF(struct tape_gift) gift;
 };
 /* Walks back from y[i], each made by a call on the tape, with gradient tangent[i] (NULL: none), as
- * plumb_backward does; what comes to leaves is listed instead of added to their gradients. */
+ * plumb_backward does, from the innermost frame out to `last`; what comes to leaves is listed
+ * instead of added to their gradients. */
 WARN_UNUSED enum err tape_gradients(struct plumb_tensor *const *y,
                                     struct plumb_tensor *const *tangent, int n,
-                                    struct tape_gifts *out);
+                                    const struct frame *last, struct tape_gifts *out);
 /* Whether a frame is one of the thread's. */
 bool thread_has_frame(const struct thread *t, const struct frame *f);
 

@@ -199,6 +199,7 @@ static enum err accumulate(struct plumb_tensor **into, struct plumb_tensor *g)
 {
     struct plumb_tensor *sum = *into ? plumb_add(*into, g) : g;
     if (!sum) return ERR_USAGE;
+    sum->sole = false; /* a rule may give it to several */
     *into = sum;
     return ERR_OK;
 }
@@ -213,14 +214,16 @@ static void retire(struct plumb_tensor *grad)
     else tensor_free(grad);
 }
 
-/* A leaf's gradient lives as long as the leaf. The first one is cloned: it may be shared. */
+/* A leaf's gradient lives as long as the leaf. The first one is cloned where it may be shared. */
 static enum err accumulate_leaf(struct plumb_tensor *leaf, struct plumb_tensor *g)
 {
     struct trace *trace = thread_self.trace;
     if (trace) TRY(trace_leaf(trace, leaf));
-    struct plumb_tensor *old = leaf->grad, *sum = old ? plumb_add(old, g) : plumb_clone(g);
+    struct plumb_tensor *old = leaf->grad;
+    struct plumb_tensor *sum = old ? plumb_add(old, g) : g->sole ? g : plumb_clone(g);
     if (!sum) return ERR_USAGE;
     leaf->grad = sum;
+    sum->sole = false;
     tensor_keep(sum);
     if (trace) tensor_give(sum, trace->frame); /* with which the leaf, a twin, ends */
     else retire(old);
@@ -342,9 +345,10 @@ static enum err walk_frame(struct frame *f, struct tape_gifts *gifts, enum err e
 }
 
 /* From the innermost frame outwards: what was made in a frame uses no younger one's. */
-static enum err walk_back(struct tape_gifts *gifts, enum err err)
+static enum err walk_back(const struct frame *last, struct tape_gifts *gifts, enum err err)
 {
-    for (struct frame *f = thread_self.frame; f; f = f->outer) err = walk_frame(f, gifts, err);
+    for (struct frame *f = thread_self.frame; f; f = f == last ? NULL : f->outer)
+        err = walk_frame(f, gifts, err);
     return err;
 }
 
@@ -366,7 +370,7 @@ static void end_walk(void)
 }
 
 enum err tape_gradients(struct plumb_tensor *const *y, struct plumb_tensor *const *tangent, int n,
-                        struct tape_gifts *out)
+                        const struct frame *last, struct tape_gifts *out)
 {
     enum err err = ERR_OK;
     for (int i = 0; i < n; i++)
@@ -374,7 +378,7 @@ enum err tape_gradients(struct plumb_tensor *const *y, struct plumb_tensor *cons
     begin_walk();
     for (int i = 0; i < n && !err; i++)
         if (tangent[i]) err = begin_at(y[i], tangent[i]);
-    err = walk_back(out, err);
+    err = walk_back(last, out, err);
     end_walk();
     return err;
 }
@@ -392,10 +396,9 @@ static enum err backward(struct plumb_tensor *loss)
     if (!loss->made_by)
         FAIL(ERR_USAGE, "plumb_backward: nothing that wants gradients led to this tensor");
     TRY(check_walk(loss->made_by));
-    if (trace) trace->walked = true;
     begin_walk();
     enum err err = begin_at(loss, plumb_ones_like(loss, (enum plumb_dtype)0));
-    err = walk_back(NULL, err);
+    err = walk_back(NULL, NULL, err);
     end_walk();
     return err;
 }

@@ -3,10 +3,34 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* A checked build wants to see each struct end. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+static const bool keeps_spares = false;
+#else
+static const bool keeps_spares = true;
+#endif
+
+static void *spare_take(struct spare *s, size_t size)
+{
+    return s->n ? memset(s->p[--s->n], 0, size) : calloc(1, size);
+}
+static void spare_give(struct spare *s, void *p)
+{
+    if (keeps_spares && thread_self.session && s->n < SPARES) s->p[s->n++] = p;
+    else free(p);
+}
+void tensor_spares_free(void)
+{
+    struct spare *s[] = {&thread_self.tensors, &thread_self.storages};
+    for (int i = 0; i < 2; i++)
+        while (s[i]->n) free(s[i]->p[--s[i]->n]);
+}
 
 enum err storage_new(const struct backend *backend, int64_t size, struct storage **out)
 {
-    struct storage *s = calloc(1, sizeof *s);
+    struct storage *s = spare_take(&thread_self.storages, sizeof *s);
     if (!s) FAIL(ERR_NOMEM, "out of memory for a tensor");
     *s = (struct storage){.backend = backend, .size = size};
     atomic_init(&s->refs, 1);
@@ -35,7 +59,13 @@ void storage_release(struct storage *s)
             cap_alloc(thread_self.ring, (uint64_t)(uintptr_t)s->p, -s->size);
         s->backend->free(s->p, s->size);
     }
-    free(s);
+    spare_give(&thread_self.storages, s);
+}
+
+void tensor_end(struct plumb_tensor *t)
+{
+    storage_release(t->storage);
+    spare_give(&thread_self.tensors, t);
 }
 
 uint64_t tensor_number(void)
@@ -47,7 +77,7 @@ uint64_t tensor_number(void)
 static struct plumb_tensor *tensor_add(void)
 {
     struct frame *f = thread_self.frame;
-    struct plumb_tensor *t = f ? calloc(1, sizeof *t) : NULL;
+    struct plumb_tensor *t = f ? spare_take(&thread_self.tensors, sizeof *t) : NULL;
     if (!t) return NULL;
     t->number = tensor_number();
     t->frame = f;
@@ -139,8 +169,7 @@ void tensor_free(struct plumb_tensor *t)
         unlink_from(&s->kept, t);
         pthread_mutex_unlock(&s->lock);
     }
-    storage_release(t->storage);
-    free(t);
+    tensor_end(t);
 }
 
 char *tensor_text(const struct plumb_tensor *t, char out[TENSOR_TEXT])

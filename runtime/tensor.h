@@ -37,6 +37,7 @@ struct plumb_tensor {
     bool uninitialised;        /* made by an operator that gives no values (empty): not digested */
     bool is_view;              /* made by an operator of class VIEW */
     bool stale;                /* on a tape: overwritten since; its values are gone */
+    bool sole;                 /* a gradient that nobody else holds: a leaf takes it as it is */
     struct tape_node *made_by; /* borrowed from the frame's tape; NULL a leaf */
     int result;                /* which result of made_by */
     uint64_t maker;            /* thread.serial of the thread that made it */
@@ -50,6 +51,9 @@ struct plumb_tensor {
 WARN_UNUSED enum err storage_new(const struct backend *backend, int64_t size, struct storage **out);
 void storage_retain(struct storage *s);
 void storage_release(struct storage *s); /* NULL is legal */
+/* A tensor that is in no list ends, its storage being released. */
+void tensor_end(struct plumb_tensor *t);
+void tensor_spares_free(void); /* of the thread, before it leaves its session */
 /* Rises with whatever changes the values: what a trace records as the storage's version. */
 static inline uint32_t storage_content(const struct storage *s)
 {

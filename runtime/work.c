@@ -75,14 +75,14 @@ struct plumb_tensor *work_number(const struct work *w, double v)
 void work_function(const struct work *w, struct work_function *f, const char *name,
                    plumb_function fn, void *context)
 {
-    *f = (struct work_function){.fn = fn, .context = context};
+    *f = (struct work_function){.fn = fn, .context = context, .compile = w->compile};
     if (w->compile) f->compiled = plumb_compile(name, fn, context, &w->compiling);
 }
 
 int work_call(const struct work_function *f, struct plumb_tensor *const *in, int n_in,
               struct plumb_tensor **out, int n_out)
 {
-    if (f->compiled) return plumb_compiled_call(f->compiled, in, n_in, out, n_out);
+    if (f->compile) return plumb_compiled_call(f->compiled, in, n_in, out, n_out);
     return f->fn(f->context, in, n_in, out, n_out);
 }
 

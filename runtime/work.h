@@ -44,7 +44,8 @@ struct plumb_tensor *work_numbers(const struct work *w, int n, const int64_t *si
 struct work_function {
     plumb_function fn;
     void *context;
-    struct plumb_compiled *compiled; /* NULL: as it is */
+    bool compile;
+    struct plumb_compiled *compiled; /* NULL where it could not be made: calls fail */
 };
 void work_function(const struct work *w, struct work_function *f, const char *name,
                    plumb_function fn, void *context);

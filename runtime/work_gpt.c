@@ -24,7 +24,7 @@ struct gpt {
     struct plumb_tensor *wte, *wpe, *ln, *ln_b, *head;
     struct block block[BLOCKS];
     struct work_adamw adamw;
-    struct work_function loss;
+    struct work_function loss, next;
     char *text;
 };
 
@@ -207,19 +207,41 @@ static int step(struct work *w, struct gpt *g, int64_t i)
     return 0;
 }
 
+/* Tokens and the place of the last one to the most likely next. */
+static int next_of(void *context, struct plumb_tensor *const *in, int n_in,
+                   struct plumb_tensor **out, int n_out)
+{
+    (void)n_in, (void)n_out;
+    struct plumb_tensor *y = plumb_select_int(forward(context, in[0]), 0, 0);
+    *out = plumb_argmax(plumb_index_select(y, 0, in[1]), NULL, false);
+    return *out ? 0 : -1;
+}
+
+/* A place sees none behind it, so what is there does not matter: lengths are rounded up, and few
+ * shapes are met. */
+enum { ROUND = 8 };
+static int next(const struct gpt *g, const char *text, int64_t length, int64_t *best)
+{
+    int64_t code[CONTEXT] = {0}, size[] = {1, (length + ROUND - 1) / ROUND * ROUND}, one = 1;
+    int64_t last = length - 1;
+    for (int64_t i = 0; i < length; i++) code[i] = code_of(text[i]);
+    struct plumb_tensor *in[] = {plumb_tensor(PLUMB_I64, 2, size, code),
+                                 plumb_tensor(PLUMB_I64, 1, &one, &last)};
+    struct plumb_tensor *y;
+    if (work_call(&g->next, in, 2, &y, 1)) return -1;
+    return plumb_read(y, best, sizeof *best);
+}
+
 /* Writes on, always the most likely character. */
 static int sample(const struct work *w, const struct gpt *g)
 {
     char text[SAMPLE + 2] = "t";
+    int64_t best = 0;
     plumb_no_grad_begin();
     for (int n = 1; n <= SAMPLE; n++) {
-        int64_t code[CONTEXT], length = n < CONTEXT ? n : CONTEXT, best;
-        for (int64_t i = 0; i < length; i++) code[i] = code_of(text[n - length + i]);
+        int64_t length = n < CONTEXT ? n : CONTEXT;
         if (plumb_frame_begin()) return -1;
-        struct plumb_tensor *t = plumb_tensor(PLUMB_I64, 2, (int64_t[]){1, length}, code);
-        struct plumb_tensor *y = plumb_select_int(plumb_select_int(forward(g, t), 0, 0), 0, -1);
-        y = plumb_argmax(y, NULL, false);
-        int rc = plumb_read(y, &best, sizeof best);
+        int rc = next(g, text + n - length, length, &best);
         plumb_frame_end();
         if (rc) return -1;
         text[n] = char_of(best);
@@ -251,6 +273,7 @@ int work_gpt(struct work *w)
     work_text(w->seed, g.text, TEXT_SIZE);
     work_adamw_begin(w, &g.adamw, 0.003, 0.01);
     work_function(w, &g.loss, "loss", loss_of, &g);
+    work_function(w, &g.next, "next", next_of, &g);
     make(&g);
     int rc = train(w, &g);
     free(g.text);

@@ -63,6 +63,14 @@ static int loss_of(void *context, struct plumb_tensor *const *in, int n_in,
     return *out ? 0 : -1;
 }
 
+static int logits_of(void *context, struct plumb_tensor *const *in, int n_in,
+                     struct plumb_tensor **out, int n_out)
+{
+    (void)n_in, (void)n_out;
+    *out = forward(context, in[0]);
+    return *out ? 0 : -1;
+}
+
 static int step(struct work *w, const struct work_function *loss_of_points,
                 struct work_adamw *adamw, int64_t i)
 {
@@ -77,13 +85,14 @@ int work_mlp(struct work *w)
 {
     struct mlp m;
     struct work_adamw adamw;
-    struct work_function loss;
-    struct plumb_tensor *label;
+    struct work_function loss, logits;
+    struct plumb_tensor *label, *x, *y;
     w->first = w->last = NAN;
     if (w->batch > MAX_BATCH) w->batch = MAX_BATCH;
     make(w, &m);
     work_adamw_begin(w, &adamw, 0.01, 0.01);
     work_function(w, &loss, "loss", loss_of, &m);
+    work_function(w, &logits, "logits", logits_of, &m);
     struct plumb_tensor *all[] = {m.w1, m.b1, m.w2, m.b2};
     for (int i = 0; i < 4 && w->steps; i++) work_adamw_add(&adamw, all[i]);
     for (int64_t i = 0; i < w->steps; i++) {
@@ -95,7 +104,8 @@ int work_mlp(struct work *w)
         if (rc) return -1;
     }
     plumb_no_grad_begin();
-    struct plumb_tensor *y = forward(&m, points(w, w->steps, &label));
+    x = points(w, w->steps, &label);
+    int rc = work_call(&logits, &x, 1, &y, 1);
     plumb_no_grad_end();
-    return y ? 0 : -1;
+    return rc;
 }

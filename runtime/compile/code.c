@@ -1,4 +1,4 @@
-/* code.c - the kernels of a compile on the CPU: built as one text, run launch by launch.
+/* code.c - the kernels of a compile on the CPU: built, and run launch by launch.
  *
  *   launch ─► members ─► pieces of all of them, one after another ─► shares of about equal work
  *
@@ -16,6 +16,10 @@
 #include "runtime/nest_pieces.h"
 #include "runtime/pool.h"
 #include "runtime/session.h"
+#include "store/base/clock.h"
+
+/* Nodes that a compiler takes about as long for as what is not nodes. */
+enum { KERNEL_WORK = 10, LONG_WORK = 60, PART_WORK = 40, MOST_PARTS = 17 };
 
 /* A kernel ready to run. */
 struct ready {
@@ -125,46 +129,97 @@ static enum err prepare_launch(struct code *c, const struct code_spec *s, int nu
 
 /* ---- building ---- */
 
+/* What is built apart: at most a text for each processor, by texts of about equal work. Loops of
+ * complex numbers are not vectorised, which is a matter of a whole text: they have their own. */
+struct parts {
+    int *of; /* per body; -1: interpreted */
+    int n;
+    struct buf text[MOST_PARTS];
+    void *table[MOST_PARTS];
+};
+
+/* Work that compiling a body is, in nodes; reductions of long rows bring functions of their own. */
+static int64_t work_of(const struct code_kernel *k)
+{
+    int64_t nodes = k->nest->n_nodes + KERNEL_WORK;
+    return k->shape.length == SHAPE_LONG ? nodes + LONG_WORK : nodes;
+}
+
+/* Bodies one by one to the part that has the least so far; long rows share one. */
+static void assign(const struct code_spec *s, const struct code_bodies *b, struct parts *p)
+{
+    int64_t total = 0, work[MOST_PARTS] = {0};
+    int scalar = -1, rows = -1, n = 0;
+    for (int i = 0; i < b->n; i++) {
+        const struct code_kernel *k = &s->kernel[b->first[i]];
+        if (p->of[i] < 0) continue;
+        total += work_of(k);
+        if (!print_c_is_scalar(k->nest)) n = 1;
+    }
+    int64_t worth = total / PART_WORK, processors = pool_processors();
+    while (n && n < worth && n < processors && n < MOST_PARTS - 1) n++;
+    p->n = n;
+    for (int i = 0; i < b->n; i++) {
+        const struct code_kernel *k = &s->kernel[b->first[i]];
+        bool is_long = k->shape.length == SHAPE_LONG;
+        int least = 0;
+        if (p->of[i] < 0) continue;
+        for (int q = 1; q < n; q++)
+            if (work[q] < work[least]) least = q;
+        if (print_c_is_scalar(k->nest)) least = scalar = scalar < 0 ? p->n++ : scalar;
+        else if (is_long) least = rows = rows < 0 ? least : rows;
+        p->of[i] = least;
+        work[least] += work_of(k);
+    }
+}
+
+static enum err build_texts(const struct code_spec *s, const struct code_bodies *b, struct parts *p)
+{
+    struct span text[MOST_PARTS];
+    for (int i = 0; i < p->n; i++) {
+        TRY(code_print_part(&(struct code_part){s, b, p->of, i}, &p->text[i]));
+        text[i] = buf_text(&p->text[i]);
+    }
+    return build_kernels(text, p->n, p->table);
+}
+
 /* Functions per body; NULL where it is interpreted. */
 static void build_bodies(struct code *c, const struct code_spec *s, const struct code_bodies *b,
-                         int *part, void **function)
+                         struct parts *p, void **function)
 {
-    struct code_part p = {.spec = s, .bodies = b, .part = part};
-    struct buf text = {0};
-    void *table = NULL;
-    int n = 0;
-    for (int i = 0; i < b->n; i++) {
-        if (code_check_c(&s->kernel[b->first[i]])) part[i] = -1;
-        else n++;
-    }
-    err_clear();
+    int left = b->n;
     if (s->interpret) {
         c->how = "interpreted: as asked";
         return;
     }
-    struct build_stats before = build_stats();
-    enum err err = n ? code_print_part(&p, &text) : ERR_OK;
-    if (!err && n) err = build_kernel(buf_text(&text), &table);
-    for (int i = 0, k = 0; table && i < b->n; i++)
-        if (!part[i]) function[i] = ((void **)table)[k++];
-    struct build_stats after = build_stats();
-    c->build_ns = after.build_ns - before.build_ns;
-    c->how = err                           ? arena_printf(&c->arena, "interpreted: %s", err_text())
-             : after.built == before.built ? "from cache"
-                                           : "compiled";
+    for (int i = 0; i < b->n; i++)
+        if (code_check_c(&s->kernel[b->first[i]])) p->of[i] = -1, left--;
     err_clear();
-    buf_release(&text);
+    struct build_stats before = build_stats();
+    int64_t since = clock_mono();
+    if (left) assign(s, b, p);
+    enum err err = left ? build_texts(s, b, p) : ERR_OK;
+    for (int part = 0; !err && part < p->n; part++)
+        for (int i = 0, k = 0; i < b->n; i++)
+            if (p->of[i] == part) function[i] = ((void **)p->table[part])[k++];
+    bool built = build_stats().built != before.built;
+    c->build_ns = built ? clock_mono() - since : 0;
+    c->how = err     ? arena_printf(&c->arena, "interpreted: %s", err_text())
+             : built ? "compiled"
+                     : "from cache";
+    if (err) err_clear();
+    for (int i = 0; i < p->n; i++) buf_release(&p->text[i]);
 }
 
 static enum err build_all(struct code *c, const struct code_spec *s, const struct code_bodies *b)
 {
-    int *part = arena_array(&c->arena, (size_t)b->n + 1, sizeof *part);
+    struct parts p = {.of = arena_array(&c->arena, (size_t)b->n + 1, sizeof *p.of)};
     void **function = arena_array(&c->arena, (size_t)b->n + 1, sizeof *function);
     c->ready = arena_array(&c->arena, (size_t)s->n_kernels + 1, sizeof *c->ready);
     c->launch = arena_array(&c->arena, (size_t)s->n_launches + 1, sizeof *c->launch);
-    if (!part || !function || !c->ready || !c->launch) return no_memory();
+    if (!p.of || !function || !c->ready || !c->launch) return no_memory();
     TRY(code_print_c(s, &c->text));
-    build_bodies(c, s, b, part, function);
+    build_bodies(c, s, b, &p, function);
     for (int i = 0; i < s->n_kernels; i++)
         TRY(prepare(c, &s->kernel[i], function[b->of[i]], &c->ready[i]));
     for (int i = 0; i < s->n_launches; i++) TRY(prepare_launch(c, s, i));
@@ -281,6 +336,11 @@ static enum err interpret(const struct ready *r, const struct code_args *args, i
     run.stream = args->stream;
     build_count_interpreted();
     return nest_interpret(&run);
+}
+
+const char *code_language(const struct code *c)
+{
+    return c->by ? c->by->language : "c";
 }
 
 struct code_resources code_resources(const struct code *c, int launch)

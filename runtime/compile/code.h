@@ -36,7 +36,8 @@ struct code_spec {
 };
 /* The text. first_line[i], last_line[i]: 1-based lines of kernel i's body and comment; of bodies
  * that are shared those of the first. ERR_UNSUPPORTED names a kernel that the language leaves to
- * the interpreter, and why; C has a comment in its place. */
+ * the interpreter, and why; C has a comment in its place. The texts that all kernels share are
+ * left out: what is built has them in front. */
 struct code_text {
     struct buf text;
     int *first_line, *last_line; /* per kernel; owned */
@@ -71,6 +72,7 @@ WARN_UNUSED enum err code_run(const struct code *c, int launch, const struct cod
 const char *code_how(const struct code *c, int64_t *build_ns);
 /* Where the kernels are a device's; else unknown. */
 struct code_resources code_resources(const struct code *c, int launch);
+const char *code_language(const struct code *c); /* "c", "cuda" */
 const struct code_text *code_source(const struct code *c); /* what was built */
 
 #endif

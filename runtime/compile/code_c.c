@@ -126,7 +126,9 @@ static enum err print_all(const struct code_spec *s, const struct code_bodies *b
     for (int i = 0; i < b->n; i++)
         if (code_check_c(&s->kernel[b->first[i]])) part[i] = -1;
     err_clear();
-    print_c_prelude(is_scalar(&all), &out->text);
+    buf_puts(&out->text,
+             "// Functions x_... are those of kernels/exact*.h, which stand before this "
+             "text where it is compiled.\n\n");
     int line = 1 + count_lines(&out->text, 0);
     for (int i = 0; i < b->n; i++) {
         size_t from = out->text.n;

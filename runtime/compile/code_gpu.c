@@ -1,28 +1,29 @@
 /* code_gpu.c - kernels and launches of a compile as CUDA C and OpenCL C.
  *
- *   prelude of the language, texts that all share, a body per class of kernel, a launchable per
- *   launch: it declares local memory and calls the body of the member that its block belongs to
+ *   a body per class of kernel; a launchable per launch: it declares local memory and calls the
+ *   body of the member that its block belongs to
  *
- * The two languages differ in their preludes alone.
+ * The two languages differ in their preludes alone, which stand before the text that is built.
  */
 #include "runtime/compile/code_gpu.h"
 
 #include "kernels/prelude.h"
+#include "runtime/compile/code_body.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes that any device gives a kernel. */
-enum { LOCAL_WORDS = 32768 / 8 };
+/* What CUDA gives a kernel without asking; devices of Intel have more. */
+enum { LOCAL_WORDS = 49152 / 8 };
 
 /* ---- bodies ---- */
 
 struct texts {
     const struct code_spec *s;
     struct code_text *out;
-    int *body; /* per kernel: the first of the same class */
-    int *room; /* per kernel */
+    struct code_bodies bodies;
+    int *room; /* per body */
     int line;  /* of the text's end, 1-based */
     size_t seen;
 };
@@ -32,22 +33,6 @@ static int line_now(struct texts *t)
     const char *p = t->out->text.p;
     for (; t->seen < t->out->text.n; t->seen++) t->line += p[t->seen] == '\n';
     return t->line;
-}
-
-static bool same_class(const struct code_kernel *a, const struct code_kernel *b)
-{
-    struct nest_class x, y;
-    if (a->nest != b->nest && a->nest->id != b->nest->id) return false;
-    size_t n = nest_class(a->nest, &a->shape, &x);
-    return n == nest_class(b->nest, &b->shape, &y) && !memcmp(&x, &y, n);
-}
-
-/* The number among same bodies at which it is looked for. Texts have tens of kernels. */
-static int find_body(const struct code_spec *s, int kernel)
-{
-    for (int k = 0; k < kernel; k++)
-        if (same_class(&s->kernel[k], &s->kernel[kernel])) return k;
-    return kernel;
 }
 
 static void print_comment(struct buf *out, const char *comment)
@@ -63,21 +48,20 @@ static enum err print_kernel(struct texts *t, int kernel)
 {
     const struct code_kernel *k = &t->s->kernel[kernel];
     struct buf *out = &t->out->text;
-    int same = t->body[kernel] = find_body(t->s, kernel);
-    if (same < kernel) {
-        t->room[kernel] = t->room[same];
-        t->out->first_line[kernel] = t->out->first_line[same];
-        t->out->last_line[kernel] = t->out->last_line[same];
+    int body = t->bodies.of[kernel], first = t->bodies.first[body];
+    if (first < kernel) {
+        t->out->first_line[kernel] = t->out->first_line[first];
+        t->out->last_line[kernel] = t->out->last_line[first];
         return ERR_OK;
     }
     buf_putc(out, '\n');
     t->out->first_line[kernel] = line_now(t);
     print_comment(out, k->comment);
-    TRY(gpu_print_body(k, out, &t->room[kernel]));
+    TRY(gpu_print_body(k, out, &t->room[body]));
     t->out->last_line[kernel] = line_now(t) - 1;
-    if (t->room[kernel] > LOCAL_WORDS)
+    if (t->room[body] > LOCAL_WORDS)
         FAIL(ERR_UNSUPPORTED, "%s: its reductions take %d bytes of local memory, of %d", k->name,
-             8 * t->room[kernel], 8 * LOCAL_WORDS);
+             8 * t->room[body], 8 * LOCAL_WORDS);
     return ERR_OK;
 }
 
@@ -113,7 +97,8 @@ static void print_head(struct texts *t, const struct code_launch *l)
             buf_puts(out, ",\n        ");
             gpu_print_argument(out, n, i, prefix);
         }
-        if (t->room[l->kernel[m]] > words) words = t->room[l->kernel[m]];
+        int room = t->room[t->bodies.of[l->kernel[m]]];
+        if (room > words) words = room;
     }
     buf_printf(out, ")\n{\n    X_LOCAL i64 room[%d];\n    x_call a;\n", words ? words : 1);
     buf_puts(out, "    a.fault = fault;\n");
@@ -128,7 +113,7 @@ static void print_call(struct texts *t, const struct code_launch *l, int m, cons
     buf_printf(out, "        a.seed = (u64)a.number[%d], a.stream = (u64)a.number[%d];\n",
                numbers - 2, numbers - 1);
     buf_printf(out, "        %s_body(&a, %s, number[%d], room",
-               t->s->kernel[t->body[l->kernel[m]]].name, group, 2 * m + 1);
+               t->s->kernel[t->bodies.first[t->bodies.of[l->kernel[m]]]].name, group, 2 * m + 1);
     for (int i = 0; i < k->nest->n_arrays; i++) buf_printf(out, ", m%d_%d", m, i);
     buf_puts(out, ");\n");
 }
@@ -164,31 +149,58 @@ static void print_launch(struct texts *t, const struct code_launch *l)
 
 /* ---- the text ---- */
 
-static enum err print(const struct code_spec *s, const char *prelude, struct code_text *out)
+static enum err print_all(struct texts *t)
+{
+    buf_printf(&t->out->text,
+               "// Functions x_... and names X_... are those of kernels/exact*.h and "
+               "prelude_*.h, which stand before this\n"
+               "// text where it is compiled.\n");
+    for (int k = 0; k < t->s->n_kernels; k++) TRY(print_kernel(t, k));
+    for (int k = 0; k < t->s->n_launches; k++) print_launch(t, &t->s->launch[k]);
+    return buf_ok(&t->out->text);
+}
+
+/* The same text for both: their preludes give the names. */
+static enum err print(const struct code_spec *s, struct code_text *out)
 {
     size_t n = (size_t)s->n_kernels + 1;
-    enum err err = ERR_OK;
-    *out = (struct code_text){.first_line = calloc(n, sizeof(int)),
-                              .last_line = calloc(n, sizeof(int))};
-    struct texts t = {s, out, calloc(n, sizeof(int)), calloc(n, sizeof(int)), 1, 0};
-    if (!out->first_line || !out->last_line || !t.body || !t.room)
+    struct texts t = {.s = s, .out = out, .room = calloc(n, sizeof(int)), .line = 1};
+    *out = (struct code_text){.first_line = calloc(n, 2 * sizeof(int))};
+    out->last_line = out->first_line ? out->first_line + n : NULL;
+    enum err err = code_bodies_find(s, &t.bodies);
+    if (!err && (!out->first_line || !t.room))
         err = err_set(ERR_NOMEM, "out of memory for printing %d kernels", s->n_kernels);
-    if (!err) buf_puts(&out->text, prelude);
-    for (int k = 0; !err && k < s->n_kernels; k++) err = print_kernel(&t, k);
-    for (int k = 0; !err && k < s->n_launches; k++) print_launch(&t, &s->launch[k]);
-    free(t.body);
+    if (!err) err = print_all(&t);
+    code_bodies_release(&t.bodies);
     free(t.room);
-    return err ? err : buf_ok(&out->text);
+    return err;
 }
 
 enum err code_print_cuda(const struct code_spec *s, struct code_text *out)
 {
-    return print(s, prelude_cuda_text(), out);
+    return print(s, out);
 }
 
 enum err code_print_opencl(const struct code_spec *s, struct code_text *out)
 {
-    return print(s, prelude_opencl_text(), out);
+    return print(s, out);
+}
+
+enum err code_gpu_text(const struct code_spec *s, bool cuda, struct buf *out)
+{
+    struct code_text text;
+    struct code_spec bare = *s;
+    struct code_kernel *k = calloc((size_t)s->n_kernels + 1, sizeof *k);
+    if (!k) FAIL(ERR_NOMEM, "out of memory for printing %d kernels", s->n_kernels);
+    memcpy(k, s->kernel, (size_t)s->n_kernels * sizeof *k);
+    for (int i = 0; i < s->n_kernels; i++) k[i].comment = NULL;
+    bare.kernel = k;
+    enum err err = print(&bare, &text);
+    buf_puts(out, cuda ? prelude_cuda_text() : prelude_opencl_text());
+    buf_span(out, buf_text(&text.text));
+    code_text_release(&text);
+    free(k);
+    return err ? err : buf_ok(out);
 }
 
 /* ---- calls ---- */

@@ -16,6 +16,10 @@
 
 enum { CODE_GPU_BLOCK = 256, CODE_GPU_BLOCKS = 1 << 16, CODE_GPU_FAULT = 5 };
 
+/* What is built: the prelude, and the text without comments, so that what is cached outlives edits
+ * of the source that they tell of. */
+WARN_UNUSED enum err code_gpu_text(const struct code_spec *s, bool cuda, struct buf *out);
+
 struct code_gpu_grid {
     int64_t blocks; /* 0: nothing to do */
     int block;      /* work-items of each */

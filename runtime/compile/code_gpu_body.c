@@ -255,7 +255,8 @@ static bool has(const struct nest *n, const bool *in, enum nest_node_kind kind)
 static void scan_chunk(struct printer *p, int i)
 {
     const struct nest_node *node = &p->n->node[i];
-    const char *end = node->type == NEST_F64 ? "64" : node->type == NEST_F32 ? "" : "_u";
+    bool wraps = node->type == NEST_I64;
+    const char *end = wraps ? "_u" : print_ending(node->type);
     print_line(p, "x_%s_group%s(y%d, z%d, c, m);", node->index == NEST_SUM ? "cumsum" : "cumprod",
                end, i, i);
 }
@@ -338,16 +339,9 @@ static void print_nested(struct gpu_body *b, struct pass *pass)
 static enum err check(const struct code_kernel *k)
 {
     const struct nest *n = k->nest;
-    for (int i = 0; i < n->n_nodes; i++) {
-        const struct nest_node *node = &n->node[i];
-        bool folds = node->kind == NEST_REDUCE || node->kind == NEST_SCAN;
-        bool is_complex = node->type == NEST_C64 || node->type == NEST_C128;
-        if (folds && is_complex && (node->index != NEST_SUM || node->kind == NEST_SCAN))
-            FAIL(ERR_UNSUPPORTED, "%s: products and scans of complex numbers are not printed",
-                 k->name);
-        if (node->kind == NEST_SCAN && node->type == NEST_B)
+    for (int i = 0; i < n->n_nodes; i++)
+        if (n->node[i].kind == NEST_SCAN && n->node[i].type == NEST_B)
             FAIL(ERR_UNSUPPORTED, "%s: scans of truth values are not printed", k->name);
-    }
     return ERR_OK;
 }
 

@@ -42,23 +42,16 @@ static bool is_fold(const struct gpu_body *b, const bool *in, int i)
     return in[i] && b->p.n->node[i].kind == NEST_REDUCE;
 }
 
-/* What lanes hold: numbers of one type, of complex sums the real parts (e) and the imaginary ones
- * (g), of places keys (e) and places (g). */
+/* What lanes hold: numbers of one type, of places keys (e) and places (g). */
 static enum nest_type lane_type(const struct gpu_body *b, int i)
 {
-    enum nest_type t = type_of(b, i);
-    if (finds_place(&b->p.n->node[i])) return NEST_I64;
-    return t == NEST_C64 ? NEST_F32 : t == NEST_C128 ? NEST_F64 : t;
-}
-static bool in_pairs(const struct gpu_body *b, int i)
-{
-    return is_complex(type_of(b, i)) || finds_place(&b->p.n->node[i]);
+    return finds_place(&b->p.n->node[i]) ? NEST_I64 : type_of(b, i);
 }
 
 /* A part of local memory of n numbers, under a name. */
 static void take(struct gpu_body *b, enum nest_type type, char name, int i, int n)
 {
-    int size = type == NEST_F32 || type == NEST_B ? 4 : 8;
+    int size = type == NEST_F32 || type == NEST_B ? 4 : type == NEST_C128 ? 16 : 8;
     const char *t = type == NEST_I64 && name == 'y' ? "u64" : print_type(type);
     print_line(&b->p, "X_LP %s *%c%d = (X_LP %s *)(room + %d);", t, name, i, t, b->room);
     b->room += (n * size + 7) / 8;
@@ -115,10 +108,8 @@ void gpu_fold_begin(struct gpu_body *b, const bool *in)
         if (in[i] && b->p.n->node[i].kind == NEST_SCAN) begin_scan(b, i);
         if (!is_fold(b, in, i)) continue;
         take(b, lane_type(b, i), 'e', i, lane_room(b));
-        if (in_pairs(b, i)) take(b, lane_type(b, i), 'g', i, lane_room(b));
+        if (finds_place(&b->p.n->node[i])) take(b, NEST_I64, 'g', i, lane_room(b));
         if (ordered(b, i) && is_long(b)) take(b, lane_type(b, i), 'h', i, 4 * 128);
-        if (ordered(b, i) && is_long(b) && in_pairs(b, i))
-            take(b, lane_type(b, i), 'k', i, 4 * 128);
         any |= !ordered(b, i);
     }
     if (!any) return;
@@ -137,8 +128,9 @@ void gpu_fold_lane_begin(struct gpu_body *b, const bool *in)
             print_line(&b->p, "t%d.key = e%d[t], t%d.at = g%d[t];", i, i, i, i);
         } else if (!ordered(b, i))
             print_line(&b->p, "%s t%d = e%d[t];", print_type(lane_type(b, i)), i, i);
-        else if (in_pairs(b, i))
-            print_line(&b->p, "%s t%d = -0.0f, u%d = -0.0f;", print_type(lane_type(b, i)), i, i);
+        else if (is_complex(type_of(b, i))) /* lanes start with their terms */
+            print_line(&b->p, "%s t%d = x_make%s(0, 0);", print_type(type_of(b, i)), i,
+                       print_ending(type_of(b, i)));
         else print_line(&b->p, "%s t%d = %s;", print_type(lane_type(b, i)), i, first_of(b, i));
     }
 }
@@ -186,14 +178,12 @@ void gpu_fold_term(struct gpu_body *b, int i)
         place_term(b, i);
         return;
     }
-    if (in_pairs(b, i)) {
-        print_line(&b->p, "t%d = t%d + v%d.re;", i, i, v);
-        print_line(&b->p, "u%d = u%d + v%d.im;", i, i, v);
-        return;
-    }
     snprintf(t, sizeof t, "t%d", i);
     snprintf(x, sizeof x, "v%d", v);
-    join(b, i, t, t, x);
+    if (is_complex(type_of(b, i)))
+        print_line(&b->p, "t%d = i - from < 128 ? v%d : x_%s%s(t%d, v%d);", i, v,
+                   joins[b->p.n->node[i].index], print_ending(type_of(b, i)), i, v);
+    else join(b, i, t, t, x);
 }
 
 void gpu_fold_lane_end(struct gpu_body *b, const bool *in)
@@ -203,7 +193,6 @@ void gpu_fold_lane_end(struct gpu_body *b, const bool *in)
         if (finds_place(&b->p.n->node[i]))
             print_line(&b->p, "e%d[t] = t%d.key, g%d[t] = t%d.at;", i, i, i, i);
         else print_line(&b->p, "e%d[t] = t%d;", i, i);
-        if (is_complex(type_of(b, i))) print_line(&b->p, "g%d[t] = u%d;", i, i);
     }
 }
 
@@ -220,8 +209,10 @@ static void join_lanes(struct gpu_body *b, int i)
     }
     snprintf(x, sizeof x, "e%d[l]", i);
     snprintf(y, sizeof y, "e%d[l + s]", i);
+    if (is_complex(type_of(b, i))) /* beyond the points there is no identity */
+        print_line(&b->p, is_long(b) ? "if (l %% 128 + s < count - c - l / 128 * 1024)"
+                                     : "if (l + s < count)");
     join(b, i, x, x, y);
-    if (is_complex(type_of(b, i))) print_line(&b->p, "g%d[l] = g%d[l] + g%d[l + s];", i, i, i);
 }
 
 /* A tree over the lanes of reductions that are (not) ordered, or of all. */
@@ -271,8 +262,6 @@ void gpu_fold_chunk_end(struct gpu_body *b, const bool *in)
         const char *end = print_ending(lane_type(b, i));
         print_line(&b->p, "x_%s_push%s(h%d, c / 1024 + k, e%d[k * 128]);", part_name(b, i), end, i,
                    i);
-        if (in_pairs(b, i))
-            print_line(&b->p, "x_sum_push%s(k%d, c / 1024 + k, g%d[k * 128]);", end, i, i);
     }
     print_close(&b->p);
     print_line(&b->p, "X_BARRIER();");
@@ -298,8 +287,6 @@ static void end_of_long(struct gpu_body *b, const bool *in)
         const char *end = print_ending(lane_type(b, i));
         print_line(&b->p, "e%d[0] = x_%s_end%s(h%d, (count + 1023) / 1024);", i, part_name(b, i),
                    end, i);
-        if (in_pairs(b, i))
-            print_line(&b->p, "g%d[0] = x_sum_end%s(k%d, (count + 1023) / 1024);", i, end, i);
     }
     print_close(&b->p);
     print_line(&b->p, "X_BARRIER();");
@@ -312,8 +299,8 @@ void gpu_fold_end(struct gpu_body *b, const bool *in)
     for (int i = 0; i < b->p.n->n_nodes; i++) {
         if (!is_fold(b, in, i)) continue;
         if (is_complex(type_of(b, i)))
-            print_line(&b->p, "v%d = count ? x_make%s(e%d[0], g%d[0]) : x_make%s(0, 0);", i,
-                       print_ending(type_of(b, i)), i, i, print_ending(type_of(b, i)));
+            print_line(&b->p, "v%d = count ? e%d[0] : x_make%s(%s, 0);", i, i,
+                       print_ending(type_of(b, i)), first_of(b, i)[0] == '1' ? "1" : "0");
         else
             print_line(&b->p, "v%d = count ? %c%d[0] : %s;", i,
                        finds_place(&b->p.n->node[i]) ? 'g' : 'e', i, empty_of(b, i));

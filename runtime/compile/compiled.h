@@ -39,7 +39,18 @@ struct compiled_need {
     int index;
     const char *name;
 };
+/* The backward when some results were not used (compiled_part.c). */
+struct compiled_part {
+    struct compiled_part *next;
+    struct arena arena;
+    bool *missing; /* per result */
+    struct graph graph;
+    struct program program;
+    bool *sole;  /* as of the entry */
+    bool *needs; /* per need of the entry: this one has it too */
+};
 struct compiled_entry {
+    struct plumb_compiled *of;
     int number;         /* frame compile id */
     struct arena arena; /* graphs and programs lie here */
     struct guard_set guards;
@@ -54,7 +65,9 @@ struct compiled_entry {
     int n_written;
     struct compiled_need *need; /* has_backward */
     int n_needs;
-    char broken[512]; /* why the function is run as it is; "" compiled */
+    bool *sole; /* has_backward: per output of the backward, a dense tensor that nothing else is */
+    struct compiled_part *parts; /* guarded by the function's lock */
+    char broken[512];            /* why the function is run as it is; "" compiled */
     atomic_llong hits;
 };
 struct plumb_compiled {
@@ -77,10 +90,18 @@ void compiled_free_all(struct plumb *session);
 /* ---- compiled_make.c ---- */
 /* Traces and builds. `reason`: why none of the entries there are would do; "" there are none. A
  * function that cannot be compiled gives an entry that is broken. */
-WARN_UNUSED enum err compiled_make(const struct plumb_compiled *c, struct plumb_tensor *const *in,
+WARN_UNUSED enum err compiled_make(struct plumb_compiled *c, struct plumb_tensor *const *in,
                                    int n_in, int n_out, const char *reason,
                                    struct compiled_entry **out);
 void compiled_entry_free(struct compiled_entry *e);
+/* Per output of a backward graph: a dense tensor, of memory that no other output has. */
+WARN_UNUSED enum err compiled_find_sole(const struct graph *g, struct arena *arena, bool **out);
+
+/* ---- compiled_part.c ---- */
+/* The backward without tangents of the results that missing[] tells. */
+WARN_UNUSED enum err compiled_part(const struct compiled_entry *e, const bool *missing,
+                                   const struct compiled_part **out);
+void compiled_part_free(struct compiled_part *part);
 
 /* ---- compiled_run.c ---- */
 WARN_UNUSED enum err compiled_run(const struct compiled_entry *e, struct plumb_tensor *const *in,

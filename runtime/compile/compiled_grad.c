@@ -2,7 +2,8 @@
  *
  * The tape keeps one call, plumb::compiled. It takes a tensor for each gradient that the backward
  * gives, in their order: one that gets several is there as often, and they are added to it one by
- * one, as they would be of the function as it is. A result that is not used has zeros as tangent.
+ * one, as they would be of the function as it is. Where only some results have gradients, the
+ * backward is one without the others (compiled_part.c).
  */
 #include <string.h>
 
@@ -24,18 +25,17 @@ static const struct plumb_tensor *needed(const struct compiled_call *run,
     return run->entry->graph.captured.p[n->index].tensor;
 }
 
-static uint32_t version_of(const struct compiled_call *run, int need)
+static uint32_t version_of(const struct plumb_tensor *t)
 {
-    const struct plumb_tensor *t = needed(run, &run->entry->need[need]);
     return atomic_load_explicit(&t->storage->version, memory_order_relaxed);
 }
 
 /* What was overwritten since the forward run cannot be given to the backward. */
-static enum err check_needs(const struct compiled_call *run)
+static enum err check_needs(const struct compiled_call *run, const struct compiled_part *part)
 {
     const struct compiled_entry *e = run->entry;
     for (int i = 0; i < e->n_needs; i++)
-        if (version_of(run, i) != run->version[i])
+        if ((!part || part->needs[i]) && version_of(needed(run, &e->need[i])) != run->version[i])
             FAIL(ERR_USAGE,
                  "%s of %s: its values are needed for a gradient and were overwritten in place",
                  e->need[i].name, e->graph.name);
@@ -44,21 +44,45 @@ static enum err check_needs(const struct compiled_call *run)
 
 /* ---- walking back ---- */
 
-/* Dense, as the backward was traced; by number of the result. */
-static enum err take_tangents(const struct compiled_entry *e,
+/* Dense, as the backward was traced; by number of the result. One that did not come is not looked
+ * at: the result stands in its place. */
+static enum err take_tangents(const struct op_call *c, const struct compiled_entry *e,
                               struct plumb_tensor *const *result_grad, struct plumb_tensor **out)
 {
-    int n = 0;
-    for (size_t i = 0; i < e->graph.value.n; i++) {
+    for (size_t i = 0, n = 0; i < e->graph.value.n; i++) {
         const struct graph_value *v = &e->graph.value.p[i];
         if (v->origin != GRAPH_TANGENT) continue;
-        struct plumb_tensor *g = result_grad[n++];
-        const struct view_shape *s = &v->view.shape;
-        out[v->index] =
-            g ? plumb_contiguous(g) : plumb_zeros(s->size, s->n, (enum plumb_dtype)v->view.dtype);
+        out[v->index] = result_grad[n] ? plumb_contiguous(result_grad[n]) : c->result[n];
         if (!out[v->index]) return ERR_USAGE;
+        n++;
     }
     return ERR_OK;
+}
+
+static void give_gradients(const struct graph *g, const bool *sole, struct plumb_tensor *const *y,
+                           struct plumb_tensor **grad)
+{
+    for (size_t i = 0, slot = 0; i < g->output.n; i++) {
+        if (g->output.p[i].gives != GRAPH_GRADIENT) continue;
+        if (y[i]) y[i]->sole = sole[i];
+        grad[slot++] = y[i];
+    }
+}
+
+/* The backward for the gradients that came; NULL: all did. */
+static enum err find_part(const struct compiled_entry *e, struct arena *a,
+                          struct plumb_tensor *const *result_grad, const struct compiled_part **out)
+{
+    bool *missing = arena_array(a, (size_t)e->n_results + 1, sizeof *missing), all = true;
+    if (!missing) return no_memory();
+    for (size_t i = 0, n = 0; i < e->graph.value.n; i++) {
+        const struct graph_value *v = &e->graph.value.p[i];
+        if (v->origin != GRAPH_TANGENT || result_grad[n++]) continue;
+        missing[v->index] = true;
+        all = false;
+    }
+    *out = NULL;
+    return all ? ERR_OK : compiled_part(e, missing, out);
 }
 
 static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *result_grad,
@@ -66,18 +90,20 @@ static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *res
 {
     const struct compiled_call *run = c->compiled;
     const struct compiled_entry *e = run->entry;
-    const struct graph *g = &e->split.backward;
+    const struct compiled_part *part;
     struct program_call call = {.input = run->in, .saved = run->saved, .stream = run->stream};
+    size_t outputs = e->split.backward.output.n;
     struct plumb_tensor **tangent =
         arena_array(c->arena, (size_t)e->n_results + 1, sizeof *tangent);
-    call.output = arena_array(c->arena, g->output.n + 1, sizeof *call.output);
+    call.output = arena_array(c->arena, outputs + 1, sizeof *call.output);
     if (!tangent || !call.output) return no_memory();
-    TRY(check_needs(run));
-    TRY(take_tangents(e, result_grad, tangent));
+    TRY(find_part(e, c->arena, result_grad, &part));
+    TRY(check_needs(run, part));
+    TRY(take_tangents(c, e, result_grad, tangent));
     call.tangent = tangent;
-    TRY(program_run(&e->backward, &call));
-    for (size_t i = 0, slot = 0; i < g->output.n; i++)
-        if (g->output.p[i].gives == GRAPH_GRADIENT) grad[slot++] = call.output[i];
+    TRY(program_run(part ? &part->program : &e->backward, &call));
+    if (part) give_gradients(&part->graph, part->sole, call.output, grad);
+    else give_gradients(&e->split.backward, e->sole, call.output, grad);
     return ERR_OK;
 }
 
@@ -134,7 +160,7 @@ enum err compiled_tape(struct compiled_call *run, struct plumb_tensor *const *y)
     c.result = arena_array(a, (size_t)e->graph.n_tangents + 1, sizeof *c.result);
     run->version = arena_array(a, (size_t)e->n_needs + 1, sizeof *run->version);
     if (!kept || !c.result || !run->version) return no_memory();
-    for (int i = 0; i < e->n_needs; i++) run->version[i] = version_of(run, i);
+    for (int i = 0; i < e->n_needs; i++) run->version[i] = version_of(needed(run, &e->need[i]));
     *kept = *run;
     TRY(take_slots(run, a, &c));
     take_results(e, y, &c);

@@ -7,7 +7,7 @@
 #include "runtime/compile/log.h"
 
 struct making {
-    const struct plumb_compiled *c;
+    struct plumb_compiled *c;
     struct compiled_entry *e;
     struct compile_log *log;
     struct plumb_tensor *const *in;
@@ -23,6 +23,11 @@ static enum err no_memory(void)
 void compiled_entry_free(struct compiled_entry *e)
 {
     if (!e) return;
+    while (e->parts) {
+        struct compiled_part *part = e->parts;
+        e->parts = part->next;
+        compiled_part_free(part);
+    }
     program_release(&e->forward);
     program_release(&e->backward);
     joint_split_release(&e->split);
@@ -85,17 +90,6 @@ static enum err take_results(struct making *m, struct trace *t, struct plumb_ten
 
 /* ---- tracing ---- */
 
-/* Written where calls are kept for gradients, a tensor comes from elsewhere then; outside the
- * function that cannot be shown. */
-static enum err check_written(struct trace *t)
-{
-    for (size_t i = 0; i < t->twin.n; i++)
-        if (t->twin.p[i].fake->made_by)
-            return trace_break(t, "a tensor from outside is written in place by what gradients go "
-                                  "back through");
-    return ERR_OK;
-}
-
 static enum err trace_calls(struct making *m, struct trace *t)
 {
     struct compiled_entry *e = m->e;
@@ -107,10 +101,9 @@ static enum err trace_calls(struct making *m, struct trace *t)
     thread_self.no_grad = no_grad; /* a function that fails may leave it as it was within */
     if (t->broken) FAIL(ERR_REFUSED, "%s", t->reason);
     if (rc) FAIL(ERR_USAGE, "%s", *err_text() ? err_text() : "the function failed");
-    TRY(check_written(t));
     TRY(take_results(m, t, y));
     compile_log_graph(m->log, "dynamo_output_graph", &e->graph);
-    if (!t->walked) TRY(joint_trace(t, y, e->n_results));
+    TRY(joint_trace(t, y, e->n_results));
     e->has_backward = e->graph.n_tangents > 0;
     return trace_leaf_gradients(t);
 }
@@ -165,20 +158,38 @@ static enum err find_needs(struct compiled_entry *e)
     return ERR_OK;
 }
 
+/* Whether no other output of that kind shares the memory of output i, nor does what was given. */
+static bool is_sole(const struct graph *g, size_t i)
+{
+    const struct graph_output *o = &g->output.p[i];
+    int storage = g->value.p[o->value].storage;
+    if (g->storage.p[storage].origin != GRAPH_MADE) return false;
+    for (size_t k = 0; k < g->output.n; k++) {
+        const struct graph_output *p = &g->output.p[k];
+        if (k == i || p->gives != o->gives || p->value < 0) continue;
+        if (g->value.p[p->value].storage == storage) return false;
+    }
+    return true;
+}
+
+enum err compiled_find_sole(const struct graph *g, struct arena *arena, bool **out)
+{
+    bool *sole = *out = arena_array(arena, g->output.n + 1, sizeof *sole);
+    if (!sole) return no_memory();
+    for (size_t i = 0; i < g->output.n; i++) {
+        int value = g->output.p[i].value;
+        sole[i] = value >= 0 && is_sole(g, i) && view_is_contiguous(&g->value.p[value].view);
+    }
+    return ERR_OK;
+}
+
 /* A leaf's gradient is a tensor of its own: the next call may write it. */
 static enum err check_leaf_gradients(const struct graph *g)
 {
     for (size_t i = 0; i < g->output.n; i++) {
         const struct graph_output *o = &g->output.p[i];
         if (o->gives != GRAPH_LEAF_GRAD || o->value < 0) continue;
-        int storage = g->value.p[o->value].storage;
-        bool own = g->storage.p[storage].origin == GRAPH_MADE;
-        for (size_t k = 0; k < i && own; k++) {
-            const struct graph_output *p = &g->output.p[k];
-            own = p->gives != GRAPH_LEAF_GRAD || p->value < 0 ||
-                  g->value.p[p->value].storage != storage;
-        }
-        if (!own)
+        if (!is_sole(g, i))
             FAIL(ERR_FORMAT, "the gradient of a leaf, %s, is no tensor of its own",
                  g->value.p[o->value].name);
     }
@@ -220,6 +231,7 @@ static enum err build_split(struct making *m)
     TRY(graph_check(&s->backward));
     TRY(check_leaf_gradients(&s->forward));
     TRY(find_needs(e));
+    TRY(compiled_find_sole(&s->backward, &e->arena, &e->sole));
     compile_log_partition(m->log, &e->graph, s);
     compile_log_graph(m->log, "aot_forward_graph", &s->forward);
     compile_log_graph(m->log, "aot_backward_graph", &s->backward);
@@ -279,11 +291,12 @@ static enum err make_quietly(struct making *m)
     return err;
 }
 
-enum err compiled_make(const struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
+enum err compiled_make(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
                        int n_out, const char *reason, struct compiled_entry **out)
 {
     struct compiled_entry *e = calloc(1, sizeof *e);
     if (!e) return no_memory();
+    e->of = c;
     e->number = c->n_entries;
     e->n_results = n_out;
     struct compile_log log = {.cap = thread_self.session->cap, .c = c, .e = e};

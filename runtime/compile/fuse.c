@@ -40,6 +40,7 @@ struct fuser {
     const struct lowered *l;
     const struct fuse_options *o;
     struct arena *arena;
+    struct arena scratch; /* of one try */
     struct fused *out;
     struct fuse_draft *draft;     /* per item; those of a group are the first member's */
     enum fuse_reason *excluded;   /* per item: why it is fused with nothing; FUSED: it may be */
@@ -243,7 +244,6 @@ static enum err try_merge(struct fuser *f, const struct candidate *c, struct fus
 {
     int a = f->group[c->a], b = f->group[c->b];
     struct fuse_group trial = {0};
-    struct arena scratch = {0};
     *reason = FUSE_OFF;
     if (f->o->off) return ERR_OK;
     *reason = f->excluded[c->a] != FUSE_FUSED ? f->excluded[c->a] : f->excluded[c->b];
@@ -252,12 +252,12 @@ static enum err try_merge(struct fuser *f, const struct candidate *c, struct fus
     if (!c->saved) return ERR_OK;
     *reason = FUSE_CYCLE;
     if (makes_cycle(f, a, b)) return ERR_OK;
-    TRY(fuse_draft_merge(&f->draft[a], &f->draft[b], f->arena, merged, reason));
+    arena_clear(&f->scratch);
+    TRY(fuse_draft_merge(&f->draft[a], &f->draft[b], &f->scratch, f->arena, merged, reason));
     if (*reason != FUSE_FUSED) return ERR_OK;
     int max = f->o->max_nodes ? f->o->max_nodes : MAX_NODES;
-    enum err err = fuse_draft_nest(merged, f->readers, max, &scratch, &trial, reason);
-    arena_release(&scratch);
-    return err;
+    arena_clear(&f->scratch);
+    return fuse_draft_nest(merged, f->readers, max, &f->scratch, &trial, reason);
 }
 
 static enum err try_candidate(struct fuser *f, struct candidate *c, bool *changed)
@@ -438,6 +438,7 @@ enum err fuse_items(const struct lowered *l, const struct fuse_options *o, struc
     enum err err = fuse(&f);
     LIST_RELEASE(&f.candidate);
     map_release(&f.decided);
+    arena_release(&f.scratch);
     return err;
 }
 

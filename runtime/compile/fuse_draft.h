@@ -31,10 +31,10 @@ struct fuse_draft {
 /* An item alone. *reason is FUSED, or why it can be fused with nothing. */
 WARN_UNUSED enum err fuse_draft_of(const struct lowered *l, int item, struct arena *arena,
                                    struct fuse_draft *out, enum fuse_reason *reason);
-/* Both over common loops; *reason is FUSED, or why there are none. */
+/* Both over common loops; *reason is FUSED, or why there are none. Only *out is in the arena. */
 WARN_UNUSED enum err fuse_draft_merge(const struct fuse_draft *a, const struct fuse_draft *b,
-                                      struct arena *arena, struct fuse_draft *out,
-                                      enum fuse_reason *reason);
+                                      struct arena *scratch, struct arena *arena,
+                                      struct fuse_draft *out, enum fuse_reason *reason);
 /* Fills what the nest gives: nest, plan, numbers, uses, kind, bytes, points. of_buffer: items that
  * read a buffer, ascending. *reason is FUSED, ARRAYS or NODES. */
 struct fuse_readers {

@@ -374,8 +374,9 @@ static enum fuse_reason check_all(const struct fuse_draft *f)
     return FUSE_FUSED;
 }
 
-static enum err merge(const struct fuse_draft *a, const struct fuse_draft *b, struct arena *scratch,
-                      struct arena *arena, struct fuse_draft *out, enum fuse_reason *reason)
+enum err fuse_draft_merge(const struct fuse_draft *a, const struct fuse_draft *b,
+                          struct arena *scratch, struct arena *arena, struct fuse_draft *out,
+                          enum fuse_reason *reason)
 {
     struct matcher m = {.a = *a, .b = *b};
     bool ok;
@@ -395,13 +396,4 @@ static enum err merge(const struct fuse_draft *a, const struct fuse_draft *b, st
     TRY(make_merged(&m, arena, out));
     *reason = check_all(out);
     return ERR_OK;
-}
-
-enum err fuse_draft_merge(const struct fuse_draft *a, const struct fuse_draft *b,
-                          struct arena *arena, struct fuse_draft *out, enum fuse_reason *reason)
-{
-    struct arena scratch = {0};
-    enum err err = merge(a, b, &scratch, arena, out, reason);
-    arena_release(&scratch);
-    return err;
 }

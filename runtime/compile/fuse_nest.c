@@ -369,13 +369,17 @@ static bool sees_bits(const struct nest_node *n)
 }
 
 /* A NaN need not be made canonical for those that do not see its bits: an operation less for each
- * value that is handed on. */
+ * value that is handed on. Who hands them on (where, arithmetic) sees them for its readers;
+ * arguments stand before those who take them. */
 static void forget_canons(struct nest_maker *m)
 {
     bool seen[NEST_NODES] = {false};
-    for (int i = 0; i < m->n_nodes; i++)
-        for (int k = 0; sees_bits(&m->node[i]) && k < m->node[i].n_args; k++)
-            seen[m->node[i].arg[k]] = true;
+    for (int i = m->n_nodes - 1; i >= 0; i--) {
+        const struct nest_node *n = &m->node[i];
+        bool makes_own = n->kind == NEST_CALL && n->index == NEST_FN_canon;
+        for (int k = 0; (sees_bits(n) || (seen[i] && !makes_own)) && k < n->n_args; k++)
+            seen[n->arg[k]] = true;
+    }
     for (int i = 0; i < m->n_nodes; i++)
         for (int k = 0; k < m->node[i].n_args; k++) {
             int a = m->node[i].arg[k];

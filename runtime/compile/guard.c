@@ -25,12 +25,13 @@ static const struct plumb_tensor *tensor_at(const struct guard_set *s,
     return p->grad ? p->tensor->grad : p->tensor;
 }
 
-/* The tensors of a call by storage: for each the first input that has it. */
+/* The inputs of a call by storage: for each the first that has it. */
 enum { FEW = 8, TABLE = 2 * GUARD_INPUTS };
 struct sharing {
     struct plumb_tensor *const *in;
     int n;
     unsigned mask;
+    const struct storage *few[FEW];
     int16_t slot[TABLE]; /* 1 + input; 0 free. Of more than a few inputs */
 };
 
@@ -39,17 +40,17 @@ static unsigned slot_of(const struct sharing *s, const struct storage *of)
     return (unsigned)((uint64_t)(uintptr_t)of * 0x9e3779b97f4a7c15u >> 40) & s->mask;
 }
 
-/* The first of inputs 0 to n - 1 with the tensor's storage, n: none; n is put in the table if none
- * has it. */
-static int first_with(struct sharing *s, const struct plumb_tensor *t, int n)
+/* The first of inputs 0 to n - 1 with that storage, n: none; n is put in the table if none has
+ * it. */
+static int first_with(struct sharing *s, const struct storage *of, int n)
 {
     if (s->n <= FEW) {
         int k = 0;
-        while (k < n && s->in[k]->storage != t->storage) k++;
+        while (k < n && s->few[k] != of) k++;
         return k;
     }
-    unsigned at = slot_of(s, t->storage);
-    while (s->slot[at] && s->in[s->slot[at] - 1]->storage != t->storage) at = (at + 1) & s->mask;
+    unsigned at = slot_of(s, of);
+    while (s->slot[at] && s->in[s->slot[at] - 1]->storage != of) at = (at + 1) & s->mask;
     if (s->slot[at]) return s->slot[at] - 1;
     if (n < s->n) s->slot[at] = (int16_t)(n + 1);
     return n;
@@ -62,6 +63,7 @@ static void begin_sharing(struct sharing *s, struct plumb_tensor *const *in, int
     s->in = in;
     s->n = n;
     s->mask = size - 1;
+    for (int i = 0; i < n && n <= FEW; i++) s->few[i] = in[i]->storage;
     if (n > FEW) memset(s->slot, 0, size * sizeof *s->slot);
 }
 
@@ -98,7 +100,7 @@ static void take_sharing(struct guard_set *s, struct plumb_tensor *const *in)
     for (int i = 0; i < s->n_places; i++) {
         struct guard_place *p = &s->place[i];
         const struct plumb_tensor *t = tensor_at(s, in, i);
-        int n = i < s->n_in ? i : s->n_in, first = t ? first_with(&sharing, t, n) : n;
+        int n = i < s->n_in ? i : s->n_in, first = t ? first_with(&sharing, t->storage, n) : n;
         if (first == n) continue;
         p->first = first;
         p->apart = address(t) - address(in[first]);
@@ -118,6 +120,7 @@ static enum err take_places(struct guard_set *s, const struct graph *g,
         struct guard_place *p = &s->place[s->n_in + (int)k];
         p->tensor = c->tensor;
         p->grad = c->grad;
+        p->storage = c->grad ? NULL : c->tensor->storage;
         take_place(s, g, s->n_in + (int)k, tensor_at(s, in, s->n_in + (int)k));
         p->asked = c->asked;
     }
@@ -159,7 +162,7 @@ static enum err add_place(struct guard_set *s, int place)
     if (input) TRY(add(s, GUARD_BACKEND, place, -1, p->own_backend));
     if (p->itself) TRY(add(s, GUARD_ITSELF, place, -1, (int64_t)p->itself));
     if (p->asked) TRY(add(s, GUARD_GRAD, place, -1, p->has_grad));
-    if (input || p->first != place) TRY(add(s, GUARD_ALIAS, place, p->first, p->apart));
+    if (s->n_in) TRY(add(s, GUARD_ALIAS, place, p->first == place ? -1 : p->first, p->apart));
     return p->same != place ? add(s, GUARD_SAME, place, p->same, 0) : ERR_OK;
 }
 
@@ -218,19 +221,31 @@ static bool captured_holds(const struct guard_place *p)
     return (t->grad != NULL) == p->there && (!t->grad || view_holds(&p->view, &t->grad->view));
 }
 
+/* The input `first` has the storage of the tensor at a place; none has when it is n. */
+static bool lies_alike(const struct guard_set *s, struct plumb_tensor *const *in, int place,
+                       int first, int n)
+{
+    const struct guard_place *p = &s->place[place];
+    const struct plumb_tensor *t = tensor_at(s, in, place);
+    int same = 0;
+    if (first != p->first || address(t) - address(in[first]) != p->apart) return false;
+    while (same < n && in[same] != t) same++;
+    return (same == n ? place : same) == p->same;
+}
+
 static bool shares_alike(const struct guard_set *s, struct plumb_tensor *const *in, int place,
                          struct sharing *sharing)
 {
     const struct guard_place *p = &s->place[place];
-    const struct plumb_tensor *t = tensor_at(s, in, place);
     int n = place < s->n_in ? place : s->n_in;
-    if (!t) return true;
-    int first = first_with(sharing, t, n);
-    if (first == n) return p->first == place;
-    if (first != p->first || address(t) - address(in[first]) != p->apart) return false;
-    int same = 0;
-    while (same < n && in[same] != t) same++;
-    return (same == n ? place : same) == p->same;
+    const struct storage *of = p->storage;
+    if (!of) {
+        const struct plumb_tensor *t = tensor_at(s, in, place);
+        if (!t) return true;
+        of = t->storage;
+    }
+    int first = first_with(sharing, of, n);
+    return first == n ? p->first == place : lies_alike(s, in, place, first, n);
 }
 
 static bool all_hold(const struct guard_set *s, struct plumb_tensor *const *in, int n_in)
@@ -294,10 +309,10 @@ static bool alias_differs(const struct guard_set *s, const struct guard *g, int 
     char name[40];
     struct sharing sharing;
     begin_sharing(&sharing, in, s->n_in);
-    for (int i = 0; i < place && i < s->n_in; i++) first_with(&sharing, in[i], i);
+    for (int i = 0; i < place && i < s->n_in; i++) first_with(&sharing, in[i]->storage, i);
     if (shares_alike(s, in, place, &sharing)) return false;
     const struct plumb_tensor *t = tensor_at(s, in, place);
-    int n = place < s->n_in ? place : s->n_in, first = first_with(&sharing, t, n);
+    int n = place < s->n_in ? place : s->n_in, first = first_with(&sharing, t->storage, n);
     name_of(g, name);
     if (first == n)
         snprintf(out, size, "%s is not aliased to L['in'][%d] any more", name,
@@ -336,8 +351,7 @@ static bool tensor_fails(const struct guard_set *s, const struct guard *g,
                             "", out, size);
     case GUARD_GRAD:
         return flag_differs(g, t->grad || (!g->captured && t->made_by && !g->value),
-                            "'%s'.grad is not as expected: %s", "a gradient", "None, of a leaf",
-                            out, size);
+                            "'%s'.grad is not as expected: %s", "a gradient", "None", out, size);
     default: return alias_differs(s, g, place, in, out, size);
     }
 }
@@ -366,7 +380,10 @@ const struct guard *guard_check(const struct guard_set *s, struct plumb_tensor *
         if (reason) snprintf(reason, reason_size, "%s", text);
         return &s->guard.p[i];
     }
-    return NULL; /* another thread has just put right what failed */
+    /* another thread may just have put right what failed */
+    if (all_hold(s, in, n_in)) return NULL;
+    if (reason) snprintf(reason, reason_size, "a tensor changes while it is looked at");
+    return &s->guard.p[0];
 }
 
 /* ---- text ---- */
@@ -393,7 +410,7 @@ static void text_of_tensor(const struct guard *g, const char *name, struct buf *
         buf_printf(out, "%s%s is %s", name, g->grad ? "" : ".grad", v ? "not None" : "None");
         break;
     default:
-        if (!g->captured && g->dim == g->place) buf_printf(out, "%s shares no memory", name);
+        if (g->dim < 0) buf_printf(out, "%s shares no memory", name);
         else buf_printf(out, "%s lies %lld bytes behind L['in'][%d]", name, v, g->dim);
     }
 }

@@ -7,7 +7,7 @@
  * a function runs as it is.
  *
  * A hit compares what every tensor was, place by place: inputs, then captured tensors. Guards are
- * the same as a list, for the log and for the reason of a miss. A check allocates nothing.
+ * the same, as a list, for the log and for the reason of a miss. A check allocates nothing.
  */
 #ifndef RUNTIME_COMPILE_GUARD_H
 #define RUNTIME_COMPILE_GUARD_H
@@ -24,9 +24,9 @@ enum guard_kind {
     GUARD_SIZE,
     GUARD_STRIDE, /* where it matters: not of dimensions of size 1 nor of empty tensors */
     GUARD_REQUIRES_GRAD,
-    GUARD_ALIAS,  /* the first place that has this one's storage (dim), and how many bytes behind
-                   * that one's first element this one's lies (value) */
-    GUARD_SAME,   /* dim: the first place that is the same tensor; its own: none is */
+    GUARD_ALIAS,  /* the first input that has this one's storage (dim; -1 none), and how many bytes
+                   * behind that one's first element this one's lies (value) */
+    GUARD_SAME,   /* dim: the first input that is the same tensor */
     GUARD_ITSELF, /* the tensor of this number */
     GUARD_GRAD,   /* it has a gradient (value), or none; an input without is a leaf */
     GUARD_GRAD_MODE,
@@ -35,21 +35,22 @@ enum guard_kind {
 };
 struct guard {
     enum guard_kind kind;
-    int place; /* input, or the number of inputs + captured tensor; -1: of the call or thread */
+    int place; /* input, or captured tensor; -1: of the call or thread */
     int dim;
     int64_t value;
     bool captured, grad; /* the place is a captured tensor; its gradient */
 };
-/* A tensor as it was when the function was traced. */
+/* A tensor as it was when the function was traced: inputs, then captured ones. */
 struct guard_place {
     const struct plumb_tensor *tensor; /* captured ones; borrowed. NULL: an input */
-    bool grad;                         /* the place is that one's gradient */
-    struct view view;
-    int64_t apart;
-    uint64_t itself; /* its number; 0: another will do */
-    int first, same; /* of GUARD_ALIAS and GUARD_SAME */
+    const struct storage *storage;     /* of a captured tensor, not of its gradient; else NULL */
+    bool grad;                         /* the place is the gradient of `tensor` */
     bool there, requires_grad, own_backend;
     bool asked, has_grad;
+    int first, same; /* of GUARD_ALIAS and GUARD_SAME; the place itself: none */
+    int64_t apart;
+    uint64_t itself; /* its number; 0: another will do */
+    struct view view;
 };
 struct guard_set {
     LIST_OF(struct guard) guard;

@@ -9,8 +9,9 @@
  * backward, with the bytes of a value as the price of saving it, as min_cut_rematerialization in
  * PyTorch; what is dear to compute (contractions, reductions, opaque kernels) or may not be
  * computed twice (writes in place) is never computed again; nor is what a library's kernel takes,
- * as nothing fuses with that: there time is dearer than memory. Random numbers come from the same
- * counters, so dropout may be.
+ * as nothing fuses with that: there time is dearer than memory. A result that no gradient rule
+ * takes is not saved: its caller may overwrite it. Random numbers come from the same counters, so
+ * dropout may be computed again.
  */
 #ifndef RUNTIME_COMPILE_JOINT_H
 #define RUNTIME_COMPILE_JOINT_H

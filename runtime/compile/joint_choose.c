@@ -19,10 +19,12 @@ static int point_out(int value)
     return point_in(value) + 1;
 }
 
+/* Not what is overwritten by the function, nor what its caller may overwrite: a result, unless a
+ * gradient rule takes it, as then the caller may not. */
 static bool may_save(const struct joint_plan *p, int root)
 {
     const struct graph_value *v = &p->g->value.p[root];
-    return v->version == p->last[v->storage];
+    return v->version == p->last[v->storage] && (!p->result[root] || p->direct[root]);
 }
 
 /* There without a price: given to the backward too, or kept by the caller. */

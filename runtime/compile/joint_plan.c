@@ -15,6 +15,7 @@ static enum err allocate(struct joint_plan *p)
     ok = (p->root = arena_array(a, values, sizeof(int))) && ok;
     ok = (p->wanted = arena_array(a, values, sizeof(bool))) && ok;
     ok = (p->result = arena_array(a, values, sizeof(bool))) && ok;
+    ok = (p->direct = arena_array(a, values, sizeof(bool))) && ok;
     ok = (p->ban = arena_array(a, values, sizeof *p->ban)) && ok;
     ok = (p->fate = arena_array(a, values, sizeof *p->fate)) && ok;
     return ok ? ERR_OK : err_set(ERR_NOMEM, "out of memory for splitting a graph");
@@ -144,21 +145,19 @@ static void take_values(const struct joint_plan *p, const bool *mine, bool *need
 }
 
 /* What a backward of gradient rules alone would have the forward keep. */
-static enum err count_all(struct joint_plan *p)
+static enum err find_direct(struct joint_plan *p)
 {
     const struct graph *g = p->g;
     bool *mine = arena_array(p->arena, g->node.n + 1, sizeof *mine);
     bool *needed = arena_array(p->arena, g->node.n + 1, sizeof *needed);
     bool *wanted = arena_array(p->arena, g->value.n + 1, sizeof *wanted);
-    bool *counted = arena_array(p->arena, g->value.n + 1, sizeof *counted);
-    if (!mine || !needed || !wanted || !counted)
-        FAIL(ERR_NOMEM, "out of memory for splitting a graph");
+    if (!mine || !needed || !wanted) FAIL(ERR_NOMEM, "out of memory for splitting a graph");
     for (size_t i = 0; i < g->node.n; i++) mine[i] = p->late[i] || is_rules(p, i);
     take_values(p, mine, needed, wanted);
     for (size_t v = 0; v < g->value.n; v++) {
         int root = p->root[v];
-        if (!wanted[v] || counted[root]) continue;
-        counted[root] = true;
+        if (!wanted[v] || p->direct[root]) continue;
+        p->direct[root] = true;
         if (!joint_is_given(&g->value.p[root]))
             p->all_bytes += view_n_bytes(&g->value.p[root].view);
     }
@@ -297,7 +296,7 @@ enum err joint_plan(const struct graph *g, const struct joint_options *o, struct
     TRY(find_bans(p));
     take_values(p, p->late, p->needed, p->wanted);
     find_stored(p);
-    TRY(count_all(p));
+    TRY(find_direct(p));
     TRY(joint_choose(p));
     close_over(p, p->forward);
     return ERR_OK;

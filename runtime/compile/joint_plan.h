@@ -21,6 +21,7 @@ struct joint_plan {
     int *root;              /* what it is a view of, of its storage and version; itself */
     bool *wanted;           /* late nodes or gradients take it */
     bool *result;           /* of roots: in a storage that results lie in */
+    bool *direct;           /* of roots: gradient rules take it, so that eager would keep it */
     enum joint_reason *ban; /* why it is not computed again; JOINT_CHEAP: it may be */
     enum joint_fate *fate;
     int64_t saved_bytes, all_bytes;

@@ -53,7 +53,7 @@ static enum err give_gradients(struct trace *t, const struct tape_gifts *gifts)
 static enum err walk(struct trace *t, struct plumb_tensor *const *y,
                      struct plumb_tensor *const *tangent, int n, struct tape_gifts *gifts)
 {
-    enum err err = tape_gradients(y, tangent, n, gifts);
+    enum err err = tape_gradients(y, tangent, n, t->frame, gifts);
     if (!err || t->broken || err == ERR_NOMEM) return err;
     return trace_break(t, "gradients: %s", err_text());
 }

@@ -198,18 +198,19 @@ static void put_source(struct buf *b, const struct guard *g)
 /* The tree that Dynamo prints: what is of the whole, then a manager for each input. */
 static void put_guards(struct buf *b, const struct guard_set *s)
 {
-    int place = -1;
+    const struct guard *last = NULL;
     buf_puts(b, "\nTREE_GUARD_MANAGER:\n+- RootGuardManager\n");
     for (int inner = 0; inner < 2; inner++)
         for (size_t i = 0; i < s->guard.n; i++) {
             const struct guard *g = &s->guard.p[i];
             if ((g->place >= 0) != inner) continue;
-            if (inner && g->place != place) {
+            bool same = last && g->place == last->place && g->captured == last->captured;
+            if (inner && !same) {
                 buf_puts(b, "| +- GuardManager: source=");
                 put_source(b, g);
                 buf_putc(b, '\n');
             }
-            if (inner) place = g->place;
+            if (inner) last = g;
             buf_printf(b, "%s%s: ", inner ? "| | +- " : "| +- ", kind_of(g));
             guard_text(g, b);
             buf_putc(b, '\n');

@@ -88,7 +88,7 @@ static void put_launch_args(const struct kernels *k, const struct program_launch
     buf_puts(k->b, ", \"args\": [");
     for (int i = 0; i < l->n_args; i++) {
         const struct program_arg *a = &l->arg[i];
-        put_arg(k, &(struct argument){a->keyword, a->value, &a->view, a->reads, a->writes}, i == 0);
+        put_arg(k, &(struct argument){a->keyword, a->of, &a->view, a->reads, a->writes}, i == 0);
     }
     buf_putc(k->b, ']');
 }
@@ -146,6 +146,17 @@ static void begin_kernel(struct kernels *k, int position)
     log_int(k->b, "position", position);
 }
 
+/* As the builder of a device's code told. */
+static void put_resources(const struct kernels *k, const struct program_launch *l)
+{
+    struct code_resources r = {-1, -1, -1};
+    if (k->p->code && l->code >= 0) r = code_resources(k->p->code, l->code);
+    if (r.registers < 0) return;
+    log_int(k->b, "registers", r.registers);
+    log_int(k->b, "shared_bytes", r.shared_bytes);
+    log_int(k->b, "spill_bytes", r.spill_bytes);
+}
+
 static void put_combo(struct kernels *k, const struct program_launch *l, int position)
 {
     int combo = k->n;
@@ -157,6 +168,7 @@ static void put_combo(struct kernels *k, const struct program_launch *l, int pos
     log_int(k->b, "bytes_written", l->bytes_written);
     log_int(k->b, "flops", l->flops);
     log_int(k->b, "blocks", l->combo->blocks);
+    put_resources(k, l);
     put_launch_args(k, l);
     buf_putc(k->b, '}');
     for (int m = 0; m < l->n_groups; m++) {
@@ -183,6 +195,7 @@ static void put_launch(struct kernels *k, const struct program_launch *l, int po
     put_group(k, l->group[0]);
     if (l->site) log_text(k->b, "site", l->site);
     if (g->nest) log_int(k->b, "flops", l->flops);
+    put_resources(k, l);
     if (g->nest) put_launch_args(k, l);
     else put_uses(k, g);
     buf_putc(k->b, '}');
@@ -196,7 +209,7 @@ static void log_kernels(struct compile_log *l, const char *phase, const struct p
     if (p->code) (void)code_how(p->code, &build_ns);
     buf_puts(&b, "{");
     log_text(&b, "phase", phase);
-    log_text(&b, "language", "c");
+    log_text(&b, "language", p->code ? code_language(p->code) : "c");
     if (p->code) log_int(&b, "build_ns", build_ns);
     buf_puts(&b, ", \"kernels\": [\n");
     for (size_t i = 0; i < p->launch.n; i++) put_launch(&k, &p->launch.p[i], (int)i);

@@ -155,7 +155,6 @@ enum err pass_cse(struct graph *g, struct pass_result *out)
     struct common c = {.g = g};
     enum err err = graph_facts_find(g, &arena, &c.facts);
     for (size_t i = 0; !err && i < g->node.n; i++) err = merge_call(&c, (int)i, &out->changed);
-    if (!err) err = graph_unify_outputs(g, &c.seen, &out->changed);
     buf_release(&c.key);
     map_release(&c.seen);
     map_release(&c.calls);

@@ -2,16 +2,18 @@
  * accepts and that gives the same bits.
  *
  *   decompose     calls that are written as smaller ones (kept: opaque kernels), so that they fuse
- *   canonicalise  forms that mean the same become one: x + 0, x * 1, double transposes, views of
- *                 views, casts to the same dtype, contiguous of what is contiguous. Only what
- *                 keeps every bit: x + 0 is not x (-0 + 0 is +0); x - 0 and x * 1 are x but for the
- *                 payload of NaN, which a store makes canonical anyway
+ *   canonicalise  forms that mean the same become one: views of views, casts of casts, copies of
+ *                 what lies alike, x * 1. Only what keeps every bit: x + 0 is not x (-0 + 0 is +0);
+ *                 x - 0 and x * 1 are x but for the payload of NaN, so x is to have none
  *   cse           calls of equal operator, numbers and values are made once (no random ones, none
  *                 that read or write a storage that is written between)
  *   fold          what depends on constants alone is computed now; full, zeros, arange stay
  *                 (they cost nothing to make and much to store)
+ *   layout        copies whose only reader takes any strides
  *   dce           what nothing needs goes; random calls keep their stream numbers
- *   layout        orders of dimensions for results of contractions and the copies they make needless
+ *
+ * What the caller sees stays: each result is a tensor of its own that lies as it lay, and shares
+ * memory with what it shared memory with.
  */
 #ifndef RUNTIME_COMPILE_PASSES_H
 #define RUNTIME_COMPILE_PASSES_H

@@ -185,7 +185,6 @@ enum err pass_canonicalise(struct graph *g, struct pass_result *out)
         err = graph_unify(g, &seen, (int)i, &out->changed);
         if (!err) err = canonicalise_node(g, &f, (int)i, &out->changed);
     }
-    if (!err) err = graph_unify_outputs(g, &seen, &out->changed);
     map_release(&seen);
     arena_release(&arena);
     return err;

@@ -26,6 +26,7 @@ struct program_arg {
     int buffer;          /* of lowered.buffer */
     struct view view;    /* offset: elements from the buffer's first element */
     int value; /* of the graph, which has just these elements; GRAPH_NONE: scratch, part */
+    int of;    /* the value that it is or is a part of; GRAPH_NONE: scratch */
     bool reads, writes;
 };
 /* Where an array of a member's nest lies. */
@@ -45,6 +46,7 @@ struct program_launch {
     int n_groups;
     const struct combo_group *combo; /* NULL: one group */
     int code;                        /* launch number in the code; -1: an extern kernel */
+    const struct op_call *call;      /* extern kernels: without tensors of a run, and its plan */
     struct program_member *member;   /* kernels: per group */
     struct program_place *place;     /* arrays of the members, one after another */
     struct program_arg *arg;

@@ -60,7 +60,7 @@ static void add_use(const struct program *p, struct program_launch *l, const str
         i++;
     struct program_arg *a = &l->arg[i];
     if (i == l->n_args) {
-        *a = (struct program_arg){.buffer = u->buffer, .view = *v, .value = value};
+        *a = (struct program_arg){.buffer = u->buffer, .view = *v, .value = value, .of = u->value};
         l->n_args++;
     }
     a->reads |= !u->written;
@@ -177,6 +177,19 @@ static int64_t flops_of(const struct fuse_group *g)
     return g->n_outer * (per_row + per_point * g->n_inner);
 }
 
+/* What is the same in each run of an extern kernel. */
+static enum err prepare_call(struct program *p, struct program_launch *l)
+{
+    const struct fuse_group *g = &p->fused.group.p[l->group[0]];
+    int node = p->lowered.item.p[g->item[0]].node;
+    struct op_call c, *kept = arena_alloc(p->arena, offsetof(struct op_call, plan));
+    if (!kept) return no_memory();
+    TRY(graph_op_call(p->graph, node, p->arena, &c));
+    memcpy(kept, &c, offsetof(struct op_call, plan));
+    l->call = kept;
+    return ERR_OK;
+}
+
 static enum err describe(struct program *p, const struct program_options *o, int number)
 {
     struct program_launch *l = &p->launch.p[number];
@@ -190,6 +203,7 @@ static enum err describe(struct program *p, const struct program_options *o, int
         l->bytes_written += g->bytes_written;
         l->flops += flops_of(g);
     }
+    if (!p->fused.group.p[l->group[0]].nest) TRY(prepare_call(p, l));
     return set_args(p, l);
 }
 

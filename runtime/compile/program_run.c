@@ -1,7 +1,7 @@
 /* program_run.c - running a program: memory is bound, then launch after launch.
  *
  * A *room* is what one run needs and the next may use again: the block of temporaries, where each
- * buffer's first element is, arguments of the widest launch. A program keeps those that are free.
+ * buffer's first element is, arguments of the launches. A program keeps those that are free.
  *
  * Tensors of values exist only where someone looks at them: outputs, arguments of extern kernels,
  * and those of kernels when calls are recorded. They lie in the run's arena but for outputs.
@@ -13,11 +13,13 @@
 struct room {
     struct room *next;
     struct storage *block; /* of temporaries; counted */
-    char **first;          /* per buffer: its first element; of temporaries the same in each run */
-    struct code_args *args;
-    struct arena arena; /* of one run */
+    char **first;          /* per buffer: its first element; of temporaries and what never moves the
+                             * same in each run */
+    struct storage **fixed; /* per buffer: of what never moves; borrowed */
+    struct code_args *args; /* of the launches, one after another */
+    struct arena arena;     /* of one run */
 };
-/* A buffer whose memory each run has anew. */
+/* A buffer whose memory comes from outside. Kept tensors and constants stay where they are. */
 struct binding {
     int buffer, value; /* value: the one that brought its storage */
     enum graph_origin origin;
@@ -27,8 +29,12 @@ struct binding {
 struct program_pool {
     pthread_mutex_t lock; /* guards free */
     struct room *free;
-    int n_buffers, n_args, n_bindings;
-    struct binding *binding; /* in the program's arena */
+    int n_buffers, n_args, n_bindings, n_fixed;
+    struct binding *binding, *fixed; /* of each run, of all; in the program's arena */
+    struct launch_args {
+        int first;  /* of the launch's arguments in a room */
+        bool moves; /* they are other ones in each run */
+    } * launch;
 };
 struct run {
     const struct program *p;
@@ -47,24 +53,60 @@ static enum err no_memory(void)
 
 /* ---- rooms ---- */
 
+static bool stays(const struct graph *g, const struct binding *b)
+{
+    return b->origin == GRAPH_CONSTANT ||
+           (b->origin == GRAPH_CAPTURED && !g->captured.p[b->index].grad);
+}
+
 static enum err list_bindings(const struct program *p, struct program_pool *pool)
 {
     pool->binding = arena_array(p->arena, p->lowered.buffer.n + 1, sizeof *pool->binding);
-    if (!pool->binding) return no_memory();
+    pool->fixed = arena_array(p->arena, p->lowered.buffer.n + 1, sizeof *pool->fixed);
+    if (!pool->binding || !pool->fixed) return no_memory();
     for (size_t i = 0; i < p->lowered.buffer.n; i++) {
         const struct lower_buffer *b = &p->lowered.buffer.p[i];
         if (!b->given && !b->escapes) continue;
         const struct graph_storage *s = &p->graph->storage.p[b->storage];
         const struct graph_value *v = &p->graph->value.p[s->value];
-        pool->binding[pool->n_bindings++] =
-            (struct binding){.buffer = (int)i,
-                             .value = s->value,
-                             .origin = b->given ? v->origin : GRAPH_MADE,
-                             .index = v->index,
-                             .item = (int)dtype_size(v->view.dtype),
-                             .written = s->n_versions > 1};
+        struct binding binding = {.buffer = (int)i,
+                                  .value = s->value,
+                                  .origin = b->given ? v->origin : GRAPH_MADE,
+                                  .index = v->index,
+                                  .item = (int)dtype_size(v->view.dtype),
+                                  .written = s->n_versions > 1};
+        if (stays(p->graph, &binding)) pool->fixed[pool->n_fixed++] = binding;
+        else pool->binding[pool->n_bindings++] = binding;
     }
     return ERR_OK;
+}
+
+/* Whether the launch takes something that has a place or a number of its own in each run. */
+static bool moves(const struct program *p, const struct program_launch *l, const bool *bound)
+{
+    bool any = false;
+    for (int m = 0; m < l->n_groups; m++) {
+        const struct fuse_group *g = &p->fused.group.p[l->group[m]];
+        any |= g->stream >= 0;
+        for (int i = 0; i < g->n_uses && !any; i++)
+            any = g->use[i].buffer >= 0 && bound[g->use[i].buffer];
+    }
+    return any;
+}
+
+static enum err list_launches(const struct program *p, struct program_pool *pool)
+{
+    bool *bound = calloc(p->lowered.buffer.n + 1, sizeof *bound);
+    pool->launch = arena_array(p->arena, p->launch.n + 1, sizeof *pool->launch);
+    for (int i = 0; bound && i < pool->n_bindings; i++) bound[pool->binding[i].buffer] = true;
+    for (size_t i = 0; bound && pool->launch && i < p->launch.n; i++) {
+        const struct program_launch *l = &p->launch.p[i];
+        pool->launch[i] = (struct launch_args){pool->n_args, moves(p, l, bound)};
+        pool->n_args += l->n_groups;
+    }
+    enum err err = bound && pool->launch ? ERR_OK : no_memory();
+    free(bound);
+    return err;
 }
 
 enum err program_pool_new(struct program *p)
@@ -73,15 +115,15 @@ enum err program_pool_new(struct program *p)
     if (!p->pool) return no_memory();
     pthread_mutex_init(&p->pool->lock, NULL);
     p->pool->n_buffers = (int)p->lowered.buffer.n;
-    for (size_t i = 0; i < p->launch.n; i++)
-        if (p->launch.p[i].n_groups > p->pool->n_args) p->pool->n_args = p->launch.p[i].n_groups;
-    return list_bindings(p, p->pool);
+    TRY(list_bindings(p, p->pool));
+    return list_launches(p, p->pool);
 }
 
 static void room_free(struct room *r)
 {
     storage_release(r->block);
     free(r->first);
+    free(r->fixed);
     free(r->args);
     arena_release(&r->arena);
     free(r);
@@ -106,20 +148,68 @@ static void place_temporaries(const struct program *p, struct room *r)
         r->first[i] = block + p->buffer[i].offset + program_shift(p, (int)i);
 }
 
+/* Where a given tensor lies. */
+static void take_place(const struct binding *b, struct plumb_tensor *t, struct storage **storage,
+                       char **first)
+{
+    char *p = t->storage->p;
+    storage[b->buffer] = t->storage;
+    first[b->buffer] = p ? p + t->view.offset * b->item : NULL;
+    if (b->written && t->uninitialised) t->uninitialised = false;
+}
+
+static void place_fixed(const struct program *p, struct room *r)
+{
+    const struct graph *g = p->graph;
+    for (int i = 0; i < p->pool->n_fixed; i++) {
+        const struct binding *b = &p->pool->fixed[i];
+        bool constant = b->origin == GRAPH_CONSTANT;
+        take_place(b, constant ? g->constant.p[b->index] : g->captured.p[b->index].tensor, r->fixed,
+                   r->first);
+    }
+}
+
+/* Arguments of a launch as the room is now. */
+static void fill_args(struct room *r, const struct program_launch *l, int first, int64_t stream)
+{
+    const struct program_place *place = l->place;
+    for (int m = 0; m < l->n_groups; m++) {
+        struct code_args *a = &r->args[first + m];
+        for (int i = 0; i < l->member[m].n_arrays; i++, place++)
+            a->base[i] = r->first[place->buffer] + place->offset;
+        a->param = l->member[m].param;
+        a->seed = thread_self.session->seed;
+        a->stream = (uint64_t)(stream + l->member[m].stream);
+    }
+}
+
+static void fill_all(const struct program *p, struct room *r)
+{
+    for (size_t i = 0; i < p->launch.n; i++)
+        if (p->launch.p[i].code >= 0 && !p->pool->launch[i].moves)
+            fill_args(r, &p->launch.p[i], p->pool->launch[i].first, 0);
+}
+
 static enum err room_new(const struct program *p, struct room **out)
 {
     const struct program_pool *pool = p->pool;
     struct room *r = calloc(1, sizeof *r);
     if (!r) return no_memory();
     r->first = calloc((size_t)pool->n_buffers + 1, sizeof *r->first);
+    r->fixed = calloc((size_t)pool->n_buffers + 1, sizeof *r->fixed);
     r->args = calloc((size_t)pool->n_args + 1, sizeof *r->args);
-    enum err err = r->first && r->args
+    enum err err = r->first && r->fixed && r->args
                        ? storage_new(thread_self.session->backend, p->memory.size, &r->block)
                        : no_memory();
-    if (!err) place_temporaries(p, r);
-    if (err) room_free(r);
-    else *out = r;
-    return err;
+    if (err) {
+        room_free(r);
+        return err;
+    }
+    place_temporaries(p, r);
+    place_fixed(p, r);
+    fill_all(p, r);
+    *out = r;
+    return ERR_OK;
 }
 
 static enum err room_take(const struct program *p, struct room **out)
@@ -165,10 +255,7 @@ static enum err bind_given(struct run *r, const struct binding *b)
     if (!t)
         FAIL(ERR_USAGE, "%s: %s was not given", r->p->graph->name,
              r->p->graph->value.p[b->value].name);
-    char *p = t->storage->p;
-    r->storage[b->buffer] = t->storage;
-    r->room->first[b->buffer] = p ? p + t->view.offset * b->item : NULL;
-    if (b->written && t->uninitialised) t->uninitialised = false;
+    take_place(b, t, r->storage, r->room->first);
     return ERR_OK;
 }
 
@@ -292,27 +379,25 @@ static enum err record_uses(struct run *r, const struct program_launch *l, struc
     return u ? ERR_OK : no_memory();
 }
 
+/* No two threads write one tensor at a time, so that no locked addition is needed: it would take
+ * longer than all else that a small member needs. */
+static void raise_version(struct storage *s)
+{
+    unsigned version = atomic_load_explicit(&s->version, memory_order_relaxed);
+    atomic_store_explicit(&s->version, version + 1, memory_order_relaxed);
+}
+
 static void raise_versions(struct run *r, const struct program_launch *l)
 {
-    for (int i = 0; i < l->n_written; i++) {
-        struct storage *s = r->storage[l->written[i]];
-        if (s) atomic_fetch_add_explicit(&s->version, 1, memory_order_relaxed);
-    }
+    for (int i = 0; i < l->n_written; i++)
+        if (r->storage[l->written[i]]) raise_version(r->storage[l->written[i]]);
 }
 
 static enum err run_members(struct run *r, const struct program_launch *l)
 {
-    const struct program_place *place = l->place;
-    struct plumb *session = r->thread->session;
-    for (int m = 0; m < l->n_groups; m++) {
-        struct code_args *a = &r->room->args[m];
-        for (int i = 0; i < l->member[m].n_arrays; i++, place++)
-            a->base[i] = r->room->first[place->buffer] + place->offset;
-        a->param = l->member[m].param;
-        a->seed = session->seed;
-        a->stream = (uint64_t)(r->call->stream + l->member[m].stream);
-    }
-    return code_run(r->p->code, l->code, r->room->args, session->threads);
+    const struct launch_args *la = &r->p->pool->launch[l - r->p->launch.p];
+    if (la->moves) fill_args(r->room, l, la->first, r->call->stream);
+    return code_run(r->p->code, l->code, r->room->args + la->first, r->thread->session->threads);
 }
 
 static enum err run_kernels(struct run *r, const struct program_launch *l)
@@ -373,7 +458,7 @@ static void raise_written(struct run *r, const struct graph_node *n)
     for (int i = 0; i < n->n_in; i++) {
         if (n->after[i] < 0) continue;
         struct plumb_tensor *t = tensor_of_value(r, n->in[i]);
-        atomic_fetch_add_explicit(&t->storage->version, 1, memory_order_relaxed);
+        raise_version(t->storage);
         t->uninitialised = false;
     }
 }
@@ -399,24 +484,39 @@ static enum err call_op(struct run *r, const struct graph_node *n, struct op_cal
     return err;
 }
 
+static enum err run_call(struct run *r, const struct graph_node *n, struct op_call *c)
+{
+    TRY(bind_call(r, n, c));
+    if (n->op->flags & OP_RANDOM) c->stream = (uint64_t)(r->call->stream + n->stream);
+    return call_op(r, n, c);
+}
+
 static enum err run_node(struct run *r, int node)
 {
     const struct graph_node *n = &r->p->graph->node.p[node];
     struct op_call c;
     if (n->op->class == OP_VIEW) return ERR_OK;
     TRY(graph_op_call(r->p->graph, node, r->arena, &c));
-    TRY(bind_call(r, n, &c));
-    if (n->op->flags & OP_RANDOM) c.stream = (uint64_t)(r->call->stream + n->stream);
-    return call_op(r, n, &c);
+    return run_call(r, n, &c);
+}
+
+/* An extern kernel, from the call that was prepared for it. */
+static enum err run_extern(struct run *r, const struct program_launch *l)
+{
+    const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
+    struct op_call c;
+    memcpy(&c, l->call, offsetof(struct op_call, plan));
+    c.arena = r->arena;
+    c.result = arena_array(r->arena, (size_t)c.n_results + 1, sizeof *c.result);
+    if (!c.result) return no_memory();
+    return run_call(r, &r->p->graph->node.p[r->p->lowered.item.p[g->item[0]].node], &c);
 }
 
 /* ---- the whole ---- */
 
 static enum err run_launch(struct run *r, const struct program_launch *l)
 {
-    const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
-    if (l->code >= 0) return run_kernels(r, l);
-    return run_node(r, r->p->lowered.item.p[g->item[0]].node);
+    return l->code >= 0 ? run_kernels(r, l) : run_extern(r, l);
 }
 
 static enum err run_all(struct run *r)
@@ -426,6 +526,7 @@ static enum err run_all(struct run *r)
     r->storage = arena_array(r->arena, buffers, sizeof *r->storage);
     r->tensor = arena_array(r->arena, p->graph->value.n + 1, sizeof *r->tensor);
     if (!r->storage || !r->tensor) return no_memory();
+    memcpy(r->storage, r->room->fixed, (buffers - 1) * sizeof *r->storage);
     TRY(bind(r));
     TRY(make_outputs(r));
     for (size_t i = 0; !p->by_nodes && i < p->launch.n; i++) TRY(run_launch(r, &p->launch.p[i]));

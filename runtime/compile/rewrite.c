@@ -97,12 +97,6 @@ enum err graph_unify(struct graph *g, struct map *seen, int node, int *changed)
     return ERR_OK;
 }
 
-enum err graph_unify_outputs(struct graph *g, struct map *seen, int *changed)
-{
-    for (size_t i = 0; i < g->output.n; i++) TRY(unify(g, seen, &g->output.p[i].value, changed));
-    return ERR_OK;
-}
-
 /* ---- facts ---- */
 
 static void use(const struct graph *g, struct graph_facts *f, int value, int node)

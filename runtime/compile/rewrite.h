@@ -14,9 +14,9 @@ bool graph_same_number(const struct op_value *a, const struct op_value *b);
 bool graph_is_default(const struct op_param *p, const struct op_value *v);
 
 /* The arguments of a node become the first values, among those met so far in `seen`, that are the
- * same elements of the same version; what it makes is met. For each node in order. */
+ * same elements of the same version; what it makes is met. For each node in order. Outputs stay as
+ * they are: each is a tensor of its own for the caller, with a gradient of its own. */
 WARN_UNUSED enum err graph_unify(struct graph *g, struct map *seen, int node, int *changed);
-WARN_UNUSED enum err graph_unify_outputs(struct graph *g, struct map *seen, int *changed);
 
 /* The call gives its argument 0 with every bit, if it gives the same dtype and shape. */
 bool graph_is_copy(const struct graph_node *n);

@@ -66,7 +66,8 @@ static enum err put_value(struct trace *t, const struct plumb_tensor *x, int val
     return ERR_OK;
 }
 
-/* Another view of a storage that was written since the tensor's value was made. */
+/* Another view of a storage that was written since the tensor's value was made. Two tensors never
+ * share a value: gradients go back through each as it was made. */
 static enum err refresh(struct trace *t, const struct plumb_tensor *x, int old, int *out)
 {
     struct graph *g = t->graph;
@@ -76,7 +77,7 @@ static enum err refresh(struct trace *t, const struct plumb_tensor *x, int old, 
     for (size_t i = 0; i < g->value.n; i++) {
         const struct graph_value *w = &g->value.p[i];
         if (w->storage != v.storage || w->version != v.version) continue;
-        if (!memcmp(&w->view, &v.view, sizeof v.view)) {
+        if (w->real == v.real && !memcmp(&w->view, &v.view, sizeof v.view)) {
             *out = (int)i;
             return put_value(t, x, *out);
         }
@@ -424,7 +425,8 @@ enum err trace_call(struct trace *t, const struct op_call *c)
                            .forward = t->forward,
                            .module = t->module.n ? t->module.p[t->module.n - 1] : "",
                            .origin = (int)g->node.n,
-                           .stack = record_stack(&thread_self)};
+                           .stack = record_stack(&thread_self),
+                           .no_grad = thread_self.no_grad};
     TRY(copy_arguments(t, c, &n));
     TRY(take_slots(t, c, &n));
     TRY(write_slots(t, c, &n));

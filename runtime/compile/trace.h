@@ -37,7 +37,6 @@ struct trace {
     LIST_OF(struct trace_twin) twin;
     struct plumb_tensor **in; /* twins of the inputs, in order; in the graph's arena */
     uint64_t first_generator; /* the thread's, when the trace began */
-    bool walked; /* the function called plumb_backward: its results give no gradients back */
     bool broken;
     char reason[512]; /* why, one sentence */
     int forward;      /* node whose gradient rule runs; GRAPH_NONE */

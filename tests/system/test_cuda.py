@@ -59,6 +59,17 @@ def test_compiled_has_the_digests_of_the_cpu(fake, tmp_path):
     with open(fake["FAKE_CUDA_LOG"], encoding="utf-8") as log:
         launched = log.read()
     assert "pl_combo_fused_" in launched and "pl_per_fused_" in launched
+    out = run(["sql", cuda, "SELECT count(*) FROM kernel WHERE registers = 8 AND spill_bytes = 0"]).stdout
+    assert int(out.split()[-1]) > 4, out
+
+
+def test_kernels_alone(fake):
+    """What `make test-cuda` runs on a device."""
+    program = os.path.join(os.path.dirname(PLUMB), "tests", "test_gpu_suite")
+    if not os.path.exists(program):
+        pytest.skip("the unit tests are not built")
+    out = subprocess.run([program, "test_device"], env=fake, capture_output=True, text=True, timeout=120)
+    assert out.returncode == 0 and "gave the interpreter's bits" in out.stdout, out.stdout + out.stderr
 
 
 def test_a_driver_that_fails(fake, tmp_path):

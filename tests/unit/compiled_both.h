@@ -1,5 +1,5 @@
-/* compiled_both.h - programs of functions that are run as they are and compiled: what they see is to
- * be the same, bit for bit. */
+/* compiled_both.h - programs of functions that are run as they are, and compiled: what they see is
+ * to be the same, bit for bit. */
 #ifndef TESTS_COMPILED_BOTH_H
 #define TESTS_COMPILED_BOTH_H
 
@@ -15,8 +15,8 @@ static struct run {
     struct {
         plumb_function fn;
         struct plumb_compiled *c;
-        int entries, hits;   /* at the end */
-        char broken[8][512]; /* per entry */
+        int entries, hits, parts; /* at the end */
+        char broken[8][512];      /* per entry */
     } of[FUNCTIONS];
     int n_functions, calls; /* calls: of the functions themselves, traces too */
     char seen[SEEN];
@@ -85,6 +85,8 @@ static void run_once(struct run *r, void (*program)(void), enum plumb_determinis
         r->of[i].entries = r->of[i].c->n_entries;
         for (int k = 0; k < r->of[i].entries; k++) {
             r->of[i].hits += (int)r->of[i].c->entry[k]->hits;
+            const struct compiled_part *part = r->of[i].c->entry[k]->parts;
+            for (; part; part = part->next) r->of[i].parts++;
             memcpy(r->of[i].broken[k], r->of[i].c->entry[k]->broken, 512);
         }
     }

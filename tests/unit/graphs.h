@@ -23,15 +23,18 @@ enum {
     GRAPHS_EACH = 4, /* tensors that one step leaves at most */
     GRAPHS_POOL = GRAPHS_INPUTS + GRAPHS_STEPS * GRAPHS_EACH,
     GRAPHS_OUT = 4,
+    GRAPHS_KEPT = 2,
 };
 struct graphs_program {
     uint64_t seed;
     int n_in, n_steps, n_out;
-    int64_t dim[3];   /* sizes that shapes are made of */
-    bool hostile;     /* NaN with payloads, infinities, denormals, -0 among the values */
-    bool grads;       /* floating inputs want gradients */
-    uint64_t values;  /* another number: other values of the inputs */
-    uint64_t skip;    /* bit per step */
+    int64_t dim[3]; /* sizes that shapes are made of */
+    bool hostile;   /* NaN with payloads, infinities, denormals, -0 among the values */
+    bool grads;     /* floating inputs want gradients */
+    bool inner;     /* the function itself goes back, and takes a step */
+    struct plumb_tensor *kept[GRAPHS_KEPT]; /* tensors that the function finds by itself */
+    uint64_t values;                        /* another number: other values of the inputs */
+    uint64_t skip;                          /* bit per step */
     uint64_t inexact; /* out, bit per step: refused at determinism exact when it was computed */
     FILE *log;        /* each call as a line; NULL none */
 };
@@ -137,11 +140,36 @@ static struct plumb_tensor *graphs_sharing(uint64_t *s, struct plumb_tensor *x)
     }
 }
 
+/* Makes the kept tensors, once per program and session. */
+static void graphs_keep(struct graphs_program *p)
+{
+    uint64_t s = p->seed ^ 0x7654321;
+    assert_int_equal(plumb_frame_begin(), 0);
+    for (int i = 0; i < GRAPHS_KEPT; i++) {
+        struct plumb_tensor *x = graphs_dense(&s, DTYPE_F32, false, 1 + i, p->dim);
+        p->kept[i] = p->grads ? plumb_parameter("kept", x) : plumb_keep(x);
+    }
+    plumb_frame_end();
+}
+
+/* Before each run: their first values, and no gradients. */
+static void graphs_reset(const struct graphs_program *p)
+{
+    uint64_t s = p->seed ^ 0x7654321;
+    for (int i = 0; i < GRAPHS_KEPT; i++) {
+        char *to = p->kept[i]->storage->p;
+        for (int64_t k = 0; k < p->kept[i]->storage->size; k += 4)
+            graphs_value(&s, DTYPE_F32, false, to + k);
+        plumb_zero_grad(p->kept[i]);
+    }
+}
+
 /* Inputs of a program, new ones each time, in the thread's frame; those that want gradients are
  * kept. */
 static void graphs_inputs(const struct graphs_program *p, struct plumb_tensor **in)
 {
     uint64_t s = p->seed ^ 0x1234567, data = p->seed * 3 + p->values;
+    graphs_reset(p);
     for (int i = 0; i < p->n_in; i++) {
         bool shares = i && graphs_below(&s, 8) == 0;
         in[i] = shares ? graphs_sharing(&s, in[i - 1]) : graphs_strided(&s, &data, p);
@@ -164,6 +192,7 @@ static void graphs_draw(struct graphs_program *p, uint64_t seed)
     p->n_out = 1 + (int)graphs_below(&s, GRAPHS_OUT);
     p->hostile = graphs_below(&s, 2);
     p->grads = graphs_below(&s, 3) == 0;
+    p->inner = p->grads && graphs_below(&s, 3) == 0;
 }
 
 /* ---- what steps draw from ---- */

@@ -16,8 +16,12 @@ static inline uint64_t graphs_setting(const char *name, uint64_t otherwise)
 
 /* Strides and values of results, values of inputs, which may have been written; then gradients of
  * inputs; or, without gradients, results and inputs once more after each result was written, which
- * tells which of them share memory. */
-enum { GRAPHS_ALL = GRAPHS_OUT + GRAPHS_INPUTS, GRAPHS_BITS = 2 * GRAPHS_ALL };
+ * tells which of them share memory. The last part, where it was read: which results are one
+ * tensor with an input or another result, and which want gradients. */
+enum {
+    GRAPHS_ALL = GRAPHS_OUT + GRAPHS_INPUTS + 2 * GRAPHS_KEPT,
+    GRAPHS_BITS = 2 * GRAPHS_ALL + 1
+};
 struct graphs_bits {
     char *p[GRAPHS_BITS];
     int64_t n[GRAPHS_BITS];
@@ -42,7 +46,14 @@ static inline void graphs_read_all(const struct graphs_program *p, struct plumb_
                                    struct plumb_tensor *const *out, struct graphs_bits *b, int at)
 {
     for (int i = 0; i < p->n_out; i++) graphs_bits_of(b, at + i, out[i], true);
-    for (int i = 0; i < p->n_in; i++) graphs_bits_of(b, at + GRAPHS_OUT + i, in[i], false);
+    at += GRAPHS_OUT;
+    for (int i = 0; i < p->n_in; i++) graphs_bits_of(b, at + i, in[i], false);
+    at += GRAPHS_INPUTS;
+    for (int i = 0; i < GRAPHS_KEPT; i++) {
+        const struct plumb_tensor *grad = plumb_grad(p->kept[i]);
+        graphs_bits_of(b, at + 2 * i, p->kept[i], false);
+        if (grad) graphs_bits_of(b, at + 2 * i + 1, grad, false);
+    }
 }
 
 static inline void graphs_write_results(const struct graphs_program *p,
@@ -55,14 +66,15 @@ static inline void graphs_write_results(const struct graphs_program *p,
     }
 }
 
-/* Of the sum of the sums of all results that have them. */
+/* Of the sum of the squares of results that have them: of some results, or of all. */
 static inline void graphs_read_grads(const struct graphs_program *p, struct plumb_tensor *const *in,
                                      struct plumb_tensor *const *out, struct graphs_bits *b)
 {
     struct plumb_tensor *all = NULL;
+    uint64_t used = 1 + p->seed % ((1 << GRAPHS_OUT) - 1);
     for (int i = 0; i < p->n_out; i++) {
-        if (!out[i]->requires_grad) continue;
-        struct plumb_tensor *one = plumb_sum(out[i], PLUMB_F64);
+        if (!out[i]->requires_grad || !(used >> i & 1)) continue;
+        struct plumb_tensor *one = plumb_sum(plumb_mul(out[i], out[i]), PLUMB_F64);
         all = all && one ? plumb_add(all, one) : one;
     }
     b->n[GRAPHS_ALL] = all && plumb_backward(all); /* refused: what it needs was written */
@@ -71,7 +83,24 @@ static inline void graphs_read_grads(const struct graphs_program *p, struct plum
         const struct plumb_tensor *grad = plumb_grad(in[i]);
         if (grad) graphs_bits_of(b, GRAPHS_ALL + 1 + i, grad, false);
     }
+    for (int i = 0; i < GRAPHS_KEPT && !b->n[GRAPHS_ALL]; i++) {
+        const struct plumb_tensor *grad = plumb_grad(p->kept[i]);
+        if (grad) graphs_bits_of(b, GRAPHS_ALL + 1 + GRAPHS_INPUTS + i, grad, false);
+    }
     if (b->n[GRAPHS_ALL]) plumb_error();
+}
+
+static inline void graphs_read_identity(const struct graphs_program *p,
+                                        struct plumb_tensor *const *in,
+                                        struct plumb_tensor *const *out, struct graphs_bits *b)
+{
+    char *to = b->p[GRAPHS_BITS - 1] = calloc(3, GRAPHS_OUT);
+    b->n[GRAPHS_BITS - 1] = 3 * p->n_out;
+    for (int i = 0; i < p->n_out; i++, to += 3) {
+        while (to[0] < p->n_in && in[(int)to[0]] != out[i]) to[0]++;
+        while (to[1] < i && out[(int)to[1]] != out[i]) to[1]++;
+        to[2] = out[i]->requires_grad && !p->inner; /* a compiled one that went back has none */
+    }
 }
 
 static inline void graphs_read_bits(const struct graphs_program *p, struct plumb_tensor *const *in,
@@ -79,6 +108,7 @@ static inline void graphs_read_bits(const struct graphs_program *p, struct plumb
 {
     memset(b, 0, sizeof *b);
     graphs_read_all(p, in, out, b, 0);
+    if (p->inner) return;
     if (p->grads) {
         graphs_read_grads(p, in, out, b);
     } else {
@@ -92,7 +122,8 @@ static inline const char *graphs_difference(const struct graphs_bits *a,
                                             const struct graphs_bits *b)
 {
     static char text[128];
-    for (int i = 0; i < GRAPHS_BITS; i++) {
+    bool identity = a->p[GRAPHS_BITS - 1] && b->p[GRAPHS_BITS - 1];
+    for (int i = 0; i < GRAPHS_BITS - !identity; i++) {
         bool same = a->n[i] == b->n[i] && (!a->n[i] || !a->p[i] == !b->p[i]);
         int64_t at = 0;
         while (same && at < a->n[i] && a->p[i] && a->p[i][at] == b->p[i][at]) at++;
@@ -123,6 +154,7 @@ static inline void graphs_run_eager(struct graphs_program *p, uint64_t stream,
     thread_self.generator = stream;
     assert_int_equal(graphs_function(p, in, p->n_in, out, p->n_out), 0);
     graphs_read_bits(p, in, out, b);
+    graphs_read_identity(p, in, out, b);
     plumb_frame_end();
 }
 

@@ -384,15 +384,42 @@ static void step_needless(struct graphs_run *r)
     }
 }
 
+/* A tensor that is not given: its value, and the step's own view of it. */
+static void step_kept(struct graphs_run *r)
+{
+    struct plumb_tensor *x = r->p->kept[graphs_pick(r, GRAPHS_KEPT)];
+    r->pool[GRAPHS_INPUTS + r->step * GRAPHS_EACH + r->n_left++] = x;
+    CALL(r, "aten::mul.Tensor", T(x), T(graphs_mate(r, x)));
+}
+
+/* Goes back from the newest tensor that leads to kept ones, and moves these along. */
+static void step_train(struct graphs_run *r)
+{
+    struct plumb_tensor *loss = NULL;
+    for (int i = GRAPHS_POOL - 1; i >= 0 && !loss; i--)
+        if (r->pool[i] && r->pool[i]->made_by && graphs_is_float(r->pool[i]))
+            loss = plumb_sum(r->pool[i], PLUMB_F64);
+    if (!loss || plumb_backward(loss)) return;
+    plumb_no_grad_begin();
+    for (int i = 0; i < GRAPHS_KEPT; i++) {
+        struct plumb_tensor *x = r->p->kept[i], *grad = plumb_grad(x), *y;
+        struct plumb_value add[] = {T(x), T(grad), R(-0.125)};
+        if (grad && plumb_call("aten::add_.Tensor", add, 3, &y, 1) < 0) plumb_error();
+        if (r->p->seed & 1) plumb_zero_grad(x);
+    }
+    plumb_no_grad_end();
+}
+
 /* One call of the program: a plumb_function. Outputs are the newest tensors and some others. */
 static inline int graphs_function(void *context, struct plumb_tensor *const *in, int n_in,
                                   struct plumb_tensor **out, int n_out)
 {
     static void (*const steps[])(struct graphs_run *) = {
-        step_unary,      step_unary,  step_binary, step_binary,  step_number, step_where,
-        step_fused_math, step_cast,   step_view,   step_view,    step_reduce, step_reduce,
-        step_row,        step_norm,   step_index,  step_product, step_lists,  step_in_place,
-        step_in_place,   step_random, step_move,   step_make,    step_order,  step_needless};
+        step_unary,   step_unary,      step_binary,   step_binary,   step_number,
+        step_where,   step_fused_math, step_cast,     step_view,     step_view,
+        step_reduce,  step_reduce,     step_row,      step_norm,     step_index,
+        step_product, step_lists,      step_in_place, step_in_place, step_random,
+        step_move,    step_make,       step_order,    step_needless, step_kept};
     struct graphs_run r = {.p = context};
     for (int i = 0; i < n_in; i++) r.pool[i] = in[i];
     for (r.step = 0; r.step < r.p->n_steps; r.step++) {
@@ -401,6 +428,7 @@ static inline int graphs_function(void *context, struct plumb_tensor *const *in,
         r.n_left = 0;
         PICK(&r, steps)(&r);
     }
+    if (r.p->inner) step_train(&r);
     r.random = r.p->seed + 99;
     for (int i = 0, at = GRAPHS_POOL; i < n_out; i++) {
         for (at--; at > 0 && !r.pool[at];) at--;

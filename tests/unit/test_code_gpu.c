@@ -52,6 +52,10 @@ static const struct test_case more[] = {
      .size = {3, 2500}},
     {"out = cumprod(x)", DTYPE_U64, .n_outer = 1, .n_inner = 1, .size = {2, 2500}},
     {"out = cumsum(x)", DTYPE_F32, .n_outer = 0, .n_inner = 1, .size = {129000}},
+    {"out1 = prod(x) + sum(y)", DTYPE_C64, .n_outer = 1, .n_inner = 1, .size = {5, 100}},
+    {"out1 = prod(x)", DTYPE_C128, .n_outer = 1, .n_inner = 1, .size = {3, 2500}},
+    {"out = cumprod(x); out1 = prod(y)", DTYPE_C128, .n_outer = 1, .n_inner = 1, .size = {2, 1500}},
+    {"out = cumsum(x)", DTYPE_C64, .n_outer = 1, .n_inner = 1, .size = {3, 0}},
 };
 
 static int make_suite(void **state)
@@ -70,7 +74,7 @@ static int make_suite(void **state)
         struct test_case t = random_case(&suite.body[k]);
         add(&t);
     }
-    suite.spec = (struct code_spec){suite.kernel, suite.n, suite.launch, suite.n};
+    suite.spec = (struct code_spec){suite.kernel, suite.n, suite.launch, suite.n, false};
     return 0;
 }
 
@@ -143,19 +147,23 @@ static void test_cuda(void **state)
 {
     (void)state;
     static const int blocks[] = {32, 64, 128, 256, 0};
-    struct code_text text;
+    struct code_text lines;
+    struct buf text = {0};
     char path[150];
-    must(code_print_cuda(&suite.spec, &text));
-    for (int i = 0; i < suite.n; i++) assert_true(text.last_line[i] >= text.first_line[i]);
+    must(code_print_cuda(&suite.spec, &lines));
+    for (int i = 0; i < suite.n; i++) assert_true(lines.last_line[i] >= lines.first_line[i]);
+    assert_null(strstr(lines.text.p, "#define"));
+    code_text_release(&lines);
+    must(code_gpu_text(&suite.spec, true, &text));
     if (!CUDA_HOST_RUNS || !cuda_host_is_here()) {
         print_message("not run: CUDA C on the CPU (%s)\n",
                       CUDA_HOST_RUNS ? "clang-14 is absent" : "not under a sanitizer");
-        code_text_release(&text);
+        buf_release(&text);
         skip();
     }
     snprintf(path, sizeof path, "%s/cuda", unit_folder());
     struct machine m = {.name = "CUDA C on the CPU", .run = run_cuda};
-    m.library = cuda_host_build(text.text.p, path);
+    m.library = cuda_host_build(text.p, path);
     assert_non_null(m.library);
     for (int i = 0; i < suite.n; i++) {
         struct nest_run run;
@@ -163,7 +171,7 @@ static void test_cuda(void **state)
         for (size_t k = 0; k < sizeof blocks / sizeof *blocks; k++)
             launch_case(&m, i, &run, blocks[k]);
     }
-    code_text_release(&text);
+    buf_release(&text);
 }
 
 /* ---- several kernels in one launch ---- */
@@ -220,7 +228,7 @@ static void make_combos(void)
         c->group[m].dispatch = (enum combo_dispatch)m;
         c->launch[m] = (struct code_launch){name[m], number, MEMBERS, &c->group[m]};
     }
-    c->spec = (struct code_spec){c->kernel, MEMBERS, c->launch, MEMBERS};
+    c->spec = (struct code_spec){c->kernel, MEMBERS, c->launch, MEMBERS, false};
     c->arg[0] = numbers;
     c->arg[1] = numbers + NUMBERS - CODE_GPU_FAULT;
 }
@@ -248,18 +256,18 @@ static void run_combo(void *library, int launch, int block)
 static void test_combos(void **state)
 {
     (void)state;
-    struct code_text text;
+    struct buf text = {0};
     char path[150];
     if (!CUDA_HOST_RUNS || !cuda_host_is_here()) {
         print_message("not run: combos in CUDA C on the CPU\n");
         skip();
     }
     make_combos();
-    must(code_print_cuda(&combos.spec, &text));
+    must(code_gpu_text(&combos.spec, true, &text));
     snprintf(path, sizeof path, "%s/combo", unit_folder());
-    void *library = cuda_host_build(text.text.p, path);
+    void *library = cuda_host_build(text.p, path);
     assert_non_null(library);
-    code_text_release(&text);
+    buf_release(&text);
     run_combo(library, COMBO_SEQUENTIAL, 0);
     run_combo(library, COMBO_FLAT, 64);
     run_combo(library, COMBO_ROUND_ROBIN, 128);
@@ -292,22 +300,22 @@ static void run_opencl_cases(const char *text, const char *options, int step)
 static void test_opencl(void **state)
 {
     (void)state;
-    struct code_text text;
+    struct buf text = {0};
     char cache[100];
-    must(code_print_opencl(&suite.spec, &text));
+    must(code_gpu_text(&suite.spec, false, &text));
     snprintf(cache, sizeof cache, "%s/pocl", unit_folder());
     setenv("POCL_CACHE_DIR", cache, 1);
     const char *absent = CUDA_HOST_RUNS ? opencl_host_open() : "not under a sanitizer";
     if (absent) {
         print_message("not run: OpenCL C (%s)\n", absent);
-        code_text_release(&text);
+        buf_release(&text);
         skip();
     }
     for (int i = 0; i < ARRAYS; i++) room[i] = opencl_host_alloc(CASE_ROOM);
     numbers = opencl_host_alloc(NUMBERS * sizeof *numbers);
-    run_opencl_cases(text.text.p, "-cl-opt-disable", 1);
-    run_opencl_cases(text.text.p, "", 13);
-    code_text_release(&text);
+    run_opencl_cases(text.p, "-cl-opt-disable", 1);
+    run_opencl_cases(text.p, "", 13);
+    buf_release(&text);
 }
 
 /* ---- code for devices that are not here ---- */
@@ -345,7 +353,7 @@ static void some_kernels(int from, bool f64, struct code_spec *out)
         launch[n] = (struct code_launch){kernel[n].name, &number[n], 1, NULL};
         n++;
     }
-    *out = (struct code_spec){kernel, n, launch, n};
+    *out = (struct code_spec){kernel, n, launch, n, false};
 }
 
 static const struct target {
@@ -361,14 +369,14 @@ static const struct target {
 static enum err build_for(const struct target *t, int from)
 {
     struct code_spec s;
-    struct code_text text;
+    struct buf text = {0};
     struct gpu_built b;
     some_kernels(from, t->f64, &s);
-    must(t->cuda ? code_print_cuda(&s, &text) : code_print_opencl(&s, &text));
-    struct span span = {text.text.p, text.text.n};
+    must(code_gpu_text(&s, t->cuda, &text));
+    struct span span = buf_text(&text);
     enum err err =
         t->cuda ? nvrtc_build(span, t->name, &b) : ocloc_build(span, t->name, t->f64, &b);
-    code_text_release(&text);
+    buf_release(&text);
     if (err == ERR_UNSUPPORTED) return err;
     must(err);
     check_resources(&s, &b, t->name, t->cuda ? nvrtc_resources : ocloc_resources);

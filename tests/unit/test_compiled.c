@@ -1,5 +1,5 @@
-/* test_compiled.c - compiled functions do what they do as they are: results, writes, aliases, random
- * numbers, errors, bit for bit; and how often they were compiled. */
+/* test_compiled.c - compiled functions do what they do as they are, bit for bit: results, writes,
+ * aliases, random numbers, errors; and how often they were compiled. */
 #include "tests/unit/compiled_both.h"
 
 #include <pthread.h>
@@ -105,6 +105,12 @@ FUNCTION(by_counter)
     GIVES(0, plumb_neg(in[0]));
     return 0;
 }
+FUNCTION(by_keeping)
+{
+    UNUSED;
+    GIVES(0, plumb_keep(plumb_neg(in[0])));
+    return 0;
+}
 static struct plumb_tensor *left_lying;
 FUNCTION(by_frame)
 {
@@ -135,6 +141,7 @@ TEST(breaks)
         plumb_function fn;
         const char *why;
     } of[] = {{by_counter, "a counter was set"},
+              {by_keeping, "a tensor was kept"},
               {by_frame, "is neither an input nor kept"},
               {by_host_data, "made of host data"}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
@@ -177,6 +184,31 @@ TEST(errors)
     assert_int_equal(compiled.of[0].entries, 2);
     assert_non_null(strstr(compiled.of[0].broken[0], "aten::mm"));
     assert_string_equal(compiled.of[0].broken[1], "");
+}
+
+/* Found when it runs, by the compiled code. */
+FUNCTION(positions)
+{
+    UNUSED;
+    GIVES(0, plumb_mul_scalar(plumb_index_select(in[0], 0, in[1]), 2));
+    return 0;
+}
+static void positions_program(void)
+{
+    struct plumb_tensor *y, *x = numbers(3, 4, 1);
+    for (int i = 0; i < 3; i++) {
+        struct plumb_tensor *at = plumb_tensor(PLUMB_I64, 1, &(int64_t){2}, (int64_t[]){1, i * 2});
+        int rc = call(positions, IN(x, at), 2, &y, 1);
+        assert_int_equal(rc, i == 2 ? -1 : 0);
+        if (!rc) note(y);
+        else assert_non_null(strstr(plumb_error(), "index 4 is out of bounds"));
+    }
+}
+TEST(positions)
+{
+    (void)state;
+    run_both(positions_program);
+    assert_entries(0, 1, 2);
 }
 
 /* Operators are shown to hooks: the function runs as it is. */
@@ -361,8 +393,8 @@ TEST(shared)
 FUNCTION(odd)
 {
     UNUSED;
-    struct plumb_tensor *two = plumb_tensor(PLUMB_F32, 0, NULL, &(float){2});
-    GIVES(0, plumb_mul(in[0], two));
+    struct plumb_tensor *one = plumb_tensor(PLUMB_F32, 0, NULL, &(float){1});
+    GIVES(0, plumb_mul(in[0], plumb_add(one, one))); /* of host data alone */
     GIVES(1, plumb_sum(out[0], 0));
     GIVES(2, plumb_cat(IN(in[0], out[0]), 2, 0));
     return 0;
@@ -429,6 +461,7 @@ FUNCTION(draws)
 {
     UNUSED;
     GIVES(0, plumb_add(in[0], plumb_rand((int64_t[]){3, 4}, 2, PLUMB_F32)));
+    plumb_randn((int64_t[]){3, 4}, 2, PLUMB_F32); /* nobody wants it; it counts */
     GIVES(1, plumb_mul(plumb_randn((int64_t[]){3, 4}, 2, PLUMB_F32), out[0]));
     return 0;
 }
@@ -497,15 +530,15 @@ TEST(threads)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hits),    cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_forms),   cmocka_unit_test(test_item),
-        cmocka_unit_test(test_breaks),  cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_hooks),   cmocka_unit_test(test_nested),
-        cmocka_unit_test(test_aliases), cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_written), cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_odd),     cmocka_unit_test(test_scalars),
-        cmocka_unit_test(test_nothing), cmocka_unit_test(test_random_numbers),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_hits),           cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_forms),          cmocka_unit_test(test_item),
+        cmocka_unit_test(test_breaks),         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_positions),      cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_nested),         cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_equal),          cmocka_unit_test(test_written),
+        cmocka_unit_test(test_shared),         cmocka_unit_test(test_odd),
+        cmocka_unit_test(test_scalars),        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_random_numbers), cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

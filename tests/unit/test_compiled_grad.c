@@ -17,6 +17,29 @@ static void make_leaves(void)
     w = parameter(4, 4, 1);
     b = plumb_parameter("b", numbers_of(PLUMB_F32, 1, &(int64_t){4}, 2));
 }
+/* Every dtype that has gradients. */
+static void dtypes_program(void)
+{
+    const enum plumb_dtype of[] = {PLUMB_F64, PLUMB_F16, PLUMB_BF16};
+    for (int i = 0; i < 3; i++) {
+        struct plumb_tensor *y;
+        w = plumb_parameter("w", numbers_of(of[i], 2, (int64_t[]){4, 4}, 1));
+        b = plumb_parameter("b", numbers_of(of[i], 1, &(int64_t){4}, 2));
+        now->n_functions = 0; /* what it captures has changed */
+        must(call(layer, IN(numbers_of(of[i], 2, (int64_t[]){4, 4}, 3)), 1, &y, 1));
+        walk(y);
+        note(y);
+        note(plumb_grad(w));
+        note(plumb_grad(b));
+    }
+}
+TEST(dtypes)
+{
+    (void)state;
+    run_both(dtypes_program);
+    assert_entries(0, 1, 0);
+}
+
 static void gradients_program(void)
 {
     make_leaves();
@@ -95,6 +118,59 @@ TEST(two_results)
     (void)state;
     run_both(two_program);
     assert_entries(0, 1, 2);
+}
+
+/* One of them is used at a time. */
+static void part_program(void)
+{
+    struct plumb_tensor *y[5], *x = wanting(numbers(3, 4, 1));
+    for (int i = 0; i < 3; i++) {
+        must(call(two_results, IN(plumb_exp(x), numbers(3, 4, 2)), 2, y, 5));
+        walk(y[i == 0 ? 1 : i == 1 ? 3 : 4]);
+        note(plumb_grad(x));
+    }
+}
+TEST(parts)
+{
+    (void)state;
+    run_both(part_program);
+    assert_entries(0, 1, 2);
+}
+
+/* Zeros for a result that is not used would change these: -0 + 0, and 0 times infinity. */
+FUNCTION(sensitive)
+{
+    UNUSED;
+    struct plumb_tensor *x = plumb_mul_scalar(in[0], 3);
+    GIVES(0, plumb_mul(x, in[1]));
+    GIVES(1, plumb_div(in[1], plumb_mul_scalar(x, 0)));
+    GIVES(2, plumb_index_select(x, 0, in[2]));
+    GIVES(3, plumb_softmax_int(x, 0, PLUMB_F32));
+    return 0;
+}
+static void unused_program(void)
+{
+    struct plumb_tensor *y[4], *x = wanting(numbers(3, 4, 1)), *c = numbers(3, 4, 2);
+    struct plumb_tensor *at = plumb_tensor(PLUMB_I64, 1, &(int64_t){2}, (int64_t[]){2, 0});
+    for (int used = 1; used < 16; used++) {
+        struct plumb_tensor *loss = NULL;
+        plumb_zero_grad(x);
+        must(call(sensitive, IN(x, c, at), 3, y, 4));
+        for (int i = 0; i < 4; i++) {
+            if (!(used >> i & 1)) continue;
+            struct plumb_tensor *one = plumb_sum(plumb_mul_scalar(y[i], i == 1 ? 1 : -0.0), 0);
+            loss = loss ? plumb_add(loss, one) : one;
+        }
+        must(plumb_backward(loss));
+        note(plumb_grad(x));
+    }
+}
+TEST(unused)
+{
+    (void)state;
+    run_both(unused_program);
+    assert_entries(0, 1, 14);
+    assert_int_equal(compiled.of[0].parts, 14); /* but for all four */
 }
 
 FUNCTION(square)
@@ -311,12 +387,13 @@ TEST(no_values)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),     cmocka_unit_test(test_many_uses),
-        cmocka_unit_test(test_two_results),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_written_taped), cmocka_unit_test(test_step),
-        cmocka_unit_test(test_accumulated),   cmocka_unit_test(test_walked_within),
-        cmocka_unit_test(test_itself),        cmocka_unit_test(test_oracles),
-        cmocka_unit_test(test_no_values),
+        cmocka_unit_test(test_dtypes),        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_many_uses),     cmocka_unit_test(test_two_results),
+        cmocka_unit_test(test_parts),         cmocka_unit_test(test_unused),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_written_taped),
+        cmocka_unit_test(test_step),          cmocka_unit_test(test_accumulated),
+        cmocka_unit_test(test_walked_within), cmocka_unit_test(test_itself),
+        cmocka_unit_test(test_oracles),       cmocka_unit_test(test_no_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -243,6 +243,23 @@ static void test_dear_function(void **state)
     end(&f);
 }
 
+/* A result that no gradient rule takes is the caller's to overwrite. */
+static void test_free_result(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    int x = input(&f, 8, 8), y = one_of(&f, "aten::neg", two(&f, "aten::mm", x, x));
+    int h = one_of(&f, "aten::exp", y);
+    gives(&f, GRAPH_RESULT, y, 0);
+    int t = tangent(&f, 8, 8);
+    gives(&f, GRAPH_GRADIENT, two(&f, "aten::mul.Tensor", t, h), x);
+    split(&f, NULL);
+    assert_fate(&f, h, JOINT_SAVED, JOINT_CUT);
+    assert_fate(&f, y, JOINT_NOT_NEEDED, JOINT_UNUSED);
+    end(&f);
+}
+
 /* Nothing fuses with a product: what it takes would be stored again. */
 static void test_stored(void **state)
 {
@@ -398,14 +415,29 @@ static void random_graph(struct fixture *f)
 
 struct choices {
     const struct graph *g;
-    bool late[64], forward[64], result[64], wanted[64]; /* of makers, of values */
-    int root[16], n_roots;                              /* that can be saved */
+    bool late[64], forward[64], result[64], wanted[64], direct[64]; /* of makers, of values */
+    int root[16], n_roots;                                          /* that can be saved */
 };
 
 static bool is_late(const struct choices *c, int value)
 {
     const struct graph_value *v = &c->g->value.p[value];
     return v->origin == GRAPH_TANGENT || (v->maker >= 0 && c->late[v->maker]);
+}
+
+/* What gradient rules take that lead to gradients. */
+static void learn_direct(struct choices *c)
+{
+    const struct graph *g = c->g;
+    bool needed[64] = {0};
+    needed[g->node.n - 1] = true; /* gives the gradient */
+    for (int i = (int)g->node.n - 1; i >= 0; i--)
+        for (int k = 0; needed[i] && k < g->node.p[i].n_in; k++) {
+            int in = g->node.p[i].in[k], maker = g->value.p[in].maker;
+            bool rule = maker >= 0 && g->node.p[maker].phase == GRAPH_BACKWARD;
+            if (rule) needed[maker] = true;
+            else c->direct[in] = true;
+        }
 }
 
 static void learn(struct choices *c, const struct graph *g)
@@ -428,6 +460,7 @@ static void learn(struct choices *c, const struct graph *g)
             int maker = g->value.p[g->node.p[i].in[k]].maker;
             if (maker >= 0) c->forward[maker] = true;
         }
+    learn_direct(c);
     for (int v = 0; v < (int)g->value.n; v++)
         if (g->value.p[v].maker >= 0 && !is_late(c, v) && !c->result[v]) c->root[c->n_roots++] = v;
 }
@@ -442,7 +475,7 @@ static bool is_dear(const struct choices *c, int node)
 static bool is_had(const struct choices *c, int value, unsigned saved)
 {
     const struct graph_value *v = &c->g->value.p[value];
-    if (v->maker < 0 || c->result[value]) return true;
+    if (v->maker < 0 || (c->result[value] && c->direct[value])) return true;
     for (int i = 0; i < c->n_roots; i++)
         if (c->root[i] == value && saved >> i & 1) return true;
     if (is_dear(c, v->maker)) return false;
@@ -511,6 +544,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dear, open_session, close_session),
         cmocka_unit_test_setup_teardown(test_dear_function, open_session, close_session),
         cmocka_unit_test_setup_teardown(test_stored, open_session, close_session),
+        cmocka_unit_test_setup_teardown(test_free_result, open_session, close_session),
         cmocka_unit_test_setup_teardown(test_beside, open_session, close_session),
         cmocka_unit_test_setup_teardown(test_late_result, open_session, close_session),
         cmocka_unit_test(test_cut),

@@ -135,7 +135,8 @@ static void each_program(enum plumb_determinism determinism)
     for (uint64_t i = 0; i < count; i++) {
         struct graphs_program p;
         graphs_draw(&p, from + i);
-        p.grads = false;
+        p.grads = p.inner = false;
+        graphs_keep(&p);
         if (check_program(&p)) fail_smaller(&p);
     }
     assert_int_equal(plumb_close(), 0);

@@ -129,7 +129,10 @@ static const char cuda_names[] =
     "D float __fmaf_rn(float, float, float); D double __fma_rn(double, double, double);\n"
     "D float __fsqrt_rn(float); D double __dsqrt_rn(double); D unsigned __float_as_uint(float);\n"
     "D float __uint_as_float(unsigned); D long long __double_as_longlong(double);\n"
-    "D double __longlong_as_double(long long);\n";
+    "D double __longlong_as_double(long long); D int atomicCAS(int *, int, int);\n"
+    "D void __syncthreads(void); struct three { unsigned x, y, z; };\n"
+    "extern __device__ const struct three threadIdx, blockIdx, blockDim, gridDim;\n"
+    "#define __shared__ __attribute__((shared))\n#define __global__ __attribute__((global))\n";
 
 static void front_end_takes(const char *before, const char *text, const char *options)
 {

@@ -1,0 +1,166 @@
+/* test_compile_log.c - what is told of compiles that come again, break, fail, or see odd tensors. */
+#include "capture/cap.h"
+#include "plumb.h"
+#include "runtime/compile/compiled.h"
+#include "store/db.h"
+#include "tests/unit/unit.h"
+
+#include <unistd.h>
+
+static char path[64];
+
+static void begin(void)
+{
+    if (thread_self.session) plumb_close(); /* of a test that failed */
+    strcpy(path, "/tmp/plumb_log_XXXXXX");
+    close(mkstemp(path));
+    struct plumb_options o = {.trace = path, .overwrite = true, .seed = 3, .threads = 1};
+    if (!plumb_open(&o)) fail_msg("%s", plumb_error());
+    plumb_frame_begin();
+}
+
+static void end(void)
+{
+    plumb_frame_end();
+    if (plumb_close()) fail_msg("%s", plumb_error());
+}
+
+static int64_t ask(const char *sql)
+{
+    sqlite3 *db;
+    int64_t n = -1;
+    assert_int_equal(store_open_read(path, STORE_OPEN_DEFAULT, &db), ERR_OK);
+    if (store_int(db, sql, &n)) fail_msg("%s", err_text());
+    store_close(db);
+    return n;
+}
+
+static struct plumb_tensor *numbers(int64_t rows, int64_t columns)
+{
+    return plumb_ones((int64_t[]){rows, columns}, 2, PLUMB_F32);
+}
+
+static struct plumb_compiled *compile(const char *name, plumb_function fn)
+{
+    struct plumb_compiled *c = plumb_compile(name, fn, NULL, NULL);
+    if (!c) fail_msg("%s", plumb_error());
+    c->interpret = true;
+    return c;
+}
+
+static void call(struct plumb_compiled *c, struct plumb_tensor *x)
+{
+    struct plumb_tensor *y = NULL;
+    if (!x || plumb_compiled_call(c, &x, 1, &y, 1)) fail_msg("%s", plumb_error());
+    assert_non_null(y);
+}
+
+static int chain(void *context, struct plumb_tensor *const *in, int n_in, struct plumb_tensor **out,
+                 int n_out)
+{
+    (void)context, (void)n_in, (void)n_out;
+    out[0] = plumb_relu(plumb_add(in[0], plumb_mul_scalar(in[0], 0.5)));
+    return out[0] ? 0 : -1;
+}
+
+/* Another size: compiled again, with the guard that failed as the reason. */
+static void tells_why_it_compiles_again(void **state)
+{
+    (void)state;
+    begin();
+    struct plumb_compiled *c = compile("chain \"of\" three", chain);
+    for (int64_t n = 2; n < 5; n++) call(c, numbers(n, 4));
+    end();
+    assert_int_equal(ask("SELECT count(*) FROM compiles WHERE outcome = 'ok'"), 3);
+    assert_int_equal(
+        ask("SELECT count(*) FROM recompile r JOIN compile c ON c.id = r.compile WHERE "
+            "r.previous = '0/1' AND c.compile_id = '0/2' AND r.reason LIKE '%expected "
+            "3, actual 4%'"),
+        1);
+    assert_int_equal(ask("SELECT count(*) FROM recompile"), 2);
+    assert_int_equal(ask("SELECT count(*) FROM compiles WHERE function = 'chain \"of\" three'"), 3);
+    assert_int_equal(ask("SELECT count(*) FROM kernel_launches WHERE launches = 1"), 3);
+    assert_int_equal(ask("SELECT count(*) FROM guards WHERE code LIKE '%.size()[0] == 3'"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM cache_event WHERE cache = 'fx_graph'"), 3);
+    /* the parts of a key that changed with the size, and those that did not */
+    assert_int_equal(ask("SELECT count(DISTINCT digest) FROM cache_component c JOIN string s ON "
+                         "s.id = c.name WHERE s.text = 'graph'"),
+                     3);
+    assert_int_equal(ask("SELECT count(DISTINCT digest) FROM cache_component c JOIN string s ON "
+                         "s.id = c.name WHERE s.text = 'determinism'"),
+                     1);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 0);
+    unlink(path);
+}
+
+static int reads(void *context, struct plumb_tensor *const *in, int n_in, struct plumb_tensor **out,
+                 int n_out)
+{
+    (void)context, (void)n_in, (void)n_out;
+    double v = plumb_item(plumb_sum(in[0], 0));
+    out[0] = plumb_mul_scalar(in[0], v > 0 ? 2 : 3);
+    return out[0] ? 0 : -1;
+}
+
+static void tells_why_it_breaks(void **state)
+{
+    (void)state;
+    begin();
+    call(compile("reads", reads), numbers(2, 2));
+    end();
+    assert_int_equal(ask("SELECT count(*) FROM graph_breaks WHERE reason LIKE '%values of a tensor "
+                         "were read%' AND compile_id = '0/0'"),
+                     1);
+    assert_int_equal(ask("SELECT count(*) FROM compiles WHERE outcome = 'empty'"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM kernel"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 0);
+    unlink(path);
+}
+
+static int nothing(void *context, struct plumb_tensor *const *in, int n_in,
+                   struct plumb_tensor **out, int n_out)
+{
+    (void)context, (void)n_in, (void)n_out;
+    out[0] = in[0];
+    return 0;
+}
+
+/* No call at all, no elements, no dimensions. */
+static void bears_odd_graphs(void **state)
+{
+    (void)state;
+    begin();
+    call(compile("nothing", nothing), numbers(2, 2));
+    struct plumb_compiled *c = compile("chain", chain);
+    call(c, numbers(0, 3));
+    call(c, plumb_ones(NULL, 0, PLUMB_F64));
+    end();
+    assert_int_equal(ask("SELECT count(*) FROM compiles"), 3);
+    assert_int_equal(ask("SELECT count(*) FROM failure"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM diag WHERE severity > 1"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM tensors WHERE size = '[0, 3]'"), 1);
+    unlink(path);
+}
+
+/* Where nothing is recorded, nothing is made. */
+static void is_silent_without_a_trace(void **state)
+{
+    (void)state;
+    if (!plumb_open(&(struct plumb_options){.seed = 3})) fail_msg("%s", plumb_error());
+    plumb_frame_begin();
+    call(compile("chain", chain), numbers(2, 2));
+    plumb_frame_end();
+    assert_int_equal(plumb_close(), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_why_it_compiles_again),
+        cmocka_unit_test(tells_why_it_breaks),
+        cmocka_unit_test(bears_odd_graphs),
+        cmocka_unit_test(is_silent_without_a_trace),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
