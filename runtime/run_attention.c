@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "kernels/run.h"
 #include "runtime/kernel.h"
 #include "runtime/ops.h"
 
@@ -75,6 +76,10 @@ static enum err check_attention(struct op_call *c, const struct places *at)
     TRY(op_check_dtype(c, at->q, c->compute, c->op->dtypes));
     for (int i = at->q; i <= at->v; i++) TRY(check_one(c, i, c->compute));
     TRY(check_sizes(c, at));
+    for (int i = at->q; i <= at->v; i += at->v - at->q) /* before a trace takes the call */
+        if (c->arg[i].t->view.shape.size[3] > RUN)
+            OP_FAIL(c, i, "heads of %lld columns were given; at most %d are accepted",
+                    (long long)c->arg[i].t->view.shape.size[3], RUN);
     TRY(check_mask(c, at));
     if (c->arg[at->dropout].r != 0)
         OP_FAIL(c, at->dropout, "%g was given; 0 is accepted: dropout within attention is not done",

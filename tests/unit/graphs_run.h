@@ -202,15 +202,19 @@ static inline void graphs_run_exactly(struct graphs_program *p, uint64_t stream,
     }
 }
 
-/* Leaves out steps while the program goes wrong without them, and prints what is left. */
+/* Leaves out steps while the program goes wrong in the same way without them, and prints what is
+ * left. */
 static inline void graphs_shrink(struct graphs_program *p,
                                  const char *(*check)(struct graphs_program *))
 {
     struct graphs_bits b;
+    char why[256];
+    snprintf(why, sizeof why, "%s", check(p));
     for (int i = p->n_steps - 1; i >= 0; i--) {
         uint64_t skip = p->skip;
         p->skip |= 1ull << i;
-        if (!check(p)) p->skip = skip;
+        const char *now = check(p);
+        if (!now || strcmp(now, why) != 0) p->skip = skip;
     }
     p->log = stderr;
     graphs_run_eager(p, 0, &b);

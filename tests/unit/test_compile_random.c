@@ -8,7 +8,7 @@
 #include "runtime/compile/compiled.h"
 #include "tests/unit/graphs_run.h"
 
-enum { BUILT = 100, DEFAULT_GRAPHS = 500 };
+enum { BUILT = 100, DEFAULT_GRAPHS = 300 };
 
 static int64_t run_as_it_is, called_as_it_is, compiled, differentiated, built;
 static bool build; /* kernels of the programs now checked are built */
