@@ -47,6 +47,22 @@ def test_every_kernel_has_a_page_that_knows_it(run):
             assert "No code of its own." in code and k["role"] in ("extern", "combo"), k
 
 
+def test_kernels_of_one_code_say_so(run):
+    path, server = run
+    shared = values(path, "SELECT min(id), count(*) FROM kernel WHERE line IS NOT NULL GROUP BY artifact, line HAVING count(*) > 1")
+    assert shared
+    for id, n in shared[:5]:
+        assert f"The same code serves {n - 1} other kernel" in plain(section(server.text(f"/kernel?id={id}"), "code"))
+
+
+def test_provenance_begins_at_the_kernels(run):
+    path, server = run
+    first = values(path, "SELECT min(line) FROM kernel WHERE artifact = (SELECT code FROM provenance_map ORDER BY id LIMIT 1)")[0]
+    page = server.text("/provenance")
+    assert first > 500 and f'id="code-{first}"' in page and 'id="code-1"' not in page
+    assert re.search(r'<a class="linked" href="[^"]*#code-\d+"', page)
+
+
 def test_times_are_those_of_the_launches(run):
     path, server = run
     id, launches, least, longest = values(path, "SELECT kernel, launches, least, longest FROM kernel_times ORDER BY total DESC LIMIT 1")[0]
