@@ -92,6 +92,9 @@ KERNEL_CFLAGS := -ffp-contract=off -fno-math-errno -fno-trapping-math
 $(O)/kernels/%.o: PLUMB_CFLAGS += $(KERNEL_CFLAGS)
 $(patsubst %.c,$(O)/%.o,$(wildcard kernels/gemm*.c kernels/attention*.c kernels/scatter*.c kernels/run.c)): PLUMB_CFLAGS += -O3
 
+# Prototypes of the driver are compared with a toolkit's, where one is.
+$(O)/runtime/cuda_driver.o: PLUMB_CPPFLAGS += $(addprefix -isystem ,$(firstword $(wildcard /usr/local/cuda/include $(O)/cuda/nvidia/cu13/include)))
+
 $(O)/gen/%.o: $(O)/gen/%.c | $(O)/gen/store_rows.h $(O)/gen/plumb_ops.h
 	$(call SAY,CC,$<)
 	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -c -o $@ $<

@@ -16,7 +16,7 @@
 static _Thread_local bool on_host;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map device_memory; /* pointer -> 1: of the device; 0 freed; guarded by `lock` */
-static struct map kernels;       /* class -> struct cuda_code *, 0 failed; guarded by `lock` */
+static struct map kernels;       /* class -> struct cuda_code *; guarded by `lock` */
 
 static cuda_pointer address(const void *p)
 {

@@ -7,6 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#if __has_include(<cuda.h>)
+#include <cuda.h>
+/* Enumerations are unsigned to the compiler; all else is the same to the letter. */
+#define X(name, symbol, args)                                                                      \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(&symbol), CUresult(*) args), #symbol);
+CUDA_FUNCTIONS(X)
+#undef X
+_Static_assert(CUDA_MAJOR == (int)CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, "of cuda.h");
+_Static_assert(CUDA_MINOR == (int)CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, "of cuda.h");
+#endif
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cuda_driver driver;
 static enum { UNTRIED, READY, ABSENT } state; /* guarded by `lock` */
@@ -30,8 +41,8 @@ static enum err find_functions(void)
         FAIL(ERR_UNSUPPORTED, "cuda: libcuda.so.1 is not there: this machine has no driver of "
                               "NVIDIA, or the loader does not find it");
 #define X(name, symbol, args)                                                                      \
-    if (!(*(void **)&driver.name = dlsym(library, symbol)))                                        \
-        FAIL(ERR_UNSUPPORTED, "cuda: libcuda.so.1 lacks %s: the driver is too old", symbol);
+    if (!(*(void **)&driver.name = dlsym(library, #symbol)))                                       \
+        FAIL(ERR_UNSUPPORTED, "cuda: libcuda.so.1 lacks %s: the driver is too old", #symbol);
     CUDA_FUNCTIONS(X)
 #undef X
     return ERR_OK;

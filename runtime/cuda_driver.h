@@ -1,5 +1,6 @@
 /* cuda_driver.h - NVIDIA's driver (libcuda.so.1) by dlopen: the functions that plumb calls, with
- * prototypes of its own, so that it builds and starts where there is no driver.
+ * prototypes of its own, so that it builds and starts where there is no driver. They are compared
+ * with cuda.h when that is there at build time (Makefile).
  *
  * One device (number 0, or PLUMB_CUDA_DEVICE), its primary context, the default stream.
  */
@@ -23,30 +24,30 @@ enum { CUDA_MAJOR = 75, CUDA_MINOR = 76 };
 
 /* Name here, symbol with the version that cuda.h gives it, arguments; all return CUresult. */
 #define CUDA_FUNCTIONS(X)                                                                          \
-    X(init, "cuInit", (unsigned))                                                                  \
-    X(device_count, "cuDeviceGetCount", (int *))                                                   \
-    X(device_get, "cuDeviceGet", (int *, int))                                                     \
-    X(device_name, "cuDeviceGetName", (char *, int, int))                                          \
-    X(device_attribute, "cuDeviceGetAttribute", (int *, int, int))                                 \
-    X(context_retain, "cuDevicePrimaryCtxRetain", (cuda_context *, int))                           \
-    X(context_set, "cuCtxSetCurrent", (cuda_context))                                              \
-    X(context_sync, "cuCtxSynchronize", (void))                                                    \
-    X(alloc, "cuMemAlloc_v2", (cuda_pointer *, size_t))                                            \
-    X(free, "cuMemFree_v2", (cuda_pointer))                                                        \
-    X(to_device, "cuMemcpyHtoD_v2", (cuda_pointer, const void *, size_t))                          \
-    X(to_host, "cuMemcpyDtoH_v2", (void *, cuda_pointer, size_t))                                  \
-    X(module_load, "cuModuleLoadData", (cuda_module *, const void *))                              \
-    X(module_function, "cuModuleGetFunction", (cuda_function *, cuda_module, const char *))        \
-    X(launch, "cuLaunchKernel",                                                                    \
+    X(init, cuInit, (unsigned))                                                                    \
+    X(device_count, cuDeviceGetCount, (int *))                                                     \
+    X(device_get, cuDeviceGet, (int *, int))                                                       \
+    X(device_name, cuDeviceGetName, (char *, int, int))                                            \
+    X(device_attribute, cuDeviceGetAttribute, (int *, unsigned, int))                              \
+    X(context_retain, cuDevicePrimaryCtxRetain, (cuda_context *, int))                             \
+    X(context_set, cuCtxSetCurrent, (cuda_context))                                                \
+    X(context_sync, cuCtxSynchronize, (void))                                                      \
+    X(alloc, cuMemAlloc_v2, (cuda_pointer *, size_t))                                              \
+    X(free, cuMemFree_v2, (cuda_pointer))                                                          \
+    X(to_device, cuMemcpyHtoD_v2, (cuda_pointer, const void *, size_t))                            \
+    X(to_host, cuMemcpyDtoH_v2, (void *, cuda_pointer, size_t))                                    \
+    X(module_load, cuModuleLoadData, (cuda_module *, const void *))                                \
+    X(module_function, cuModuleGetFunction, (cuda_function *, cuda_module, const char *))          \
+    X(launch, cuLaunchKernel,                                                                      \
       (cuda_function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,        \
        cuda_stream, void **, void **))                                                             \
-    X(event_create, "cuEventCreate", (cuda_event *, unsigned))                                     \
-    X(event_record, "cuEventRecord", (cuda_event, cuda_stream))                                    \
-    X(event_sync, "cuEventSynchronize", (cuda_event))                                              \
-    X(event_elapsed, "cuEventElapsedTime", (float *, cuda_event, cuda_event))                      \
-    X(event_destroy, "cuEventDestroy_v2", (cuda_event))                                            \
-    X(error_name, "cuGetErrorName", (int, const char **))                                          \
-    X(error_text, "cuGetErrorString", (int, const char **))
+    X(event_create, cuEventCreate, (cuda_event *, unsigned))                                       \
+    X(event_record, cuEventRecord, (cuda_event, cuda_stream))                                      \
+    X(event_sync, cuEventSynchronize, (cuda_event))                                                \
+    X(event_elapsed, cuEventElapsedTime, (float *, cuda_event, cuda_event))                        \
+    X(event_destroy, cuEventDestroy_v2, (cuda_event))                                              \
+    X(error_name, cuGetErrorName, (unsigned, const char **))                                       \
+    X(error_text, cuGetErrorString, (unsigned, const char **))
 
 struct cuda_driver {
 #define X(name, symbol, args) int(*name) args;

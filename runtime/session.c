@@ -195,6 +195,18 @@ static enum err take_keep(struct plumb *s, const char *text)
     return ERR_OK;
 }
 
+/* What reads or writes values where they lie is not for memory of a device. */
+static enum err check_memory(const struct plumb *s, const struct plumb_options *o)
+{
+    bool torch = s->hashes & ~(unsigned)PLUMB_HASH_BITS;
+    bool keeps = o->keep && o->keep[0], injects = o->inject && o->inject[0];
+    if (!s->backend->run_opaque || (!torch && !keeps && !injects)) return ERR_OK;
+    FAIL(ERR_UNSUPPORTED,
+         "back end %s: values cannot be kept, faults cannot be injected, and of the digests there "
+         "are bits alone; back end cpu has all of it",
+         s->backend->name);
+}
+
 static enum err set_up(struct plumb *s, const struct plumb_options *o)
 {
     const struct op *table;
@@ -209,6 +221,7 @@ static enum err set_up(struct plumb *s, const struct plumb_options *o)
     TRY(s->backend->start());
     s->determinism = o->determinism;
     s->hashes = o->hashes ? o->hashes & ~(unsigned)PLUMB_HASH_NONE : PLUMB_HASH_BITS;
+    TRY(check_memory(s, o));
     s->hash_inputs = o->hash_inputs;
     s->stacks = o->stacks;
     s->ids = o->ids;

@@ -72,7 +72,7 @@ WARN_UNUSED enum err code_run(const struct code *c, int launch, const struct cod
 const char *code_how(const struct code *c, int64_t *build_ns);
 /* Where the kernels are a device's; else unknown. */
 struct code_resources code_resources(const struct code *c, int launch);
-const char *code_language(const struct code *c); /* "c", "cuda" */
+const char *code_language(const struct code *c);           /* "c", "cuda" */
 const struct code_text *code_source(const struct code *c); /* what was built */
 
 #endif

@@ -81,8 +81,7 @@ static enum err refresh(struct trace *t, const struct plumb_tensor *x, int old, 
             *out = (int)i;
             return put_value(t, x, *out);
         }
-        if (w->maker > writer) writer = w->maker;
-        if (writer < 0 || g->node.p[w->maker].op->class != OP_VIEW) writer = w->maker;
+        if (g->node.p[w->maker].op->class != OP_VIEW) writer = w->maker;
     }
     v.origin = GRAPH_MADE;
     v.maker = writer;

@@ -72,6 +72,12 @@ def test_kernels_alone(fake):
     assert out.returncode == 0 and "gave the interpreter's bits" in out.stdout, out.stdout + out.stderr
 
 
+def test_what_needs_the_host(fake, tmp_path):
+    for option in (["--keep", "aten::mm:0"], ["--inject", "aten::mm:1:0"], ["--hash", "norm"]):
+        out = run(["run", "mlp", "-n", 1, "--device", "cuda", "-o", tmp_path / "x.db", *option], fake)
+        assert out.returncode > 0 and "back end cuda: values cannot be kept" in out.stderr, out
+
+
 def test_a_driver_that_fails(fake, tmp_path):
     for entry, says in (("cuMemAlloc_v2", "memory of the device"), ("cuLaunchKernel", "pl_"),
                         ("cuModuleLoadData", "loading kernels"), ("cuInit", "starting the driver")):

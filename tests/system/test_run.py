@@ -147,7 +147,7 @@ def test_keep(tmp_path):
         (["resnet"], "gpt, mlp and optimizer are accepted"),
         (["mlp", "--dtype", "i8"], "f32, f64, bf16, f16"),
         (["mlp", "--log", "ops,colours"], "ops, modules, stacks, ids, hashes"),
-        (["mlp", "--backend", "tpu"], "there are: cpu ref null"),
+        (["mlp", "--backend", "tpu"], "there are: cpu cuda ref null"),
         (["mlp", "--keep", "aten::nothing:0"], "no operator aten::nothing"),
         (["mlp", "--keep", "aten::relu"], "OP:N"),
         (["mlp", "--steps", "-1"], "steps"),

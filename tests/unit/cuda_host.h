@@ -102,7 +102,9 @@ static void cuda_host_turn(int i)
     setcontext(&cuda_host.context);
 }
 
-/* NULL when the library has no such kernel; arg: HOST_ARGS pointers. */
+/* Between two barriers work-items run one after another, up or down in turn: what one needs of
+ * another without a barrier between them is found by that. NULL, or what was wrong; arg: HOST_ARGS
+ * pointers. */
 static const char *cuda_host_run(void *library, const char *name, int64_t blocks, int items,
                                  void **arg)
 {
@@ -118,9 +120,11 @@ static const char *cuda_host_run(void *library, const char *name, int64_t blocks
     for (int64_t b = 0; b < blocks; b++) {
         *block = (unsigned)b;
         memset(cuda_host.done, 0, (size_t)items);
-        for (bool left = true; left;) {
+        bool left = true, backwards = b % 2;
+        for (; left; backwards = !backwards) {
             left = false;
-            for (int i = 0; i < items; i++) {
+            for (int k = 0; k < items; k++) {
+                int i = backwards ? items - 1 - k : k;
                 if (!cuda_host.done[i]) cuda_host_turn(i);
                 left |= !cuda_host.done[i];
             }

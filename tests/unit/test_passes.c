@@ -356,6 +356,15 @@ static void writes_outer_products_as_nests(void **state)
     assert_int_equal(graph.node.p[graph.node.n - 1].origin, 5);
 }
 
+/* What is too small for its dtype is -0 in canonical order, +0 otherwise. */
+static void writes_outer_products_exactly(void **state)
+{
+    enum plumb_determinism before = thread_self.session->determinism;
+    thread_self.session->determinism = PLUMB_EXACT;
+    writes_outer_products_as_nests(state);
+    thread_self.session->determinism = before;
+}
+
 /* ---- all of them ---- */
 
 static enum err count(void *context, const char *pass, const struct graph *g,
@@ -390,6 +399,7 @@ int main(void)
                                        CASE(computes_constants_once),
                                        CASE(takes_copies_away),
                                        CASE(writes_outer_products_as_nests),
+                                       CASE(writes_outer_products_exactly),
                                        CASE(runs_all_in_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
