@@ -14,7 +14,8 @@
  * around them are the same for all.
  *
  * Names as in print_c_node.h; e7 (g7) the lanes of node 7's reduction in local memory, h7 partials
- * of its chunks, t7 a lane's value under way, y7 a chunk of node 7's scan, z7 its state.
+ * of its chunks, t7 a lane's value under way, y7 a chunk of node 7's scan, z7 its state; b2 what is
+ * left of a point's number behind loop 2.
  */
 #include "runtime/compile/code_gpu.h"
 

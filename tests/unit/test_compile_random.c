@@ -54,6 +54,7 @@ static const char *check_ways(const struct graphs_program *p, const struct graph
         } else {
             run_program(p, &program, stream, &got);
             if (!graphs_same_bits(want, &got)) failed = ways[i].name;
+            if (failed) print_error("%s: %s\n", failed, graphs_difference(want, &got));
             graphs_bits_release(&got);
         }
         program_release(&program);
