@@ -169,15 +169,16 @@ typedef int (*plumb_function)(void *context, struct plumb_tensor *const *in, int
                               struct plumb_tensor **out, int n_out);
 struct plumb_compile_options {
     bool no_fusion, no_combos;
-    /* Inputs whose sizes may change without a compile: pairs (input, dimension), ended by -1. */
-    const int *dynamic;
 };
 struct plumb_compiled;
 /* Nothing runs yet. It lives until plumb_close. Options NULL: all defaults. */
 PLUMB_API struct plumb_compiled *plumb_compile(const char *name, plumb_function fn, void *context,
                                                const struct plumb_compile_options *options);
 /* Runs it, compiled when it is new for inputs of these dtypes, shapes and strides. The results
- * belong to the frame; gradients go back through them. 0, or -1. */
+ * belong to the frame; gradients go back through them. It is run as it is where it reads values of
+ * tensors or does else what is to happen at each call, while hooks are pushed or faults to be put
+ * in, and from its ninth compile on; the trace says so. What cannot be traced to its end has been
+ * called once more then. By any number of threads. 0, or -1. */
 PLUMB_API int plumb_compiled_call(struct plumb_compiled *c, struct plumb_tensor *const *in,
                                   int n_in, struct plumb_tensor **out, int n_out);
 

@@ -184,11 +184,25 @@ static bool lacks_text(const struct finishing *f, const struct json *mappings)
     return st->n_dropped && names && names->n && !complete;
 }
 
+/* Where a kernel that plumb compiled stands. */
+static int64_t line_of(void *context, struct span name)
+{
+    const struct slot *s = context;
+    const int64_t *at = map_get(&s->kernels, map_key(name));
+    const struct row_kernel *k = at ? &s->rows.p[*at] : NULL;
+    if (!k || !k->phase.p) return -1;
+    return k->line > 0 ? k->line : 0;
+}
+
 static enum err finish_map(struct finishing *f, const struct json *mappings)
 {
     struct slot *s = f->slot;
-    struct provenance_texts texts = {text_of(s, PRE), text_of(s, POST), text_of(s, CODE),
-                                     s->is_cpp};
+    struct provenance_texts texts = {.pre = text_of(s, PRE),
+                                     .post = text_of(s, POST),
+                                     .code = text_of(s, CODE),
+                                     .is_cpp = s->is_cpp,
+                                     .line_of = line_of,
+                                     .context = s};
     struct row_provenance_map row = {.id = store_next_id(f->source->writer, STORE_PROVENANCE_MAP),
                                      .compile = s->compile,
                                      .mapping = f->mapping,

@@ -28,6 +28,7 @@ struct search {
     struct arena *arena;
     struct index code;
     bool is_cpp;
+    const struct provenance_texts *texts;
     uint32_t from; /* first line searched, 0-based */
     uint64_t compared;
 };
@@ -225,24 +226,28 @@ static enum err all_lines(struct search *s, struct span bare, struct lines *out)
     return copy ? ERR_OK : no_memory();
 }
 
+static enum err one_line(struct search *s, uint32_t line, struct lines *out)
+{
+    out->p = arena_array(s->arena, 1, sizeof *out->p);
+    if (!out->p) return no_memory();
+    out->p[0] = line;
+    out->n = 1;
+    return ERR_OK;
+}
+
 static enum err find_kernel(struct search *s, struct span name, struct lines *out)
 {
     struct span bare = provenance_bare_name(name, s->is_cpp);
+    int64_t told = s->texts->line_of ? s->texts->line_of(s->texts->context, bare) : -1;
+    *out = (struct lines){0};
+    if (told >= 0) return told && told <= s->code.n ? one_line(s, (uint32_t)told, out) : ERR_OK;
     uint32_t line = UINT32_MAX;
     if (s->compared > max_search)
         FAIL(ERR_LIMIT, "the kernels of a provenance map were not all looked for: too many names "
                         "for code of this length");
     if (bare.n < name.n) line = handle_line(s, name);
     if (line != UINT32_MAX) line = line_below(s, bare, line);
-    if (line == UINT32_MAX) {
-        TRY(all_lines(s, bare, out));
-    } else {
-        out->p = arena_array(s->arena, 1, sizeof *out->p);
-        if (!out->p) return no_memory();
-        out->p[0] = line + 1;
-        out->n = 1;
-    }
-    return ERR_OK;
+    return line == UINT32_MAX ? all_lines(s, bare, out) : one_line(s, line + 1, out);
 }
 
 static enum err read_kernels(struct search *s, const struct json *kernels, struct table *out)
@@ -352,7 +357,7 @@ enum err provenance_read(const struct provenance_texts *texts, const struct json
                          struct arena *arena, struct provenance_links *out)
 {
     struct table pre = {0}, post = {0}, code = {0};
-    struct search search = {.arena = arena, .is_cpp = texts->is_cpp};
+    struct search search = {.arena = arena, .is_cpp = texts->is_cpp, .texts = texts};
     const struct json *kernels = json_get(mappings, "cppCodeToPost");
     enum provenance_relation code_to_post =
         texts->is_cpp ? PROVENANCE_CPP_CODE_TO_POST : PROVENANCE_PY_CODE_TO_POST;

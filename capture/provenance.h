@@ -38,6 +38,10 @@ enum provenance_relation {
 struct provenance_texts {
     struct span pre, post, code; /* absent ones link nothing */
     bool is_cpp;                 /* the code is C++ */
+    /* Line of a kernel that was told with the code, 0: none; below 0: it is searched for. NULL: all
+     * are. */
+    int64_t (*line_of)(void *context, struct span bare_name);
+    void *context;
 };
 struct provenance_link {
     enum provenance_relation relation;

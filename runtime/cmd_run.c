@@ -226,7 +226,11 @@ const struct verb verb_run = {
         "gpt is a transformer that learns the characters of sentences from a small grammar and "
         "then "
         "writes some; mlp tells four clouds of points apart; optimizer moves twelve tensors of odd "
-        "shapes with AdamW, fused AdamW and SGD. Two runs with one seed give the same digests.",
+        "shapes with AdamW, fused AdamW and SGD. Two runs with one seed give the same digests.\n\n"
+        "With --compile the functions of a step (the loss with its gradients, the optimizer, what "
+        "is asked of the model in the end) are traced and run as few fused kernels. But for level "
+        "off the losses stay the same, bit for bit. The trace holds graphs, guards, kernels and "
+        "every decision on the way.",
     .examples = "plumb run gpt -o a.db\n"
                 "plumb run mlp --steps 0 --batch 3 --log ops,modules\n"
                 "plumb run gpt --compile -o c.db\n"

@@ -147,7 +147,8 @@ static void print_prefetch(struct printer *p, const bool *in)
 {
     int column = p->s->n_outer - 1, row = p->s->n_outer;
     if (p->s->n_inner > 1) return;
-    print_line(p, "const i64 next = k + 128 < m ? 128 : l + 1 - k;");
+    print_line(p, "const i64 near = k + 128 < m ? 128 : l + 1 - k;");
+    print_line(p, "const i64 next = k + 512 < m ? 512 : k < 512 ? near : -511;");
     print_line(p, "for (i64 i = 0; i < w; i += 16) {");
     for (int r = 0; r < p->n->n_arrays; r++) {
         bool used = false;

@@ -39,6 +39,7 @@ static void read_numbers(sqlite3_stmt *s, struct kernel_shown *k)
                    {"least_ns", &k->least_ns},
                    {"longest_ns", &k->longest_ns},
                    {"launches_recorded", &k->launches_recorded},
+                   {"sharers", &k->sharers},
                    {"occurrence", &k->occurrence},
                    {"rank", &k->rank},
                    {"code_at", &k->code_at}};

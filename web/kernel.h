@@ -17,7 +17,8 @@ struct kernel_shown {
     int64_t id, position, of, line, last_line, combo, member, combined, companions, first_block,
         blocks, n_ops, recomputed, outer_points, inner_points, bytes_read, bytes_written, flops,
         registers, shared_bytes, spill_bytes, build_ns, launches, ended, total_ns, mean_ns,
-        least_ns, longest_ns, launches_recorded, occurrence, rank, code_at;
+        least_ns, longest_ns, launches_recorded, occurrence, rank, code_at,
+        sharers; /* other kernels of the compile that are the same lines */
     double bytes_per_ns;
     struct lines_place code;
 };

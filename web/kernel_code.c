@@ -76,6 +76,9 @@ static void put_lines(struct web_request *q, struct html *h, const struct kernel
                              .hit = span_is(k->kind, "extern") ? k->line : 0,
                              .remarks = r->list.p ? r->list.p + skip : NULL,
                              .n_remarks = r->list.n - skip};
+    if (k->sharers > 0 && !span_is(k->kind, "extern"))
+        html(h, "<p class=\"note\">The same code serves %n other %s, with other arrays.</p>\n",
+             k->sharers, k->sharers == 1 ? SPAN("kernel") : SPAN("kernels"));
     code_write(h, &view);
     int64_t end = w->first + w->n;
     if (k->last_line != STORE_NULL && end <= k->last_line)

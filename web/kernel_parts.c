@@ -264,7 +264,9 @@ static void cell_value(struct web_cell *c)
 {
     struct span value = web_text(c->row, "value");
     if (value.n) html(c->h, "<code title=\"%s\">%s</code>", value, value);
-    else html(c->h, "<span class=\"dim\">scratch</span>");
+    else
+        html(c->h, "<span class=\"dim\">%s</span>",
+             web_int(c->row, "written") == 1 ? SPAN("scratch") : SPAN("not named"));
 }
 
 static void cell_other(struct web_cell *c)

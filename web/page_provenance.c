@@ -251,6 +251,20 @@ static void write_text(struct map *m, struct html *h, enum pane pane, struct lin
     }
 }
 
+/* Generated code is Python around C++ or Triton, or C by itself. */
+static enum err language_of(struct map *m, const struct lines_place *place, struct span name,
+                            enum hl_language *out)
+{
+    enum { HEAD = 4096 };
+    struct lines_window head = {0};
+    struct lines_place begin = *place;
+    if (begin.stored > HEAD) begin.stored = HEAD;
+    enum err err = lines_read(m->q->text, &begin, 1, HL_PLAIN, &head);
+    *out = hl_guess(name, buf_text(&head.text)) == HL_CPP ? HL_CPP : HL_PYTHON;
+    lines_release(&head);
+    return err;
+}
+
 static enum err write_artifact(struct map *m, struct html *h, enum pane pane)
 {
     sqlite3_stmt *s;
@@ -268,7 +282,9 @@ static enum err write_artifact(struct map *m, struct html *h, enum pane pane)
     struct span name = web_keep(m->q, web_text(s, "name"));
     const char *href = web_link_artifact(m->q, web_text(s, "log"), place.offset);
     sqlite3_reset(s);
-    err = lines_read(m->q->text, &place, 1, pane == CODE ? HL_PYTHON : HL_FX, &w);
+    enum hl_language language = HL_FX;
+    if (pane == CODE) TRY(language_of(m, &place, name, &language));
+    err = lines_read(m->q->text, &place, 1, language, &w);
     if (!err) {
         begin_pane(m, h, pane, SPAN_NONE);
         write_text(m, h, pane, &w);

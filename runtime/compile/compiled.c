@@ -58,13 +58,14 @@ void compiled_free_all(struct plumb *s)
 
 /* ---- what is told once ---- */
 
-enum { SAID_FULL, SAID_WATCHED, SAID_INPUTS };
+enum { SAID_FULL, SAID_WATCHED, SAID_INPUTS, SAID_KEEP };
 
 static enum err say_once(struct plumb_compiled *c, int what, const char *text)
 {
     struct cap *cap = thread_self.session->cap;
     if (atomic_exchange(&c->said[what], true) || !cap) return ERR_OK;
-    return cap_note(cap, what == SAID_WATCHED ? 1 : 2, "compile", span_of(text));
+    return cap_note(cap, what == SAID_WATCHED || what == SAID_KEEP ? 1 : 2, "compile",
+                    span_of(text));
 }
 
 static enum err say_full(struct plumb_compiled *c, const char *reason)
@@ -84,6 +85,19 @@ static enum err say_watched(struct plumb_compiled *c)
     snprintf(text, sizeof text, "%s is run as it is: %s", c->name,
              thread_self.n_hooks ? "hooks look at each operator" : "faults are to be put in");
     return say_once(c, SAID_WATCHED, text);
+}
+
+/* Operators that are fused have no results of their own to keep. */
+static enum err say_keep(struct plumb_compiled *c)
+{
+    char text[512];
+    if (!thread_self.session->keep.n) return ERR_OK;
+    snprintf(
+        text, sizeof text,
+        "values are kept of operators that are called: of those in %s, which is compiled, only "
+        "what libraries compute",
+        c->name);
+    return say_once(c, SAID_KEEP, text);
 }
 
 static enum err say_inputs(struct plumb_compiled *c, int n_in)
@@ -128,6 +142,7 @@ static enum err look_up_or_make(struct plumb_compiled *c, struct plumb_tensor *c
     char reason[256] = "";
     if ((*out = look_up(c, in, n_in, n_out, reason, sizeof reason))) return ERR_OK;
     if (c->n_entries == COMPILED_ENTRIES) return say_full(c, reason);
+    TRY(say_keep(c));
     TRY(compiled_make(c, in, n_in, n_out, reason, out));
     c->entry[c->n_entries] = *out;
     atomic_fetch_add_explicit(&c->n_entries, 1, memory_order_release);

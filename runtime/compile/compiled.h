@@ -81,7 +81,7 @@ struct plumb_compiled {
     atomic_int n_entries;        /* those before are complete */
     atomic_int last;             /* entry that was hit last */
     pthread_mutex_t lock;        /* one thread compiles */
-    atomic_bool said[3];         /* what was told once: compiled.c */
+    atomic_bool said[4];         /* what was told once: compiled.c */
     struct plumb_compiled *next; /* of the session */
 };
 /* Frees all of a session, before its kept tensors. */

@@ -1,51 +1,52 @@
 /* passes_decompose.c - calls of kernels that are loop nests in truth, written as those.
  *
  * A call of a kernel takes no part in fusion. Operators made of nests (norms, lists, cat) are taken
- * apart when a graph is lowered; here go products of matrices whose inner size is 1:
+ * apart when a graph is lowered. Here go products over an inner size of 0: mm, bmm, mv, dot give
+ * +0 everywhere, which zeros gives too, and which fuses with what reads it.
  *
- *   mm [m, 1] x [1, n], bmm   mul(self, mat2) + 0
- *
- * The kernel adds the one product to +0 with a single rounding: fma(a, b, 0). That is the rounded
- * product, but +0 where the product is -0, which adding 0 makes of it. A product of two 16-bit
- * floats is exact in f32, and f32 rounds it once, as the kernel's store does. addmm stays: there
- * the sum with self is rounded elsewhere.
+ * Not products over an inner size of 1: the kernel's fma(a, b, 0) is neither the product, which may
+ * be -0 of factors that are 0, nor the product + 0, which is +0 where a product below the smallest
+ * number is rounded to -0.
  */
 #include "runtime/compile/passes.h"
 #include "runtime/compile/rewrite.h"
 #include "runtime/ops.h"
 
-static bool is_outer(const struct graph *g, const struct graph_node *n)
+static bool is_empty_product(const struct graph *g, const struct graph_node *n)
 {
-    if (n->op != op_at(OP_ID_mm) && n->op != op_at(OP_ID_bmm)) return false;
-    const struct view *a = &g->value.p[n->in[0]].view;
-    return a->shape.size[a->shape.n - 1] == 1 && dtype_kind(a->dtype) == DTYPE_FLOAT;
+    static const enum op_id products[] = {OP_ID_mm, OP_ID_bmm, OP_ID_mv, OP_ID_dot};
+    bool known = false;
+    for (size_t i = 0; i < sizeof products / sizeof *products; i++)
+        known |= n->op == op_at(products[i]);
+    if (!known || n->out[0] < 0) return false;
+    const struct view_shape *a = &g->value.p[n->in[0]].view.shape;
+    return a->size[a->n - 1] == 0 && view_count(&g->value.p[n->out[0]].view) > 0;
 }
 
-static enum err as_product(struct graph *g, int i, int made[2])
+static enum err as_zeros(struct graph *g, int i, int *made)
 {
-    struct graph_node n = g->node.p[i];
-    struct op_value two[] = {{.kind = OP_TENSOR}, {.kind = OP_TENSOR}};
-    struct op_value sum[] = {{.kind = OP_TENSOR},
-                             {.kind = OP_SCALAR, .is_int = true},
-                             {.kind = OP_SCALAR, .is_int = true, .i = 1, .r = 1}};
-    TRY(graph_call_for(g, i, op_at(OP_ID_mul_Tensor), two, n.in, 2, GRAPH_NONE, &made[0]));
-    const int *product = g->node.p[made[0]].out;
-    return graph_call_for(g, i, op_at(OP_ID_add_Scalar), sum, product, 1, n.out[0], &made[1]);
+    int out = g->node.p[i].out[0];
+    const struct view *v = &g->value.p[out].view;
+    int64_t *size = arena_array(g->arena, (size_t)v->shape.n + 1, sizeof *size);
+    if (!size) FAIL(ERR_NOMEM, "out of memory in a pass");
+    for (int d = 0; d < v->shape.n; d++) size[d] = v->shape.size[d];
+    struct op_value arg[] = {{.kind = OP_INTS, .is = size, .n = v->shape.n},
+                             {.kind = OP_DTYPE, .i = v->dtype},
+                             {.kind = OP_NONE},
+                             {.kind = OP_NONE},
+                             {.kind = OP_NONE}};
+    const int none = GRAPH_NONE;
+    return graph_call_for(g, i, op_at(OP_ID_zeros), arg, &none, 0, out, made);
 }
 
 /* New calls stand at the end until all are made; order[] says where they belong. */
-static enum err decompose(struct graph *g, int *order, int *n, int *changed)
+static enum err decompose(struct graph *g, int *order, int *changed)
 {
     int old = (int)g->node.n;
     for (int i = 0; i < old; i++) {
-        int made[2];
-        if (!is_outer(g, &g->node.p[i])) {
-            order[(*n)++] = i;
-            continue;
-        }
-        TRY(as_product(g, i, made));
-        order[(*n)++] = made[0];
-        order[(*n)++] = made[1];
+        order[i] = i;
+        if (!is_empty_product(g, &g->node.p[i])) continue;
+        TRY(as_zeros(g, i, &order[i]));
         ++*changed;
     }
     return ERR_OK;
@@ -54,10 +55,10 @@ static enum err decompose(struct graph *g, int *order, int *n, int *changed)
 enum err pass_decompose(struct graph *g, struct pass_result *out)
 {
     struct arena arena = {0};
-    int *order = arena_array(&arena, 2 * g->node.n + 1, sizeof *order), n = 0;
-    enum err err = order ? decompose(g, order, &n, &out->changed)
-                         : err_set(ERR_NOMEM, "out of memory in a pass");
-    if (!err) err = graph_order(g, order, n);
+    int *order = arena_array(&arena, g->node.n + 1, sizeof *order), n = (int)g->node.n;
+    enum err err =
+        order ? decompose(g, order, &out->changed) : err_set(ERR_NOMEM, "out of memory in a pass");
+    if (!err && out->changed) err = graph_order(g, order, n);
     arena_release(&arena);
     return err;
 }

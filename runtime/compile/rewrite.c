@@ -199,25 +199,36 @@ static enum err move_views(struct graph *g, int storage, int to)
     return err;
 }
 
-/* Values of `from`'s storage as values of that of `to`; `from` itself too. */
-static enum err move_storage(struct graph *g, int from, int to)
+/* Values of `from`'s storage as values of that of `to`, which lies alike. */
+static void move_values_alike(struct graph *g, int from, int to)
 {
     const struct graph_value target = g->value.p[to];
     int old = g->value.p[from].storage;
-    bool same = graph_same_view(&g->value.p[from].view, &target.view);
-    if (!same) {
-        g->value.p[from].storage = target.storage;
-        g->value.p[from].version = target.version;
-        g->value.p[from].view = target.view;
-        return move_views(g, old, to);
-    }
     for (size_t i = 0; i < g->value.n; i++) {
         struct graph_value *v = &g->value.p[i];
         if (v->storage != old) continue;
         v->storage = target.storage;
         v->version = target.version;
     }
-    return ERR_OK;
+}
+
+/* The same where `to` lies otherwise; ERR_OK and *done false: a view cannot be had of it. */
+static enum err move_values_anew(struct graph *g, int from, int to, bool *done)
+{
+    const struct graph_value target = g->value.p[to];
+    int old = g->value.p[from].storage;
+    size_t bytes = g->value.n * sizeof *g->value.p;
+    struct graph_value *kept = malloc(bytes);
+    if (!kept) return no_memory();
+    memcpy(kept, g->value.p, bytes);
+    g->value.p[from].storage = target.storage;
+    g->value.p[from].version = target.version;
+    g->value.p[from].view = target.view;
+    enum err err = move_views(g, old, to);
+    if (err) memcpy(g->value.p, kept, bytes);
+    free(kept);
+    *done = !err;
+    return err == ERR_NOMEM ? err : ERR_OK;
 }
 
 enum err graph_replace(struct graph *g, struct graph_facts *f, int from, int to, bool *done)
@@ -226,16 +237,9 @@ enum err graph_replace(struct graph *g, struct graph_facts *f, int from, int to,
     if (!*done) return ERR_OK;
     struct graph_value was = g->value.p[from];
     int new = g->value.p[to].storage;
-    size_t bytes = g->value.n * sizeof *g->value.p;
-    struct graph_value *kept = malloc(bytes);
-    if (!kept) return no_memory();
-    memcpy(kept, g->value.p, bytes);
-    enum err err = move_storage(g, from, to);
-    if (err) memcpy(g->value.p, kept, bytes);
-    free(kept);
-    if (err == ERR_NOMEM) return err;
-    *done = !err;
-    if (err) return ERR_OK;
+    if (graph_same_view(&was.view, &g->value.p[to].view)) move_values_alike(g, from, to);
+    else TRY(move_values_anew(g, from, to, done));
+    if (!*done) return ERR_OK;
     g->value.p[from] = was; /* its maker gives it still, to nobody */
     swap_uses(g, from, to);
     if (f->last_use[was.storage] > f->last_use[new]) f->last_use[new] = f->last_use[was.storage];

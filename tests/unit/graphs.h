@@ -46,6 +46,8 @@ struct graphs_run {
     int step, n_left; /* where the step's results go */
 };
 
+static int64_t graphs_calls, graphs_refused; /* of all runs */
+
 static uint64_t graphs_random(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -319,6 +321,8 @@ static struct plumb_tensor *graphs_call(struct graphs_run *r, const char *op,
         fputs(")\n", r->p->log);
     }
     int n = plumb_call(op, arg, n_args, out, 8);
+    graphs_calls++;
+    graphs_refused += n < 0;
     if (n < 0 && strstr(plumb_error(), "docs/exact.md")) r->p->inexact |= 1ull << r->step;
     if (n < 0 && r->p->log) fprintf(r->p->log, "    refused: %s\n", plumb_error());
     for (int i = 0; i < n && i < 8 && r->n_left < GRAPHS_EACH; i++)

@@ -384,6 +384,103 @@ static void step_needless(struct graphs_run *r)
     }
 }
 
+/* ---- what models are made of: chains that one kernel or a few are to do ---- */
+
+static void block_softmax(struct graphs_run *r, struct plumb_tensor *x, int64_t d)
+{
+    const int64_t dims[] = {d};
+    struct plumb_tensor *y = CALL(r, "aten::amax", T(x), IS(dims, 1), B(1)), *sum;
+    if (!y || !(y = CALL(r, "aten::sub.Tensor", T(x), T(y)))) return;
+    if (!(y = CALL(r, "aten::exp", T(y)))) return;
+    if ((sum = plumb_sum_dim_intlist(y, dims, 1, true, (enum plumb_dtype)0)))
+        CALL(r, "aten::div.Tensor", T(y), T(sum));
+}
+
+static void block_norm(struct graphs_run *r, struct plumb_tensor *x, int64_t d)
+{
+    const int64_t dims[] = {d};
+    struct plumb_tensor *mean = CALL(r, "aten::mean.dim", T(x), IS(dims, 1), B(1)), *y, *var;
+    if (!mean || !(y = CALL(r, "aten::sub.Tensor", T(x), T(mean)))) return;
+    if (!(var = plumb_mean_dim(plumb_square(y), dims, 1, true, (enum plumb_dtype)0))) return;
+    if ((var = plumb_rsqrt(plumb_add_scalar(var, 1e-5, 1))))
+        CALL(r, "aten::mul.Tensor", T(y), T(var));
+}
+
+static void block_layer(struct graphs_run *r, struct plumb_tensor *x)
+{
+    struct plumb_tensor *w = step_matrix(r, x), *y;
+    r->n_left = 0;
+    if (!w || !(y = plumb_matmul(x, w))) return;
+    if ((y = plumb_gelu(plumb_add_scalar(y, 0.5, 1), "tanh")))
+        y = CALL(r, "aten::native_dropout", T(y), R(0.25), B(1));
+    if (y && graphs_pick(r, 2)) CALL(r, "aten::sum.dim_IntList", T(y), IS(((int64_t[]){0}), 1));
+}
+
+static void block_attention(struct graphs_run *r, struct plumb_tensor *x)
+{
+    int64_t n = x->view.shape.n, heads[] = {0, 0, 1, 1}, order[] = {0, 2, 1, 3};
+    if (n != 3) return;
+    for (int i = 0; i < 2; i++) heads[i] = x->view.shape.size[i];
+    heads[3] = x->view.shape.size[2];
+    struct plumb_tensor *q = plumb_permute(plumb_reshape(x, heads, 4), order, 4);
+    if (q)
+        CALL(r, "aten::scaled_dot_product_attention", T(q), T(q), T(q), NONE, R(0),
+             B(graphs_pick(r, 2)));
+}
+
+/* Many small independent calls: what combined kernels are made of. */
+static void block_lists(struct graphs_run *r)
+{
+    struct plumb_tensor *a[12], *b[12];
+    int n = 3 + (int)graphs_pick(r, 10);
+    for (int i = 0; i < n; i++) {
+        a[i] = graphs_any_float(r);
+        b[i] = graphs_twin(r, a[i]);
+    }
+    struct plumb_tensor *y[12];
+    struct plumb_value arg[] = {TS(a, n), TS(b, n)};
+    if (plumb_call("aten::_foreach_mul.List", arg, 2, y, 12) != n) {
+        plumb_error();
+        return;
+    }
+    CALL(r, "aten::_foreach_add.Scalar", TS(y, n), R(0.5));
+    CALL(r, "aten::_foreach_norm.Scalar", TS(y, n), R(2));
+}
+
+/* An optimiser's step on the kept tensors. */
+static void block_adam(struct graphs_run *r)
+{
+    struct plumb_tensor *p[2], *g[2], *m[2], *v[2], *steps[2], *none[1] = {0};
+    for (int i = 0; i < 2; i++) {
+        p[i] = r->p->kept[i];
+        g[i] = plumb_mul_scalar(p[i], 0.5);
+        m[i] = plumb_zeros_like(p[i], (enum plumb_dtype)0);
+        v[i] = plumb_ones_like(p[i], (enum plumb_dtype)0);
+        steps[i] = plumb_ones((int64_t[]){0}, 0, PLUMB_F32);
+    }
+    plumb_no_grad_begin();
+    CALL(r, "aten::_fused_adamw_", TS(p, 2), TS(g, 2), TS(m, 2), TS(v, 2), TS(none, 0),
+         TS(steps, 2), R(0.01), R(0.9), R(0.99), R(0.1), R(1e-8), B(0), B(0));
+    plumb_no_grad_end();
+    r->pool[GRAPHS_INPUTS + r->step * GRAPHS_EACH + r->n_left++] = m[1];
+}
+
+static void step_block(struct graphs_run *r)
+{
+    struct plumb_tensor *x = graphs_any_float(r);
+    int64_t d = graphs_dim(r, x);
+    switch (graphs_pick(r, 6)) {
+    case 0: block_softmax(r, x, d); break;
+    case 1: block_norm(r, x, d); break;
+    case 2:
+        if (graphs_is_float(x) && x->view.shape.n) block_layer(r, x);
+        break;
+    case 3: block_attention(r, x); break;
+    case 4: block_lists(r); break;
+    default: block_adam(r);
+    }
+}
+
 /* A tensor that is not given: its value, and the step's own view of it. */
 static void step_kept(struct graphs_run *r)
 {
@@ -415,11 +512,11 @@ static inline int graphs_function(void *context, struct plumb_tensor *const *in,
                                   struct plumb_tensor **out, int n_out)
 {
     static void (*const steps[])(struct graphs_run *) = {
-        step_unary,   step_unary,      step_binary,   step_binary,   step_number,
-        step_where,   step_fused_math, step_cast,     step_view,     step_view,
-        step_reduce,  step_reduce,     step_row,      step_norm,     step_index,
-        step_product, step_lists,      step_in_place, step_in_place, step_random,
-        step_move,    step_make,       step_order,    step_needless, step_kept};
+        step_unary,      step_unary,  step_binary, step_binary,  step_number, step_where,
+        step_fused_math, step_cast,   step_view,   step_view,    step_reduce, step_reduce,
+        step_row,        step_norm,   step_index,  step_product, step_lists,  step_in_place,
+        step_in_place,   step_random, step_move,   step_make,    step_order,  step_needless,
+        step_kept,       step_block,  step_block};
     struct graphs_run r = {.p = context};
     for (int i = 0; i < n_in; i++) r.pool[i] = in[i];
     for (r.step = 0; r.step < r.p->n_steps; r.step++) {

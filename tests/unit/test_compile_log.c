@@ -1,4 +1,4 @@
-/* test_compile_log.c - what is told of compiles that come again, break, fail, or see odd tensors. */
+/* test_compile_log.c - what is told of compiles that come again, break, or see odd tensors. */
 #include "capture/cap.h"
 #include "plumb.h"
 #include "runtime/compile/compiled.h"

@@ -54,6 +54,7 @@ static const char *check_ways(const struct graphs_program *p, const struct graph
         } else {
             run_program(p, &program, stream, &got);
             if (!graphs_same_bits(want, &got)) failed = ways[i].name;
+            if (failed) print_error("%s: %s\n", failed, graphs_difference(want, &got));
             graphs_bits_release(&got);
         }
         program_release(&program);
@@ -144,7 +145,7 @@ static void check_or_fail(uint64_t seed)
 
 static void check_all(enum plumb_determinism determinism, uint64_t from, uint64_t n)
 {
-    if (!plumb_open(&(struct plumb_options){.determinism = determinism}))
+    if (!plumb_open(&(struct plumb_options){.determinism = determinism, .threads = 3}))
         fail_msg("%s", plumb_error());
     for (uint64_t i = 0; i < n; i++) check_or_fail(from + i);
     assert_int_equal(plumb_close(), 0);
@@ -165,6 +166,8 @@ static void check_some(enum plumb_determinism determinism)
                   "they are\n",
                   (long long)compiled, (long long)differentiated, (long long)built,
                   (long long)run_as_it_is, (long long)called_as_it_is);
+    print_message("%lld calls, %lld of them refused\n", (long long)graphs_calls,
+                  (long long)graphs_refused);
     assert_true(n < 2 || compiled + differentiated - called_as_it_is > (int64_t)n / 2);
 }
 

@@ -3,6 +3,9 @@
 #include "tests/unit/compiled_both.h"
 
 #include <pthread.h>
+#include <unistd.h>
+
+#include "store/db.h"
 
 /* ---- entries ---- */
 
@@ -527,6 +530,39 @@ TEST(threads)
     must(plumb_close());
 }
 
+/* ---- what the trace says of functions that run as they are ---- */
+
+static int64_t notes_with(const char *path, const char *part)
+{
+    sqlite3 *db;
+    int64_t n = -1;
+    char sql[256];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM diag WHERE instr(message, '%s')", part);
+    assert_int_equal(store_open_read(path, STORE_OPEN_DEFAULT, &db), ERR_OK);
+    if (store_int(db, sql, &n)) fail_msg("%s", err_text());
+    store_close(db);
+    return n;
+}
+/* Once each, however often it happens. */
+TEST(notes)
+{
+    (void)state;
+    static const struct plumb_hook hook = {.after = seen_by_hook};
+    char path[] = "/tmp/plumb_compiled_XXXXXX";
+    close(mkstemp(path));
+    memset(now = &compiled, 0, sizeof compiled);
+    compiled.compile = true;
+    assert_non_null(plumb_open(&(struct plumb_options){.trace = path, .overwrite = true}));
+    limit_program();
+    must(plumb_hook_push(&hook));
+    limit_program();
+    plumb_hook_pop();
+    must(plumb_close());
+    assert_int_equal(notes_with(path, "f was compiled 8 times and is run as it is"), 1);
+    assert_int_equal(notes_with(path, "f is run as it is: hooks look at each operator"), 1);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_shared),         cmocka_unit_test(test_odd),
         cmocka_unit_test(test_scalars),        cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_random_numbers), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -336,24 +336,44 @@ static void takes_copies_away(void **state)
     assert_int_equal(calls_of(OP_ID_clone), 2);
 }
 
-FUNCTION(outer)
+/* Over an inner size of 0; over 1 the kernel rounds as no other call does. */
+FUNCTION(empty)
 {
     UNUSED;
-    struct plumb_tensor *column = plumb_view(in[0], (int64_t[]){12, 1}, 2);
-    struct plumb_tensor *row = plumb_view(in[1], (int64_t[]){1, 12}, 2);
-    out[0] = plumb_mm(column, row);
-    out[1] = plumb_mm(cast(column, PLUMB_BF16), cast(row, PLUMB_BF16));
+    struct plumb_tensor *none = plumb_select_int(in[0], 0, 0);
+    const int64_t zero = 0;
+    none = plumb_unsqueeze(plumb_slice(none, 0, &zero, &zero, 1), 0);
+    out[0] = plumb_neg(plumb_mm(plumb_t(none), none));
+    out[1] = plumb_neg(plumb_mm(none, plumb_t(none)));
+    out[2] = plumb_mm(plumb_view(in[0], (int64_t[]){12, 1}, 2),
+                      plumb_view(in[0], (int64_t[]){1, 12}, 2));
     return 0;
 }
 
-static void writes_outer_products_as_nests(void **state)
+static void writes_empty_products_as_zeros(void **state)
 {
     (void)state;
-    trace_of(outer, 2);
+    trace_of(empty, 3);
     run_pass(pass_decompose);
-    assert_int_equal(calls_of(OP_ID_mm), 0);
-    assert_int_equal(calls_of(OP_ID_mul_Tensor), 2);
-    assert_int_equal(graph.node.p[graph.node.n - 1].origin, 5);
+    assert_int_equal(calls_of(OP_ID_mm), 2);
+    assert_int_equal(calls_of(OP_ID_zeros), 1);
+}
+
+/* A product that is rounded to -0 stays it, which adding 0 would not. */
+FUNCTION(underflow)
+{
+    UNUSED;
+    struct plumb_tensor *tiny = plumb_full((int64_t[]){2, 1}, 2, -0x1p-100, PLUMB_F32);
+    out[0] = plumb_mm(tiny, plumb_t(plumb_neg(tiny)));
+    return 0;
+}
+
+static void leaves_products_that_underflow(void **state)
+{
+    (void)state;
+    trace_of(underflow, 1);
+    run_pass(NULL);
+    assert_int_equal(calls_of(OP_ID_mm), 1);
 }
 
 /* ---- all of them ---- */
@@ -389,7 +409,8 @@ int main(void)
                                        CASE(takes_dead_calls_away),
                                        CASE(computes_constants_once),
                                        CASE(takes_copies_away),
-                                       CASE(writes_outer_products_as_nests),
+                                       CASE(writes_empty_products_as_zeros),
+                                       CASE(leaves_products_that_underflow),
                                        CASE(runs_all_in_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,7 +143,8 @@ static void each_program(enum plumb_determinism determinism)
     print_message("%lld programs traced, %lld broken; changed:", (long long)traced,
                   (long long)broken);
     for (int i = 0; i < 6; i++) print_message(" %lld", (long long)changed[i]);
-    print_message("\n");
+    print_message("; %lld calls, %lld refused\n", (long long)graphs_calls,
+                  (long long)graphs_refused);
     assert_true(traced > (int64_t)count / 2);
 }
 

@@ -15,7 +15,8 @@ static const char post[] =
 static int64_t read_links(const char *code, bool is_cpp, const char *mappings)
 {
     struct json *root = NULL;
-    struct provenance_texts texts = {span_of(pre), span_of(post), span_of(code), is_cpp};
+    struct provenance_texts texts = {
+        .pre = span_of(pre), .post = span_of(post), .code = span_of(code), .is_cpp = is_cpp};
     arena_clear(&arena);
     links.n = 0;
     assert_int_equal(json_parse(span_of(mappings), &arena, &root), ERR_OK);
@@ -151,7 +152,7 @@ static void takes_any_mapping(void **state)
         assert_int_equal(read_links(python, false, mappings[i]), ERR_OK);
         assert_int_equal(links.n, 0);
     }
-    struct provenance_texts none = {SPAN_NONE, SPAN_NONE, SPAN_NONE, false};
+    struct provenance_texts none = {.is_cpp = false};
     struct json *root = NULL;
     assert_int_equal(
         json_parse(SPAN("{\"preToPost\": {\"a\": [\"p\"]}, \"cppCodeToPost\": {\"k\": [\"p\"]}}"),
