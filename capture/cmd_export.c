@@ -240,7 +240,8 @@ const struct verb verb_export = {
     .description =
         "Writes what a trace holds in the formats of other tools.\n\n"
         "--torch-trace DIR gives back each log that was imported, byte for byte, under its path "
-        "below DIR. --raw-jsonl, --chromium and "
+        "below DIR, and what plumb's own compiler told as a log that tlparse reads. --raw-jsonl, "
+        "--chromium and "
         "--compile-directory write what tlparse 0.4.3 calls raw.jsonl, chromium_events.json and "
         "compile_directory.json, with "
         "the same numbers and file names; times have the year and zone that the log shows.\n\n"

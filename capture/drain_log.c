@@ -59,7 +59,10 @@ static void put_md5(struct buf *b, struct span payload)
     MD5Init(&sum);
     MD5Update(&sum, (const uint8_t *)payload.p, payload.n);
     MD5Final(md5, &sum);
-    for (size_t i = 0; i < sizeof md5; i++) buf_printf(b, "%02x", md5[i]);
+    for (size_t i = 0; i < sizeof md5; i++) {
+        buf_putc(b, "0123456789abcdef"[md5[i] >> 4]);
+        buf_putc(b, "0123456789abcdef"[md5[i] & 15]);
+    }
 }
 
 /* Each line of the payload behind a tab. */
@@ -87,27 +90,48 @@ static struct span open_object(struct span envelope)
     return s;
 }
 
-/* What follows the prefix. A payload is text: bytes that are none become U+FFFD. */
+/* Without a NUL or a byte beyond ASCII, as nearly all payloads are. */
+static bool is_plain(struct span s)
+{
+    unsigned char any = 0;
+    bool zero = false;
+    for (size_t i = 0; i < s.n; i++) {
+        any |= (unsigned char)s.p[i];
+        zero |= !s.p[i];
+    }
+    return any < 0x80 && !zero;
+}
+
+/* A payload is text: bytes that are none become U+FFFD, and NUL a blank. */
+static struct span make_text(struct span payload, struct buf *own)
+{
+    if (!payload.p || is_plain(payload)) return payload;
+    buf_utf8(own, payload);
+    for (size_t i = 0; i < own->n; i++)
+        if (!own->p[i]) own->p[i] = ' ';
+    return buf_text(own);
+}
+
+/* What follows the prefix. */
 static enum err put_record(struct buf *b, struct span envelope, struct span payload)
 {
-    struct span open = open_object(envelope);
-    struct buf text = {0};
+    struct span open = open_object(envelope), text;
+    struct buf own = {0};
     if (!open.p)
         FAIL(ERR_USAGE, "an envelope is '%.*s': expected one JSON object on one line",
              (int)(envelope.n < 80 ? envelope.n : 80), envelope.p ? envelope.p : "");
+    text = make_text(payload, &own);
+    (void)buf_reserve(b, open.n + text.n + 80);
     buf_span(b, open);
-    if (payload.p) {
-        buf_utf8(&text, payload);
-        for (size_t i = 0; i < text.n; i++)
-            if (!text.p[i]) text.p[i] = ' ';
+    if (text.p) {
         buf_puts(b, open.n > 1 ? ", \"has_payload\": \"" : "\"has_payload\": \"");
-        put_md5(b, buf_text(&text));
+        put_md5(b, text);
         buf_putc(b, '"');
     }
     buf_puts(b, "}\n");
-    if (payload.p) put_lines(b, buf_text(&text));
-    b->failed |= text.failed;
-    buf_release(&text);
+    if (text.p) put_lines(b, text);
+    b->failed |= own.failed;
+    buf_release(&own);
     return buf_ok(b);
 }
 

@@ -37,6 +37,13 @@ X_FN void x_fault(const x_call *a, i64 array, i64 position, i64 index, i64 size)
     a->fault[4] = size;
 }
 
+/* Of numbers that are not negative; those of a call mostly have 32 bits, whose quotient takes a
+ * device a fifth of the time. */
+X_FN i64 x_div(i64 a, i64 b)
+{
+    return ((u64)a | (u64)b) >> 32 ? a / b : (i64)((u32)a / (u32)b);
+}
+
 #define X_PLUS(a, b)  ((a) + (b))
 #define X_TIMES(a, b) ((a) * (b))
 

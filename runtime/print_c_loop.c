@@ -34,7 +34,12 @@ void print_numbers(struct printer *p)
 void print_coordinates(struct printer *p, int first, int end, const char *from)
 {
     if (end > first) print_line(p, "i64 d%d = %s;", first, from);
-    for (int d = end - 1; d > first; d--) {
+    for (int d = end - 1; d > first && p->group; d--) {
+        print_line(p, "const i64 b%d = x_div(d%d, n%d), d%d = d%d - b%d * n%d;", d, first, d, d,
+                   first, d, d);
+        print_line(p, "d%d = b%d;", first, d);
+    }
+    for (int d = end - 1; d > first && !p->group; d--) {
         print_line(p, "i64 d%d = d%d %% n%d;", d, first, d);
         print_line(p, "d%d /= n%d;", first, d);
     }

@@ -14,7 +14,7 @@
 #include "web/draw.h"
 #include "web/kernel.h"
 
-enum { MANY = 14, LINES = 16, BOX_H = 36, BOX_GAP = 8, LINE_H = 16, HEAD_H = 22, TOP_H = 6 };
+enum { MANY = 10, LINES = 14, BOX_H = 36, BOX_GAP = 8, LINE_H = 16, HEAD_H = 22, TOP_H = 6 };
 enum {
     LEFT_X = 6,
     SIDE_W = 346,
@@ -26,6 +26,7 @@ enum {
 struct end {
     struct span value, name, role;
     int64_t bytes, id, readers;
+    bool in_place;
 };
 struct side {
     struct end end[MANY];
@@ -56,6 +57,7 @@ static void add_end(struct web_request *q, struct side *side, sqlite3_stmt *s)
         .bytes = web_int(s, "bytes"),
         .id = web_int(s, "other"),
         .readers = web_int(s, "readers"),
+        .in_place = span_starts(web_text(s, "name"), "in_out"),
     };
 }
 
@@ -113,7 +115,10 @@ static void draw_end(struct web_request *q, struct html *h, const struct end *e,
     }
     if (e->readers > 1) buf_printf(&value, " \xc2\xb7 and %lld more", (long long)e->readers - 1);
     struct span kept = web_keep(q, buf_text(&value));
-    const char *name = kernel && e->name.n ? e->name.p : out ? "a result" : "an input";
+    const char *name = kernel && e->name.n ? e->name.p
+                       : e->in_place       ? "changed in place"
+                       : out               ? "a result"
+                                           : "an input";
     struct draw_box box = {.x = x,
                            .y = y,
                            .width = SIDE_W,

@@ -92,28 +92,11 @@ static enum err read_pretty(struct web_request *q, struct artifact_shown *a, int
     return err;
 }
 
-/* Where to begin when the address does not say it: at the first kernel of a text that has a long
- * prelude before it. */
-static enum err first_line(struct web_request *q, const struct artifact_shown *a, int64_t *out)
-{
-    enum { LONG = 500, ABOVE = 10 };
-    sqlite3_stmt *s;
-    enum err err;
-    *out = 1;
-    if (a->language != HL_CPP) return ERR_OK;
-    TRY(web_query(q, "artifact_kernels", &s));
-    while (web_step(q, s, &err))
-        if (web_int(s, "line") > LONG && *out == 1) *out = web_int(s, "line") - ABOVE;
-    return err;
-}
-
 static enum err read_text(struct web_request *q, struct artifact_shown *a)
 {
-    int64_t line = web_param_int(q, "line", 0),
-            begin = line > LINES_MANY ? line - LINES_MANY / 4 : 1;
+    int64_t line = web_param_int(q, "line", 0);
+    int64_t first = web_param_int(q, "from", line > LINES_MANY ? line - LINES_MANY / 4 : 1);
     TRY(guess_language(q, a));
-    if (line <= 0) TRY(first_line(q, a, &begin));
-    int64_t first = web_param_int(q, "from", begin);
     TRY(lines_read(q->text, &a->place, first, a->language, &a->window));
     bool compact = a->window.total > 0 && a->size / a->window.total > 160;
     const char *view = web_param(q, "view");

@@ -240,12 +240,9 @@ static void write_text(struct map *m, struct html *h, enum pane pane, struct lin
     enum { ABOVE = 6, FEW = 12 };
     struct span rest = buf_text(&w->text), line;
     int64_t fold = first_marked(&m->marked[pane]) - ABOVE;
-    if (fold < w->first + FEW) fold = 0;
-    if (w->first > 1) html(h, "<li class=\"fold\">%n lines before</li>", w->first - 1);
-    if (fold)
-        html(h, "<li class=\"fold\"><details><summary>%n lines folded</summary><ol>\n",
-             fold - w->first + 1);
-    for (int64_t n = w->first; span_next_line(&rest, &line); n++) {
+    if (fold < FEW) fold = 0;
+    if (fold) html(h, "<li class=\"fold\"><details><summary>%n lines folded</summary><ol>\n", fold);
+    for (int64_t n = 1; span_next_line(&rest, &line); n++) {
         begin_line(m, h, pane, n, n);
         html(h, "<span>");
         code_line(h, &w->state, line);
@@ -268,19 +265,6 @@ static enum err language_of(struct map *m, const struct lines_place *place, stru
     return err;
 }
 
-/* A long prelude is left out: where a pane begins. */
-static int64_t first_shown(const struct map *m, enum pane pane)
-{
-    enum { LONG = 500, ABOVE = 6 };
-    int64_t first = 0;
-    for (size_t i = 0; i < m->pairs.n; i++) {
-        const struct pair *p = &m->pairs.p[i];
-        int64_t line = p->from == pane ? p->line : p->to == pane ? p->to_line : 0;
-        if (line && (!first || line < first)) first = line;
-    }
-    return first > LONG ? first - ABOVE : 1;
-}
-
 static enum err write_artifact(struct map *m, struct html *h, enum pane pane)
 {
     sqlite3_stmt *s;
@@ -300,12 +284,11 @@ static enum err write_artifact(struct map *m, struct html *h, enum pane pane)
     sqlite3_reset(s);
     enum hl_language language = HL_FX;
     if (pane == CODE) TRY(language_of(m, &place, name, &language));
-    err = lines_read(m->q->text, &place, first_shown(m, pane), language, &w);
+    err = lines_read(m->q->text, &place, 1, language, &w);
     if (!err) {
         begin_pane(m, h, pane, SPAN_NONE);
         write_text(m, h, pane, &w);
-        int64_t more = w.total - w.first - w.n + 1;
-        if (more > 0) html(h, "<li class=\"fold\">%n more lines</li>", more);
+        if (w.n < w.total) html(h, "<li class=\"fold\">%n more lines</li>", w.total - w.n);
         html(h, "</ol></div><p class=\"micro\"><a href=\"%s\">%s</a></p></div>\n", href, name);
     }
     lines_release(&w);

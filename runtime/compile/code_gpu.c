@@ -210,7 +210,9 @@ static int64_t blocks_of(const struct code_kernel *k, int block)
 {
     const struct nest_shape *s = &k->shape;
     int64_t n = s->rows * s->columns, of_a_block = k->nest->n_inner ? 1 : block;
+    int columns = gpu_columns(k->nest, s);
     if (k->nest->serial) return n > 0;
+    if (columns > 1) n = s->rows * ((s->columns + columns - 1) / columns);
     n = n / of_a_block + (n % of_a_block != 0);
     return n < CODE_GPU_BLOCKS ? n : CODE_GPU_BLOCKS;
 }
@@ -219,7 +221,7 @@ static int64_t blocks_of(const struct code_kernel *k, int block)
 static int block_of(const struct code_kernel *k)
 {
     int64_t points = k->shape.points;
-    if (!k->nest->n_inner) return CODE_GPU_BLOCK;
+    if (!k->nest->n_inner || gpu_columns(k->nest, &k->shape) > 1) return CODE_GPU_BLOCK;
     return points <= 32 ? 32 : points <= 64 ? 64 : points <= 512 ? 128 : CODE_GPU_BLOCK;
 }
 
@@ -228,12 +230,15 @@ struct code_gpu_grid code_gpu_grid(const struct code_spec *s, int launch, int bl
     const struct code_launch *l = &s->launch[launch];
     struct code_gpu_grid grid = {0, 1};
     bool in_turn = l->combo && l->combo->dispatch == COMBO_ROUND_ROBIN;
+    int columns = 1;
     for (int m = 0; m < l->n_kernels; m++) {
         const struct code_kernel *k = &s->kernel[l->kernel[m]];
-        int wanted = k->nest->serial ? 1 : block_of(k);
+        int wanted = k->nest->serial ? 1 : block_of(k), beside = gpu_columns(k->nest, &k->shape);
         if (wanted > grid.block) grid.block = wanted;
+        if (beside > columns) columns = beside;
         if (k->nest->serial) block = 1;
     }
+    block = (block + columns - 1) / columns * columns;
     if (block) grid.block = block;
     for (int m = 0; m < l->n_kernels; m++) {
         int64_t n = blocks_of(&s->kernel[l->kernel[m]], grid.block);

@@ -41,8 +41,14 @@ struct gpu_body {
     struct printer p;
     int room;     /* words of 8 bytes that the pass under way takes of local memory */
     int max_room; /* of all passes */
-    int *at;      /* per node: where its lanes or terms begin */
+    /* Columns that a group takes at once, 1 where it takes a row; a work-item's number among those
+     * of its column, how many these are, and what a lane's number is multiplied with. */
+    int columns;
+    const char *me, *many, *scale;
 };
+/* 16 where what is reduced lies across memory and local memory holds it: neighbours then read
+ * neighbouring elements. Else 1. */
+int gpu_columns(const struct nest *n, const struct nest_shape *s);
 /* Numbers of a member's part of the buffer: after those of print_c_numbers */
 int gpu_param_at(const struct nest *n, const struct nest_shape *s);
 int gpu_numbers(const struct nest *n, const struct nest_shape *s);

@@ -1,7 +1,7 @@
 /* code_gpu_body.c - one kernel's body in CUDA C and OpenCL C, which spell it alike.
  *
  *   flat nest     point = first work-item of the group + ..., in steps of all work-items
- *   inner loops   row = number of the group, in steps of all groups
+ *   inner loops   row (or 16 columns) = number of the group, in steps of all groups
  *                   outer values, by every work-item
  *                   for each pass, each chunk (or two at once)
  *                     for each lane of mine, for each point of the lane: nodes, terms, stores
@@ -14,7 +14,8 @@
  * around them are the same for all.
  *
  * Names as in print_c_node.h; e7 (g7) the lanes of node 7's reduction in local memory, h7 partials
- * of its chunks, t7 a lane's value under way, y7 a chunk of node 7's scan, z7 its state.
+ * of its chunks, t7 a lane's value under way, y7 a chunk of node 7's scan, z7 its state; b2 what is
+ * left of a point's number behind loop 2.
  */
 #include "runtime/compile/code_gpu.h"
 
@@ -53,6 +54,23 @@ int gpu_lanes(const struct nest_shape *s)
     if (s->length != SHAPE_KNOWN) return 128;
     while (lanes < s->points && lanes < 128) lanes *= 2;
     return lanes;
+}
+
+enum { COLUMNS = 16, COLUMN_ROOM = 32768 };
+_Static_assert(COLUMNS == 16, "gpu_body.scale says so");
+
+int gpu_columns(const struct nest *n, const struct nest_shape *s)
+{
+    int size = 0;
+    if (!s->tile || s->n_inner != 1) return 1;
+    for (int i = 0; i < n->n_nodes; i++) {
+        const struct nest_node *node = &n->node[i];
+        if (node->kind == NEST_REDUCE) /* lanes, and the partials of long rows */
+            size += 128 * COLUMNS * (s->length == SHAPE_LONG ? 2 : 1) *
+                    (int)dtype_size(nest_type_dtype(n->node[node->arg[0]].type));
+        if (node->kind == NEST_SCAN || (node->kind == NEST_LOAD && node->n_args)) return 1;
+    }
+    return size <= COLUMN_ROOM ? COLUMNS : 1;
 }
 
 static bool is_place(const struct nest_node *node)
@@ -205,8 +223,8 @@ static void print_lanes(struct gpu_body *b, const struct pass *pass, int phase, 
 {
     struct printer *p = &b->p;
     int first = p->s->n_outer, end = print_loops(p);
-    print_line(p, "for (i64 t = X_LID; t < %d%s; t += X_LSIZE) {", gpu_lanes(p->s),
-               two ? " * chunks" : "");
+    print_line(p, "for (i64 t = %s; t < %d%s%s; t += %s) {", b->me, gpu_lanes(p->s),
+               two ? " * chunks" : "", b->columns > 1 ? " && inside" : "", b->many);
     p->indent++;
     if (two) {
         print_line(p, "const i64 from = c + t / 128 * 1024;");
@@ -267,7 +285,7 @@ static void print_pass(struct gpu_body *b, struct pass *pass)
     const struct nest *n = p->n;
     plan_pass(n, pass);
     bool scans = has(n, pass->needed, NEST_SCAN), folds = has(n, pass->needed, NEST_REDUCE);
-    bool two = p->s->length == SHAPE_LONG && !scans;
+    bool two = p->s->length == SHAPE_LONG && !scans && b->columns == 1;
     print_line(p, "/* pass %d */", pass->number);
     b->room = 0;
     for (int i = 0; i < n->n_nodes; i++) /* their names outlive the pass */
@@ -308,16 +326,39 @@ static void print_outer(struct printer *p, int pass, bool stores)
     }
 }
 
+/* The outer point of a work-item: a row of the group, or a column beside its neighbours'. A group's
+ * last columns may be outside: these read what the last one reads and write nothing. */
+static void print_outer_point(struct gpu_body *b)
+{
+    struct printer *p = &b->p;
+    int outer = p->s->n_outer, last = outer - 1;
+    print_product(p, "rows", 0, b->columns > 1 ? last : outer);
+    if (b->columns == 1) {
+        print_line(p, "for (i64 row = group; row < rows; row += groups) {");
+        p->indent++;
+        if (outer > 1) print_coordinates(p, 0, outer, "row");
+        return;
+    }
+    print_line(p, "const i64 column = X_LID %% %d, me = X_LID / %d, many = X_LSIZE / %d;", COLUMNS,
+               COLUMNS, COLUMNS);
+    print_line(p, "const i64 tiles = (n%d + %d) / %d;", last, COLUMNS - 1, COLUMNS);
+    print_line(p, "for (i64 tile = group; tile < rows * tiles; tile += groups) {");
+    p->indent++;
+    print_line(p, "const i64 row = x_div(tile, tiles), j = (tile - row * tiles) * %d + column;",
+               COLUMNS);
+    print_line(p, "const i32 inside = j < n%d;", last);
+    print_coordinates(p, 0, last, "row");
+    print_line(p, "const i64 d%d = inside ? j : n%d - 1;", last, last);
+}
+
 static void print_nested(struct gpu_body *b, struct pass *pass)
 {
     struct printer *p = &b->p;
     int outer = p->s->n_outer;
+    bool by_row = b->columns == 1 && outer == 1;
     print_numbers(p);
-    print_product(p, "rows", 0, outer);
-    print_line(p, "for (i64 row = group; row < rows; row += groups) {");
-    p->indent++;
-    if (outer > 1) print_coordinates(p, 0, outer, "row");
-    print_pointers(p, &(struct rows){0, outer, NULL, 'a', 0, 'p', 'q', outer > 1 ? NULL : "row"});
+    print_outer_point(b);
+    print_pointers(p, &(struct rows){0, outer, NULL, 'a', 0, 'p', 'q', by_row ? "row" : NULL});
     for (int k = 0; k < p->n->n_passes; k++) {
         print_outer(p, k, false);
         pass->number = k;
@@ -326,7 +367,7 @@ static void print_nested(struct gpu_body *b, struct pass *pass)
     print_outer(p, p->n->n_passes, false);
     if (stores_outside(p->n)) {
         print_line(p, "X_BARRIER();"); /* nobody reads any more what they overwrite */
-        print_line(p, "if (X_LID == 0) {");
+        print_line(p, "if (%s == 0%s) {", b->me, b->columns > 1 ? " && inside" : "");
         p->indent++;
         print_outer(p, p->n->n_passes, true);
         print_close(p);
@@ -362,11 +403,14 @@ enum err gpu_print_body(const struct code_kernel *k, struct buf *out, int *room)
     enum err err = ERR_OK;
     TRY(check(k));
     bool *flags = calloc(count, 3 * sizeof *flags);
-    int *numbers = calloc(count, 2 * sizeof *numbers);
-    struct gpu_body b = {.p = {.n = k->nest, .s = &k->shape, .out = out, .printed = flags}};
+    int *numbers = calloc(count, sizeof *numbers);
+    struct gpu_body b = {.p = {.n = k->nest, .s = &k->shape, .out = out, .printed = flags},
+                         .columns = gpu_columns(k->nest, &k->shape)};
     if (flags && numbers) {
         struct pass pass = {.needed = flags + count, .in = flags + 2 * count, .phase = numbers};
-        b.at = numbers + count;
+        b.me = b.columns > 1 ? "me" : "X_LID";
+        b.many = b.columns > 1 ? "many" : "X_LSIZE";
+        b.scale = b.columns > 1 ? " * 16" : "";
         b.p.group = true;
         b.p.param_at = gpu_param_at(k->nest, &k->shape);
         print_head(out, k);

@@ -3,6 +3,9 @@
  *   ordered    sums and products of floats: lanes of a chunk, folded when it ends; the partials of
  *              chunks go to h<node> where there is more than one
  *   free       all else: lanes go on through all chunks and are folded at the end of the pass
+ *
+ * Where a group takes several columns at once their numbers lie side by side: lane l of a column is
+ * at l * 16 from the column's first.
  */
 #include "runtime/compile/code_gpu.h"
 
@@ -37,6 +40,11 @@ static bool is_long(const struct gpu_body *b)
 {
     return b->p.s->length == SHAPE_LONG;
 }
+/* A group has lanes of two chunks at once. */
+static bool by_twos(const struct gpu_body *b)
+{
+    return is_long(b) && b->columns == 1;
+}
 static bool is_fold(const struct gpu_body *b, const bool *in, int i)
 {
     return in[i] && b->p.n->node[i].kind == NEST_REDUCE;
@@ -53,8 +61,9 @@ static void take(struct gpu_body *b, enum nest_type type, char name, int i, int 
 {
     int size = type == NEST_F32 || type == NEST_B ? 4 : type == NEST_C128 ? 16 : 8;
     const char *t = type == NEST_I64 && name == 'y' ? "u64" : print_type(type);
-    print_line(&b->p, "X_LP %s *%c%d = (X_LP %s *)(room + %d);", t, name, i, t, b->room);
-    b->room += (n * size + 7) / 8;
+    print_line(&b->p, "X_LP %s *%c%d = (X_LP %s *)(room + %d)%s;", t, name, i, t, b->room,
+               b->columns > 1 ? " + column" : "");
+    b->room += (n * b->columns * size + 7) / 8;
 }
 
 static void begin_scan(struct gpu_body *b, int i)
@@ -89,7 +98,7 @@ static const char *first_of(const struct gpu_body *b, int i)
 /* Lanes of a chunk, or of the two that a group may take at once. */
 static int lane_room(const struct gpu_body *b)
 {
-    return is_long(b) ? 256 : gpu_lanes(b->p.s);
+    return by_twos(b) ? 256 : gpu_lanes(b->p.s);
 }
 
 /* Free lanes are begun by those who go on with them. */
@@ -98,7 +107,7 @@ static void begin_free(struct gpu_body *b, int i)
     if (finds_place(&b->p.n->node[i]))
         print_line(&b->p, "    e%d[t] = -9223372036854775807l - 1, g%d[t] = 9223372036854775807l;",
                    i, i);
-    else print_line(&b->p, "    e%d[t] = %s;", i, first_of(b, i));
+    else print_line(&b->p, "    e%d[t%s] = %s;", i, b->scale, first_of(b, i));
 }
 
 void gpu_fold_begin(struct gpu_body *b, const bool *in)
@@ -109,11 +118,12 @@ void gpu_fold_begin(struct gpu_body *b, const bool *in)
         if (!is_fold(b, in, i)) continue;
         take(b, lane_type(b, i), 'e', i, lane_room(b));
         if (finds_place(&b->p.n->node[i])) take(b, NEST_I64, 'g', i, lane_room(b));
-        if (ordered(b, i) && is_long(b)) take(b, lane_type(b, i), 'h', i, 4 * 128);
+        if (ordered(b, i) && is_long(b))
+            take(b, lane_type(b, i), 'h', i, b->columns == 1 ? 4 * 128 : 128);
         any |= !ordered(b, i);
     }
     if (!any) return;
-    print_line(&b->p, "for (i64 t = X_LID; t < %d; t += X_LSIZE) {", lane_room(b));
+    print_line(&b->p, "for (i64 t = %s; t < %d; t += %s) {", b->me, lane_room(b), b->many);
     for (int i = 0; i < b->p.n->n_nodes; i++)
         if (is_fold(b, in, i) && !ordered(b, i)) begin_free(b, i);
     print_line(&b->p, "}");
@@ -127,7 +137,7 @@ void gpu_fold_lane_begin(struct gpu_body *b, const bool *in)
             print_line(&b->p, "x_arg t%d;", i);
             print_line(&b->p, "t%d.key = e%d[t], t%d.at = g%d[t];", i, i, i, i);
         } else if (!ordered(b, i))
-            print_line(&b->p, "%s t%d = e%d[t];", print_type(lane_type(b, i)), i, i);
+            print_line(&b->p, "%s t%d = e%d[t%s];", print_type(lane_type(b, i)), i, i, b->scale);
         else if (is_complex(type_of(b, i))) /* lanes start with their terms */
             print_line(&b->p, "%s t%d = x_make%s(0, 0);", print_type(type_of(b, i)), i,
                        print_ending(type_of(b, i)));
@@ -192,14 +202,14 @@ void gpu_fold_lane_end(struct gpu_body *b, const bool *in)
         if (!is_fold(b, in, i)) continue;
         if (finds_place(&b->p.n->node[i]))
             print_line(&b->p, "e%d[t] = t%d.key, g%d[t] = t%d.at;", i, i, i, i);
-        else print_line(&b->p, "e%d[t] = t%d;", i, i);
+        else print_line(&b->p, "e%d[t%s] = t%d;", i, b->scale, i);
     }
 }
 
 /* Lane l takes lane l + s. */
 static void join_lanes(struct gpu_body *b, int i)
 {
-    char x[16], y[24];
+    char x[32], y[40];
     if (finds_place(&b->p.n->node[i])) {
         print_line(&b->p,
                    "if (e%d[l + s] > e%d[l] || (e%d[l + s] == e%d[l] && g%d[l + s] < g%d[l]))", i,
@@ -207,8 +217,8 @@ static void join_lanes(struct gpu_body *b, int i)
         print_line(&b->p, "    e%d[l] = e%d[l + s], g%d[l] = g%d[l + s];", i, i, i, i);
         return;
     }
-    snprintf(x, sizeof x, "e%d[l]", i);
-    snprintf(y, sizeof y, "e%d[l + s]", i);
+    snprintf(x, sizeof x, "e%d[l%s]", i, b->scale);
+    snprintf(y, sizeof y, *b->scale ? "e%d[(l + s)%s]" : "e%d[l + s]%s", i, b->scale);
     if (is_complex(type_of(b, i))) /* beyond the points there is no identity */
         print_line(&b->p, is_long(b) ? "if (l %% 128 + s < count - c - l / 128 * 1024)"
                                      : "if (l + s < count)");
@@ -224,7 +234,7 @@ static bool is_which(const struct gpu_body *b, const bool *in, int i, enum which
 
 static void fold_lanes(struct gpu_body *b, const bool *in, enum which which)
 {
-    bool any = false, two = is_long(b);
+    bool any = false, two = by_twos(b);
     for (int i = 0; i < b->p.n->n_nodes; i++) any |= is_which(b, in, i, which);
     if (!any) return;
     print_line(&b->p, "X_BARRIER();");
@@ -234,7 +244,7 @@ static void fold_lanes(struct gpu_body *b, const bool *in, enum which which)
     if (two && which == ORDERED) {
         print_line(&b->p, "for (i64 t = X_LID; t < 2 * s; t += X_LSIZE) {");
         print_line(&b->p, "    const i64 l = t / s * 128 + t %% s;");
-    } else print_line(&b->p, "for (i64 l = X_LID; l < s; l += X_LSIZE) {");
+    } else print_line(&b->p, "for (i64 l = %s; l < s; l += %s) {", b->me, b->many);
     b->p.indent++;
     for (int i = 0; i < b->p.n->n_nodes; i++)
         if (is_which(b, in, i, which)) join_lanes(b, i);
@@ -248,6 +258,19 @@ static const char *part_name(const struct gpu_body *b, int i)
     return b->p.n->node[i].index == NEST_SUM ? "sum" : "prod";
 }
 
+/* Rows of a nest that takes columns have at most 256 chunks (nest_shape.h): one level above. */
+static void push_column(struct gpu_body *b, int i)
+{
+    char to[48], from[16];
+    snprintf(to, sizeof to, "h%d[c / 1024 %% 128%s]", i, b->scale);
+    snprintf(from, sizeof from, "e%d[0]", i);
+    print_line(&b->p, "if (c < 131072) %s = %s;", to, from);
+    print_line(&b->p, "else");
+    b->p.indent++;
+    join(b, i, to, to, from);
+    b->p.indent--;
+}
+
 /* Partials of the chunks that just ended; one work-item joins them to those before. */
 void gpu_fold_chunk_end(struct gpu_body *b, const bool *in)
 {
@@ -255,13 +278,17 @@ void gpu_fold_chunk_end(struct gpu_body *b, const bool *in)
     for (int i = 0; i < b->p.n->n_nodes; i++) any |= is_which(b, in, i, ORDERED);
     if (!any || !is_long(b)) return;
     fold_lanes(b, in, ORDERED);
-    print_line(&b->p, "for (i64 k = 0; X_LID == 0 && k < chunks && c + k * 1024 < count; k++) {");
+    if (by_twos(b))
+        print_line(&b->p,
+                   "for (i64 k = 0; X_LID == 0 && k < chunks && c + k * 1024 < count; k++) {");
+    else print_line(&b->p, "if (%s == 0) {", b->me);
     b->p.indent++;
     for (int i = 0; i < b->p.n->n_nodes; i++) {
         if (!is_which(b, in, i, ORDERED)) continue;
-        const char *end = print_ending(lane_type(b, i));
-        print_line(&b->p, "x_%s_push%s(h%d, c / 1024 + k, e%d[k * 128]);", part_name(b, i), end, i,
-                   i);
+        if (by_twos(b))
+            print_line(&b->p, "x_%s_push%s(h%d, c / 1024 + k, e%d[k * 128]);", part_name(b, i),
+                       print_ending(lane_type(b, i)), i, i);
+        else push_column(b, i);
     }
     print_close(&b->p);
     print_line(&b->p, "X_BARRIER();");
@@ -275,18 +302,32 @@ static const char *empty_of(const struct gpu_body *b, int i)
     return first_of(b, i);
 }
 
+static void end_column(struct gpu_body *b, int i)
+{
+    char x[32], y[40];
+    snprintf(x, sizeof x, "h%d[l%s]", i, b->scale);
+    snprintf(y, sizeof y, "h%d[(l + s)%s]", i, b->scale);
+    print_line(&b->p, "for (i64 s = 64; s; s /= 2)");
+    print_line(&b->p, "    for (i64 l = 0; l < s && l + s < (count + 1023) / 1024; l++)");
+    b->p.indent += 2;
+    join(b, i, x, x, y);
+    b->p.indent -= 2;
+    print_line(&b->p, "e%d[0] = h%d[0];", i, i);
+}
+
 static void end_of_long(struct gpu_body *b, const bool *in)
 {
     bool any = false;
     for (int i = 0; i < b->p.n->n_nodes; i++) any |= is_which(b, in, i, ORDERED);
     if (!any) return;
-    print_line(&b->p, "if (X_LID == 0) {");
+    print_line(&b->p, "if (%s == 0) {", b->me);
     b->p.indent++;
     for (int i = 0; i < b->p.n->n_nodes; i++) {
         if (!is_which(b, in, i, ORDERED)) continue;
-        const char *end = print_ending(lane_type(b, i));
-        print_line(&b->p, "e%d[0] = x_%s_end%s(h%d, (count + 1023) / 1024);", i, part_name(b, i),
-                   end, i);
+        if (b->columns > 1) end_column(b, i);
+        else
+            print_line(&b->p, "e%d[0] = x_%s_end%s(h%d, (count + 1023) / 1024);", i,
+                       part_name(b, i), print_ending(lane_type(b, i)), i);
     }
     print_close(&b->p);
     print_line(&b->p, "X_BARRIER();");

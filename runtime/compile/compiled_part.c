@@ -8,6 +8,8 @@
  *   a call all of whose gradients are absent                gives none
  *   the sum of an absent gradient and another               is the other
  *   any other call                                          has zeros for what is absent
+ *
+ * None of them writes in place.
  */
 #include "runtime/compile/compiled.h"
 
@@ -129,8 +131,6 @@ static enum err fill_in(struct pruning *p, int node)
     for (int k = 0; k < p->g->node.p[node].n_in; k++) {
         int zeros, value = p->g->node.p[node].in[k];
         if (value < 0 || !p->absent[value]) continue;
-        if (p->g->node.p[node].after[k] >= 0)
-            FAIL(ERR_UNSUPPORTED, "a gradient that did not come is written in place");
         TRY(make_zeros(p, value, &zeros));
         p->g->node.p[node].in[k] = zeros;
     }
@@ -144,8 +144,6 @@ static void mark_results(struct pruning *p, const struct graph_node *n, bool abs
         p->comes[n->out[r]] = true;
         p->absent[n->out[r]] = absent;
     }
-    for (int k = 0; k < n->n_in; k++)
-        if (n->after[k] >= 0) p->comes[n->after[k]] = true;
 }
 
 static bool writes(const struct graph_node *n)
@@ -163,27 +161,14 @@ static enum err prune_node(struct pruning *p, int node)
         coming += n->in[k] >= 0 && p->comes[n->in[k]];
         absent += n->in[k] >= 0 && p->absent[n->in[k]];
     }
+    if (coming && writes(n))
+        FAIL(ERR_UNSUPPORTED, "%s writes what gradients are computed in", n->op->s.name);
     if (coming) mark_results(p, n, absent == coming);
-    if (coming && absent == coming) {
-        if (writes(n)) FAIL(ERR_UNSUPPORTED, "a gradient that did not come was to be written");
-        return ERR_OK;
-    }
+    if (coming && absent == coming) return ERR_OK;
     if (absent && is_sum(p, n)) TRY(become_copy(p, n));
     else if (absent) TRY(fill_in(p, node));
     p->order[p->n++] = node;
     return ERR_OK;
-}
-
-/* Views that no call gave come with what wrote their storage. */
-static void mark_aliases(struct pruning *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct graph_value *v = &p->g->value.p[i];
-        if (v->origin != GRAPH_MADE || v->result != GRAPH_NONE || v->maker < 0) continue;
-        const struct graph_node *w = &p->g->node.p[v->maker];
-        for (int k = 0; k < w->n_in; k++)
-            if (w->after[k] >= 0 && p->comes[w->after[k]]) p->comes[i] = true;
-    }
 }
 
 static enum err prune(struct graph *g, const bool *missing)
@@ -202,10 +187,7 @@ static enum err prune(struct graph *g, const bool *missing)
         p.comes[i] = true;
         p.absent[i] = missing[g->value.p[i].index];
     }
-    for (size_t i = 0; i < nodes; i++) {
-        TRY(prune_node(&p, (int)i));
-        if (writes(&g->node.p[i])) mark_aliases(&p, values);
-    }
+    for (size_t i = 0; i < nodes; i++) TRY(prune_node(&p, (int)i));
     for (size_t i = 0; i < g->output.n; i++)
         if (g->output.p[i].value >= 0 && p.absent[g->output.p[i].value])
             g->output.p[i].value = GRAPH_NONE;

@@ -76,7 +76,6 @@ struct graph_node {
                            * its `origin`; GRAPH_NONE */
     int origin;         /* number in the traced graph, kept by passes: provenance */
     uint32_t stack;     /* cap_stack id; 0 */
-    bool no_grad;       /* called where nothing is kept for gradients */
 };
 enum graph_gives {
     GRAPH_RESULT,    /* result `index` of the function */

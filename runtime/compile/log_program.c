@@ -445,7 +445,9 @@ static void log_code(struct compile_log *l, const char *phase, const struct prog
         return;
     }
     log_program_cache(l, p, graph);
-    buf_printf(&meta, "{\"filename\": \"%d_%d_%s.c\"}", l->c->frame, l->e->number, phase);
+    bool cuda = !strcmp(code_language(p->code), "cuda");
+    buf_printf(&meta, "{\"filename\": \"%d_%d_%s.%s\"}", l->c->frame, l->e->number, phase,
+               cuda ? "cu" : "c");
     if (buf_ok(&meta)) l->notes.n_lost++;
     else LOG(l, "inductor_output_code", buf_text(&meta), buf_text(&code_source(p->code)->text));
     buf_release(&meta);

@@ -424,8 +424,7 @@ enum err trace_call(struct trace *t, const struct op_call *c)
                            .forward = t->forward,
                            .module = t->module.n ? t->module.p[t->module.n - 1] : "",
                            .origin = (int)g->node.n,
-                           .stack = record_stack(&thread_self),
-                           .no_grad = thread_self.no_grad};
+                           .stack = record_stack(&thread_self)};
     TRY(copy_arguments(t, c, &n));
     TRY(take_slots(t, c, &n));
     TRY(write_slots(t, c, &n));

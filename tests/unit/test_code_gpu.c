@@ -153,6 +153,7 @@ static void test_cuda(void **state)
     must(code_print_cuda(&suite.spec, &lines));
     for (int i = 0; i < suite.n; i++) assert_true(lines.last_line[i] >= lines.first_line[i]);
     assert_null(strstr(lines.text.p, "#define"));
+    assert_non_null(strstr(lines.text.p, "tiles")); /* some take columns */
     code_text_release(&lines);
     must(code_gpu_text(&suite.spec, true, &text));
     if (!CUDA_HOST_RUNS || !cuda_host_is_here()) {
