@@ -18,7 +18,8 @@ static struct run {
         int entries, hits, parts; /* at the end */
         char broken[8][512];      /* per entry */
     } of[FUNCTIONS];
-    int n_functions, calls; /* calls: of the functions themselves, traces too */
+    int n_functions;
+    atomic_int calls; /* of the functions themselves, traces too */
     char seen[SEEN];
     size_t n;
 } eager, compiled, *now;
