@@ -2,8 +2,9 @@
  * and built by the C compiler, they give the same bits in results and in what they write.
  *
  * PLUMB_TEST_GRAPHS sets how many programs (the long run: 10000), PLUMB_TEST_SEED the first. They
- * are interpreted; of every BUILT programs one is built too, or PLUMB_TEST_BUILT. A program that fails is printed after it was made
- * smaller.
+ * are interpreted; of every BUILT programs one is built too, or as many as PLUMB_TEST_BUILT says.
+ * PLUMB_TEST_REASONS prints why programs were not compiled. One that fails is printed after it was
+ * made smaller.
  */
 #include "runtime/compile/compiled.h"
 #include "tests/unit/graphs_run.h"
