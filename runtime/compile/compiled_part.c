@@ -153,6 +153,18 @@ static bool writes(const struct graph_node *n)
     return false;
 }
 
+/* A sum of an absent gradient and one that a rule made without looking at what came in, as that of
+ * x to the power of 0 does: the latter is there. */
+static bool keeps_other(const struct pruning *p, const struct graph_node *n)
+{
+    for (int i = 0; i < 2 && is_sum(p, n); i++) {
+        int maker = p->g->value.p[n->in[i]].maker;
+        if (!p->comes[n->in[i]] && maker >= 0 && p->g->node.p[maker].phase == GRAPH_BACKWARD)
+            return true;
+    }
+    return false;
+}
+
 static enum err prune_node(struct pruning *p, int node)
 {
     struct graph_node *n = &p->g->node.p[node];
@@ -163,8 +175,9 @@ static enum err prune_node(struct pruning *p, int node)
     }
     if (coming && writes(n))
         FAIL(ERR_UNSUPPORTED, "%s writes what gradients are computed in", n->op->s.name);
-    if (coming) mark_results(p, n, absent == coming);
-    if (coming && absent == coming) return ERR_OK;
+    bool gone = coming && absent == coming && !keeps_other(p, n);
+    if (coming) mark_results(p, n, gone);
+    if (gone) return ERR_OK;
     if (absent && is_sum(p, n)) TRY(become_copy(p, n));
     else if (absent) TRY(fill_in(p, node));
     p->order[p->n++] = node;

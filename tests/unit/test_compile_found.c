@@ -158,11 +158,37 @@ TEST(taken_twice)
     assert_entries(0, 1, 1);
 }
 
+/* The gradient of x to the power of 0 is zeros, whatever comes in; the other result is not used. */
+FUNCTION(power_of_nothing)
+{
+    UNUSED;
+    struct plumb_tensor *x = plumb_mul_scalar(in[0], 2);
+    GIVES(0, plumb_pow_tensor_scalar(x, -0.0));
+    GIVES(1, plumb_rsub_scalar(x, 1, 1));
+    return 0;
+}
+static void power_of_nothing_program(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct plumb_tensor *x = parameter(2, 3, i), *y[2];
+        must(call(power_of_nothing, IN(x), 1, y, 2));
+        walk(y[i]);
+        note(plumb_grad(x));
+    }
+}
+TEST(power_of_nothing)
+{
+    (void)state;
+    run_both(power_of_nothing_program);
+    assert_entries(0, 1, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moved_nan),       cmocka_unit_test(test_written_host_data),
         cmocka_unit_test(test_given_host_data), cmocka_unit_test(test_goes_on),
-        cmocka_unit_test(test_two_results),     cmocka_unit_test(test_taken_twice)};
+        cmocka_unit_test(test_two_results),     cmocka_unit_test(test_taken_twice),
+        cmocka_unit_test(test_power_of_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
