@@ -29,9 +29,9 @@ void graph_release(struct graph *g)
 /* Names that Python has for something else: FX numbers these from 1. */
 static bool is_pythons(const char *base)
 {
-    static const char *const names[] = {"abs", "all", "any",   "bool",  "complex", "float", "int",
-                                        "max", "min", "pow",   "range", "round",   "slice", "sum",
-                                        "set", "map", "filter"};
+    static const char *const names[] = {"abs",   "all", "any", "bool", "complex", "float",
+                                        "int",   "max", "min", "pow",  "range",   "round",
+                                        "slice", "sum", "set", "map",  "filter"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], base)) return true;
     return false;
