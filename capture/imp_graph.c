@@ -2,7 +2,7 @@
  *
  * Invariants: (1) a text that a compile has had before (by hash) is not read again: its graph rows
  * point to those that have the nodes (same_as); (2) ids of nodes ascend within a graph; (3) one
- * state per log, made at the first graph and freed by torch_graph_finish.
+ * state per log, made at the first graph and freed with the reader.
  */
 #include "capture/fx_text.h"
 #include "capture/torch.h"
@@ -217,14 +217,13 @@ enum err torch_on_graph_dump(struct torch_record *r)
     return add_text(r, &first);
 }
 
-enum err torch_graph_finish(struct torch_source *s)
+void torch_graph_release(struct torch_source *s)
 {
     struct graph_state *state = s->graphs;
-    if (!state) return ERR_OK;
+    if (!state) return;
     fx_text_release(&state->text);
     map_release(&state->seen);
     LIST_RELEASE(&state->graphs);
     free(state);
     s->graphs = NULL;
-    return ERR_OK;
 }

@@ -431,7 +431,13 @@ enum err torch_provenance_finish(struct torch_source *s)
         enum err one = let_go(s, &st->slots[i]);
         if (!err) err = one;
     }
+    return err;
+}
+
+void torch_provenance_release(struct torch_source *s)
+{
+    struct state *st = s->provenance;
+    for (int i = 0; st && i < N_SLOTS; i++) clear_slot(&st->slots[i]);
     free(st);
     s->provenance = NULL;
-    return err;
 }

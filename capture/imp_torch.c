@@ -511,6 +511,8 @@ void torch_reader_free(struct torch_reader *r)
         recycle(r, r->held[i].piece);
     }
     torch_chromium_release(&r->source);
+    torch_graph_release(&r->source);
+    torch_provenance_release(&r->source);
     arena_release(&r->source.keep);
     arena_release(&r->scratch);
     map_release(&r->interned);
@@ -547,7 +549,6 @@ static enum err finish_rows(struct torch_reader *r, const char *damage)
 {
     TRY(torch_chromium_finish(&r->source));
     TRY(torch_clock_finish(r));
-    TRY(torch_graph_finish(&r->source));
     TRY(torch_provenance_finish(&r->source));
     TRY(lose_unknown_keys(r));
     if (!r->source.row.n_records)

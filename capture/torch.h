@@ -175,8 +175,9 @@ const struct row_kernel *torch_find_kernel(struct torch_record *r, struct span n
 /* Called once at the end of a log: unclosed spans, provenance maps still waiting, ... */
 enum err torch_chromium_finish(struct torch_source *s);
 void torch_chromium_release(struct torch_source *s);
-enum err torch_graph_finish(struct torch_source *s);
+void torch_graph_release(struct torch_source *s);
 enum err torch_provenance_finish(struct torch_source *s);
+void torch_provenance_release(struct torch_source *s);
 /* Artifact families reached through torch_on_artifact. */
 enum err torch_on_cache(struct torch_record *r);         /* imp_cache.c: *cache_hit/miss/bypass* */
 enum err torch_on_recompile(struct torch_record *r);     /* imp_break.c: recompile_reasons */

@@ -423,7 +423,7 @@ static enum err fuse(struct fuser *f)
     TRY(find_readers(f));
     TRY(find_followers(f));
     TRY(find_candidates(f));
-    qsort(f->candidate.p, f->candidate.n, sizeof *f->candidate.p, by_score);
+    if (f->candidate.n) qsort(f->candidate.p, f->candidate.n, sizeof *f->candidate.p, by_score);
     TRY(try_all(f));
     return order_groups(f);
 }
