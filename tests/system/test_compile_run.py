@@ -115,3 +115,19 @@ def test_faults_are_put_in_as_it_is(tmp_path):
 def test_options_that_need_it(tmp_path):
     done = run_plumb("run", "mlp", "-o", tmp_path / "a.db", "--no-combos", expect=2)
     assert "--compile is needed" in done.err
+
+
+def test_comparison_with_the_run_as_it_is(tmp_path):
+    """What the kernels made is told by digests; what has no partner is said to be no difference of results."""
+    runs = {}
+    for name, options in {"plain": [], "compiled": ["--compile"], "wrong": ["--inject", "aten::relu:1:3"]}.items():
+        runs[name] = tmp_path / f"{name}.db"
+        run_plumb("run", "mlp", "--steps", 0, *options, "-o", runs[name])
+    note = "%s is compiled: a kernel stands for several operators"
+    for a, b, side, known in [("plain", "compiled", "B", 1), ("compiled", "plain", "A", 1), ("wrong", "compiled", "B", 0)]:
+        out = run_plumb("diff", runs[a], runs[b], expect=1).out
+        other = "AB"["AB".index(side) - 1]
+        assert note % side in out
+        assert f"Tensors made by its kernels with the digest of a result in {other}: {known} of 1" in out
+        assert ("the others differ" in out) == (not known)
+    assert "is compiled" not in run_plumb("diff", runs["plain"], runs["wrong"], expect=1).out
