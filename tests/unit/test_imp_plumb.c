@@ -145,11 +145,37 @@ static void survives_anything(void **state)
     unlink(path);
 }
 
+/* Kernels of two programs may have one name; without code nothing else stands between them. */
+static void decisions_are_of_the_newest_kernels(void **state)
+{
+    (void)state;
+    struct cap *c = record((struct cap_options){0});
+    for (int backward = 0; backward < 2; backward++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "{\"phase\": \"%s\", \"kernels\": [{\"name\": \"k\", \"role\": "
+                 "\"pointwise\"}]}",
+                 backward ? "backward" : "forward");
+        artifact(c, "plumb_kernels", text);
+        snprintf(text, sizeof text,
+                 "{\"phase\": \"%s\", \"decisions\": [{\"a\": \"x\", \"b\": \"y\", \"fused\": "
+                 "true, \"kernel\": \"k\"}]}",
+                 backward ? "backward" : "forward");
+        artifact(c, "plumb_fusion", text);
+    }
+    finish(c);
+    assert_int_equal(ask("SELECT count(*) FROM fusion_decision d JOIN kernel k ON k.id = d.kernel "
+                         "WHERE k.phase = d.phase"),
+                     2);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(makes_rows),
         cmocka_unit_test(survives_anything),
+        cmocka_unit_test(decisions_are_of_the_newest_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
