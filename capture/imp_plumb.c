@@ -21,8 +21,8 @@
  *   plumb_memory     {"phase", "size", "peak", "total", "buffers": [{"value", "size", "offset",
  *                     "first", "last", "reuses"}]}
  *
- * What is no such object is a loss of its record; a member of a list that is not, one of that
- * member.
+ * A large program has several of one kind, which add up. What is no such object is a loss of its
+ * record; a member of a list that is not, one of that member.
  */
 #include "capture/torch.h"
 
