@@ -62,8 +62,7 @@ enum cap_kind { CAP_OP, CAP_MODULE, CAP_ANNOTATE, CAP_SPAN, CAP_LAUNCH, CAP_KERN
  * kernel. CAP_KERNEL: a compiled kernel as a call, with its arguments by keyword (event kind 6, as
  * DebugMode's Triton kernels: "[plumb] pl_poi_fused_add_0(in_ptr0=t: f32[128], out_ptr0=...)");
  * digests of ARGUMENT uses are its hashes before, of ARGUMENT_AFTER uses those after. Returns the
- * call's number in this process, from 1, which is its event's id; 0 when it was
- * dropped. stack 0: none. */
+ * call's number, which is its event's id; 0 when it was dropped. stack 0: none. */
 uint64_t cap_begin_call(struct cap_thread *t, enum cap_kind kind, uint32_t name, uint32_t header,
                         uint32_t stack);
 void cap_end_call(struct cap_thread *t);

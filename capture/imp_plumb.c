@@ -21,8 +21,8 @@
  *   plumb_memory     {"phase", "size", "peak", "total", "buffers": [{"value", "size", "offset",
  *                     "first", "last", "reuses"}]}
  *
- * What is no such object is a loss of its record; a member of a list that is not, one of that
- * member.
+ * A large program has several of one kind, which add up. What is no such object is a loss of its
+ * record; a member of a list that is not, one of that member.
  */
 #include "capture/torch.h"
 
@@ -79,12 +79,15 @@ static const struct json *members(const struct json *j, const char *name)
     return list && list->type == JSON_LIST ? list->first : NULL;
 }
 
-/* An object with a text under `name`? What is none is lost; *fits tells. */
+/* An object, with a text under `name` unless that is NULL? What is none is lost; *fits tells. */
 static enum err check_member(struct torch_record *r, const struct json *j, const char *name,
                              bool *fits)
 {
-    *fits = j->type == JSON_OBJECT && json_string(json_get(j, name)).n;
+    *fits = j->type == JSON_OBJECT && (!name || json_string(json_get(j, name)).n);
     if (*fits) return ERR_OK;
+    if (!name)
+        return torch_loss(r, "schema", "an entry of the artifact at line %lld is no JSON object",
+                          (long long)r->line);
     return torch_loss(r, "schema", "an entry of the artifact at line %lld has no \"%s\"",
                       (long long)r->line, name);
 }
@@ -93,19 +96,17 @@ static enum err check_member(struct torch_record *r, const struct json *j, const
 
 struct kernels {
     struct torch_record *r;
-    const struct json *all;
+    struct row_kernel like; /* what they have in common */
     int64_t first_id;
-    int64_t n; /* read so far */
+    int64_t n;  /* read so far */
+    bool *made; /* which of these have a row */
 };
 
 static struct row_kernel kernel_row(const struct kernels *k, const struct json *j)
 {
-    struct torch_record *r = k->r;
-    struct row_kernel row = torch_kernel_named(
-        torch_compile_row(r), r->compile->last_code ? r->compile->last_code : r->artifact,
-        word(r, j, "name"), ONE_OF(json_get(k->all, "language"), "c", "cuda", "opencl"));
+    struct row_kernel row = k->like;
     row.id = k->first_id + k->n;
-    row.phase = phase_of(k->all);
+    row.name = word(k->r, j, "name");
     row.role =
         ONE_OF(json_get(j, "role"), "pointwise", "reduction", "persistent", "combo", "extern");
     if (span_is(row.role, "extern") || !row.kind.p)
@@ -124,8 +125,7 @@ static struct row_kernel kernel_row(const struct kernels *k, const struct json *
     row.registers = number(j, "registers");
     row.shared_bytes = number(j, "shared_bytes");
     row.spill_bytes = number(j, "spill_bytes");
-    row.build_ns = number(k->all, "build_ns");
-    row.site = word(r, j, "site");
+    row.site = word(k->r, j, "site");
     return row;
 }
 
@@ -174,12 +174,13 @@ static enum err add_kernel(struct kernels *k, const struct json *j)
     struct torch_record *r = k->r;
     struct row_kernel row = kernel_row(k, j);
     int64_t combo = number(j, "combo");
-    if (combo >= 0 && combo < k->n) row.combo = k->first_id + combo;
+    if (combo >= 0 && combo < k->n && k->made[combo]) row.combo = k->first_id + combo;
     else if (combo != STORE_NULL)
         TRY(torch_loss(r, "schema",
                        "kernel %lld of the artifact at line %lld is a member of kernel %lld, which "
                        "does not stand before it",
                        (long long)k->n, (long long)r->line, (long long)combo));
+    k->made[k->n] = true;
     TRY(store_kernel_add(r->source->batch, &row));
     TRY(torch_provenance_kernel(r, json_string(json_get(j, "name")), &row));
     TRY(add_ops(r, j, row.id));
@@ -188,11 +189,18 @@ static enum err add_kernel(struct kernels *k, const struct json *j)
 
 enum err torch_on_plumb_kernels(struct torch_record *r)
 {
-    struct kernels k = {.r = r};
-    TRY(read_object(r, &k.all));
-    const struct json *list = json_get(k.all, "kernels");
+    const struct json *all;
+    TRY(read_object(r, &all));
+    const struct json *list = json_get(all, "kernels");
     if (!list || list->type != JSON_LIST || !list->n) return ERR_OK;
-    if (!phase_of(k.all).p)
+    struct kernels k = {.r = r, .made = arena_array(r->arena, list->n, sizeof *k.made)};
+    if (!k.made) FAIL(ERR_NOMEM, "out of memory for the kernels of a compile");
+    k.like = torch_kernel_named(torch_compile_row(r),
+                                r->compile->last_code ? r->compile->last_code : r->artifact, 0,
+                                ONE_OF(json_get(all, "language"), "c", "cuda", "opencl"));
+    k.like.phase = phase_of(all);
+    k.like.build_ns = number(all, "build_ns");
+    if (!k.like.phase.p)
         return torch_loss(r, "schema", "the kernels at line %lld have no phase that is known",
                           (long long)r->line);
     k.first_id = store_next_ids(r->source->writer, STORE_KERNEL, (int64_t)list->n);
@@ -206,17 +214,26 @@ enum err torch_on_plumb_kernels(struct torch_record *r)
 
 /* ---- decisions ---- */
 
-/* The sentence of the reason, and what is to be said of this one alone. */
-static struct span detail_of(struct torch_record *r, const struct json *all, const struct json *j)
+enum { REASONS = 64, SENTENCE = 400 };
+
+struct decisions {
+    struct torch_record *r;
+    struct row_fusion_decision like; /* what they have in common */
+    const struct json *reasons;      /* the first; NULL none */
+};
+
+/* The sentence of the reason, and what is to be said of this one alone. A sentence is copied to
+ * each of its decisions: of a long list only the first are looked at, of a long one only the
+ * beginning. */
+static struct span detail_of(const struct decisions *d, const struct json *j)
 {
     struct span note = json_string(json_get(j, "note")), sentence = SPAN_NONE,
                 reason = json_string(json_get(j, "reason"));
-    const struct json *reasons = json_get(all, "reasons");
-    for (const struct json *s = reasons && reasons->type == JSON_OBJECT ? reasons->first : NULL; s;
-         s = s->next)
-        if (span_eq(s->key, reason)) sentence = json_string(s);
+    const struct json *s = d->reasons;
+    for (int i = 0; s && i < REASONS; s = s->next, i++)
+        if (span_eq(s->key, reason)) sentence = span_to(json_string(s), SENTENCE);
     if (!note.n || !sentence.n) return note.n ? note : sentence;
-    const char *both = arena_printf(r->arena, "%.*s; %.*s", SPAN_ARG(sentence), SPAN_ARG(note));
+    const char *both = arena_printf(d->r->arena, "%.*s; %.*s", SPAN_ARG(sentence), SPAN_ARG(note));
     return both ? span_of(both) : sentence;
 }
 
@@ -231,26 +248,23 @@ static struct span clean(struct torch_record *r, struct span text)
     return own;
 }
 
-static enum err add_decision(struct torch_record *r, const struct json *all, const struct json *j)
+static enum err add_decision(const struct decisions *d, const struct json *j)
 {
+    struct torch_record *r = d->r;
     const struct row_kernel *kernel = torch_find_kernel(r, json_string(json_get(j, "kernel")));
-    struct row_fusion_decision row = {
-        .id = store_next_id(r->source->writer, STORE_FUSION_DECISION),
-        .compile = torch_compile_row(r),
-        .phase = phase_of(all),
-        .kind = span_is(json_string(json_get(r->meta, "name")), "plumb_combos") ? SPAN("combo")
-                                                                                : SPAN("vertical"),
-        .a = word(r, j, "a"),
-        .b = word(r, j, "b"),
-        .fused = number(j, "fused"),
-        .reason = clean(r, json_string(json_get(j, "reason"))),
-        .detail = clean(r, detail_of(r, all, j)),
-        .bytes_saved = number(j, "bytes_saved"),
-        .score = json_real(json_get(j, "score")),
-        .a_ns = json_real(json_get(j, "a_ns")),
-        .b_ns = json_real(json_get(j, "b_ns")),
-        .together_ns = json_real(json_get(j, "together_ns")),
-        .kernel = kernel ? kernel->id : 0};
+    struct row_fusion_decision row = d->like;
+    row.id = store_next_id(r->source->writer, STORE_FUSION_DECISION);
+    row.a = word(r, j, "a");
+    row.b = word(r, j, "b");
+    row.fused = number(j, "fused");
+    row.reason = clean(r, json_string(json_get(j, "reason")));
+    row.detail = clean(r, detail_of(d, j));
+    row.bytes_saved = number(j, "bytes_saved");
+    row.score = json_real(json_get(j, "score"));
+    row.a_ns = json_real(json_get(j, "a_ns"));
+    row.b_ns = json_real(json_get(j, "b_ns"));
+    row.together_ns = json_real(json_get(j, "together_ns"));
+    row.kernel = kernel ? kernel->id : 0;
     return store_fusion_decision_add(r->source->batch, &row);
 }
 
@@ -258,10 +272,18 @@ enum err torch_on_plumb_decisions(struct torch_record *r)
 {
     const struct json *all;
     TRY(read_object(r, &all));
+    bool combos = span_is(json_string(json_get(r->meta, "name")), "plumb_combos");
+    const struct json *reasons = json_get(all, "reasons");
+    struct decisions d = {.r = r,
+                          .like = {.compile = torch_compile_row(r),
+                                   .phase = phase_of(all),
+                                   .kind = combos ? SPAN("combo") : SPAN("vertical")},
+                          .reasons =
+                              reasons && reasons->type == JSON_OBJECT ? reasons->first : NULL};
     for (const struct json *j = members(all, "decisions"); j; j = j->next) {
         bool fits;
         TRY(check_member(r, j, "a", &fits));
-        if (fits) TRY(add_decision(r, all, j));
+        if (fits) TRY(add_decision(&d, j));
     }
     return ERR_OK;
 }
@@ -293,6 +315,7 @@ enum err torch_on_plumb_passes(struct torch_record *r)
 {
     const struct json *all;
     TRY(read_object(r, &all));
+    struct span phase = phase_of(all);
     for (const struct json *j = members(all, "passes"); j; j = j->next) {
         bool fits;
         TRY(check_member(r, j, "name", &fits));
@@ -301,7 +324,7 @@ enum err torch_on_plumb_passes(struct torch_record *r)
         bool there = dump >= 0 && dump < TORCH_DUMPS && dump < r->compile->n_dumps;
         struct row_compile_pass row = {.compile = torch_compile_row(r),
                                        .position = number(j, "position"),
-                                       .phase = phase_of(all),
+                                       .phase = phase,
                                        .name = clean(r, json_string(json_get(j, "name"))),
                                        .changed = number(j, "changed"),
                                        .n_nodes = number(j, "nodes"),
@@ -326,6 +349,8 @@ enum err torch_on_plumb_memory(struct torch_record *r)
                                    .total = number(all, "total")};
     TRY(store_memory_plan_add(r->source->batch, &plan));
     for (const struct json *j = members(all, "buffers"); j; j = j->next) {
+        bool fits;
+        TRY(check_member(r, j, NULL, &fits));
         struct row_memory_buffer row = {.plan = plan.id,
                                         .position = position++,
                                         .value = word(r, j, "value"),
@@ -334,7 +359,7 @@ enum err torch_on_plumb_memory(struct torch_record *r)
                                         .first = number(j, "first"),
                                         .last = number(j, "last"),
                                         .reuses = number(j, "reuses")};
-        TRY(store_memory_buffer_add(r->source->batch, &row));
+        if (fits) TRY(store_memory_buffer_add(r->source->batch, &row));
     }
     return ERR_OK;
 }

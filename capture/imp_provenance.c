@@ -87,12 +87,15 @@ static int64_t call_line(struct finishing *f, struct span name)
     return line;
 }
 
+/* Of equal names the newest: a forward and a backward without code have their kernels in one map.
+ */
 static enum err keep_kernel(struct slot *s, struct span name, const struct row_kernel *row)
 {
     struct row_kernel *kept = LIST_PUSH(&s->rows);
-    if (!kept || !map_put(&s->kernels, map_key(name), (int64_t)s->rows.n - 1, NULL))
-        FAIL(ERR_NOMEM, "out of memory for the kernels of a log");
+    int64_t *at = kept ? map_put(&s->kernels, map_key(name), 0, NULL) : NULL;
+    if (!at) FAIL(ERR_NOMEM, "out of memory for the kernels of a log");
     *kept = *row;
+    *at = (int64_t)s->rows.n - 1;
     return ERR_OK;
 }
 

@@ -147,8 +147,11 @@ static enum err take_options(const struct opt_call *call, struct plumb_options *
     w->seed = o->seed = (uint64_t)seed;
     o->threads = (int)threads;
     o->determinism = (enum plumb_determinism)determinism;
-    o->backend = opt_value(call, "backend", 0);
-    if (!o->backend) o->backend = opt_value(call, "device", 0);
+    const char *backend = opt_value(call, "backend", 0), *device = opt_value(call, "device", 0);
+    if (backend && device && strcmp(backend, device))
+        FAIL(ERR_USAGE, "--backend %s and --device %s name two of them; one is needed", backend,
+             device);
+    o->backend = backend ? backend : device;
     o->overwrite = opt_has(call, "overwrite");
     o->hash_inputs = opt_has(call, "hash-inputs");
     o->stacks = *log & PLUMB_DEBUG_STACKS;

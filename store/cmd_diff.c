@@ -217,7 +217,7 @@ const struct verb verb_diff = {
         "A and B are traces, or runs or ranks within them; A and B may be the same file. With -o "
         "the comparison is a file of its own: plumb serve shows it, plumb sql reads its views "
         "divergence, first_difference and first_origin.\n\n"
-        "With --compiles, frames and compiles of two PyTorch traces are matched, and graphs, "
+        "With --compiles, frames and compiles of two traces are matched, and graphs, "
         "guards, breaks, kernels, caches and metrics compared.",
     .examples = "plumb diff yesterday.db today.db\n"
                 "plumb diff trainer.db sampler.db -o cmp.db\n"

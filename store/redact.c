@@ -60,7 +60,7 @@ static void take_source(struct scan *s, size_t begin, size_t end)
     begin = (size_t)(source.p - s->text.p);
     write_up_to(s, begin);
     if (s->r->learning) words_add_source(&s->r->words, source);
-    else words_put_token(s->out, source);
+    else words_put_source(s->out, source);
     go_on(s, begin + source.n);
 }
 
@@ -285,7 +285,7 @@ static void put_source_line(struct redactor *r, struct span line, struct buf *ou
         return;
     }
     buf_put(out, line.p, source.n ? (size_t)(source.p - line.p) : line.n);
-    if (source.n) words_put_token(out, source);
+    if (source.n) words_put_source(out, source);
 }
 
 /* Marks under a source line in a traceback. */

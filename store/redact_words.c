@@ -95,8 +95,23 @@ static void escape(struct span text, struct buf *out)
     }
 }
 
+/* aten::add.Tensor: of plumb's own compiles it stands where a line of source would. */
+static bool is_operator(struct span text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (!is_word_byte(text.p[i]) && text.p[i] != ':' && text.p[i] != '.') return false;
+    return span_find(text, SPAN("::"), 0) != SIZE_MAX;
+}
+
+void words_put_source(struct buf *out, struct span text)
+{
+    if (is_operator(text)) buf_span(out, text);
+    else words_put_token(out, text);
+}
+
 static bool reads_as_source(struct span text)
 {
+    if (is_operator(text)) return false;
     for (size_t i = 0; i < text.n; i++)
         if (strchr(" ()=[]+*:.", text.p[i]) && text.p[i]) return true;
     return false;

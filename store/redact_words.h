@@ -31,6 +31,8 @@ void words_release(struct words *w);
 /* "r_" and 10 hex digits of the text without backslashes: a line has one token however it is
  * escaped. */
 void words_put_token(struct buf *out, struct span text);
+/* The token of a line of source; the name of an operator in its place stays. */
+void words_put_source(struct buf *out, struct span text);
 /* Learns. Texts are copied; those too short or too common to be told from other text are passed
  * over. */
 void words_add_source(struct words *w, struct span text); /* a source line, and its forms in JSON */

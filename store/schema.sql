@@ -977,13 +977,16 @@ CREATE INDEX cache_event_by_compile ON cache_event(compile);
 CREATE INDEX guard_by_compile ON guard(compile);
 -- Guards per kind without reading them.
 CREATE INDEX guard_by_kind ON guard(kind, source, compile);
+-- Facts of a compile.
 CREATE INDEX symbol_by_compile ON symbol(compile);
 CREATE INDEX tensor_desc_by_compile ON tensor_desc(compile);
 CREATE INDEX storage_desc_by_compile ON storage_desc(compile, storage);
 CREATE INDEX tensor_source_by_compile ON tensor_source(compile, tensor);
 CREATE INDEX kernel_by_compile ON kernel(compile);
+-- The kernel that a launch names; members of a combo kernel.
 CREATE INDEX kernel_by_site ON kernel(site) WHERE site IS NOT NULL;
 CREATE INDEX kernel_by_combo ON kernel(combo) WHERE combo IS NOT NULL;
+-- Facts of a compile.
 CREATE INDEX fusion_decision_by_compile ON fusion_decision(compile);
 CREATE INDEX partition_decision_by_compile ON partition_decision(compile);
 CREATE INDEX compile_pass_by_compile ON compile_pass(compile);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "runtime/compile/log_parts.h"
 #include "store/base/clock.h"
@@ -80,10 +81,11 @@ void log_phase(struct compile_log *l, const char *name, int64_t end_ns, int64_t 
 
 /* ---- keys of caches ---- */
 
+/* The same in every process, or keys of two runs could not be compared. */
 static void put_digest(struct buf *b, struct span text)
 {
-    struct map_key k = map_key(text);
-    buf_printf(b, "%016llx%016llx", (unsigned long long)k.hi, (unsigned long long)k.lo);
+    XXH128_hash_t d = XXH3_128bits(text.n ? text.p : "", text.n);
+    buf_printf(b, "%016llx%016llx", (unsigned long long)d.high64, (unsigned long long)d.low64);
 }
 
 void log_key_part(struct compile_log *l, struct buf *parts, const char *name, struct span value)

@@ -12,6 +12,12 @@ struct links {
     struct arena arena;
     int *pre;          /* per node: the traced call it comes from, or GRAPH_NONE */
     int *first, *next; /* per traced call its first node, per node the next one of its call */
+    struct use *use;   /* of kernels, a list per node */
+    int *first_use;    /* per node, ascending by kernel */
+};
+/* A kernel that computes a node. */
+struct use {
+    int group, next;
 };
 
 /* A call of a gradient rule comes from the forward call that it is the gradient of. */
@@ -36,6 +42,32 @@ static bool prepare(struct links *k)
         if (pre < 0) continue;
         k->next[i] = k->first[pre];
         k->first[pre] = i;
+    }
+    return true;
+}
+
+static int node_of(const struct links *k, const struct fuse_group *g, int i)
+{
+    return k->p->lowered.item.p[g->item[i]].node;
+}
+
+/* Kernels of each node: of an operator of several loop nests there may be more than one. */
+static bool list_uses(struct links *k)
+{
+    size_t n = k->p->graph->node.n;
+    int n_uses = 0;
+    k->use = arena_array(&k->arena, k->p->lowered.item.n + 1, sizeof *k->use);
+    k->first_use = arena_array(&k->arena, n + 1, sizeof *k->first_use);
+    if (!k->use || !k->first_use) return false;
+    for (size_t i = 0; i < n; i++) k->first_use[i] = GRAPH_NONE;
+    for (int group = (int)k->p->fused.group.n; group-- > 0;) {
+        const struct fuse_group *g = &k->p->fused.group.p[group];
+        for (int m = 0; m < g->n_items; m++) {
+            int *first = &k->first_use[node_of(k, g, m)];
+            if (*first >= 0 && k->use[*first].group == group) continue;
+            k->use[n_uses] = (struct use){group, *first};
+            *first = n_uses++;
+        }
     }
     return true;
 }
@@ -84,11 +116,6 @@ static void put_pre_to_post(struct links *k)
     buf_putc(k->b, '}');
 }
 
-static int node_of(const struct links *k, const struct fuse_group *g, int i)
-{
-    return k->p->lowered.item.p[g->item[i]].node;
-}
-
 /* Whether an earlier member of the kernel is a part of the same call. */
 static bool is_repeated(const struct links *k, const struct fuse_group *g, int i)
 {
@@ -120,29 +147,22 @@ static void put_code_to_post(struct links *k)
     buf_putc(k->b, '}');
 }
 
-/* Kernels of each node: of an operator of several loop nests there may be more than one. */
 static void put_post_to_code(struct links *k)
 {
     bool any = false;
     buf_puts(k->b, ", \"postToCppCode\": {");
     for (int node = 0; node < (int)k->p->graph->node.n; node++) {
-        int n = 0;
-        for (size_t i = 0; i < k->p->fused.group.n; i++) {
-            const struct fuse_group *g = &k->p->fused.group.p[i];
-            bool has = false;
-            for (int m = 0; m < g->n_items; m++) has |= node_of(k, g, m) == node;
-            if (!has) continue;
-            if (!n++) {
-                buf_puts(k->b, any ? ", " : "");
-                put_node(k, node);
-                buf_puts(k->b, ": [");
-                any = true;
-            } else {
-                buf_puts(k->b, ", ");
-            }
-            put_kernel(k, (int)i);
+        int first = k->first_use[node];
+        if (first < 0) continue;
+        buf_puts(k->b, any ? ", " : "");
+        put_node(k, node);
+        buf_puts(k->b, ": [");
+        any = true;
+        for (int u = first; u >= 0; u = k->use[u].next) {
+            if (u != first) buf_puts(k->b, ", ");
+            put_kernel(k, k->use[u].group);
         }
-        if (n) buf_putc(k->b, ']');
+        buf_putc(k->b, ']');
     }
     buf_putc(k->b, '}');
 }
@@ -186,7 +206,7 @@ void log_links(struct compile_log *l, const struct program *p)
     struct buf b = {0};
     struct links k = {.l = l, .p = p, .b = &b};
     if (!l->notes.node) return;
-    if (prepare(&k)) {
+    if (prepare(&k) && list_uses(&k)) {
         buf_puts(&b, "{");
         put_pre_to_post(&k);
         put_code_to_post(&k);

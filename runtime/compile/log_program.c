@@ -4,6 +4,10 @@
 
 #include "runtime/compile/log_parts.h"
 #include "store/base/clock.h"
+#include "store/base/json.h"
+
+/* A reader takes JSON_VALUES values of one artifact: what is longer is told in several. */
+enum { VALUES = JSON_VALUES / 2, DECISIONS = VALUES / 10, KERNEL_VALUES = 21, PART_VALUES = 7 };
 
 /* ---- kernels ---- */
 
@@ -12,7 +16,8 @@ struct kernels {
     const struct program *p;
     const struct code_text *code; /* NULL: nothing was printed */
     struct buf *b;
-    int n; /* written so far */
+    int n;        /* written to this artifact */
+    int n_values; /* of it, at most */
 };
 
 static const char *role_of(const struct fuse_group *g)
@@ -46,10 +51,11 @@ static const char *part_of(const struct program *p, const struct fuse_group *g, 
     return behind ? "prologue" : before ? "epilogue" : "main";
 }
 
-static void put_op(const struct kernels *k, const struct fuse_group *g, int i)
+static void put_op(struct kernels *k, const struct fuse_group *g, int i)
 {
     const struct lower_item *it = &k->p->lowered.item.p[g->item[i]];
     const struct graph_node *n = &k->p->graph->node.p[it->node];
+    k->n_values += PART_VALUES;
     buf_puts(k->b, i ? ", {\"node\": \"" : "{\"node\": \"");
     log_node_name(k->b, k->p->graph, it->node);
     buf_putc(k->b, '"');
@@ -68,10 +74,11 @@ struct argument {
     bool reads, writes;
 };
 
-static void put_arg(const struct kernels *k, const struct argument *a, bool first)
+static void put_arg(struct kernels *k, const struct argument *a, bool first)
 {
     struct buf type = {0};
     int64_t bytes = view_n_bytes(a->view);
+    k->n_values += PART_VALUES;
     buf_puts(k->b, first ? "{" : ", {");
     log_text(k->b, "name", a->name);
     log_text(k->b, "value", a->value >= 0 ? k->p->graph->value.p[a->value].name : NULL);
@@ -83,7 +90,7 @@ static void put_arg(const struct kernels *k, const struct argument *a, bool firs
 }
 
 /* Arguments of a launch, by the names that its calls are recorded with. */
-static void put_launch_args(const struct kernels *k, const struct program_launch *l)
+static void put_launch_args(struct kernels *k, const struct program_launch *l)
 {
     buf_puts(k->b, ", \"args\": [");
     for (int i = 0; i < l->n_args; i++) {
@@ -94,7 +101,7 @@ static void put_launch_args(const struct kernels *k, const struct program_launch
 }
 
 /* Of a member, or of an extern kernel: its arrays or tensors. */
-static void put_uses(const struct kernels *k, const struct fuse_group *g)
+static void put_uses(struct kernels *k, const struct fuse_group *g)
 {
     int n = 0, in = 0, out = 0;
     buf_puts(k->b, ", \"args\": [");
@@ -117,7 +124,7 @@ static int code_number(const struct program *p, int group)
     return n;
 }
 
-static void put_group(const struct kernels *k, int group)
+static void put_group(struct kernels *k, int group)
 {
     const struct fuse_group *g = &k->p->fused.group.p[group];
     log_text(k->b, "name", g->name);
@@ -142,6 +149,7 @@ static void put_group(const struct kernels *k, int group)
 
 static void begin_kernel(struct kernels *k, int position)
 {
+    k->n_values += KERNEL_VALUES;
     buf_puts(k->b, k->n++ ? ",\n{" : "{");
     log_int(k->b, "position", position);
 }
@@ -201,10 +209,12 @@ static void put_launch(struct kernels *k, const struct program_launch *l, int po
     buf_putc(k->b, '}');
 }
 
-static void log_kernels(struct compile_log *l, const char *phase, const struct program *p)
+/* Launches from the given one on; returns the first that is not told yet. */
+static size_t put_kernels(struct compile_log *l, const char *phase, const struct program *p,
+                          size_t i)
 {
     struct buf b = {0};
-    struct kernels k = {p, p->code ? code_source(p->code) : NULL, &b, 0};
+    struct kernels k = {.p = p, .code = p->code ? code_source(p->code) : NULL, .b = &b};
     int64_t build_ns = 0;
     if (p->code) (void)code_how(p->code, &build_ns);
     buf_puts(&b, "{");
@@ -212,10 +222,18 @@ static void log_kernels(struct compile_log *l, const char *phase, const struct p
     log_text(&b, "language", p->code ? code_language(p->code) : "c");
     if (p->code) log_int(&b, "build_ns", build_ns);
     buf_puts(&b, ", \"kernels\": [\n");
-    for (size_t i = 0; i < p->launch.n; i++) put_launch(&k, &p->launch.p[i], (int)i);
+    for (; i < p->launch.n && k.n_values < VALUES; i++) put_launch(&k, &p->launch.p[i], (int)i);
     buf_puts(&b, "]}");
     l->notes.n_kernels += k.n;
     log_artifact(l, "plumb_kernels", "json", &b);
+    return i;
+}
+
+static void log_kernels(struct compile_log *l, const char *phase, const struct program *p)
+{
+    size_t i = 0;
+    do i = put_kernels(l, phase, p, i);
+    while (i < p->launch.n);
 }
 
 /* ---- decisions ---- */
@@ -271,40 +289,60 @@ static void put_parts(struct buf *b, const struct program *p, const struct fuse_
     log_text(b, "note", note);
 }
 
-static int group_of(const struct program *p, int item)
+/* Kernel of each item; NULL: no memory. */
+static int *groups_of(const struct program *p, struct arena *arena)
 {
-    for (size_t i = 0; i < p->fused.group.n; i++)
+    int *group = arena_array(arena, p->lowered.item.n + 1, sizeof *group);
+    for (size_t i = 0; group && i < p->fused.group.n; i++)
         for (int k = 0; k < p->fused.group.p[i].n_items; k++)
-            if (p->fused.group.p[i].item[k] == item) return (int)i;
-    return -1;
+            group[p->fused.group.p[i].item[k]] = (int)i;
+    return group;
+}
+
+static void put_fused(struct buf *b, const struct program *p, const int *group,
+                      const struct fuse_decision *d)
+{
+    buf_puts(b, "{");
+    put_item(b, "a", p, d->a);
+    buf_puts(b, ", ");
+    put_item(b, "b", p, d->b);
+    buf_puts(b, d->fused ? ", \"fused\": true" : ", \"fused\": false");
+    log_text(b, "reason", fuse_reason_word(d->reason));
+    put_parts(b, p, d);
+    log_int(b, "bytes_saved", d->bytes_saved);
+    buf_puts(b, ", \"score\": ");
+    buf_json_real(b, d->score);
+    if (d->fused) log_text(b, "kernel", p->fused.group.p[group[d->a]].name);
+    buf_putc(b, '}');
+}
+
+static void begin_decisions(struct buf *b, const char *phase)
+{
+    buf_puts(b, "{");
+    log_text(b, "phase", phase);
+    buf_puts(b, ", \"decisions\": [");
 }
 
 static void log_fusion(struct compile_log *l, const char *phase, const struct program *p)
 {
-    struct buf b = {0};
-    bool said[FUSE_N_REASONS] = {false};
-    buf_puts(&b, "{");
-    log_text(&b, "phase", phase);
-    buf_puts(&b, ", \"decisions\": [");
-    for (size_t i = 0; i < p->fused.decision.n; i++) {
-        const struct fuse_decision *d = &p->fused.decision.p[i];
-        buf_puts(&b, i ? ",\n{" : "{");
-        put_item(&b, "a", p, d->a);
-        buf_puts(&b, ", ");
-        put_item(&b, "b", p, d->b);
-        buf_puts(&b, d->fused ? ", \"fused\": true" : ", \"fused\": false");
-        log_text(&b, "reason", fuse_reason_word(d->reason));
-        put_parts(&b, p, d);
-        log_int(&b, "bytes_saved", d->bytes_saved);
-        buf_puts(&b, ", \"score\": ");
-        buf_json_real(&b, d->score);
-        int group = d->fused ? group_of(p, d->a) : -1;
-        if (group >= 0) log_text(&b, "kernel", p->fused.group.p[group].name);
-        buf_putc(&b, '}');
-        said[d->reason] = true;
-    }
-    put_reasons(&b, said, FUSE_N_REASONS, fusion_word, fusion_text);
-    log_artifact(l, "plumb_fusion", "json", &b);
+    struct arena arena = {0};
+    const int *group = groups_of(p, &arena);
+    size_t i = 0, n = group ? p->fused.decision.n : 0;
+    l->notes.n_lost += !group;
+    do {
+        struct buf b = {0};
+        bool said[FUSE_N_REASONS] = {false};
+        begin_decisions(&b, phase);
+        for (size_t first = i; i < n && i - first < DECISIONS; i++) {
+            const struct fuse_decision *d = &p->fused.decision.p[i];
+            buf_puts(&b, i > first ? ",\n" : "");
+            put_fused(&b, p, group, d);
+            said[d->reason] = true;
+        }
+        put_reasons(&b, said, FUSE_N_REASONS, fusion_word, fusion_text);
+        log_artifact(l, "plumb_fusion", "json", &b);
+    } while (i < n);
+    arena_release(&arena);
 }
 
 static void put_time(struct buf *b, const char *key, double ns)
@@ -322,31 +360,38 @@ static const char *launch_of(const struct program *p, int group)
     return NULL;
 }
 
+static void put_combined(struct buf *b, const struct program *p, const struct combo_decision *d)
+{
+    buf_puts(b, "{");
+    log_text(b, "a", p->fused.group.p[d->a].name);
+    log_text(b, "b", d->b >= 0 ? p->fused.group.p[d->b].name : NULL);
+    buf_puts(b, d->combined ? ", \"fused\": true" : ", \"fused\": false");
+    log_text(b, "reason", combo_reason_word(d->reason));
+    buf_puts(b, ", \"score\": ");
+    buf_json_real(b, d->score);
+    put_time(b, "a_ns", d->a_ns);
+    put_time(b, "b_ns", d->b_ns);
+    put_time(b, "together_ns", d->together_ns);
+    if (d->combined) log_text(b, "kernel", launch_of(p, d->a));
+    buf_putc(b, '}');
+}
+
 static void log_combos(struct compile_log *l, const char *phase, const struct program *p)
 {
-    struct buf b = {0};
-    bool said[COMBO_N_REASONS] = {false};
-    buf_puts(&b, "{");
-    log_text(&b, "phase", phase);
-    buf_puts(&b, ", \"decisions\": [");
-    for (size_t i = 0; i < p->combined.decision.n; i++) {
-        const struct combo_decision *d = &p->combined.decision.p[i];
-        buf_puts(&b, i ? ",\n{" : "{");
-        log_text(&b, "a", p->fused.group.p[d->a].name);
-        log_text(&b, "b", d->b >= 0 ? p->fused.group.p[d->b].name : NULL);
-        buf_puts(&b, d->combined ? ", \"fused\": true" : ", \"fused\": false");
-        log_text(&b, "reason", combo_reason_word(d->reason));
-        buf_puts(&b, ", \"score\": ");
-        buf_json_real(&b, d->score);
-        put_time(&b, "a_ns", d->a_ns);
-        put_time(&b, "b_ns", d->b_ns);
-        put_time(&b, "together_ns", d->together_ns);
-        if (d->combined) log_text(&b, "kernel", launch_of(p, d->a));
-        buf_putc(&b, '}');
-        said[d->reason] = true;
-    }
-    put_reasons(&b, said, COMBO_N_REASONS, combination_word, combination_text);
-    log_artifact(l, "plumb_combos", "json", &b);
+    size_t i = 0, n = p->combined.decision.n;
+    do {
+        struct buf b = {0};
+        bool said[COMBO_N_REASONS] = {false};
+        begin_decisions(&b, phase);
+        for (size_t first = i; i < n && i - first < DECISIONS; i++) {
+            const struct combo_decision *d = &p->combined.decision.p[i];
+            buf_puts(&b, i > first ? ",\n" : "");
+            put_combined(&b, p, d);
+            said[d->reason] = true;
+        }
+        put_reasons(&b, said, COMBO_N_REASONS, combination_word, combination_text);
+        log_artifact(l, "plumb_combos", "json", &b);
+    } while (i < n);
 }
 
 /* ---- memory ---- */

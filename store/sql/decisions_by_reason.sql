@@ -3,7 +3,7 @@
 -- :occurrence  of the id in its log; 1 when not given
 -- :log         base name of the log; the first that has the id when not given
 -- :run         name of a run; all runs when not given
-SELECT d.kind, d.fused, d.reason, count(*) AS decisions, sum(d.bytes_saved) AS bytes_saved, count(DISTINCT d.compile) AS compiles, min(d.detail) AS detail
+SELECT d.kind, d.fused, d.reason, count(*) AS decisions, cast(sum(1.0 * d.bytes_saved) AS INTEGER) AS bytes_saved, count(DISTINCT d.compile) AS compiles, min(d.detail) AS detail
 FROM fusion_decision d
 JOIN compile c ON c.id = d.compile
 JOIN source_file f ON f.id = c.source

@@ -147,6 +147,15 @@ def test_export_is_read_as_it_was(run, log, tmp_path):
     assert (folder / "plumb_compiles.log").read_bytes() == log.read_bytes()
 
 
+def test_keys_are_those_of_another_process(run, tmp_path):
+    """A key of a cache is a digest of what goes in: the same in every process."""
+    again = tmp_path / "again.db"
+    model = values(run, "SELECT command FROM run")[0].split(" run ")[1].split()[0]
+    run_plumb("run", model, "--compile", "--steps", "3", "-o", again)
+    keys = "SELECT cache, cache_key FROM cache_event ORDER BY id"
+    assert values(run, keys) == values(again, keys) != []
+
+
 def test_tlparse_accepts_it(log, tmp_path):
     tlparse = os.environ.get("TLPARSE")
     if not tlparse:

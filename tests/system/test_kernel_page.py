@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sqlite3
+import types
 import urllib.parse
 
 import pytest
@@ -331,6 +332,23 @@ def test_a_file_that_is_not_as_it_should_be_is_shown(made, tmp_path):
                 assert "</html>" in page and "-9223372036854775808" not in page, (statement, address)
     finally:
         server.close()
+
+
+def test_sums_of_any_numbers_are_made(made, tmp_path):
+    """Numbers are a log's word: their sum may be more than an integer holds."""
+    path = tmp_path / "large.db"
+    shutil.copy(made.path, path)
+    with sqlite3.connect(path) as db:
+        for table, column in [("kernel", "bytes_read"), ("kernel", "bytes_written"), ("kernel", "flops"), ("kernel_op", "recomputed"),
+                              ("fusion_decision", "bytes_saved"), ("partition_decision", "bytes"), ("memory_buffer", "size")]:
+            db.execute(f"UPDATE {table} SET {column} = 9223372036854775807")
+        db.execute("UPDATE kernel SET bytes_read = NULL, bytes_written = NULL, flops = NULL WHERE role = 'combo'")
+        db.execute("UPDATE partition_decision SET fate = 'saved'")
+    large = types.SimpleNamespace(path=path)
+    for id in made.kernel.values():
+        assert len(named(large, "kernel", id=id)) == 1
+    assert named(large, "partition_summary", compile_id="0/0") == [{"fate": "saved", "n": 4, "bytes": 9223372036854775807}]
+    assert len(named(large, "decisions_by_reason")) == len(named(made, "decisions_by_reason"))
 
 
 # ---- PyTorch's kernels ----

@@ -143,6 +143,34 @@ static void bears_odd_graphs(void **state)
     unlink(path);
 }
 
+/* More decisions and kernels than a reader takes values of one text. */
+static int many(void *context, struct plumb_tensor *const *in, int n_in, struct plumb_tensor **out,
+                int n_out)
+{
+    (void)context, (void)n_in, (void)n_out;
+    out[0] = in[0];
+    for (int i = 0; i < 8000 && out[0]; i++)
+        out[0] = i % 2 ? plumb_relu(out[0]) : plumb_mul(out[0], in[0]);
+    return out[0] ? 0 : -1;
+}
+
+static void tells_large_programs_whole(void **state)
+{
+    (void)state;
+    begin();
+    struct plumb_compiled *c = compile("many", many);
+    c->options.no_fusion = true;
+    call(c, numbers(2, 2));
+    end();
+    assert_int_equal(ask("SELECT count(*) FROM kernel WHERE combo IS NULL"), 8000);
+    assert_int_equal(ask("SELECT count(DISTINCT position) FROM kernel"), 8000);
+    assert_true(ask("SELECT count(*) FROM artifact a JOIN string s ON s.id = a.name WHERE s.text = "
+                    "'plumb_kernels'") > 1);
+    assert_true(ask("SELECT count(*) FROM fusion_decision") > 8000);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 0);
+    unlink(path);
+}
+
 /* Where nothing is recorded, nothing is made. */
 static void is_silent_without_a_trace(void **state)
 {
@@ -160,6 +188,7 @@ int main(void)
         cmocka_unit_test(tells_why_it_compiles_again),
         cmocka_unit_test(tells_why_it_breaks),
         cmocka_unit_test(bears_odd_graphs),
+        cmocka_unit_test(tells_large_programs_whole),
         cmocka_unit_test(is_silent_without_a_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,11 +145,79 @@ static void survives_anything(void **state)
     unlink(path);
 }
 
+/* Members of what has no row, and entries that are nothing. */
+static void names_only_what_is_there(void **state)
+{
+    (void)state;
+    struct cap *c = record((struct cap_options){0});
+    artifact(c, "plumb_kernels",
+             "{\"phase\": \"forward\", \"kernels\": [{\"role\": \"combo\"}, {\"name\": \"a\", "
+             "\"combo\": 0}, {\"name\": \"b\", \"role\": \"combo\"}, {\"name\": \"c\", "
+             "\"combo\": 2}]}");
+    artifact(c, "plumb_memory",
+             "{\"phase\": \"forward\", \"buffers\": [3, null, {\"size\": 8, \"reuses\": 0}]}");
+    finish(c);
+    assert_int_equal(ask("SELECT count(*) FROM kernel"), 3);
+    assert_int_equal(ask("SELECT count(*) FROM kernel k JOIN kernel c ON c.id = k.combo"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM kernel WHERE combo IS NOT NULL"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM memory_buffer WHERE position = 2 AND size = 8"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM memory_buffer"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 4);
+    unlink(path);
+}
+
+/* Kernels of two programs may have one name; without code nothing else stands between them. */
+static void decisions_are_of_the_newest_kernels(void **state)
+{
+    (void)state;
+    struct cap *c = record((struct cap_options){0});
+    for (int backward = 0; backward < 2; backward++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "{\"phase\": \"%s\", \"kernels\": [{\"name\": \"k\", \"role\": "
+                 "\"pointwise\"}]}",
+                 backward ? "backward" : "forward");
+        artifact(c, "plumb_kernels", text);
+        snprintf(text, sizeof text,
+                 "{\"phase\": \"%s\", \"decisions\": [{\"a\": \"x\", \"b\": \"y\", \"fused\": "
+                 "true, \"kernel\": \"k\"}]}",
+                 backward ? "backward" : "forward");
+        artifact(c, "plumb_fusion", text);
+    }
+    finish(c);
+    assert_int_equal(ask("SELECT count(*) FROM fusion_decision d JOIN kernel k ON k.id = d.kernel "
+                         "WHERE k.phase = d.phase"),
+                     2);
+    unlink(path);
+}
+
+/* A sentence stands once in the log and in each row. */
+static void long_sentences_are_cut(void **state)
+{
+    (void)state;
+    struct cap *c = record((struct cap_options){0});
+    struct buf b = {0};
+    buf_puts(&b, "{\"phase\": \"forward\", \"decisions\": [{\"a\": \"x\", \"reason\": \"r\"}, "
+                 "{\"a\": \"y\", \"reason\": \"r\"}], \"reasons\": {\"r\": \"");
+    for (int i = 0; i < 100000; i++) buf_puts(&b, "long ");
+    buf_puts(&b, "\"}}");
+    artifact(c, "plumb_fusion", b.p);
+    buf_release(&b);
+    finish(c);
+    assert_int_equal(ask("SELECT count(*) FROM fusion_decision WHERE detail LIKE 'long long %' AND "
+                         "length(detail) < 1000"),
+                     2);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(makes_rows),
         cmocka_unit_test(survives_anything),
+        cmocka_unit_test(names_only_what_is_there),
+        cmocka_unit_test(decisions_are_of_the_newest_kernels),
+        cmocka_unit_test(long_sentences_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,8 @@ static int learn(void **state)
         "\"name\": \"f\", "
         "\"filename\": 0, \"loc\": \"y = model(\\\"secret\\\", x)\"}]}}\n"
         "V0101 00:00:00.000000 1 torch/a.py:1] {\"aot_joint_graph\": {}, \"has_payload\": \"x\"}\n"
-        "\t# File: /home/alice/my work/train.py:3 in f, code: z = torch.hidden_call(y)\n";
+        "\t# File: /home/alice/my work/train.py:3 in f, code: z = torch.hidden_call(y)\n"
+        "\t# File: loss:3 in Gpt.wte, code: aten::add.Tensor\n";
     char path[128];
     sqlite3 *db;
     struct store_writer *w;
@@ -122,6 +123,18 @@ static void source_text_goes_where_it_stands(void **state)
     assert_gone("{\\\"x\\\": \\\"y = model(\\\\\\\"secret\\\\\\\", x)\\\"}", "secret");
 }
 
+/* A compile of plumb's own has no lines of source: operators stand in their place. */
+static void operators_stay(void **state)
+{
+    (void)state;
+    assert_stays("aten::add.Tensor and aten::add.Tensor again");
+    assert_non_null(
+        strstr(redacted(REDACT_TEXT, "# File: loss:3 in m, code: aten::mm"), "aten::mm"));
+    assert_non_null(
+        strstr(redacted(REDACT_TEXT, "File \"loss\", line 3, in m\n    aten::mm\n"), "aten::mm"));
+    assert_gone("# File: loss:3 in m, code: hidden::call(1)", "hidden");
+}
+
 static void hosts_and_users_go(void **state)
 {
     (void)state;
@@ -168,6 +181,7 @@ int main(void)
         cmocka_unit_test(what_is_no_path_stays),
         cmocka_unit_test(torch_keeps_its_part_of_a_path),
         cmocka_unit_test(source_text_goes_where_it_stands),
+        cmocka_unit_test(operators_stay),
         cmocka_unit_test(hosts_and_users_go),
         cmocka_unit_test(lines_stay_lines),
         cmocka_unit_test(tokens_are_stable),
