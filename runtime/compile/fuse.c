@@ -49,7 +49,9 @@ struct fuser {
     struct fuse_readers *readers; /* per buffer */
     LIST_OF(struct candidate) candidate;
     struct map decided;    /* (a, b) -> index of the decision */
+    struct map refused;    /* (group, group) -> when, in changes of both, and why */
     bool *seen;            /* scratch of the search for cycles, per item */
+    int *found;            /* the same */
     int **after, *n_after; /* per item: items that need it */
 };
 
@@ -215,49 +217,82 @@ static enum err decide(struct fuser *f, const struct candidate *c, enum fuse_rea
 }
 
 /* Whether a group between the two needs the one and is needed by the other. */
-static bool reaches(struct fuser *f, int from, int goal, bool direct)
+static bool reaches(struct fuser *f, int from, int goal)
 {
-    const struct fuse_draft *d = &f->draft[from];
+    int n = 0;
+    memset(f->seen, 0, f->l->item.n * sizeof *f->seen);
     f->seen[from] = true;
-    for (int i = 0; i < d->n_members; i++) {
-        int item = d->member[i].item;
-        for (int k = 0; k < f->n_after[item]; k++) {
-            int next = f->group[f->after[item][k]];
-            if (next == goal && !direct) return true;
-            if (next == goal || f->seen[next]) continue;
-            if (reaches(f, next, goal, false)) return true;
-        }
+    for (f->found[n++] = from; n;) {
+        int group = f->found[--n];
+        const struct fuse_draft *d = &f->draft[group];
+        for (int i = 0; i < d->n_members; i++)
+            for (int item = d->member[i].item, k = 0; k < f->n_after[item]; k++) {
+                int next = f->group[f->after[item][k]];
+                if (next == goal && group != from) return true;
+                if (next == goal || f->seen[next]) continue;
+                f->seen[next] = true;
+                f->found[n++] = next;
+            }
     }
     return false;
 }
 
 static bool makes_cycle(struct fuser *f, int a, int b)
 {
-    memset(f->seen, 0, f->l->item.n * sizeof *f->seen);
-    if (reaches(f, a, b, true)) return true;
-    memset(f->seen, 0, f->l->item.n * sizeof *f->seen);
-    return reaches(f, b, a, true);
+    return reaches(f, a, b) || reaches(f, b, a);
 }
 
+static enum err merge_groups(struct fuser *f, int a, int b, struct fuse_draft *merged,
+                             enum fuse_reason *reason)
+{
+    struct fuse_group trial = {0};
+    *reason = FUSE_CYCLE;
+    if (makes_cycle(f, a, b)) return ERR_OK;
+    arena_clear(&f->scratch);
+    TRY(fuse_draft_merge(&f->draft[a], &f->draft[b], &f->scratch, merged, reason));
+    if (*reason != FUSE_FUSED) return ERR_OK;
+    int max = f->o->max_nodes ? f->o->max_nodes : MAX_NODES;
+    return fuse_draft_nest(merged, f->readers, max, &f->scratch, &trial, reason);
+}
+
+/* Two groups are not tried again for another pair of their items while neither has grown. */
 static enum err try_merge(struct fuser *f, const struct candidate *c, struct fuse_draft *merged,
                           enum fuse_reason *reason)
 {
     int a = f->group[c->a], b = f->group[c->b];
-    struct fuse_group trial = {0};
+    int64_t stamp = f->stamp[a] + f->stamp[b];
     *reason = FUSE_OFF;
     if (f->o->off) return ERR_OK;
     *reason = f->excluded[c->a] != FUSE_FUSED ? f->excluded[c->a] : f->excluded[c->b];
     if (*reason != FUSE_FUSED) return ERR_OK;
     *reason = FUSE_NO_GAIN;
     if (!c->saved) return ERR_OK;
-    *reason = FUSE_CYCLE;
-    if (makes_cycle(f, a, b)) return ERR_OK;
-    arena_clear(&f->scratch);
-    TRY(fuse_draft_merge(&f->draft[a], &f->draft[b], &f->scratch, f->arena, merged, reason));
-    if (*reason != FUSE_FUSED) return ERR_OK;
-    int max = f->o->max_nodes ? f->o->max_nodes : MAX_NODES;
-    arena_clear(&f->scratch);
-    return fuse_draft_nest(merged, f->readers, max, &f->scratch, &trial, reason);
+    int64_t *refused = map_put(&f->refused, map_key_int(a, b), -1, NULL);
+    if (!refused) return no_memory();
+    if (*refused >= 0 && *refused / FUSE_N_REASONS == stamp) {
+        *reason = (enum fuse_reason)(*refused % FUSE_N_REASONS);
+        return ERR_OK;
+    }
+    TRY(merge_groups(f, a, b, merged, reason));
+    if (*reason != FUSE_FUSED) *refused = stamp * FUSE_N_REASONS + *reason;
+    return ERR_OK;
+}
+
+/* The merged draft, which is in scratch memory, in place of both. */
+static enum err take_merged(struct fuser *f, int a, int b, const struct fuse_draft *merged)
+{
+    int first = a < b ? a : b;
+    size_t bytes = (size_t)merged->n_members * sizeof *merged->member;
+    struct fuse_member *own = malloc(bytes);
+    if (!own) return no_memory();
+    free(f->draft[a].member);
+    free(f->draft[b].member);
+    f->draft[a].member = f->draft[b].member = NULL;
+    f->draft[first] = *merged;
+    f->draft[first].member = memcpy(own, merged->member, bytes);
+    f->stamp[first] = f->stamp[a] + f->stamp[b] + 1;
+    for (int i = 0; i < merged->n_members; i++) f->group[merged->member[i].item] = first;
+    return ERR_OK;
 }
 
 static enum err try_candidate(struct fuser *f, struct candidate *c, bool *changed)
@@ -270,12 +305,8 @@ static enum err try_candidate(struct fuser *f, struct candidate *c, bool *change
     if (a != b) TRY(try_merge(f, c, &merged, &reason));
     TRY(decide(f, c, reason));
     if (a == b || reason != FUSE_FUSED) return ERR_OK;
-    int first = a < b ? a : b;
-    f->draft[first] = merged;
-    f->stamp[first] = stamp + 1;
-    for (int i = 0; i < merged.n_members; i++) f->group[merged.member[i].item] = first;
     *changed = true;
-    return ERR_OK;
+    return take_merged(f, a, b, &merged);
 }
 
 static enum err try_all(struct fuser *f)
@@ -414,10 +445,12 @@ static enum err fuse(struct fuser *f)
     f->excluded = arena_array(f->arena, n + 1, sizeof *f->excluded);
     f->group = arena_array(f->arena, n + 1, sizeof *f->group);
     f->seen = arena_array(f->arena, n + 1, sizeof *f->seen);
+    f->found = arena_array(f->arena, n + 1, sizeof *f->found);
     f->stamp = arena_array(f->arena, n + 1, sizeof *f->stamp);
-    if (!f->draft || !f->excluded || !f->group || !f->seen || !f->stamp) return no_memory();
+    if (!f->draft || !f->excluded || !f->group || !f->seen || !f->found || !f->stamp)
+        return no_memory();
     for (size_t i = 0; i < n; i++) {
-        TRY(fuse_draft_of(f->l, (int)i, f->arena, &f->draft[i], &f->excluded[i]));
+        TRY(fuse_draft_of(f->l, (int)i, &f->draft[i], &f->excluded[i]));
         f->group[i] = (int)i;
     }
     TRY(find_readers(f));
@@ -436,8 +469,10 @@ enum err fuse_items(const struct lowered *l, const struct fuse_options *o, struc
     memset(out, 0, sizeof *out);
     out->lowered = l;
     enum err err = fuse(&f);
+    for (size_t i = 0; f.draft && i < l->item.n; i++) free(f.draft[i].member);
     LIST_RELEASE(&f.candidate);
     map_release(&f.decided);
+    map_release(&f.refused);
     arena_release(&f.scratch);
     return err;
 }

@@ -12,7 +12,6 @@ struct fuse_part {
     bool present;
     int origin;       /* loop of the item's plan */
     int64_t multiple; /* the coordinate along `origin` is the sum of multiple times coordinate */
-    int64_t stride[NEST_ARRAYS];
 };
 struct fuse_member {
     int item;
@@ -25,16 +24,20 @@ struct fuse_draft {
     int64_t size[NEST_LOOPS];
     bool inner[NEST_LOOPS];
     bool has_inner;
-    struct fuse_member *member; /* by rising item; in an arena */
+    struct fuse_member *member; /* by rising item; owned, or of an arena */
     int n_members;
 };
-/* An item alone. *reason is FUSED, or why it can be fused with nothing. */
-WARN_UNUSED enum err fuse_draft_of(const struct lowered *l, int item, struct arena *arena,
-                                   struct fuse_draft *out, enum fuse_reason *reason);
-/* Both over common loops; *reason is FUSED, or why there are none. Only *out is in the arena. */
+/* An item alone, whose member is owned. *reason is FUSED, or why it can be fused with nothing. */
+WARN_UNUSED enum err fuse_draft_of(const struct lowered *l, int item, struct fuse_draft *out,
+                                   enum fuse_reason *reason);
+/* Both over common loops, in the arena; *reason is FUSED, or why there are none. */
 WARN_UNUSED enum err fuse_draft_merge(const struct fuse_draft *a, const struct fuse_draft *b,
-                                      struct arena *scratch, struct arena *arena,
-                                      struct fuse_draft *out, enum fuse_reason *reason);
+                                      struct arena *arena, struct fuse_draft *out,
+                                      enum fuse_reason *reason);
+/* Elements between two points of loop c, of an array of a member's item. */
+int64_t fuse_stride(const struct fuse_draft *d, int member, int array, int c);
+/* Whether the item is a member. */
+bool fuse_has(const struct fuse_draft *d, int item);
 /* Fills what the nest gives: nest, plan, numbers, uses, kind, bytes, points. of_buffer: items that
  * read a buffer, ascending. *reason is FUSED, ARRAYS or NODES. */
 struct fuse_readers {

@@ -16,13 +16,8 @@ static enum err no_memory(void)
 
 bool fuse_overlap(const struct lowered *l, const struct lower_use *a, const struct lower_use *b)
 {
-    struct view u = a->view, v = b->view;
     if (a->buffer != b->buffer || a->buffer < 0) return false;
-    int storage = l->buffer.p[a->buffer].storage;
-    int64_t low = storage >= 0 ? l->graph->storage.p[storage].low : 0;
-    int64_t shift = low < 0 ? (-low + 15) / 16 * 16 : 0;
-    u.offset += shift / (int64_t)dtype_size(u.dtype);
-    v.offset += shift / (int64_t)dtype_size(v.dtype);
+    struct view u = lower_shifted(l, a), v = lower_shifted(l, b);
     return view_overlap(&u, &v) != VIEW_APART;
 }
 
@@ -53,23 +48,22 @@ static void take_loops(const struct lower_item *it, struct fuse_draft *out)
         int64_t before = 1;
         if (it->plan.size[d] == 1) continue;
         if (joins && last >= 0 && continues(it, last, d)) before = out->size[--out->n_loops];
-        struct fuse_part *p = &out->member->part[out->n_loops];
-        *p = (struct fuse_part){.present = true, .origin = d, .multiple = 1};
-        for (int i = 0; i < it->nest->n_arrays; i++) p->stride[i] = it->plan.lie[i].stride[d];
+        out->member->part[out->n_loops] =
+            (struct fuse_part){.present = true, .origin = d, .multiple = 1};
         out->inner[out->n_loops] = d >= it->plan.n_outer;
         out->size[out->n_loops++] = before * it->plan.size[d];
         last = d;
     }
 }
 
-enum err fuse_draft_of(const struct lowered *l, int item, struct arena *arena,
-                       struct fuse_draft *out, enum fuse_reason *reason)
+enum err fuse_draft_of(const struct lowered *l, int item, struct fuse_draft *out,
+                       enum fuse_reason *reason)
 {
     const struct lower_item *it = &l->item.p[item];
     int64_t inner_points = 1;
     memset(out, 0, sizeof *out);
     out->l = l;
-    out->member = arena_alloc(arena, sizeof *out->member);
+    out->member = calloc(1, sizeof *out->member);
     if (!out->member) return no_memory();
     out->n_members = 1;
     out->member->item = item;
@@ -85,11 +79,29 @@ enum err fuse_draft_of(const struct lowered *l, int item, struct arena *arena,
     return ERR_OK;
 }
 
+int64_t fuse_stride(const struct fuse_draft *d, int member, int array, int c)
+{
+    const struct fuse_part *p = &d->member[member].part[c];
+    const struct lower_item *it = &d->l->item.p[d->member[member].item];
+    return p->present ? p->multiple * it->plan.lie[array].stride[p->origin] : 0;
+}
+
+static int by_item(const void *item, const void *member)
+{
+    return *(const int *)item - ((const struct fuse_member *)member)->item;
+}
+bool fuse_has(const struct fuse_draft *d, int item)
+{
+    return bsearch(&item, d->member, (size_t)d->n_members, sizeof *d->member, by_item);
+}
+
 /* ---- matching ---- */
 
 struct matcher {
-    struct fuse_draft a, b; /* with members of their own */
+    struct fuse_draft a, b; /* whose members are others' until a loop is split */
     int to[NEST_LOOPS];     /* per loop of a: the loop of b; -1 */
+    struct arena *arena;
+    bool no_memory; /* for members of their own */
 };
 
 static bool is_matched(const struct matcher *m, int db)
@@ -99,10 +111,19 @@ static bool is_matched(const struct matcher *m, int db)
     return false;
 }
 
-/* Loop d becomes two: one of size / lo points, and behind it one of lo. */
-static bool split(struct fuse_draft *f, int d, int64_t lo)
+static bool own_members(struct matcher *m, struct fuse_draft *f)
 {
-    if (f->n_loops == NEST_LOOPS) return false;
+    size_t n = (size_t)f->n_members;
+    struct fuse_member *to = arena_array(m->arena, n, sizeof *to);
+    m->no_memory |= !to;
+    if (to) f->member = memcpy(to, f->member, n * sizeof *to);
+    return to;
+}
+
+/* Loop d becomes two: one of size / lo points, and behind it one of lo. */
+static bool split(struct matcher *m, struct fuse_draft *f, int d, int64_t lo)
+{
+    if (f->n_loops == NEST_LOOPS || !own_members(m, f)) return false;
     size_t behind = (size_t)(f->n_loops - d);
     memmove(&f->size[d + 1], &f->size[d], behind * sizeof *f->size);
     memmove(&f->inner[d + 1], &f->inner[d], behind * sizeof *f->inner);
@@ -113,21 +134,20 @@ static bool split(struct fuse_draft *f, int d, int64_t lo)
         struct fuse_part *p = &f->member[i].part[d];
         memmove(p + 1, p, behind * sizeof *p);
         p->multiple *= lo;
-        for (int x = 0; x < NEST_ARRAYS; x++) p->stride[x] *= lo;
     }
     return true;
 }
 
 static bool split_a(struct matcher *m, int d, int64_t lo)
 {
-    if (!split(&m->a, d, lo)) return false;
+    if (!split(m, &m->a, d, lo)) return false;
     memmove(&m->to[d + 1], &m->to[d], (size_t)(m->a.n_loops - 1 - d) * sizeof *m->to);
     m->to[d] = -1;
     return true;
 }
 static bool split_b(struct matcher *m, int d, int64_t lo)
 {
-    if (!split(&m->b, d, lo)) return false;
+    if (!split(m, &m->b, d, lo)) return false;
     for (int k = 0; k < m->a.n_loops; k++)
         if (m->to[k] > d) m->to[k]++;
     return true;
@@ -155,10 +175,10 @@ static int least(const struct matcher *m, bool of_b, int member, int array)
     const struct fuse_draft *f = of_b ? &m->b : &m->a;
     int best = -1;
     for (int d = 0; d < f->n_loops; d++) {
-        int64_t s = f->member[member].part[d].stride[array];
+        int64_t s = fuse_stride(f, member, array, d);
         bool taken = of_b ? is_matched(m, d) : m->to[d] >= 0;
         if (taken || !s) continue;
-        if (best < 0 || s < f->member[member].part[best].stride[array]) best = d;
+        if (best < 0 || s < fuse_stride(f, member, array, best)) best = d;
     }
     return best;
 }
@@ -168,7 +188,7 @@ static bool link(struct matcher *m, int ma, int x, int mb, int y)
     for (;;) {
         int da = least(m, false, ma, x), db = least(m, true, mb, y);
         if (da < 0 || db < 0) return da < 0 && db < 0;
-        if (m->a.member[ma].part[da].stride[x] != m->b.member[mb].part[db].stride[y]) return false;
+        if (fuse_stride(&m->a, ma, x, da) != fuse_stride(&m->b, mb, y, db)) return false;
         if (!join(m, da, db)) return false;
     }
 }
@@ -187,46 +207,31 @@ static bool same_base(const struct lower_item *p, int x, const struct lower_item
            !q->nest->array[y].n_indexed;
 }
 
-static enum err copy_members(struct fuse_draft *f, struct arena *arena)
-{
-    struct fuse_member *to = arena_array(arena, (size_t)f->n_members, sizeof *to);
-    if (!to) return no_memory();
-    memcpy(to, f->member, (size_t)f->n_members * sizeof *to);
-    f->member = to;
-    return ERR_OK;
-}
-
-/* A link that may fail leaves nothing behind. */
-static enum err try_link(struct matcher *m, int ma, int x, int mb, int y, struct arena *arena,
-                         bool *ok)
+/* A link that fails leaves nothing behind. */
+static bool try_link(struct matcher *m, int ma, int x, int mb, int y)
 {
     struct matcher trial = *m;
-    *ok = least(m, false, ma, x) < 0 && least(m, true, mb, y) < 0;
-    if (*ok) return ERR_OK;
-    TRY(copy_members(&trial.a, arena));
-    TRY(copy_members(&trial.b, arena));
-    *ok = link(&trial, ma, x, mb, y);
-    if (*ok) *m = trial;
-    return ERR_OK;
+    if (least(m, false, ma, x) < 0 && least(m, true, mb, y) < 0) return true;
+    bool ok = link(&trial, ma, x, mb, y);
+    if (ok) *m = trial;
+    m->no_memory |= trial.no_memory;
+    return ok;
 }
 
 /* Arrays where one writes come first: they must fit. Then what both read, the largest at ease. */
-static enum err link_all(struct matcher *m, bool written, struct arena *arena, bool *ok)
+static bool link_all(struct matcher *m, bool written)
 {
-    *ok = true;
-    for (int ma = 0; ma < m->a.n_members && *ok; ma++)
-        for (int mb = 0; mb < m->b.n_members && *ok; mb++) {
+    for (int ma = 0; ma < m->a.n_members; ma++)
+        for (int mb = 0; mb < m->b.n_members; mb++) {
             const struct lower_item *p = item_of(&m->a, ma), *q = item_of(&m->b, mb);
-            for (int x = 0; x < p->n_uses && *ok; x++)
-                for (int y = 0; y < q->n_uses && *ok; y++) {
+            for (int x = 0; x < p->n_uses; x++)
+                for (int y = 0; y < q->n_uses; y++) {
                     if (!same_base(p, x, q, y)) continue;
                     if ((p->use[x].written || q->use[y].written) != written) continue;
-                    bool fits;
-                    TRY(try_link(m, ma, x, mb, y, arena, &fits));
-                    if (written) *ok = fits;
+                    if (!try_link(m, ma, x, mb, y) && written) return false;
                 }
         }
-    return ERR_OK;
+    return true;
 }
 
 /* The last loop that is not matched, at the level of `like` where both have levels. */
@@ -354,46 +359,53 @@ static enum fuse_reason check_uses(const struct fuse_draft *f, int i, int k)
             enum fuse_reason why = u->written && !v->written ? FUSE_PLACE : FUSE_WRITES;
             if (!same_base(p, x, q, y)) return why;
             for (int c = 0; c < f->n_loops; c++)
-                if (f->member[i].part[c].stride[x] != f->member[k].part[c].stride[y]) return why;
+                if (fuse_stride(f, i, x, c) != fuse_stride(f, k, y, c)) return why;
         }
     return FUSE_FUSED;
 }
 
-static enum fuse_reason check_all(const struct fuse_draft *f)
+static int64_t stream_of(const struct fuse_draft *f)
 {
     int64_t stream = -1;
-    for (int i = 0; i < f->n_members; i++) {
-        int64_t own = item_of(f, i)->stream;
-        if (own >= 0 && stream >= 0 && own != stream) return FUSE_RANDOM;
-        if (own >= 0) stream = own;
-        for (int k = i + 1; k < f->n_members; k++) {
-            enum fuse_reason r = check_uses(f, i, k);
+    for (int i = 0; i < f->n_members && stream < 0; i++) stream = item_of(f, i)->stream;
+    return stream;
+}
+
+/* Members of `a` with the others: those of one side fit each other already. */
+static enum fuse_reason check_all(const struct fuse_draft *f, const struct fuse_draft *a,
+                                  const struct fuse_draft *b)
+{
+    int64_t p = stream_of(a), q = stream_of(b);
+    if (p >= 0 && q >= 0 && p != q) return FUSE_RANDOM;
+    const struct fuse_draft *fewer = a->n_members < b->n_members ? a : b;
+    for (int i = 0; i < f->n_members; i++)
+        for (int k = 0; fuse_has(fewer, f->member[i].item) && k < f->n_members; k++) {
+            if (fuse_has(fewer, f->member[k].item)) continue;
+            enum fuse_reason r = i < k ? check_uses(f, i, k) : check_uses(f, k, i);
             if (r != FUSE_FUSED) return r;
         }
-    }
     return FUSE_FUSED;
 }
 
 enum err fuse_draft_merge(const struct fuse_draft *a, const struct fuse_draft *b,
-                          struct arena *scratch, struct arena *arena, struct fuse_draft *out,
-                          enum fuse_reason *reason)
+                          struct arena *arena, struct fuse_draft *out, enum fuse_reason *reason)
 {
-    struct matcher m = {.a = *a, .b = *b};
-    bool ok;
+    struct matcher m = {.a = *a, .b = *b, .arena = arena};
     for (int d = 0; d < NEST_LOOPS; d++) m.to[d] = -1;
-    TRY(copy_members(&m.a, scratch));
-    TRY(copy_members(&m.b, scratch));
     *reason = FUSE_PLACE;
-    TRY(link_all(&m, true, scratch, &ok));
+    bool ok = link_all(&m, true);
+    if (ok) {
+        link_all(&m, false);
+        *reason = FUSE_SPACE;
+        ok = match_rest(&m);
+    }
+    if (m.no_memory) return no_memory();
     if (!ok) return ERR_OK;
-    TRY(link_all(&m, false, scratch, &ok));
-    *reason = FUSE_SPACE;
-    if (!match_rest(&m)) return ERR_OK;
     *reason = check_left(&m);
     if (*reason != FUSE_FUSED) return ERR_OK;
     *reason = FUSE_REDUCED;
     if (!same_order(&m)) return ERR_OK;
     TRY(make_merged(&m, arena, out));
-    *reason = check_all(out);
+    *reason = check_all(out, a, b);
     return ERR_OK;
 }

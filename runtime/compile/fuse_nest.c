@@ -63,8 +63,7 @@ static void lie_of(const struct builder *b, int x, struct lying *out)
     out->array = it->nest->array[x];
     out->lie = it->plan.lie[x];
     memset(out->lie.stride, 0, sizeof out->lie.stride);
-    for (int c = 0; c < b->d->n_loops; c++)
-        out->lie.stride[c] = b->d->member[b->member].part[c].stride[x];
+    for (int c = 0; c < b->d->n_loops; c++) out->lie.stride[c] = fuse_stride(b->d, b->member, x, c);
 }
 
 static bool same_place(const struct lying *a, const struct lying *b)
@@ -315,13 +314,6 @@ static enum err take_node(struct builder *b, int i)
 
 /* ---- stores ---- */
 
-static bool is_member(const struct fuse_draft *d, int item)
-{
-    for (int i = 0; i < d->n_members; i++)
-        if (d->member[i].item == item) return true;
-    return false;
-}
-
 static bool is_needed(const struct builder *b, const struct stored *s,
                       const struct fuse_readers *readers)
 {
@@ -330,7 +322,7 @@ static bool is_needed(const struct builder *b, const struct stored *s,
     if (s->dead) return false;
     if (f->given || f->escapes) return true;
     for (int i = 0; i < r->n; i++)
-        if (!is_member(b->d, r->item[i])) return true;
+        if (!fuse_has(b->d, r->item[i])) return true;
     return false;
 }
 

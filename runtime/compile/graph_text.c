@@ -29,9 +29,11 @@ struct printer {
     struct graph_text *out;
     struct arena arena;
     int n_values;
-    bool *used;    /* per value: by a node or output */
-    bool *defined; /* per variable: value, or n_values + node */
-    int *result;   /* variable per output */
+    bool *used;       /* per value: by a node or output */
+    bool *defined;    /* per variable: value, or n_values + node */
+    struct map shown; /* view -> the newest variable that shows its elements */
+    int *base;        /* per storage: the first value of it that is a variable; n_values: none */
+    int *result;      /* variable per output */
     int line;
     LIST_OF(struct statement) statement;
 };
@@ -49,32 +51,34 @@ static bool has_several(const struct graph_node *n)
 
 /* ---- variables ---- */
 
-static bool shows_same(const struct graph_value *a, const struct graph_value *b)
+static enum err define(struct printer *p, int variable)
 {
-    return a->storage == b->storage && graph_same_view(&a->view, &b->view);
+    const struct graph_value *value = p->g->value.p, *v = &value[variable];
+    bool added;
+    p->defined[variable] = true;
+    if (variable >= p->n_values) return ERR_OK;
+    int64_t *at = map_put(&p->shown, graph_view_key(v, 0), variable, &added);
+    if (!at) return no_memory();
+    if (value[*at].version <= v->version) *at = variable;
+    if (variable < p->base[v->storage]) p->base[v->storage] = variable;
+    return ERR_OK;
 }
 
 /* The variable that shows the value's elements: itself, or the newest such; GRAPH_NONE. */
 static int find_variable(const struct printer *p, int value)
 {
     const struct graph_value *v = &p->g->value.p[value];
-    int best = GRAPH_NONE;
     if (p->defined[value]) return value;
-    for (int i = 0; i < p->n_values; i++) {
-        const struct graph_value *w = &p->g->value.p[i];
-        if (!p->defined[i] || w->version > v->version || !shows_same(w, v)) continue;
-        if (best < 0 || w->version >= p->g->value.p[best].version) best = i;
-    }
-    return best;
+    const int64_t *at = map_get(&p->shown, graph_view_key(v, 0));
+    return at && p->g->value.p[*at].version <= v->version ? (int)*at : GRAPH_NONE;
 }
 
-static struct statement *add_statement(struct printer *p, const struct statement *s)
+static enum err add_statement(struct printer *p, const struct statement *s)
 {
     struct statement *to = LIST_PUSH(&p->statement);
-    if (!to) return NULL;
+    if (!to) return no_memory();
     *to = *s;
-    p->defined[s->variable] = true;
-    return to;
+    return define(p, s->variable);
 }
 
 /* The variable of a value that is used now; a view is made where there is none. */
@@ -83,13 +87,10 @@ static enum err use_value(struct printer *p, int value, int *out)
     const struct graph *g = p->g;
     *out = GRAPH_NONE;
     if (value < 0 || (*out = find_variable(p, value)) >= 0) return ERR_OK;
-    int base = GRAPH_NONE;
-    for (int i = 0; i < p->n_values && base < 0; i++)
-        if (p->defined[i] && g->value.p[i].storage == g->value.p[value].storage) base = i;
     struct statement s = {.kind = IS_VIEW, .node = GRAPH_NONE, .value = value, .variable = value};
-    s.base = base;
+    s.base = p->base[g->value.p[value].storage];
     *out = value;
-    return base < 0 || add_statement(p, &s) ? ERR_OK : no_memory();
+    return s.base < p->n_values ? add_statement(p, &s) : ERR_OK;
 }
 
 /* ---- statements ---- */
@@ -103,14 +104,16 @@ static enum err begin(struct printer *p)
     p->used = arena_array(&p->arena, n + 1, sizeof *p->used);
     p->defined = arena_array(&p->arena, n + 1, sizeof *p->defined);
     p->result = arena_array(&p->arena, g->output.n + 1, sizeof *p->result);
-    if (!uses || !p->used || !p->defined || !p->result) return no_memory();
+    p->base = arena_array(&p->arena, g->storage.n + 1, sizeof *p->base);
+    if (!uses || !p->used || !p->defined || !p->result || !p->base) return no_memory();
+    for (size_t i = 0; i < g->storage.n; i++) p->base[i] = p->n_values;
     for (size_t i = 0; i < g->value.n; i++) p->used[i] = uses[i] > 0;
     for (int i = 0; i < p->n_values; i++) {
         const struct graph_value *v = &g->value.p[i];
         if (v->origin == GRAPH_MADE) continue;
-        p->defined[i] = true;
         struct statement s = {.kind = IS_CONSTANT, .node = GRAPH_NONE, .value = i, .variable = i};
-        if (v->origin == GRAPH_CONSTANT && !add_statement(p, &s)) return no_memory();
+        if (v->origin == GRAPH_CONSTANT) TRY(add_statement(p, &s));
+        else TRY(define(p, i));
     }
     return ERR_OK;
 }
@@ -122,7 +125,7 @@ static enum err add_results(struct printer *p, int node)
         if (n->out[r] < 0 || !p->used[n->out[r]] || p->defined[n->out[r]]) continue;
         struct statement s = {.kind = IS_RESULT, .node = node, .value = n->out[r]};
         s.variable = s.value;
-        if (!add_statement(p, &s)) return no_memory();
+        TRY(add_statement(p, &s));
     }
     return ERR_OK;
 }
@@ -137,7 +140,7 @@ static enum err add_call(struct printer *p, int node)
     /* a call that gives one value is that value's variable, unless it gave back what it took */
     if (!has_several(n) && n->n_out == 1 && n->out[0] >= 0 && !p->defined[n->out[0]])
         s.variable = n->out[0];
-    if (!add_statement(p, &s)) return no_memory();
+    TRY(add_statement(p, &s));
     return has_several(n) ? add_results(p, node) : ERR_OK;
 }
 
@@ -435,6 +438,7 @@ enum err graph_print(const struct graph *g, const char *stage, struct graph_text
         err = buf_ok(&out->text);
     }
     LIST_RELEASE(&p.statement);
+    map_release(&p.shown);
     arena_release(&p.arena);
     if (err) graph_text_release(out);
     return err;

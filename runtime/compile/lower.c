@@ -64,12 +64,12 @@ static enum err add_storages(struct lowering *w)
     return ERR_OK;
 }
 
-/* Bytes by which graph_op_call moved tensors of the buffer up. */
-static int64_t shift_of(const struct lowering *w, int buffer)
+struct view lower_shifted(const struct lowered *l, const struct lower_use *u)
 {
-    int storage = w->l->buffer.p[buffer].storage;
-    int64_t low = storage >= 0 ? w->g->storage.p[storage].low : 0;
-    return low < 0 ? (-low + 15) / 16 * 16 : 0;
+    int storage = l->buffer.p[u->buffer].storage;
+    struct view v = u->view;
+    if (storage >= 0) v.offset += graph_shift(l->graph, storage) / (int64_t)dtype_size(v.dtype);
+    return v;
 }
 
 static enum err scratch_buffer(struct lowering *w, struct storage *s, int *out)
@@ -97,22 +97,40 @@ static enum err use_of(struct lowering *w, const struct plumb_tensor *t, bool wr
     *out = (struct lower_use){.value = GRAPH_NONE, .view = t->view, .written = written};
     if (of_graph) out->buffer = w->of_storage[t->storage->number];
     else TRY(scratch_buffer(w, t->storage, &out->buffer));
-    out->view.offset -= shift_of(w, out->buffer) / (int64_t)dtype_size(t->view.dtype);
+    if (of_graph)
+        out->view.offset -=
+            graph_shift(w->g, t->storage->number) / (int64_t)dtype_size(t->view.dtype);
     return ERR_OK;
 }
 
 /* ---- dependencies ---- */
 
+/* Whether b has no byte that a has not. */
+static bool covers(const struct view *a, const struct view *b)
+{
+    int64_t first, end, low, high;
+    if (view_same_elements(a, b)) return true;
+    view_extent(a, &first, &end);
+    view_extent(b, &low, &high);
+    return view_is_contiguous(a) && first <= low && high <= end;
+}
+
+/* What a write covers is forgotten: who depends on it depends on the write. */
 static enum err depend(struct lowering *w, bool *before, int item, const struct lower_use *u)
 {
     struct history *h = &w->history.p[u->buffer];
-    struct access now = {.item = item, .written = u->written, .view = u->view};
-    now.view.offset += shift_of(w, u->buffer) / (int64_t)dtype_size(u->view.dtype);
+    struct access now = {item, u->written, lower_shifted(w->l, u)};
+    size_t n = 0;
     for (size_t i = 0; i < h->access.n; i++) {
         const struct access *a = &h->access.p[i];
-        if (a->item == item || before[a->item] || (!a->written && !now.written)) continue;
-        before[a->item] = view_overlap(&a->view, &now.view) != VIEW_APART;
+        bool writes = a->written || now.written;
+        if (writes && a->item != item && !before[a->item])
+            before[a->item] = view_overlap(&a->view, &now.view) != VIEW_APART;
+        if (now.written && covers(&now.view, &a->view)) continue;
+        if (n < i) h->access.p[n] = *a;
+        n++;
     }
+    h->access.n = n;
     struct access *to = LIST_PUSH(&h->access);
     if (!to) return no_memory();
     *to = now;

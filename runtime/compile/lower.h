@@ -59,6 +59,8 @@ struct lowered {
 /* Release with lower_release also after a failure. */
 WARN_UNUSED enum err lower_graph(const struct graph *g, struct arena *arena, struct lowered *out);
 void lower_release(struct lowered *l);
+/* The view of a use, its offset moved up by a number of its buffer's, so that it is not below 0. */
+struct view lower_shifted(const struct lowered *l, const struct lower_use *u);
 
 /* ---- the collector: op_nest_run gives nests here while it is set (thread_self.collect) ---- */
 struct op_nest;

@@ -18,8 +18,8 @@ enum { SMALL = 64 }; /* bytes that are stored for any constant */
 struct folder {
     struct graph *g;
     struct graph_facts facts;
-    bool *constant;               /* per value */
-    int64_t *data;                /* per value: bytes of host data that it depends on */
+    bool *constant; /* per value */
+    int64_t *data;  /* per value: bytes of host data that it depends on, those of each argument */
     struct plumb_tensor **tensor; /* per value: when it was computed */
     bool *needed;                 /* per value: something that is not constant takes it */
 };
@@ -51,7 +51,7 @@ static void mark_node(struct folder *f, const struct graph_node *n)
     for (int s = 0; constant && s < n->n_in; s++) {
         if (n->in[s] < 0) continue;
         constant = f->constant[n->in[s]];
-        data += f->data[n->in[s]];
+        if (__builtin_add_overflow(data, f->data[n->in[s]], &data)) data = INT64_MAX;
     }
     for (int r = 0; constant && r < n->n_out; r++) {
         if (n->out[r] < 0) continue;
@@ -103,10 +103,8 @@ static enum err begin(struct folder *f, struct arena *arena)
 
 /* ---- computing ---- */
 
-static enum err compute(struct folder *f, int value);
-
-/* The call on real tensors. */
-static enum err compute_call(struct folder *f, const struct graph_node *n)
+/* The call on real tensors; those that it takes are there. */
+static enum err compute(struct folder *f, const struct graph_node *n)
 {
     struct op_value arg[OP_ARGS];
     struct op_results results;
@@ -116,11 +114,8 @@ static enum err compute_call(struct folder *f, const struct graph_node *n)
         int count = arg[i].kind == OP_TENSORS ? arg[i].n : arg[i].kind == OP_TENSOR;
         struct plumb_tensor **ts = arena_array(a, (size_t)count + 1, sizeof *ts);
         if (!ts) return no_memory();
-        for (int k = 0; k < count; k++, slot++) {
-            if (n->in[slot] < 0) continue;
-            TRY(compute(f, n->in[slot]));
-            ts[k] = f->tensor[n->in[slot]];
-        }
+        for (int k = 0; k < count; k++, slot++)
+            if (n->in[slot] >= 0) ts[k] = f->tensor[n->in[slot]];
         if (arg[i].kind == OP_TENSORS) arg[i].ts = ts;
         else arg[i].t = ts[0];
     }
@@ -128,12 +123,6 @@ static enum err compute_call(struct folder *f, const struct graph_node *n)
     for (int r = 0; r < n->n_out; r++)
         if (n->out[r] >= 0) f->tensor[n->out[r]] = results.p[r];
     return ERR_OK;
-}
-
-static enum err compute(struct folder *f, int value)
-{
-    if (f->tensor[value]) return ERR_OK;
-    return compute_call(f, &f->g->node.p[f->g->value.p[value].maker]);
 }
 
 /* ---- making constants ---- */
@@ -171,11 +160,28 @@ static enum err make_constant(struct folder *f, int value)
     return ERR_OK;
 }
 
+/* What is worth it, and what that is made of. */
+static bool *find_computed(const struct folder *f, struct arena *arena)
+{
+    const struct graph *g = f->g;
+    bool *taken = arena_array(arena, g->value.n + 1, sizeof *taken);
+    bool *computed = arena_array(arena, g->node.n + 1, sizeof *computed);
+    if (!taken || !computed) return NULL;
+    for (size_t i = g->node.n; i-- > 0;) {
+        const struct graph_node *n = &g->node.p[i];
+        computed[i] = is_worth(f, n);
+        for (int r = 0; r < n->n_out; r++) computed[i] |= n->out[r] >= 0 && taken[n->out[r]];
+        for (int s = 0; computed[i] && s < n->n_in; s++)
+            if (n->in[s] >= 0) taken[n->in[s]] = true;
+    }
+    return computed;
+}
+
 static enum err fold_node(struct folder *f, int i, struct pass_result *out)
 {
     struct graph_node *n = &f->g->node.p[i];
+    TRY(compute(f, n));
     if (!is_worth(f, n)) return ERR_OK;
-    TRY(compute_call(f, n));
     for (int r = 0; r < n->n_out; r++) {
         if (n->out[r] < 0) continue;
         TRY(make_constant(f, n->out[r]));
@@ -191,9 +197,11 @@ static enum err fold(struct folder *f, struct pass_result *out)
     struct arena arena = {0};
     int *order = arena_array(&arena, g->node.n + 1, sizeof *order), n = 0;
     enum err err = order ? begin(f, &arena) : no_memory();
+    bool *computed = err ? NULL : find_computed(f, &arena);
+    if (!err && !computed) err = no_memory();
     for (size_t i = 0; !err && i < g->node.n; i++) {
         int before = out->changed;
-        err = fold_node(f, (int)i, out);
+        if (computed[i]) err = fold_node(f, (int)i, out);
         if (out->changed == before) order[n++] = (int)i;
     }
     if (!err) err = graph_order(g, order, n);

@@ -14,16 +14,18 @@
 #include "runtime/compile/rewrite.h"
 #include "runtime/ops.h"
 
-/* The only call that takes values of the storage, other than for views; GRAPH_NONE. */
-static int only_reader(const struct graph *g, int storage, int *value)
+/* The only call that takes values of the storage of node i's result, other than for views;
+ * GRAPH_NONE. */
+static int only_reader(const struct graph *g, const struct graph_facts *f, int i, int *value)
 {
+    int storage = g->value.p[g->node.p[i].out[0]].storage, last = f->last_use[storage];
     int reader = GRAPH_NONE, n = 0;
-    for (size_t i = 0; i < g->node.n; i++)
-        for (int s = 0; s < g->node.p[i].n_in; s++) {
-            int in = g->node.p[i].in[s];
+    for (int k = i + 1; k <= last && k < (int)g->node.n && n < 2; k++)
+        for (int s = 0; s < g->node.p[k].n_in; s++) {
+            int in = g->node.p[k].in[s];
             if (in < 0 || g->value.p[in].storage != storage) continue;
-            if (g->node.p[i].op->class == OP_VIEW) continue;
-            reader = (int)i;
+            if (g->node.p[k].op->class == OP_VIEW) continue;
+            reader = k;
             *value = in;
             n++;
         }
@@ -54,7 +56,7 @@ static enum err take_source(struct graph *g, struct graph_facts *f, int i, int *
     bool done = false;
     int value = GRAPH_NONE;
     if (!graph_is_copy(n) || n->n_out != 1 || n->out[0] < 0 || n->in[0] < 0) return ERR_OK;
-    int reader = only_reader(g, g->value.p[n->out[0]].storage, &value);
+    int reader = only_reader(g, f, i, &value);
     if (reader < 0 || !reads_once(g, &g->node.p[reader], value)) return ERR_OK;
     TRY(graph_replace(g, f, n->out[0], n->in[0], &done));
     *changed += done;

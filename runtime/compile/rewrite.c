@@ -51,15 +51,13 @@ bool graph_is_default(const struct op_param *p, const struct op_value *v)
 
 /* ---- one value for the same elements ---- */
 
-/* The value that stands for the elements: the first that was met. */
-static int64_t *standing_for(const struct graph *g, struct map *seen, int value)
+struct map_key graph_view_key(const struct graph_value *v, int version)
 {
     struct {
         int64_t storage, version, dtype, n, offset, size[VIEW_DIMS], stride[VIEW_DIMS];
     } key = {0};
-    const struct graph_value *v = &g->value.p[value];
     key.storage = v->storage;
-    key.version = v->version;
+    key.version = version;
     key.dtype = v->view.dtype;
     key.n = v->view.shape.n;
     key.offset = v->view.offset;
@@ -67,14 +65,14 @@ static int64_t *standing_for(const struct graph *g, struct map *seen, int value)
         key.size[i] = v->view.shape.size[i];
         key.stride[i] = v->view.stride[i];
     }
-    struct span bytes = {(const char *)&key, sizeof key};
-    return map_put(seen, map_key(bytes), value, NULL);
+    return map_key((struct span){(const char *)&key, sizeof key});
 }
 
 static enum err unify(const struct graph *g, struct map *seen, int *value, int *changed)
 {
     if (*value < 0) return ERR_OK;
-    const int64_t *first = standing_for(g, seen, *value);
+    const struct graph_value *v = &g->value.p[*value];
+    const int64_t *first = map_put(seen, graph_view_key(v, v->version), *value, NULL);
     if (!first) return no_memory();
     if (*first != *value) ++*changed;
     *value = (int)*first;
@@ -125,10 +123,11 @@ bool graph_holds(const struct graph *g, int value, int until)
 {
     const struct graph_value *v = &g->value.p[value];
     if (v->version == g->storage.p[v->storage].n_versions - 1) return true;
-    for (size_t i = 0; i < g->value.n; i++) {
-        const struct graph_value *w = &g->value.p[i];
-        if (w->storage == v->storage && w->version > v->version && w->maker <= until) return false;
-    }
+    for (int i = v->maker + 1; i <= until && i < (int)g->node.n; i++)
+        for (int s = 0; s < g->node.p[i].n_in; s++) {
+            int after = g->node.p[i].after[s];
+            if (after >= 0 && g->value.p[after].storage == v->storage) return false;
+        }
     return true;
 }
 
@@ -152,100 +151,111 @@ static bool may_replace(const struct graph *g, const struct graph_facts *f, int 
            !f->escapes[b->storage];
 }
 
-static void swap_uses(struct graph *g, int from, int to)
+/* Values of the storage of `from` that are to be of that of `to`: views, made by nodes
+ * [first, end). Those nodes take them, too. */
+struct moving {
+    struct graph *g;
+    int from, storage, first, end;
+    struct graph_value to;
+    LIST_OF(struct was) was; /* views as they were */
+};
+struct was {
+    int number;
+    struct graph_value value;
+};
+
+static void swap_uses(const struct moving *m, int to)
 {
-    for (size_t i = 0; i < g->node.n; i++)
+    struct graph *g = m->g;
+    for (int i = m->first; i < m->end; i++)
         for (int s = 0; s < g->node.p[i].n_in; s++)
-            if (g->node.p[i].in[s] == from) g->node.p[i].in[s] = to;
+            if (g->node.p[i].in[s] == m->from) g->node.p[i].in[s] = to;
     for (size_t i = 0; i < g->output.n; i++)
-        if (g->output.p[i].value == from) g->output.p[i].value = to;
+        if (g->output.p[i].value == m->from) g->output.p[i].value = to;
 }
 
-/* The views that node `i` gives, now that its argument lies elsewhere. */
-static enum err view_again(struct graph *g, size_t i, const struct graph_value *to,
-                           struct arena *scratch)
+static enum err keep_was(struct moving *m, int value)
 {
+    struct was *to = LIST_PUSH(&m->was);
+    if (!to) return no_memory();
+    *to = (struct was){value, m->g->value.p[value]};
+    return ERR_OK;
+}
+
+/* The strides of the views that node `i` gives, now that its argument lies elsewhere. */
+static enum err view_again(const struct moving *m, int i, struct arena *scratch)
+{
+    struct graph *g = m->g;
     const struct graph_node *n = &g->node.p[i];
     struct op_call c;
     if (n->op == op_at(OP_ID_as_strided)) FAIL(ERR_UNSUPPORTED, "as_strided names elements");
     arena_clear(scratch);
-    TRY(graph_op_call(g, (int)i, scratch, &c));
+    TRY(graph_op_call(g, i, scratch, &c));
     for (int r = 0; r < n->n_out; r++) {
         if (n->out[r] < 0) continue;
-        struct graph_value *v = &g->value.p[n->out[r]];
-        int64_t shift = graph_shift(g, to->storage) / (int64_t)dtype_size(c.view[r].dtype);
-        v->storage = to->storage;
-        v->version = to->version;
-        v->view = c.view[r];
-        v->view.offset -= shift;
+        struct view *v = &g->value.p[n->out[r]].view;
+        *v = c.view[r];
+        v->offset -= graph_shift(g, m->to.storage) / (int64_t)dtype_size(v->dtype);
     }
     return ERR_OK;
 }
 
-/* Views of `from` become views of `to`, with the strides that they have then. */
-static enum err move_views(struct graph *g, int storage, int to)
+/* Views of `from` become views of `to`; where it does not lie alike, with the strides that they
+ * have then. */
+static enum err move_views(struct moving *m, bool alike, struct arena *scratch)
 {
-    struct arena scratch = {0};
-    struct graph_value target = g->value.p[to];
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < g->node.n; i++) {
+    struct graph *g = m->g;
+    for (int i = m->first; i < m->end; i++) {
         const struct graph_node *n = &g->node.p[i];
         bool of = false;
-        for (int r = 0; n->op->class == OP_VIEW && r < n->n_out; r++)
-            of |= n->out[r] >= 0 && g->value.p[n->out[r]].storage == storage;
-        if (of) err = view_again(g, i, &target, &scratch);
+        for (int r = 0; n->op->class == OP_VIEW && r < n->n_out; r++) {
+            if (n->out[r] < 0 || g->value.p[n->out[r]].storage != m->storage) continue;
+            TRY(keep_was(m, n->out[r]));
+            g->value.p[n->out[r]].storage = m->to.storage;
+            g->value.p[n->out[r]].version = m->to.version;
+            of = true;
+        }
+        if (of && !alike) TRY(view_again(m, i, scratch));
     }
+    return ERR_OK;
+}
+
+static enum err move_values(struct moving *m, bool *done)
+{
+    struct graph *g = m->g;
+    struct arena scratch = {0};
+    struct graph_value was = g->value.p[m->from];
+    bool alike = graph_same_view(&was.view, &m->to.view);
+    g->value.p[m->from].storage = m->to.storage;
+    g->value.p[m->from].version = m->to.version;
+    g->value.p[m->from].view = m->to.view;
+    enum err err = move_views(m, alike, &scratch);
+    for (size_t i = 0; err && i < m->was.n; i++) g->value.p[m->was.p[i].number] = m->was.p[i].value;
+    g->value.p[m->from] = was; /* its maker gives it still, to nobody */
+    LIST_RELEASE(&m->was);
     arena_release(&scratch);
-    return err;
-}
-
-/* Values of `from`'s storage as values of that of `to`, which lies alike. */
-static void move_values_alike(struct graph *g, int from, int to)
-{
-    const struct graph_value target = g->value.p[to];
-    int old = g->value.p[from].storage;
-    for (size_t i = 0; i < g->value.n; i++) {
-        struct graph_value *v = &g->value.p[i];
-        if (v->storage != old) continue;
-        v->storage = target.storage;
-        v->version = target.version;
-    }
-}
-
-/* The same where `to` lies otherwise; ERR_OK and *done false: a view cannot be had of it. */
-static enum err move_values_anew(struct graph *g, int from, int to, bool *done)
-{
-    const struct graph_value target = g->value.p[to];
-    int old = g->value.p[from].storage;
-    size_t bytes = g->value.n * sizeof *g->value.p;
-    struct graph_value *kept = malloc(bytes);
-    if (!kept) return no_memory();
-    memcpy(kept, g->value.p, bytes);
-    g->value.p[from].storage = target.storage;
-    g->value.p[from].version = target.version;
-    g->value.p[from].view = target.view;
-    enum err err = move_views(g, old, to);
-    if (err) memcpy(g->value.p, kept, bytes);
-    free(kept);
     *done = !err;
-    return err == ERR_NOMEM ? err : ERR_OK;
+    if (!err || err == ERR_NOMEM) return err;
+    err_clear();
+    return ERR_OK;
 }
 
 enum err graph_replace(struct graph *g, struct graph_facts *f, int from, int to, bool *done)
 {
+    const struct graph_value *v = &g->value.p[from];
+    int old = v->storage, new = g->value.p[to].storage, last = f->last_use[old];
     *done = may_replace(g, f, from, to);
     if (!*done) return ERR_OK;
-    struct graph_value was = g->value.p[from];
-    int new = g->value.p[to].storage;
-    if (graph_same_view(&was.view, &g->value.p[to].view)) move_values_alike(g, from, to);
-    else TRY(move_values_anew(g, from, to, done));
+    struct moving m = {.g = g, .from = from, .storage = old, .to = g->value.p[to]};
+    m.first = v->maker + 1;
+    m.end = last < (int)g->node.n ? last + 1 : last;
+    TRY(move_values(&m, done));
     if (!*done) return ERR_OK;
-    g->value.p[from] = was; /* its maker gives it still, to nobody */
-    swap_uses(g, from, to);
-    if (f->last_use[was.storage] > f->last_use[new]) f->last_use[new] = f->last_use[was.storage];
-    f->escapes[new] |= f->escapes[was.storage];
-    f->escapes[was.storage] = false;
-    f->last_use[was.storage] = -1;
+    swap_uses(&m, to);
+    if (last > f->last_use[new]) f->last_use[new] = last;
+    f->escapes[new] |= f->escapes[old];
+    f->escapes[old] = false;
+    f->last_use[old] = -1;
     return ERR_OK;
 }
 
@@ -319,7 +329,7 @@ static bool is_of_joint(const struct graph *g)
     return true;
 }
 
-static void move_nodes(struct renumber *r, const int *order, int n, struct graph_node *scratch)
+static void renumber_nodes(struct renumber *r, const int *order, int n, struct graph_node *scratch)
 {
     struct graph *g = r->g;
     bool of_joint = is_of_joint(g);
@@ -337,7 +347,7 @@ static void move_nodes(struct renumber *r, const int *order, int n, struct graph
     g->node.n = (size_t)n;
 }
 
-static void move_values(struct renumber *r)
+static void renumber_values(struct renumber *r)
 {
     struct graph *g = r->g;
     size_t n = 0;
@@ -355,7 +365,7 @@ static void move_values(struct renumber *r)
     g->value.n = n;
 }
 
-static void move_storages(struct renumber *r)
+static void renumber_storages(struct renumber *r)
 {
     struct graph *g = r->g;
     size_t n = 0;
@@ -368,24 +378,34 @@ static void move_storages(struct renumber *r)
     g->storage.n = n;
 }
 
-/* Views that no call gave name who wrote their version; views may have been taken out between. */
-static void find_writers(struct graph *g)
+static struct map_key version_key(const struct graph_value *v)
 {
-    for (size_t i = 0; i < g->value.n; i++) {
+    return map_key_int(v->storage, v->version);
+}
+
+/* Views that no call gave name who wrote their version; views may have been taken out between. */
+static enum err find_writers(struct graph *g)
+{
+    struct map writer = {0};
+    bool ok = true;
+    for (size_t k = 0; k < g->node.n; k++)
+        for (int s = 0; ok && s < g->node.p[k].n_in; s++) {
+            int after = g->node.p[k].after[s];
+            if (after >= 0)
+                ok = map_put(&writer, version_key(&g->value.p[after]), (int64_t)k, NULL);
+        }
+    for (size_t i = 0; ok && i < g->value.n; i++) {
         struct graph_value *v = &g->value.p[i];
         if (v->origin != GRAPH_MADE || v->result != GRAPH_NONE) continue;
-        for (size_t k = 0; k < g->node.n; k++)
-            for (int s = 0; s < g->node.p[k].n_in; s++) {
-                int after = g->node.p[k].after[s];
-                if (after >= 0 && g->value.p[after].storage == v->storage &&
-                    g->value.p[after].version == v->version)
-                    v->maker = (int)k;
-            }
+        const int64_t *at = map_get(&writer, version_key(v));
+        if (at) v->maker = (int)*at;
     }
+    map_release(&writer);
+    return ok ? ERR_OK : no_memory();
 }
 
 /* Outputs that speak of a given value. */
-static void move_outputs(struct renumber *r)
+static void renumber_outputs(struct renumber *r)
 {
     struct graph *g = r->g;
     bool of_joint = is_of_joint(g);
@@ -416,11 +436,10 @@ enum err graph_order(struct graph *g, const int *order, int n)
         if (r.value[i]) r.storage[g->value.p[i].storage] = 1;
     number(r.value, g->value.n);
     number(r.storage, g->storage.n);
-    move_nodes(&r, order, n, scratch);
-    move_values(&r);
-    move_storages(&r);
-    move_outputs(&r);
-    find_writers(g);
+    renumber_nodes(&r, order, n, scratch);
+    renumber_values(&r);
+    renumber_storages(&r);
+    renumber_outputs(&r);
     arena_release(&arena);
-    return ERR_OK;
+    return find_writers(g);
 }

@@ -7,6 +7,8 @@
 
 /* dtype, sizes, strides and offset are equal. */
 bool graph_same_view(const struct view *a, const struct view *b);
+/* Equal for equal views of one storage where the version given is the same. */
+struct map_key graph_view_key(const struct graph_value *v, int version);
 /* The same number or text; reals bit for bit, so -0 is not 0 and NaN is itself. Of tensors only
  * kind and count are compared. */
 bool graph_same_number(const struct op_value *a, const struct op_value *b);

@@ -72,19 +72,9 @@ static enum err refresh(struct trace *t, const struct plumb_tensor *x, int old, 
 {
     struct graph *g = t->graph;
     struct graph_value v = g->value.p[old];
-    int writer = GRAPH_NONE;
     v.version = current(t, v.storage);
-    for (size_t i = 0; i < g->value.n; i++) {
-        const struct graph_value *w = &g->value.p[i];
-        if (w->storage != v.storage || w->version != v.version) continue;
-        if (w->real == v.real && !memcmp(&w->view, &v.view, sizeof v.view)) {
-            *out = (int)i;
-            return put_value(t, x, *out);
-        }
-        if (g->node.p[w->maker].op->class != OP_VIEW) writer = w->maker;
-    }
     v.origin = GRAPH_MADE;
-    v.maker = writer;
+    v.maker = t->storage.p[v.storage].writer;
     v.result = GRAPH_NONE;
     v.name = graph_new_name(g, "alias");
     if (!v.name) return no_memory();
@@ -351,6 +341,7 @@ static enum err write_slots(struct trace *t, const struct op_call *c, struct gra
                                    c->op->s.name);
             if (v.version == current(t, v.storage)) g->storage.p[v.storage].n_versions++;
             v.version = current(t, v.storage);
+            t->storage.p[v.storage].writer = node;
             v.origin = GRAPH_MADE;
             v.maker = node;
             v.result = GRAPH_NONE;

@@ -27,6 +27,7 @@ struct trace_storage {
     const struct storage *real; /* NULL: made in the trace */
     struct storage *fake;       /* counted */
     int64_t base;               /* bytes of the real storage that lie before the graph's */
+    int writer;                 /* node that made the version now; only if that is above 0 */
 };
 struct trace {
     struct graph *graph;                   /* borrowed */
