@@ -62,6 +62,7 @@ struct thread {
     int n_hooks;
     bool in_hook;              /* one runs */
     int no_grad, quiet;        /* depths: no tape; no recording */
+    const char *site;          /* cap_launch.site of launches, of a compiled program's call; NULL */
     struct trace *trace;       /* the thread traces; NULL: it computes */
     struct collector *collect; /* loop nests go there instead of being run (lower.h) */
     struct inject *inject;     /* the session's, for the thread that opened it; else NULL */

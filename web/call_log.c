@@ -45,16 +45,11 @@ static void cell_hashed(struct web_cell *c)
 }
 
 static const struct web_column LOGS[] = {
-    {.name = "log",
-     .head = "Log",
-     .class_ = "w40",
-     .kind = WEB_CUSTOM,
-     .cell = cell_log,
-     .filter = true},
+    {.name = "log", .head = "Log", .class_ = "w40", .cell = cell_log, .filter = true},
     {.name = "calls", .head = "Calls", .kind = WEB_COUNT},
     {.name = "thread", .head = "Thread", .class_ = "opt", .kind = WEB_TEXT},
     {.name = "rank", .head = "Rank", .class_ = "num opt", .kind = WEB_TEXT},
-    {.name = "hashed", .head = "Hashed", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_hashed},
+    {.name = "hashed", .head = "Hashed", .class_ = "fit", .cell = cell_hashed},
     {.name = "lost", .head = "Losses", .kind = WEB_COUNT},
     {.name = "state", .head = "State", .class_ = "fit opt", .kind = WEB_TEXT},
     {0}};

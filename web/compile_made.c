@@ -43,31 +43,17 @@ static void cell_order(struct web_cell *c)
 }
 
 static const struct web_column KERNELS[] = {
-    {.name = "position", .head = "#", .class_ = "num opt", .kind = WEB_CUSTOM, .cell = cell_order},
-    {.name = "name",
-     .head = "Kernel",
-     .class_ = "w30",
-     .kind = WEB_CUSTOM,
-     .cell = cell_kernel,
-     .filter = true},
+    {.name = "position", .head = "#", .class_ = "num opt", .cell = cell_order},
+    {.name = "name", .head = "Kernel", .class_ = "w30", .cell = cell_kernel, .filter = true},
     {.name = "phase", .head = "Phase", .class_ = "fit opt", .kind = WEB_TEXT, .filter = true},
-    {.name = "role", .head = "Role", .class_ = "fit opt", .kind = WEB_CUSTOM, .cell = cell_role},
+    {.name = "role", .head = "Role", .class_ = "fit opt", .cell = cell_role},
     {.name = "n_ops", .head = "Operators", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "nodes", .head = "Computes", .class_ = "grow opt", .kind = WEB_CODE, .filter = true},
     {.name = "bytes", .head = "Bytes", .class_ = "num opt", .kind = WEB_BYTES},
     {.name = "launches", .head = "Launches", .kind = WEB_COUNT},
-    {.name = "total_ns",
-     .head = "Total",
-     .unit = "\xc2\xb5s",
-     .class_ = "num",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_us},
+    {.name = "total_ns", .head = "Total", .kind = WEB_US},
     {.name = "total_ns", .class_ = "fit opt", .kind = WEB_BAR},
-    {.name = "bytes_per_ns",
-     .head = "GB/s",
-     .class_ = "num opt",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_rate},
+    {.name = "bytes_per_ns", .head = "GB/s", .class_ = "num opt", .kind = WEB_RATE},
     {0}};
 static const struct web_table KERNEL_TABLE = {.id = "kernels-table",
                                               .query = "compile_kernels",
@@ -94,23 +80,14 @@ static void cell_graph(struct web_cell *c)
 }
 
 static const struct web_column PASSES[] = {
-    {.name = "position", .head = "#", .class_ = "num opt", .kind = WEB_CUSTOM, .cell = cell_order},
+    {.name = "position", .head = "#", .class_ = "num opt", .cell = cell_order},
     {.name = "phase", .head = "Graph", .class_ = "fit", .kind = WEB_TEXT},
     {.name = "name", .head = "Pass", .class_ = "grow", .kind = WEB_CODE},
-    {.name = "changed",
-     .head = "Changed",
-     .class_ = "num",
-     .kind = WEB_CUSTOM,
-     .cell = cell_changed},
+    {.name = "changed", .head = "Changed", .class_ = "num", .cell = cell_changed},
     {.name = "n_nodes", .head = "Nodes after", .kind = WEB_COUNT},
-    {.name = "ns",
-     .head = "Took",
-     .unit = "\xc2\xb5s",
-     .class_ = "num",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_us},
+    {.name = "ns", .head = "Took", .kind = WEB_US},
     {.name = "ns", .class_ = "fit opt", .kind = WEB_BAR},
-    {.name = "offset", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_graph},
+    {.name = "offset", .class_ = "fit", .cell = cell_graph},
     {0}};
 static const struct web_table PASS_TABLE = {.id = "passes-table",
                                             .query = "compile_passes",
@@ -121,14 +98,23 @@ static const struct web_table PASS_TABLE = {.id = "passes-table",
 
 /* ---- decisions ---- */
 
+/* The list of pairs with parameters changed: name, value, name, value; NULL none. */
+static const char *link_decided(struct web_request *q, const char *name, const char *value,
+                                const char *second, const char *second_value)
+{
+    return arena_printf(
+        &q->arena, "%s#decided",
+        web_here(q, "decided-table.after", "", name, value, second, second_value, NULL));
+}
+
 static void cell_reason(struct web_cell *c)
 {
     struct span reason = web_kept(c->q, c->row, "reason");
     const char *chosen = web_param(c->q, "reason");
     bool on = chosen && span_is(reason, chosen);
-    html(c->h, "<a href=\"%s#decided\"%s>%s</a>",
-         web_here(c->q, "reason", on || !reason.n ? "" : reason.p, "kind",
-                  on ? "" : web_kept(c->q, c->row, "kind").p, "decided-table.after", "", NULL),
+    html(c->h, "<a href=\"%s\"%s>%s</a>",
+         link_decided(c->q, "reason", on || !reason.n ? "" : reason.p, "kind",
+                      on ? "" : web_kept(c->q, c->row, "kind").p),
          on ? SPAN(" aria-current=\"true\"") : SPAN(""), reason.n ? reason : SPAN("none given"));
 }
 
@@ -161,17 +147,9 @@ static enum err put_fused(struct web_request *q, struct html *h)
 }
 
 static const struct web_column REASONS[] = {
-    {.name = "fused",
-     .head = "Verdict",
-     .class_ = "fit",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_verdict},
-    {.name = "kind",
-     .head = "Into",
-     .class_ = "fit",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_kind},
-    {.name = "reason", .head = "Reason", .class_ = "w30", .kind = WEB_CUSTOM, .cell = cell_reason},
+    {.name = "fused", .head = "Verdict", .class_ = "fit", .cell = decided_cell_verdict},
+    {.name = "kind", .head = "Into", .class_ = "fit", .cell = decided_cell_kind},
+    {.name = "reason", .head = "Reason", .class_ = "w30", .cell = cell_reason},
     {.name = "decisions", .head = "Pairs", .kind = WEB_COUNT},
     {.name = "decisions", .class_ = "fit opt", .kind = WEB_BAR},
     {.name = "bytes_saved", .head = "Saves", .kind = WEB_BYTES},
@@ -194,33 +172,16 @@ static void cell_holds(struct web_cell *c)
 }
 
 static const struct web_column DECIDED[] = {
-    {.name = "fused",
-     .head = "Verdict",
-     .class_ = "fit",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_verdict},
-    {.name = "kind",
-     .head = "Into",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_kind},
+    {.name = "fused", .head = "Verdict", .class_ = "fit", .cell = decided_cell_verdict},
+    {.name = "kind", .head = "Into", .class_ = "fit opt", .cell = decided_cell_kind},
     {.name = "phase", .head = "Phase", .class_ = "fit opt", .kind = WEB_TEXT},
-    {.name = "a",
-     .head = "Between",
-     .class_ = "grow",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_pair,
-     .filter = true},
+    {.name = "a", .head = "Between", .class_ = "grow", .cell = decided_cell_pair, .filter = true},
     {.name = "b", .kind = WEB_HIDDEN, .filter = true},
     {.name = "reason", .head = "Reason", .class_ = "fit", .kind = WEB_TEXT},
     {.name = "detail", .head = "In words", .class_ = "w30 opt", .kind = WEB_TEXT, .filter = true},
     {.name = "bytes_saved", .head = "Saves", .kind = WEB_BYTES},
-    {.name = "together_ns",
-     .head = "Measured",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_measured},
-    {.name = "kernel_name", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_holds},
+    {.name = "together_ns", .head = "Measured", .class_ = "fit opt", .cell = decided_cell_measured},
+    {.name = "kernel_name", .class_ = "fit", .cell = cell_holds},
     {0}};
 static const struct web_table DECIDED_TABLE = {.id = "decided-table",
                                                .query = "compile_decisions",
@@ -231,7 +192,7 @@ static const struct web_table DECIDED_TABLE = {.id = "decided-table",
                                                .unit = "pairs"};
 
 /* Chips that narrow the list; what is pressed is released by pressing it again. */
-static enum err put_verdicts(struct web_request *q, struct html *h)
+static void put_verdicts(struct web_request *q, struct html *h)
 {
     static const struct {
         const char *name, *value, *label;
@@ -244,16 +205,12 @@ static enum err put_verdicts(struct web_request *q, struct html *h)
     for (size_t i = 0; i < sizeof chips / sizeof *chips; i++) {
         const char *now = web_param(q, chips[i].name);
         bool on = now && !strcmp(now, chips[i].value);
-        html(h, "<a class=\"chip\" aria-pressed=\"%s\" href=\"%s#decided\">%s</a>\n",
-             on ? SPAN("true") : SPAN("false"),
-             web_here(q, chips[i].name, on ? "" : chips[i].value, "decided-table.after", "", NULL),
-             chips[i].label);
+        web_chip(h, on, link_decided(q, chips[i].name, on ? "" : chips[i].value, NULL, NULL),
+                 span_of(chips[i].label), STORE_NULL);
     }
     if (reason)
-        html(h, "<a class=\"chip\" aria-pressed=\"true\" href=\"%s#decided\">%s</a>\n",
-             web_here(q, "reason", "", "decided-table.after", "", NULL), reason);
+        web_chip(h, true, link_decided(q, "reason", "", NULL, NULL), span_of(reason), STORE_NULL);
     html(h, "</div>\n");
-    return ERR_OK;
 }
 
 /* The list stays where the chips let nothing through, so that they can be released. */
@@ -266,7 +223,7 @@ static enum err put_decided(struct web_request *q, struct html *h)
     web_section(q, h, "decided", "Pair by pair",
                 "what was kept apart first, by the bytes that joining would have saved",
                 "compile_decisions");
-    TRY(put_verdicts(q, h));
+    put_verdicts(q, h);
     TRY(web_table(q, h, &t, NULL));
     web_section_end(h);
     return ERR_OK;
@@ -298,12 +255,7 @@ static void cell_fate(struct web_cell *c)
 }
 
 static const struct web_column FATES[] = {
-    {.name = "fate",
-     .head = "Fate",
-     .class_ = "fit",
-     .kind = WEB_CUSTOM,
-     .cell = cell_fate,
-     .filter = true},
+    {.name = "fate", .head = "Fate", .class_ = "fit", .cell = cell_fate, .filter = true},
     {.name = "value", .head = "Value", .class_ = "w30", .kind = WEB_CODE, .filter = true},
     {.name = "bytes", .head = "Bytes", .kind = WEB_BYTES},
     {.name = "bytes", .class_ = "fit opt", .kind = WEB_BAR},

@@ -236,10 +236,10 @@ static void cell_kind(struct web_cell *c)
 }
 
 static const struct web_column kind_columns[] = {
-    {.name = "kind", .head = "Guard kind", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_kind},
+    {.name = "kind", .head = "Guard kind", .class_ = "fit", .cell = cell_kind},
     {.name = "n", .head = "n", .kind = WEB_COUNT},
     {.name = "n", .class_ = "fit opt", .kind = WEB_BAR},
-    {.name = "kind", .head = "Holds while", .class_ = "", .kind = WEB_CUSTOM, .cell = cell_holds},
+    {.name = "kind", .head = "Holds while", .class_ = "", .cell = cell_holds},
     {0},
 };
 static const struct web_table kinds = {
@@ -264,12 +264,7 @@ static void cell_code(struct web_cell *c)
 }
 static const struct web_column list_columns[] = {
     {.name = "kind", .head = "Kind", .class_ = "fit", .kind = WEB_CODE},
-    {.name = "code",
-     .head = "What must hold",
-     .class_ = "wrap",
-     .kind = WEB_CUSTOM,
-     .cell = cell_code,
-     .filter = true},
+    {.name = "code", .head = "What must hold", .class_ = "wrap", .cell = cell_code, .filter = true},
     {0},
 };
 static const struct web_table list = {

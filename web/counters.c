@@ -70,21 +70,13 @@ static void cell_bad(struct web_cell *c)
 }
 
 static const struct web_column COUNTERS[] = {
-    {.name = "name", .head = "Value", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_name},
-    {.name = "track", .head = "Over time", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_line},
-    {.name = "last", .head = "Last", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_value},
-    {.name = "low", .head = "Least", .class_ = "num opt", .kind = WEB_CUSTOM, .cell = cell_value},
-    {.name = "high",
-     .head = "Greatest",
-     .class_ = "num opt",
-     .kind = WEB_CUSTOM,
-     .cell = cell_value},
+    {.name = "name", .head = "Value", .class_ = "fit", .cell = cell_name},
+    {.name = "track", .head = "Over time", .class_ = "fit", .cell = cell_line},
+    {.name = "last", .head = "Last", .class_ = "num", .cell = cell_value},
+    {.name = "low", .head = "Least", .class_ = "num opt", .cell = cell_value},
+    {.name = "high", .head = "Greatest", .class_ = "num opt", .cell = cell_value},
     {.name = "n", .head = "Times", .class_ = "num opt", .kind = WEB_COUNT},
-    {.name = "finite",
-     .head = "Not a number",
-     .class_ = "num opt",
-     .kind = WEB_CUSTOM,
-     .cell = cell_bad},
+    {.name = "finite", .head = "Not a number", .class_ = "num opt", .cell = cell_bad},
     {.name = "rank", .head = "Rank", .class_ = "num opt", .kind = WEB_TEXT},
     {0}};
 

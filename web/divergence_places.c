@@ -158,14 +158,14 @@ static void cell_first(struct web_cell *c)
 
 #define COUNT(word, letter)                                                                        \
     {                                                                                              \
-        .name = word, .head = letter, .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_count      \
+        .name = word, .head = letter, .class_ = "num", .cell = cell_count                          \
     }
 #define COUNTS                                                                                     \
     COUNT("input", "I"), COUNT("origin", "O"), COUNT("argument", "P"), COUNT("structure", "S"),    \
         COUNT("receiver", "R"), COUNT("masked", "M"), COUNT("same", "=")
 
 static const struct web_column OPERATORS[] = {
-    {.name = "name", .head = "Operator", .class_ = "w25", .kind = WEB_CUSTOM, .cell = cell_first},
+    {.name = "name", .head = "Operator", .class_ = "w25", .cell = cell_first},
     {.name = "attribute", .head = "Attribute", .class_ = "fit", .kind = WEB_TEXT},
     {.name = "args", .head = "Called with", .class_ = "grow opt", .kind = WEB_CODE},
     {.name = "n", .head = "n", .kind = WEB_COUNT},
@@ -178,7 +178,7 @@ static void cell_layer(struct web_cell *c)
 }
 
 static const struct web_column LAYERS[] = {
-    {.name = "modules", .head = "Modules", .class_ = "w25", .kind = WEB_CUSTOM, .cell = cell_layer},
+    {.name = "modules", .head = "Modules", .class_ = "w25", .cell = cell_layer},
     {.name = "layers", .head = "Alike", .kind = WEB_COUNT},
     {.name = "from_module", .head = "First", .class_ = "grow opt", .kind = WEB_CODE},
     {.name = "to_module", .head = "Last", .class_ = "grow opt", .kind = WEB_CODE},
@@ -187,7 +187,7 @@ static const struct web_column LAYERS[] = {
 
 static const struct web_column ALONE[] = {
     {.name = "only_in", .head = "Only in", .class_ = "fit", .kind = WEB_TEXT},
-    {.name = "name", .head = "Operator", .class_ = "w25", .kind = WEB_CUSTOM, .cell = cell_first},
+    {.name = "name", .head = "Operator", .class_ = "w25", .cell = cell_first},
     {.name = "args", .head = "Called with", .class_ = "grow opt", .kind = WEB_CODE},
     {.name = "n", .head = "n", .kind = WEB_COUNT},
     {0}};
@@ -199,7 +199,7 @@ static void cell_lane(struct web_cell *c)
 }
 
 static const struct web_column LANES[] = {
-    {.name = "a_log", .head = "Log of A", .class_ = "w20", .kind = WEB_CUSTOM, .cell = cell_lane},
+    {.name = "a_log", .head = "Log of A", .class_ = "w20", .cell = cell_lane},
     {.name = "b_log", .head = "Log of B", .class_ = "w20 opt", .kind = WEB_CODE},
     {.name = "a_calls", .head = "Calls", .unit = "A", .kind = WEB_COUNT},
     {.name = "b_calls", .head = "Calls", .unit = "B", .kind = WEB_COUNT},

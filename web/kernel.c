@@ -1,8 +1,6 @@
 /* kernel.c - the kernel that is shown, names of kernels and operators, cells of their tables. */
 #include "web/kernel.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 static void read_numbers(sqlite3_stmt *s, struct kernel_shown *k)
@@ -124,36 +122,7 @@ struct span kernel_op_word(struct span op)
     return s;
 }
 
-static void put_dash(struct html *h)
-{
-    html(h, "<span class=\"dim\">\xe2\x80\x93</span>");
-}
-
-void kernel_cell_us(struct web_cell *c)
-{
-    double ns = web_real(c->row, c->column->name);
-    if (isnan(ns)) put_dash(c->h);
-    else html(c->h, "%m", ns * 1000);
-}
-
-void kernel_cell_rate(struct web_cell *c)
-{
-    double rate = web_real(c->row, c->column->name);
-    char text[32];
-    snprintf(text, sizeof text, "%.1f", rate);
-    if (isnan(rate)) put_dash(c->h);
-    else html(c->h, "%s", text);
-}
-
 void kernel_cell_name(struct web_cell *c)
 {
     kernel_name(c->q, c->h, web_int(c->row, "id"), web_text(c->row, "name"));
-}
-
-void kernel_cell_spill(struct web_cell *c)
-{
-    int64_t bytes = web_int(c->row, "spill_bytes");
-    if (bytes == STORE_NULL) put_dash(c->h);
-    else if (bytes > 0) html(c->h, "<b class=\"t-warn\">%n</b>", bytes);
-    else html(c->h, "<span class=\"dim\">0</span>");
 }

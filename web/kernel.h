@@ -34,14 +34,8 @@ const char *kernel_role_word(struct span role, struct span kind);
 /* "add" of aten::add.Tensor or torch.ops.aten.add.Tensor. */
 struct span kernel_op_word(struct span op);
 
-/* Cells of a column of that name: ns as microseconds, bytes per ns as GB/s, both with one decimal;
- * a dash where it is not recorded. */
-void kernel_cell_us(struct web_cell *c);
-void kernel_cell_rate(struct web_cell *c);
-/* Columns name and id: the name as a link. */
+/* A cell of columns name and id: the name as a link. */
 void kernel_cell_name(struct web_cell *c);
-/* Column spill_bytes: coloured where it spills. */
-void kernel_cell_spill(struct web_cell *c);
 
 /* Sections of the page of a kernel. */
 enum err WARN_UNUSED kernel_put_answer(struct web_request *q, struct html *h,

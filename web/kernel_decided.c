@@ -60,32 +60,15 @@ static void cell_other(struct web_cell *c)
 }
 
 static const struct web_column AROUND[] = {
-    {.name = "fused",
-     .head = "Verdict",
-     .class_ = "fit",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_verdict},
-    {.name = "kind",
-     .head = "Into",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_kind},
-    {.name = "a",
-     .head = "Between",
-     .class_ = "grow",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_pair,
-     .filter = true},
+    {.name = "fused", .head = "Verdict", .class_ = "fit", .cell = decided_cell_verdict},
+    {.name = "kind", .head = "Into", .class_ = "fit opt", .cell = decided_cell_kind},
+    {.name = "a", .head = "Between", .class_ = "grow", .cell = decided_cell_pair, .filter = true},
     {.name = "b", .kind = WEB_HIDDEN, .filter = true},
     {.name = "reason", .head = "Reason", .class_ = "fit", .kind = WEB_TEXT, .filter = true},
     {.name = "detail", .head = "In words", .class_ = "w30 opt", .kind = WEB_TEXT, .filter = true},
     {.name = "bytes_saved", .head = "Saves", .kind = WEB_BYTES},
-    {.name = "together_ns",
-     .head = "Measured",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = decided_cell_measured},
-    {.name = "other", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_other},
+    {.name = "together_ns", .head = "Measured", .class_ = "fit opt", .cell = decided_cell_measured},
+    {.name = "other", .class_ = "fit", .cell = cell_other},
     {0}};
 
 enum err kernel_put_decisions(struct web_request *q, struct html *h, const struct kernel_shown *k)

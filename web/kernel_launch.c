@@ -17,36 +17,19 @@ static void cell_geometry(struct web_cell *c)
              web_int(c->row, "threads") == 1 ? SPAN("thread") : SPAN("threads"));
 }
 
-#define US(column, title, class)                                                                   \
-    {                                                                                              \
-        .name = column, .head = title, .unit = "\xc2\xb5s", .class_ = class, .kind = WEB_CUSTOM,   \
-        .cell = kernel_cell_us                                                                     \
-    }
 static const struct web_column SHAPES[] = {
     {.name = "variant", .head = "Ran as", .class_ = "fit", .kind = WEB_CODE},
-    {.name = "threads",
-     .head = "On",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = cell_geometry},
+    {.name = "threads", .head = "On", .class_ = "fit opt", .cell = cell_geometry},
     {.name = "items", .head = "Items", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "launches", .head = "Launches", .kind = WEB_COUNT},
-    US("total_ns", "Total", "num"),
-    US("least_ns", "Least", "num"),
-    US("median_ns", "Median", "num"),
-    US("p95_ns", "95 %", "num opt"),
-    US("longest_ns", "Longest", "num"),
+    {.name = "total_ns", .head = "Total", .kind = WEB_US},
+    {.name = "least_ns", .head = "Least", .kind = WEB_US},
+    {.name = "median_ns", .head = "Median", .kind = WEB_US},
+    {.name = "p95_ns", .head = "95 %", .class_ = "num opt", .kind = WEB_US},
+    {.name = "longest_ns", .head = "Longest", .kind = WEB_US},
     {.name = "bytes", .head = "Bytes", .class_ = "num opt", .kind = WEB_BYTES},
-    {.name = "bytes_per_ns",
-     .head = "GB/s",
-     .class_ = "num",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_rate},
-    {.name = "flops_per_ns",
-     .head = "GFLOP/s",
-     .class_ = "num opt",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_rate},
+    {.name = "bytes_per_ns", .head = "GB/s", .kind = WEB_RATE},
+    {.name = "flops_per_ns", .head = "GFLOP/s", .class_ = "num opt", .kind = WEB_RATE},
     {0}};
 
 /* ---- how the times are spread ---- */
@@ -124,9 +107,9 @@ static void cell_call(struct web_cell *c)
 }
 
 static const struct web_column ONES[] = {
-    {.name = "call", .head = "Call", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_call},
-    {.name = "ts", .head = "Began", .unit = "UTC", .class_ = "fit", .kind = WEB_CLOCK},
-    US("dur", "Took", "num"),
+    {.name = "call", .head = "Call", .class_ = "fit", .cell = cell_call},
+    {.name = "ts", .head = "Began", .class_ = "fit", .kind = WEB_CLOCK},
+    {.name = "dur", .head = "Took", .kind = WEB_US},
     {.name = "dur", .class_ = "fit", .kind = WEB_BAR},
     {.name = "variant", .head = "Ran as", .class_ = "fit opt", .kind = WEB_CODE},
     {.name = "within", .head = "Within", .class_ = "grow opt", .kind = WEB_LONG},

@@ -92,17 +92,9 @@ static void cell_blocks(struct web_cell *c)
 }
 
 static const struct web_column PARTS[] = {
-    {.name = "name",
-     .head = "Member",
-     .class_ = "w30",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_name},
+    {.name = "name", .head = "Member", .class_ = "w30", .cell = kernel_cell_name},
     {.name = "nodes", .head = "Computes", .class_ = "grow", .kind = WEB_CODE},
-    {.name = "first_block",
-     .head = "Blocks",
-     .class_ = "fit",
-     .kind = WEB_CUSTOM,
-     .cell = cell_blocks},
+    {.name = "first_block", .head = "Blocks", .class_ = "fit", .cell = cell_blocks},
     {.name = "outer_points", .head = "Points", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "bytes_read", .head = "Reads", .class_ = "num opt", .kind = WEB_BYTES},
     {.name = "bytes_written", .head = "Writes", .class_ = "num opt", .kind = WEB_BYTES},
@@ -198,31 +190,30 @@ static void cell_also(struct web_cell *c)
     {.name = "node",                                                                               \
      .head = "Operator",                                                                           \
      .class_ = "w40",                                                                              \
-     .kind = WEB_CUSTOM,                                                                           \
+                                                                                                   \
      .cell = cell_operator,                                                                        \
      .filter = true},                                                                              \
         {.name = "type", .head = "Result", .class_ = "grow opt", .kind = WEB_CODE},                \
-        {.name = "role", .head = "Role", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_role},  \
+        {.name = "role", .head = "Role", .class_ = "fit", .cell = cell_role},                      \
         {.name = "source",                                                                         \
          .head = "From",                                                                           \
          .class_ = "w20",                                                                          \
-         .kind = WEB_CUSTOM,                                                                       \
+                                                                                                   \
          .cell = cell_source,                                                                      \
          .filter = true},                                                                          \
         {.name = "also_name",                                                                      \
          .head = "Also computed in",                                                               \
          .class_ = "w15 opt",                                                                      \
-         .kind = WEB_CUSTOM,                                                                       \
+                                                                                                   \
          .cell = cell_also},                                                                       \
     {                                                                                              \
         0                                                                                          \
     }
 static const struct web_column MEMBERS[] = {
-    {.name = "position", .head = "#", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_place},
-    MEMBER_COLUMNS};
+    {.name = "position", .head = "#", .class_ = "num", .cell = cell_place}, MEMBER_COLUMNS};
 static const struct web_column COMBO_MEMBERS[] = {
-    {.name = "lane", .head = "Member", .class_ = "w20", .kind = WEB_CUSTOM, .cell = cell_lane},
-    {.name = "position", .head = "#", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_place},
+    {.name = "lane", .head = "Member", .class_ = "w20", .cell = cell_lane},
+    {.name = "position", .head = "#", .class_ = "num", .cell = cell_place},
     MEMBER_COLUMNS};
 
 enum err kernel_put_members(struct web_request *q, struct html *h, const struct kernel_shown *k)
@@ -291,15 +282,11 @@ static void cell_other(struct web_cell *c)
 
 static const struct web_column ARGS[] = {
     {.name = "name", .head = "Argument", .class_ = "fit", .kind = WEB_CODE},
-    {.name = "written", .head = "Does", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_way},
-    {.name = "value", .head = "Value", .class_ = "w15", .kind = WEB_CUSTOM, .cell = cell_value},
+    {.name = "written", .head = "Does", .class_ = "fit", .cell = cell_way},
+    {.name = "value", .head = "Value", .class_ = "w15", .cell = cell_value},
     {.name = "type", .head = "Type", .class_ = "w25 opt", .kind = WEB_CODE},
     {.name = "bytes", .head = "Bytes", .kind = WEB_BYTES},
-    {.name = "other_name",
-     .head = "From, to",
-     .class_ = "w30",
-     .kind = WEB_CUSTOM,
-     .cell = cell_other},
+    {.name = "other_name", .head = "From, to", .class_ = "w30", .cell = cell_other},
     {0}};
 
 enum err kernel_put_args(struct web_request *q, struct html *h, const struct kernel_shown *k)

@@ -10,10 +10,7 @@ static void write_kind(struct web_request *q, struct html *h, struct span name, 
                        const char *chosen)
 {
     bool on = chosen && span_is(name, chosen);
-    html(h,
-         "<a class=\"chip\" aria-pressed=\"%s\" href=\"%s\">%s <span class=\"dim\">%n</span></a>\n",
-         on ? "true" : "false",
-         web_here(q, "kind", on ? "" : web_keep(q, name).p, "from", "", NULL), name, n);
+    web_chip(h, on, web_here(q, "kind", on ? "" : web_keep(q, name).p, "from", "", NULL), name, n);
 }
 
 /* Chips of the kinds, the most frequent first. *total and *bytes are of all kinds. */

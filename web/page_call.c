@@ -197,28 +197,20 @@ static void cell_kept(struct web_cell *c)
 
 static const struct web_column TENSORS[] = {
     {.name = "phase", .head = "When", .class_ = "fit", .kind = WEB_TEXT},
-    {.name = "arg", .head = "Tensor", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_arg},
-    {.name = "dtype", .head = "Type", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_type},
+    {.name = "arg", .head = "Tensor", .class_ = "fit", .cell = cell_arg},
+    {.name = "dtype", .head = "Type", .class_ = "fit", .cell = cell_type},
     {.name = "stride", .head = "Stride", .class_ = "fit opt", .kind = WEB_CODE},
     {.name = "device", .head = "Device", .class_ = "fit opt", .kind = WEB_CODE},
     {.name = "version", .head = "Writes", .class_ = "num opt", .kind = WEB_COUNT},
-    {.name = "hash", .head = "Hash", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_hash},
-    {.name = "nans", .head = "NaN", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_bad},
-    {.name = "infs", .head = "Inf", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_bad},
-    {.name = "low", .head = "Least", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_number},
-    {.name = "high", .head = "Greatest", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_number},
-    {.name = "total", .head = "Sum", .class_ = "num opt", .kind = WEB_CUSTOM, .cell = cell_number},
-    {.name = "magnitude",
-     .head = "L1",
-     .class_ = "num opt",
-     .kind = WEB_CUSTOM,
-     .cell = cell_number},
-    {.name = "l2", .head = "L2", .class_ = "num opt", .kind = WEB_CUSTOM, .cell = cell_number},
-    {.name = "artifact",
-     .head = "Kept",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = cell_kept},
+    {.name = "hash", .head = "Hash", .class_ = "fit", .cell = cell_hash},
+    {.name = "nans", .head = "NaN", .class_ = "num", .cell = cell_bad},
+    {.name = "infs", .head = "Inf", .class_ = "num", .cell = cell_bad},
+    {.name = "low", .head = "Least", .class_ = "num", .cell = cell_number},
+    {.name = "high", .head = "Greatest", .class_ = "num", .cell = cell_number},
+    {.name = "total", .head = "Sum", .class_ = "num opt", .cell = cell_number},
+    {.name = "magnitude", .head = "L1", .class_ = "num opt", .cell = cell_number},
+    {.name = "l2", .head = "L2", .class_ = "num opt", .cell = cell_number},
+    {.name = "artifact", .head = "Kept", .class_ = "fit opt", .cell = cell_kept},
     {0}};
 
 static enum err write_tensors(struct web_request *q, struct html *h)
@@ -266,9 +258,9 @@ static void cell_how(struct web_cell *c)
 }
 
 static const struct web_column NEIGHBOURS[] = {
-    {.name = "arg", .head = "Tensor", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_place},
-    {.name = "phase", .head = "", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_how},
-    {.name = "name", .head = "Call", .class_ = "grow", .kind = WEB_CUSTOM, .cell = cell_other},
+    {.name = "arg", .head = "Tensor", .class_ = "fit", .cell = cell_place},
+    {.name = "phase", .head = "", .class_ = "fit", .cell = cell_how},
+    {.name = "name", .head = "Call", .class_ = "grow", .cell = cell_other},
     {0}};
 
 static enum err write_neighbours(struct web_request *q, struct html *h)
@@ -329,15 +321,15 @@ static void cell_kind(struct web_cell *c)
 }
 
 static const struct web_column CHILDREN[] = {
-    {.name = "kind", .head = "Kind", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_kind},
-    {.name = "name", .head = "Name", .class_ = "w30", .kind = WEB_CUSTOM, .cell = cell_child},
+    {.name = "kind", .head = "Kind", .class_ = "fit", .cell = cell_kind},
+    {.name = "name", .head = "Name", .class_ = "w30", .cell = cell_child},
     {.name = "args", .head = "Arguments", .class_ = "grow opt", .kind = WEB_CODE},
     {.name = "variant", .head = "Ran as", .class_ = "fit", .kind = WEB_CODE},
     {.name = "items", .head = "Items", .kind = WEB_COUNT},
     {.name = "threads", .head = "Threads", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "bytes_read", .head = "Read", .class_ = "num opt", .kind = WEB_BYTES},
     {.name = "bytes_written", .head = "Written", .class_ = "num opt", .kind = WEB_BYTES},
-    {.name = "dur", .head = "Took", .class_ = "num", .kind = WEB_CUSTOM, .cell = cell_took},
+    {.name = "dur", .head = "Took", .class_ = "num", .cell = cell_took},
     {0}};
 
 static enum err write_children(struct web_request *q, struct html *h)

@@ -304,11 +304,11 @@ static void cell_record(struct web_cell *c)
 }
 static const struct web_column cache_columns[] = {
     {.name = "cache", .head = "Cache", .class_ = "fit", .kind = WEB_CODE},
-    {.name = "outcome", .head = "Outcome", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_cache},
+    {.name = "outcome", .head = "Outcome", .class_ = "fit", .cell = cell_cache},
     {.name = "reason", .head = "Why", .class_ = "grow", .kind = WEB_TEXT},
-    {.name = "saved_ns", .head = "Saved", .unit = "ms", .class_ = "num opt", .kind = WEB_MS},
+    {.name = "saved_ns", .head = "Saved", .class_ = "num opt", .kind = WEB_MS},
     {.name = "cache_key", .head = "Key", .class_ = "opt", .kind = WEB_LONG},
-    {.name = "offset", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_record},
+    {.name = "offset", .class_ = "fit", .cell = cell_record},
     {0},
 };
 static const struct web_table caches = {.id = "caches-table",
@@ -337,16 +337,11 @@ static void cell_holds(struct web_cell *c)
 }
 static const struct web_column artifact_columns[] = {
     {.name = "number", .head = "No", .class_ = "num opt", .kind = WEB_COUNT},
-    {.name = "name",
-     .head = "Artifact",
-     .class_ = "grow",
-     .kind = WEB_CUSTOM,
-     .cell = cell_artifact,
-     .filter = true},
-    {.name = "nodes", .head = "Holds", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_holds},
+    {.name = "name", .head = "Artifact", .class_ = "grow", .cell = cell_artifact, .filter = true},
+    {.name = "nodes", .head = "Holds", .class_ = "fit", .cell = cell_holds},
     {.name = "attempt", .head = "Attempt", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "size", .head = "Size", .kind = WEB_BYTES},
-    {.name = "ts", .head = "Written", .unit = "UTC", .class_ = "fit opt", .kind = WEB_CLOCK},
+    {.name = "ts", .head = "Written", .class_ = "fit opt", .kind = WEB_CLOCK},
     {0},
 };
 static const struct web_table artifacts = {

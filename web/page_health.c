@@ -204,14 +204,14 @@ static void write_run(struct web_cell *c)
 }
 
 static const struct web_column KNOW[] = {
-    {.name = "severity", .class_ = "fit", .kind = WEB_CUSTOM, .cell = write_severity},
+    {.name = "severity", .class_ = "fit", .cell = write_severity},
     {.name = "subject", .head = "About", .class_ = "fit", .kind = WEB_CODE, .filter = true},
     {.name = "count", .head = "n", .kind = WEB_COUNT},
     {.name = "message", .head = "What", .class_ = "grow", .kind = WEB_WRAP, .filter = true},
     {.name = "log", .head = "Log", .class_ = "opt", .kind = WEB_LONG, .filter = true},
     {0}};
 static const struct web_column LOSSES[] = {
-    {.name = "id", .class_ = "fit", .kind = WEB_CUSTOM, .cell = write_loss_mark},
+    {.name = "id", .class_ = "fit", .cell = write_loss_mark},
     {.name = "kind", .head = "Kind", .class_ = "fit", .kind = WEB_CODE, .filter = true},
     {.name = "count", .head = "How many", .kind = WEB_COUNT},
     {.name = "bytes", .head = "Bytes", .class_ = "num opt", .kind = WEB_BYTES},
@@ -222,43 +222,31 @@ static const struct web_column LOSSES[] = {
      .filter = true},
     {.name = "log", .head = "Log", .class_ = "opt", .kind = WEB_LONG, .filter = true},
     {.name = "line", .head = "Line", .kind = WEB_COUNT},
-    {.name = "ts", .head = "When", .unit = "UTC", .class_ = "fit opt", .kind = WEB_CLOCK},
+    {.name = "ts", .head = "When", .class_ = "fit opt", .kind = WEB_CLOCK},
     {0}};
 static const struct web_column COVERAGE[] = {
     {.name = "what", .head = "What", .class_ = "fit", .kind = WEB_TEXT},
     {.name = "source", .head = "From", .class_ = "fit opt", .kind = WEB_TEXT},
-    {.name = "rows", .class_ = "fit", .kind = WEB_CUSTOM, .cell = write_recorded},
-    {.name = "how",
-     .head = "How many",
-     .class_ = "grow wrap",
-     .kind = WEB_CUSTOM,
-     .cell = write_how},
+    {.name = "rows", .class_ = "fit", .cell = write_recorded},
+    {.name = "how", .head = "How many", .class_ = "grow wrap", .cell = write_how},
     {0}};
 static const struct web_column COST[] = {
     {.name = "place", .head = "Where", .class_ = "fit", .kind = WEB_TEXT},
     {.name = "what", .head = "What", .kind = WEB_TEXT},
     {.name = "times", .head = "n", .kind = WEB_COUNT},
-    {.name = "cost_ns", .head = "Total", .unit = "ms", .kind = WEB_MS},
+    {.name = "cost_ns", .head = "Total", .kind = WEB_MS},
     {.name = "bar", .class_ = "fit opt", .kind = WEB_BAR},
     {0}};
 static const struct web_column LOGS[] = {
     {.name = "log", .head = "Log", .class_ = "w25", .kind = WEB_LONG, .filter = true},
-    {.name = "rank", .head = "Rank", .class_ = "fit", .kind = WEB_CUSTOM, .cell = write_rank},
+    {.name = "rank", .head = "Rank", .class_ = "fit", .cell = write_rank},
     {.name = "size", .head = "Size", .kind = WEB_BYTES},
     {.name = "stored", .head = "Stored", .class_ = "num opt", .kind = WEB_BYTES},
     {.name = "records", .head = "Records", .kind = WEB_COUNT},
     {.name = "payloads", .head = "Payloads", .class_ = "num opt", .kind = WEB_COUNT},
-    {.name = "year", .head = "Year", .class_ = "fit", .kind = WEB_CUSTOM, .cell = write_year},
-    {.name = "zone_ns",
-     .head = "Zone",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = write_zone},
-    {.name = "state",
-     .head = "State",
-     .class_ = "fit",
-     .kind = WEB_CUSTOM,
-     .cell = write_log_state},
+    {.name = "year", .head = "Year", .class_ = "fit", .cell = write_year},
+    {.name = "zone_ns", .head = "Zone", .class_ = "fit opt", .cell = write_zone},
+    {.name = "state", .head = "State", .class_ = "fit", .cell = write_log_state},
     {0}};
 static const struct web_column KEYS[] = {
     {.name = "key", .head = "Key", .class_ = "w40", .kind = WEB_CODE, .filter = true},
@@ -274,12 +262,7 @@ static const struct web_column UNKNOWN[] = {
     {.name = "log", .head = "Log", .class_ = "opt", .kind = WEB_LONG},
     {0}};
 static const struct web_column RUNS[] = {
-    {.name = "run",
-     .head = "Run",
-     .class_ = "grow",
-     .kind = WEB_CUSTOM,
-     .cell = write_run,
-     .filter = true},
+    {.name = "run", .head = "Run", .class_ = "grow", .cell = write_run, .filter = true},
     {.name = "logs", .head = "Logs", .kind = WEB_COUNT},
     {.name = "bytes", .head = "Size", .kind = WEB_BYTES},
     {.name = "records", .head = "Records", .kind = WEB_COUNT},
@@ -289,10 +272,10 @@ static const struct web_column RUNS[] = {
     {.name = "losses", .head = "Findings", .kind = WEB_COUNT},
     {0}};
 static const struct web_column NOTES[] = {
-    {.name = "severity", .class_ = "fit", .kind = WEB_CUSTOM, .cell = write_severity},
+    {.name = "severity", .class_ = "fit", .cell = write_severity},
     {.name = "origin", .head = "From", .class_ = "fit", .kind = WEB_TEXT},
     {.name = "message", .head = "What", .class_ = "grow", .kind = WEB_WRAP},
-    {.name = "ts", .head = "When", .unit = "UTC", .class_ = "fit opt", .kind = WEB_CLOCK},
+    {.name = "ts", .head = "When", .class_ = "fit opt", .kind = WEB_CLOCK},
     {0}};
 static const struct web_column FACTS[] = {
     {.name = "key", .head = "Fact", .class_ = "fit", .kind = WEB_CODE},

@@ -19,10 +19,8 @@ static void put_chip(struct web_request *q, struct html *h, const char *name, co
 {
     const char *now = web_param(q, name);
     bool on = now && !strcmp(now, value);
-    html(h,
-         "<a class=\"chip\" aria-pressed=\"%s\" href=\"%s\">%s <span class=\"dim\">%n</span></a>\n",
-         on ? SPAN("true") : SPAN("false"),
-         web_here(q, name, on ? "" : value, "kernels-table.after", "", NULL), label, n);
+    web_chip(h, on, web_here(q, name, on ? "" : value, "kernels-table.after", "", NULL),
+             span_of(label), n);
 }
 
 static enum err read_sums(struct web_request *q, struct html *chips, struct sums *sum)
@@ -85,51 +83,33 @@ static void cell_role(struct web_cell *c)
         html(c->h, " <span class=\"dim\">in a combo</span>");
 }
 
+static void cell_spill(struct web_cell *c)
+{
+    int64_t bytes = web_int(c->row, "spill_bytes");
+    if (bytes > 0) html(c->h, "<b class=\"t-warn\">%n</b>", bytes);
+    else html(c->h, "<span class=\"dim\">%n</span>", bytes);
+}
+
 static const struct web_column COLUMNS[] = {
-    {.name = "name",
-     .head = "Kernel",
-     .class_ = "grow",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_name,
-     .filter = true},
+    {.name = "name", .head = "Kernel", .class_ = "grow", .cell = kernel_cell_name, .filter = true},
     {.name = "compile_id",
      .head = "Compile",
      .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
      .cell = cell_compile,
      .filter = true},
-    {.name = "role", .head = "Role", .class_ = "fit opt", .kind = WEB_CUSTOM, .cell = cell_role},
+    {.name = "role", .head = "Role", .class_ = "fit opt", .cell = cell_role},
     {.name = "phase", .head = "Phase", .class_ = "fit opt", .kind = WEB_TEXT},
     {.name = "n_ops", .head = "Operators", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "nodes", .kind = WEB_HIDDEN, .filter = true},
     {.name = "launches", .head = "Launches", .kind = WEB_COUNT},
-    {.name = "total_ns",
-     .head = "Total",
-     .unit = "\xc2\xb5s",
-     .class_ = "num",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_us},
+    {.name = "total_ns", .head = "Total", .kind = WEB_US},
     {.name = "total_ns", .class_ = "fit opt", .kind = WEB_BAR},
-    {.name = "mean_ns",
-     .head = "Each",
-     .unit = "\xc2\xb5s",
-     .class_ = "num",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_us},
+    {.name = "mean_ns", .head = "Each", .kind = WEB_US},
     {.name = "bytes", .head = "Bytes", .kind = WEB_BYTES},
-    {.name = "bytes_per_ns",
-     .head = "GB/s",
-     .class_ = "num",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_rate},
+    {.name = "bytes_per_ns", .head = "GB/s", .kind = WEB_RATE},
     /* Resources of a device stand last: without any their columns are cut off. */
     {.name = "registers", .head = "Registers", .class_ = "num opt", .kind = WEB_COUNT},
-    {.name = "spill_bytes",
-     .head = "Spills",
-     .unit = "B",
-     .class_ = "num opt",
-     .kind = WEB_CUSTOM,
-     .cell = kernel_cell_spill},
+    {.name = "spill_bytes", .head = "Spills", .unit = "B", .class_ = "num opt", .cell = cell_spill},
     {0}};
 
 enum { N_COLUMNS = sizeof COLUMNS / sizeof *COLUMNS, N_RESOURCES = 2 };

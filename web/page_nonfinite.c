@@ -115,10 +115,10 @@ static void cell_type(struct web_cell *c)
 
 static const struct web_column FOUND[] = {
     {.name = "position", .head = "#", .class_ = "num", .kind = WEB_TEXT},
-    {.name = "name", .head = "Call", .class_ = "w30", .kind = WEB_CUSTOM, .cell = cell_call},
-    {.name = "phase", .head = "How", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_phase},
+    {.name = "name", .head = "Call", .class_ = "w30", .cell = cell_call},
+    {.name = "phase", .head = "How", .class_ = "fit", .cell = cell_phase},
     {.name = "arg", .head = "Tensor", .class_ = "fit", .kind = WEB_CODE},
-    {.name = "dtype", .head = "Type", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_type},
+    {.name = "dtype", .head = "Type", .class_ = "fit", .cell = cell_type},
     {.name = "nans", .head = "NaN", .kind = WEB_COUNT},
     {.name = "infs", .head = "Inf", .kind = WEB_COUNT},
     {.name = "log", .head = "Log", .class_ = "opt", .kind = WEB_LONG},

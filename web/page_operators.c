@@ -105,10 +105,9 @@ static void write_filter(struct web_request *q, struct html *h)
     write_field(q, h, "module", "Inside module or range");
     write_field(q, h, "dtype", "dtype: f32, i64");
     write_field(q, h, "hash", "Digest: 0x30d2\xe2\x80\xa6");
-    html(h,
-         "<button class=\"btn\">Filter</button><a class=\"chip\" aria-pressed=\"%s\" "
-         "href=\"%s\">with NaN or infinity</a>",
-         bad ? "true" : "false", web_here(q, "nonfinite", bad ? "" : "1", "from", "", NULL));
+    html(h, "<button class=\"btn\">Filter</button>");
+    web_chip(h, bad, web_here(q, "nonfinite", bad ? "" : "1", "from", "", NULL),
+             SPAN("with NaN or infinity"), STORE_NULL);
     if (is_filtered(q))
         html(h, "<a href=\"%s\">Show all</a>",
              web_here(q, "op", "", "module", "", "dtype", "", "hash", "", "nonfinite", "", "from",
@@ -118,22 +117,15 @@ static void write_filter(struct web_request *q, struct html *h)
 
 static void write_levels(struct web_request *q, struct html *h)
 {
+    static const char *const levels[] = {"0", "1", "2"};
+    static const char *const labels[] = {"all scopes", "below 1 level", "below 2 levels"};
     int64_t chosen = web_param_int(q, "level", -1);
-    bool none = chosen < 0 && !web_param(q, "shut");
     html(h, "<div class=\"filter\"><span class=\"dim\">Fold</span>");
-    html(h, "<a class=\"chip\" aria-pressed=\"%s\" href=\"%s\">nothing</a>",
-         none ? "true" : "false", web_here(q, "level", "", "open", "", "shut", "", NULL));
+    web_chip(h, chosen < 0 && !web_param(q, "shut"),
+             web_here(q, "level", "", "open", "", "shut", "", NULL), SPAN("nothing"), STORE_NULL);
     for (int k = 0; k < 3; k++)
-        html(h, "<a class=\"chip\" aria-pressed=\"%s\" href=\"%s\">%s</a>",
-             chosen == k ? "true" : "false",
-             web_here(q, "level",
-                      k == 0   ? "0"
-                      : k == 1 ? "1"
-                               : "2",
-                      "open", "", "shut", "", NULL),
-             k == 0   ? "all scopes"
-             : k == 1 ? "below 1 level"
-                      : "below 2 levels");
+        web_chip(h, chosen == k, web_here(q, "level", levels[k], "open", "", "shut", "", NULL),
+                 span_of(labels[k]), STORE_NULL);
     html(h, "</div>\n");
 }
 

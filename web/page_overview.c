@@ -278,24 +278,12 @@ static void cell_compiles(struct web_cell *c)
 }
 
 static const struct web_column finding_columns[] = {
-    {.name = "mark", .class_ = "fit", .kind = WEB_CUSTOM, .cell = cell_mark},
-    {.name = "finding",
-     .head = "Finding",
-     .class_ = "fit",
-     .kind = WEB_CUSTOM,
-     .cell = cell_finding},
-    {.name = "what",
-     .head = "What happened",
-     .class_ = "grow wrap",
-     .kind = WEB_CUSTOM,
-     .cell = cell_what},
-    {.name = "file", .head = "Where", .class_ = "fit opt", .kind = WEB_CUSTOM, .cell = cell_where},
-    {.name = "compiles",
-     .head = "Compiles",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = cell_compiles},
-    {.name = "cost_ns", .head = "Cost", .unit = "ms", .kind = WEB_MS},
+    {.name = "mark", .class_ = "fit", .cell = cell_mark},
+    {.name = "finding", .head = "Finding", .class_ = "fit", .cell = cell_finding},
+    {.name = "what", .head = "What happened", .class_ = "grow wrap", .cell = cell_what},
+    {.name = "file", .head = "Where", .class_ = "fit opt", .cell = cell_where},
+    {.name = "compiles", .head = "Compiles", .class_ = "fit opt", .cell = cell_compiles},
+    {.name = "cost_ns", .head = "Cost", .kind = WEB_MS},
     {0},
 };
 static const struct web_table findings = {
@@ -486,11 +474,7 @@ static const struct web_column log_columns[] = {
     {.name = "records", .head = "Records", .kind = WEB_COUNT},
     {.name = "payloads", .head = "Payloads", .class_ = "num opt", .kind = WEB_COUNT},
     {.name = "size", .head = "Size", .class_ = "num opt", .kind = WEB_BYTES},
-    {.name = "start_ts",
-     .head = "First record",
-     .unit = "UTC",
-     .class_ = "fit opt",
-     .kind = WEB_CLOCK},
+    {.name = "start_ts", .head = "First record", .class_ = "fit opt", .kind = WEB_CLOCK},
     {.name = "state", .head = "State", .class_ = "fit", .kind = WEB_TEXT},
     {0},
 };

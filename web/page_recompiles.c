@@ -37,31 +37,18 @@ static void write_kinds(struct web_cell *c)
 }
 
 static const struct web_column FRAMES[] = {
-    {.name = "function",
-     .head = "Function",
-     .kind = WEB_CUSTOM,
-     .cell = write_frame,
-     .filter = true},
-    {.name = "file",
-     .head = "Line",
-     .class_ = "fit opt",
-     .kind = WEB_CUSTOM,
-     .cell = write_line,
-     .filter = true},
+    {.name = "function", .head = "Function", .cell = write_frame, .filter = true},
+    {.name = "file", .head = "Line", .class_ = "fit opt", .cell = write_line, .filter = true},
     {.name = "recompiles", .head = "n", .kind = WEB_COUNT},
-    {.name = "cost_ns", .head = "Cost", .unit = "ms", .kind = WEB_MS},
+    {.name = "cost_ns", .head = "Cost", .kind = WEB_MS},
     {.name = "bar", .class_ = "fit opt", .kind = WEB_BAR},
-    {.name = "kinds",
-     .head = "What changed",
-     .kind = WEB_CUSTOM,
-     .cell = write_kinds,
-     .filter = true},
+    {.name = "kinds", .head = "What changed", .cell = write_kinds, .filter = true},
     {0}};
 
 static const struct web_column KINDS[] = {
     {.name = "kind", .head = "Kind", .class_ = "fit", .kind = WEB_TEXT},
     {.name = "reasons", .head = "n", .kind = WEB_COUNT},
-    {.name = "cost_ns", .head = "Cost", .unit = "ms", .kind = WEB_MS},
+    {.name = "cost_ns", .head = "Cost", .kind = WEB_MS},
     {.name = "helps", .head = "What usually helps", .class_ = "grow", .kind = WEB_WRAP},
     {0}};
 

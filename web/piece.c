@@ -113,6 +113,14 @@ void web_mark(struct html *h, const char *class_, const char *letter, const char
     html(h, "<span class=\"m %s\" title=\"%s\">%s</span>", class_, word, letter);
 }
 
+void web_chip(struct html *h, bool pressed, const char *href, struct span label, int64_t n)
+{
+    html(h, "<a class=\"chip\" aria-pressed=\"%s\" href=\"%s\">%s", pressed ? "true" : "false",
+         href, label);
+    if (n != STORE_NULL) html(h, " <span class=\"dim\">%n</span>", n);
+    html(h, "</a>\n");
+}
+
 static const struct web_outcome_word {
     const char *outcome, *class_, *letter, *word, *title;
 } outcomes[] = {

@@ -30,10 +30,20 @@ struct view {
     double max[MAX_COLUMNS];
 };
 
+/* How numbers are shown: a verb of html.h for the value times scale, a unit beside the head. */
+static const struct {
+    char verb;
+    double scale;
+    const char *unit;
+} numbers[] = {
+    [WEB_COUNT] = {'n', 1, NULL},       [WEB_REAL] = {'d', 1, NULL},   [WEB_MS] = {'m', 1, "ms"},
+    [WEB_US] = {'m', 1e3, "\xc2\xb5s"}, [WEB_RATE] = {'m', 1e6, NULL}, [WEB_BYTES] = {'b', 1, NULL},
+    [WEB_SHARE] = {'p', 1, NULL},       [WEB_CLOCK] = {'c', 1, "UTC"}, [WEB_HIDDEN] = {0, 0, NULL},
+};
+
 static bool numeric(enum web_kind k)
 {
-    return k == WEB_COUNT || k == WEB_MS || k == WEB_BYTES || k == WEB_SHARE || k == WEB_BAR ||
-           k == WEB_REAL;
+    return k == WEB_BAR || (numbers[k].verb && k != WEB_CLOCK);
 }
 
 /* Name of a parameter of this table. */
@@ -155,14 +165,15 @@ static void put_head_cell(struct view *v, const struct web_column *c)
         return;
     }
     bool sorted = v->sort == c;
-    bool down = sorted ? !v->descending : numeric(c->kind);
+    bool down = sorted ? !v->descending : numeric(c->kind) || !strncmp(class_of(c), "num", 3);
     const char *value = arena_printf(&v->q->arena, "%s%s", down ? "-" : "", c->name);
     const char *href = web_here(v->q, param(v, "sort"), value, param(v, "after"), "", NULL);
     html(h, "<th class=\"%s\" scope=\"col\"", class_of(c));
     if (sorted && v->descending) html(h, " aria-sort=\"descending\"");
     else if (sorted) html(h, " aria-sort=\"ascending\"");
     html(h, "><a href=\"%s#%s\">%s", href, v->t->id, c->head);
-    if (c->unit) html(h, " <small>%s</small>", c->unit);
+    const char *unit = c->unit ? c->unit : numbers[c->kind].unit;
+    if (unit) html(h, " <small>%s</small>", unit);
     if (sorted)
         html(h, "<span class=\"sort\">%s</span>", v->descending ? "\xe2\x96\xbc" : "\xe2\x96\xb2");
     html(h, "</a></th>");
@@ -180,7 +191,7 @@ static void put_head(struct view *v)
 
 /* ---- rows ---- */
 
-static void put_number(struct html *h, char verb, sqlite3_stmt *s, int i)
+static void put_number(struct html *h, enum web_kind kind, sqlite3_stmt *s, int i)
 {
     int type = sqlite3_column_type(s, i);
     if (type == SQLITE_NULL) {
@@ -191,12 +202,12 @@ static void put_number(struct html *h, char verb, sqlite3_stmt *s, int i)
         html_text(h, store_column_text(s, i));
         return;
     }
-    bool zero = sqlite3_column_double(s, i) == 0;
-    if (zero) html(h, "<span class=\"dim\">");
-    html_number(&h->out, verb,
-                type == SQLITE_INTEGER ? html_of_int(sqlite3_column_int64(s, i))
-                                       : html_of_real(sqlite3_column_double(s, i)));
-    if (zero) html(h, "</span>");
+    double scale = numbers[kind].scale, real = sqlite3_column_double(s, i);
+    if (real == 0) html(h, "<span class=\"dim\">");
+    html_number(&h->out, numbers[kind].verb,
+                type == SQLITE_INTEGER && scale == 1 ? html_of_int(sqlite3_column_int64(s, i))
+                                                     : html_of_real(real * scale));
+    if (real == 0) html(h, "</span>");
 }
 
 static void put_text(struct html *h, enum web_kind kind, struct span s)
@@ -210,17 +221,12 @@ static void put_text(struct html *h, enum web_kind kind, struct span s)
 
 static void put_content(struct web_cell *c)
 {
-    switch (c->column->kind) {
-    case WEB_COUNT: put_number(c->h, 'n', c->row, c->index); break;
-    case WEB_REAL: put_number(c->h, 'd', c->row, c->index); break;
-    case WEB_MS: put_number(c->h, 'm', c->row, c->index); break;
-    case WEB_BYTES: put_number(c->h, 'b', c->row, c->index); break;
-    case WEB_SHARE: put_number(c->h, 'p', c->row, c->index); break;
-    case WEB_CLOCK: put_number(c->h, 'c', c->row, c->index); break;
-    case WEB_BAR: web_bar(c->h, sqlite3_column_double(c->row, c->index), c->max, 64, "b6"); break;
-    case WEB_CUSTOM: c->column->cell(c); break;
-    default: put_text(c->h, c->column->kind, store_column_text(c->row, c->index));
-    }
+    enum web_kind kind = c->column->kind;
+    if (c->column->cell) c->column->cell(c);
+    else if (kind == WEB_BAR)
+        web_bar(c->h, sqlite3_column_double(c->row, c->index), c->max, 64, "b6");
+    else if (numbers[kind].verb) put_number(c->h, kind, c->row, c->index);
+    else put_text(c->h, kind, store_column_text(c->row, c->index));
 }
 
 static bool selected(const struct view *v, sqlite3_stmt *s)

@@ -127,6 +127,8 @@ const char *web_data_link(struct web_request *q, const char *query, const char *
 void web_hidden(struct web_request *q, struct html *h, const char *const *without);
 /* A letter in a shape with its word as title; class one of "", bad, warn, good, odd, empty, acc. */
 void web_mark(struct html *h, const char *class_, const char *letter, const char *word);
+/* A link that is pressed or not, with how many it leads to (STORE_NULL: not shown). */
+void web_chip(struct html *h, bool pressed, const char *href, struct span label, int64_t n);
 /* The mark of a compile's outcome (ok C, restarted R, empty E, failed F, unknown ?). */
 void web_outcome(struct html *h, struct span outcome);
 /* Its word, coloured if it needs a look. */
@@ -149,13 +151,14 @@ enum web_kind {
     WEB_COUNT, /* %n */
     WEB_REAL,  /* a number as it is */
     WEB_MS,    /* ns in the file, ms shown: %m */
+    WEB_US,    /* ns in the file, microseconds shown, with one decimal */
+    WEB_RATE,  /* bytes or operations per ns: GB/s, with one decimal */
     WEB_BYTES, /* %b */
     WEB_SHARE, /* 0..1 */
     WEB_CLOCK, /* %c */
     /* ns or count as a bar, scaled to the largest of the rows shown; no head, not sortable */
     WEB_BAR,
-    WEB_HIDDEN, /* not shown, for the filter */
-    WEB_CUSTOM  /* written by cell */
+    WEB_HIDDEN /* not shown, for the filter */
 };
 enum { WEB_TABLE_ALL = 10000 /* rows shown with ?all=1 */ };
 struct web_cell {
@@ -169,10 +172,10 @@ struct web_cell {
 struct web_column {
     const char *name;   /* of the query's column */
     const char *head;   /* NULL: none */
-    const char *unit;   /* beside the head, NULL none */
+    const char *unit;   /* beside the head, NULL: that of the kind, if any */
     const char *class_; /* "fit", "num", "grow", "opt" (not on a phone), "w20", ...; NULL "" */
     enum web_kind kind;
-    void (*cell)(struct web_cell *c); /* WEB_CUSTOM: content of the <td> */
+    void (*cell)(struct web_cell *c); /* writes the content of the <td>; NULL: kind says how */
     bool filter;                      /* the filter field looks into it */
 };
 struct web_table {

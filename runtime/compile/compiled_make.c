@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/compile/log.h"
+#include "store/base/clock.h"
 
 struct making {
     struct plumb_compiled *c;
@@ -103,9 +104,12 @@ static enum err trace_calls(struct making *m, struct trace *t)
     if (rc) FAIL(ERR_USAGE, "%s", *err_text() ? err_text() : "the function failed");
     TRY(take_results(m, t, y));
     compile_log_graph(m->log, "dynamo_output_graph", &e->graph);
+    int64_t start_ns = clock_real();
     TRY(joint_trace(t, y, e->n_results));
     e->has_backward = e->graph.n_tangents > 0;
-    return trace_leaf_gradients(t);
+    TRY(trace_leaf_gradients(t));
+    if (e->has_backward) compile_log_phase(m->log, "joint", start_ns);
+    return ERR_OK;
 }
 
 /* The function's own failure is none here: it is run again as it is, and fails for its caller. */
@@ -226,12 +230,14 @@ static enum err build_split(struct making *m)
     struct compiled_entry *e = m->e;
     struct joint_split *s = &e->split;
     compile_log_graph(m->log, "aot_joint_graph", &e->graph);
+    int64_t start_ns = clock_real();
     TRY(joint_split(&e->graph, NULL, &e->arena, s));
     TRY(graph_check(&s->forward));
     TRY(graph_check(&s->backward));
     TRY(check_leaf_gradients(&s->forward));
     TRY(find_needs(e));
     TRY(compiled_find_sole(&s->backward, &e->arena, &e->sole));
+    compile_log_phase(m->log, "partition", start_ns);
     compile_log_partition(m->log, &e->graph, s);
     compile_log_graph(m->log, "aot_forward_graph", &s->forward);
     compile_log_graph(m->log, "aot_backward_graph", &s->backward);

@@ -79,6 +79,12 @@ void log_phase(struct compile_log *l, const char *name, int64_t end_ns, int64_t 
     put_event(l, name, 'E', end_ns);
 }
 
+void compile_log_phase(struct compile_log *l, const char *name, int64_t start_ns)
+{
+    int64_t now = clock_real();
+    log_phase(l, name, now, now - start_ns);
+}
+
 /* ---- keys of caches ---- */
 
 /* The same in every process, or keys of two runs could not be compared. */

@@ -41,6 +41,8 @@ void compile_log_recompile(struct compile_log *l, int previous, const char *reas
 void compile_log_break(struct compile_log *l, const char *reason);
 /* stage: dynamo_output_graph (with describe_* of what the function takes), aot_joint_graph, ... */
 void compile_log_graph(struct compile_log *l, const char *stage, const struct graph *g);
+/* A phase that began at start_ns (CLOCK_REALTIME) and ends now: joint, partition. */
+void compile_log_phase(struct compile_log *l, const char *name, int64_t start_ns);
 void compile_log_pass(struct compile_log *l, const char *phase, const char *pass,
                       const struct graph *g, const struct pass_result *r);
 void compile_log_partition(struct compile_log *l, const struct graph *joint,

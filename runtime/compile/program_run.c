@@ -509,7 +509,10 @@ static enum err run_extern(struct run *r, const struct program_launch *l)
     c.arena = r->arena;
     c.result = arena_array(r->arena, (size_t)c.n_results + 1, sizeof *c.result);
     if (!c.result) return no_memory();
-    return run_call(r, &r->p->graph->node.p[r->p->lowered.item.p[g->item[0]].node], &c);
+    r->thread->site = l->site;
+    enum err err = run_call(r, &r->p->graph->node.p[r->p->lowered.item.p[g->item[0]].node], &c);
+    r->thread->site = NULL;
+    return err;
 }
 
 /* ---- the whole ---- */

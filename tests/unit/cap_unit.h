@@ -2,6 +2,8 @@
 #ifndef TESTS_UNIT_CAP_UNIT_H
 #define TESTS_UNIT_CAP_UNIT_H
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "capture/cap.h"
@@ -28,6 +30,32 @@ static inline void finish(struct cap *c)
     enum err err = cap_close(c, 0);
     if (err) print_message("%s\n", err_text());
     assert_int_equal(err, ERR_OK);
+}
+
+/* A program that is killed at its end; what it recorded to is `path` then. */
+static inline void run_killed(struct cap_options o, void (*program)(struct cap *))
+{
+    int pipes[2], status;
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    if (!child) {
+        struct cap *c = record(o);
+        if (write(pipes[1], path, sizeof path) < 0) _exit(1);
+        program(c);
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(read(pipes[0], path, sizeof path), sizeof path);
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static inline void wait_well(pid_t child)
+{
+    int status;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
 }
 
 static inline int64_t ask(const char *sql)

@@ -159,7 +159,22 @@ static inline void walk(struct plumb_tensor *y)
 #define UNUSED (void)context, (void)in, (void)n_in, (void)out, (void)n_out, now->calls++
 #define GIVES(i, x)                                                                                \
     if (!(out[i] = (x))) return -1
-#define IN(...)    ((struct plumb_tensor *[]){__VA_ARGS__})
-#define TEST(name) static void test_##name(void **state)
+#define IN(...) ((struct plumb_tensor *[]){__VA_ARGS__})
+/* A function whose only result is x. */
+#define FUNCTION_OF(name, x)                                                                       \
+    FUNCTION(name)                                                                                 \
+    {                                                                                              \
+        UNUSED;                                                                                    \
+        GIVES(0, x);                                                                               \
+        return 0;                                                                                  \
+    }
+#define TEST(name) static void test_##name(void **state __attribute__((unused)))
+/* A test: the program sees the same, and its first function has that many entries and hits. */
+#define TEST_BOTH(name, program, entries, hits)                                                    \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        run_both(program);                                                                         \
+        assert_entries(0, entries, hits);                                                          \
+    }
 
 #endif

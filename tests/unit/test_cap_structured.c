@@ -203,33 +203,25 @@ static void leaves_a_child_alone(void **state)
         tell(c, "{\"a\": 2}", NO_PAYLOAD);
         _exit(cap_close(c, 0));
     }
-    int status;
-    waitpid(child, &status, 0);
-    assert_int_equal(status, 0);
+    wait_well(child);
     finish(c);
     assert_int_equal(ask("SELECT n_records FROM source_file"), 1);
     unlink(path);
 }
 
+static void tell_and_lose(struct cap *c)
+{
+    for (int i = 0; i < 5; i++) tell(c, "{\"dynamo_start\": {}, \"frame_id\": 0}", NO_PAYLOAD);
+    if (cap_flush(c)) _exit(1);
+    /* as if the drain had not come to it */
+    atomic_fetch_add(&c->ring.file->n_structured, 2);
+}
 /* What was committed stays; what waited in memory is counted. */
 static void counts_what_a_kill_takes(void **state)
 {
     (void)state;
     int64_t n;
-    int pipes[2];
-    assert_int_equal(pipe(pipes), 0);
-    pid_t child = fork();
-    if (!child) {
-        struct cap *c = record((struct cap_options){0});
-        if (write(pipes[1], path, sizeof path) < 0) _exit(1);
-        for (int i = 0; i < 5; i++) tell(c, "{\"dynamo_start\": {}, \"frame_id\": 0}", NO_PAYLOAD);
-        if (cap_flush(c)) _exit(1);
-        /* as if the drain had not come to it */
-        atomic_fetch_add(&c->ring.file->n_structured, 2);
-        kill(getpid(), SIGKILL);
-    }
-    assert_int_equal(read(pipes[0], path, sizeof path), sizeof path);
-    waitpid(child, NULL, 0);
+    run_killed((struct cap_options){0}, tell_and_lose);
     assert_int_equal(cap_recover(path, &n), ERR_OK);
     assert_int_equal(ask("SELECT n_records FROM source_file"), 5);
     assert_int_equal(ask("SELECT count FROM loss WHERE kind = 'log'"), 2);

@@ -116,36 +116,28 @@ static void leaves_a_child_alone(void **state)
         mlp(c, cap_thread(c, "main"));
         _exit(cap_flush(c) || cap_close(c, 0));
     }
-    int status;
-    waitpid(child, &status, 0);
-    assert_int_equal(status, 0);
+    wait_well(child);
     mlp(c, t);
     finish(c);
     assert_int_equal(ask("SELECT count(*) FROM event"), 8);
     unlink(path);
 }
 
+static void leave_calls_open(struct cap *c)
+{
+    struct cap_thread *t = cap_thread(c, "main");
+    cap_begin(t, CAP_MODULE, word(c, "outer"), word(c, "nn.Mod"), 0);
+    mlp(c, t);
+    if (cap_flush(c)) _exit(1);
+    cap_begin(t, CAP_OP, word(c, "aten::late"), 0, 0);
+    use(t, 5, form(c, DTYPE_F32, 1, 3, 0), CAP_ARGUMENT);
+}
 /* What a killed program leaves is taken in once, with its open calls. */
 static void recovers_what_was_left(void **state)
 {
     (void)state;
     int64_t n;
-    int pipes[2];
-    assert_int_equal(pipe(pipes), 0);
-    pid_t child = fork();
-    if (!child) {
-        struct cap *c = record((struct cap_options){.ids = true});
-        struct cap_thread *t = cap_thread(c, "main");
-        if (write(pipes[1], path, sizeof path) < 0) _exit(1);
-        cap_begin(t, CAP_MODULE, word(c, "outer"), word(c, "nn.Mod"), 0);
-        mlp(c, t);
-        if (cap_flush(c)) _exit(1);
-        cap_begin(t, CAP_OP, word(c, "aten::late"), 0, 0);
-        use(t, 5, form(c, DTYPE_F32, 1, 3, 0), CAP_ARGUMENT);
-        kill(getpid(), SIGKILL);
-    }
-    assert_int_equal(read(pipes[0], path, sizeof path), sizeof path);
-    waitpid(child, NULL, 0);
+    run_killed((struct cap_options){.ids = true}, leave_calls_open);
     enum err err = cap_recover(path, &n);
     if (err) print_message("%s\n", err_text());
     assert_int_equal(err, ERR_OK);
@@ -161,36 +153,30 @@ static void recovers_what_was_left(void **state)
                    "      aten::late(t$0: f32[3])\n");
 }
 
+static void fill_an_open_call(struct cap *c)
+{
+    struct cap_thread *t = cap_thread(c, "main");
+    uint32_t f = form(c, DTYPE_F32, 1, 3, 0);
+    struct cap_digest d = {.kind = CAP_NORM};
+    cap_begin(t, CAP_OP, word(c, "aten::outer"), 0, 0);
+    cap_begin(t, CAP_OP, word(c, "aten::inner"), 0, 0);
+    uint32_t slot = use(t, 5, f, CAP_RESULT);
+    cap_end(t);
+    cap_alloc(t, 0x1000, 64);
+    cap_counter(t, word(c, "loss"), 0.5);
+    cap_sync(t, 20);
+    for (int part = 0; part < 2; part++) cap_digest(t, slot, part, &d);
+    if (cap_flush(c)) _exit(1);
+    cap_alloc(t, 0x1000, -64);
+    cap_counter(t, word(c, "loss"), 0.25);
+}
 /* A call that is open is read again from its begin: what it holds and the trace has already comes
  * only once. */
 static void recovers_once_what_an_open_call_holds(void **state)
 {
     (void)state;
     int64_t n;
-    int pipes[2];
-    assert_int_equal(pipe(pipes), 0);
-    pid_t child = fork();
-    if (!child) {
-        struct cap *c = record((struct cap_options){0});
-        struct cap_thread *t = cap_thread(c, "main");
-        uint32_t f = form(c, DTYPE_F32, 1, 3, 0);
-        struct cap_digest d = {.kind = CAP_NORM};
-        if (write(pipes[1], path, sizeof path) < 0) _exit(1);
-        cap_begin(t, CAP_OP, word(c, "aten::outer"), 0, 0);
-        cap_begin(t, CAP_OP, word(c, "aten::inner"), 0, 0);
-        uint32_t slot = use(t, 5, f, CAP_RESULT);
-        cap_end(t);
-        cap_alloc(t, 0x1000, 64);
-        cap_counter(t, word(c, "loss"), 0.5);
-        cap_sync(t, 20);
-        for (int part = 0; part < 2; part++) cap_digest(t, slot, part, &d);
-        if (cap_flush(c)) _exit(1);
-        cap_alloc(t, 0x1000, -64);
-        cap_counter(t, word(c, "loss"), 0.25);
-        kill(getpid(), SIGKILL);
-    }
-    assert_int_equal(read(pipes[0], path, sizeof path), sizeof path);
-    waitpid(child, NULL, 0);
+    run_killed((struct cap_options){0}, fill_an_open_call);
     assert_int_equal(cap_recover(path, &n), ERR_OK);
     assert_int_equal(ask("SELECT count(*) FROM call"), 2);
     assert_int_equal(ask("SELECT count(*) FROM event"), 3);

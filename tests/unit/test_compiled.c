@@ -9,12 +9,7 @@
 
 /* ---- entries ---- */
 
-FUNCTION(chain)
-{
-    UNUSED;
-    GIVES(0, plumb_relu(plumb_add(plumb_mul(in[0], in[1]), plumb_mul_scalar(in[1], 0.5))));
-    return 0;
-}
+FUNCTION_OF(chain, plumb_relu(plumb_add(plumb_mul(in[0], in[1]), plumb_mul_scalar(in[1], 0.5))))
 static void hits_program(void)
 {
     struct plumb_tensor *y;
@@ -26,7 +21,6 @@ static void hits_program(void)
 }
 TEST(hits)
 {
-    (void)state;
     run_both(hits_program);
     assert_entries(0, 3, 6);
     assert_int_equal(compiled.calls, 3); /* traced thrice, never run */
@@ -41,12 +35,7 @@ static void limit_program(void)
             note(y);
         }
 }
-TEST(limit)
-{
-    (void)state;
-    run_both(limit_program);
-    assert_entries(0, COMPILED_ENTRIES, COMPILED_ENTRIES);
-}
+TEST_BOTH(limit, limit_program, COMPILED_ENTRIES, COMPILED_ENTRIES)
 
 static void forms_program(void)
 {
@@ -68,12 +57,7 @@ static void forms_program(void)
     must(call(chain, IN(a, a), 2, &y, 1)); /* one tensor twice */
     note(y);
 }
-TEST(forms)
-{
-    (void)state;
-    run_both(forms_program);
-    assert_entries(0, 7, 0);
-}
+TEST_BOTH(forms, forms_program, 7, 0)
 
 /* ---- breaks ---- */
 
@@ -94,7 +78,6 @@ static void item_program(void)
 }
 TEST(item)
 {
-    (void)state;
     run_both(item_program);
     assert_broken(0, "values of a tensor were read");
     assert_int_equal(compiled.of[0].hits, 2);
@@ -108,25 +91,10 @@ FUNCTION(by_counter)
     GIVES(0, plumb_neg(in[0]));
     return 0;
 }
-FUNCTION(by_keeping)
-{
-    UNUSED;
-    GIVES(0, plumb_keep(plumb_neg(in[0])));
-    return 0;
-}
+FUNCTION_OF(by_keeping, plumb_keep(plumb_neg(in[0])))
 static struct plumb_tensor *left_lying;
-FUNCTION(by_frame)
-{
-    UNUSED;
-    GIVES(0, plumb_add(in[0], left_lying));
-    return 0;
-}
-FUNCTION(by_host_data)
-{
-    UNUSED;
-    GIVES(0, plumb_tensor(PLUMB_F32, 1, &(int64_t){2}, (float[]){1, 2}));
-    return 0;
-}
+FUNCTION_OF(by_frame, plumb_add(in[0], left_lying))
+FUNCTION_OF(by_host_data, plumb_tensor(PLUMB_F32, 1, &(int64_t){2}, (float[]){1, 2}))
 static plumb_function breaking;
 static void break_program(void)
 {
@@ -139,7 +107,6 @@ static void break_program(void)
 }
 TEST(breaks)
 {
-    (void)state;
     static const struct {
         plumb_function fn;
         const char *why;
@@ -182,7 +149,6 @@ static void errors_program(void)
 }
 TEST(errors)
 {
-    (void)state;
     run_both(errors_program);
     assert_int_equal(compiled.of[0].entries, 2);
     assert_non_null(strstr(compiled.of[0].broken[0], "aten::mm"));
@@ -190,12 +156,7 @@ TEST(errors)
 }
 
 /* Found when it runs, by the compiled code. */
-FUNCTION(positions)
-{
-    UNUSED;
-    GIVES(0, plumb_mul_scalar(plumb_index_select(in[0], 0, in[1]), 2));
-    return 0;
-}
+FUNCTION_OF(positions, plumb_mul_scalar(plumb_index_select(in[0], 0, in[1]), 2))
 static void positions_program(void)
 {
     struct plumb_tensor *y, *x = numbers(3, 4, 1);
@@ -207,12 +168,7 @@ static void positions_program(void)
         else assert_non_null(strstr(plumb_error(), "index 4 is out of bounds"));
     }
 }
-TEST(positions)
-{
-    (void)state;
-    run_both(positions_program);
-    assert_entries(0, 1, 2);
-}
+TEST_BOTH(positions, positions_program, 1, 2)
 
 /* Operators are shown to hooks: the function runs as it is. */
 static int hooked;
@@ -233,12 +189,7 @@ static void hook_program(void)
     note(y);
     assert_int_equal(hooked, 4);
 }
-TEST(hooks)
-{
-    (void)state;
-    run_both(hook_program);
-    assert_entries(0, 1, 0);
-}
+TEST_BOTH(hooks, hook_program, 1, 0)
 
 FUNCTION(outer)
 {
@@ -258,7 +209,6 @@ static void nested_program(void)
 }
 TEST(nested)
 {
-    (void)state;
     run_both(nested_program);
     assert_entries(0, 1, 1);
     assert_int_equal(compiled.of[1].entries, 0); /* part of the other's graph */
@@ -290,12 +240,7 @@ static void alias_program(void)
         note(x);
     }
 }
-TEST(aliases)
-{
-    (void)state;
-    run_both(alias_program);
-    assert_entries(0, 1, 1);
-}
+TEST_BOTH(aliases, alias_program, 1, 1)
 
 FUNCTION(equal_results)
 {
@@ -314,12 +259,7 @@ static void equal_program(void)
     for (int i = 0; i < 4; i++) note(y[i]);
     note(x);
 }
-TEST(equal)
-{
-    (void)state;
-    run_both(equal_program);
-    assert_entries(0, 1, 0);
-}
+TEST_BOTH(equal, equal_program, 1, 0)
 
 FUNCTION(writes)
 {
@@ -354,7 +294,6 @@ static void writes_program(void)
 }
 TEST(written)
 {
-    (void)state;
     run_both(writes_program);
     assert_int_equal(compiled.of[0].entries, 3);
     assert_string_equal(compiled.of[0].broken[0], "");
@@ -384,12 +323,7 @@ static void shared_program(void)
         note(all);
     }
 }
-TEST(shared)
-{
-    (void)state;
-    run_both(shared_program);
-    assert_entries(0, 4, 2); /* apart, one row, two rows, the same */
-}
+TEST_BOTH(shared, shared_program, 4, 2) /* apart, one row, two rows, the same */
 
 /* ---- small and odd ---- */
 
@@ -413,19 +347,9 @@ static void odd_program(void)
         for (int k = 0; k < 3; k++) note(y[k]);
     }
 }
-TEST(odd)
-{
-    (void)state;
-    run_both(odd_program);
-    assert_entries(0, 4, 4);
-}
+TEST_BOTH(odd, odd_program, 4, 4)
 
-FUNCTION(scalar)
-{
-    UNUSED;
-    GIVES(0, plumb_add(plumb_mul(in[0], in[0]), in[1]));
-    return 0;
-}
+FUNCTION_OF(scalar, plumb_add(plumb_mul(in[0], in[0]), in[1]))
 static void scalar_program(void)
 {
     const enum plumb_dtype of[] = {PLUMB_F32, PLUMB_F64, PLUMB_F16, PLUMB_BF16, PLUMB_I64};
@@ -436,12 +360,7 @@ static void scalar_program(void)
         note(y);
     }
 }
-TEST(scalars)
-{
-    (void)state;
-    run_both(scalar_program);
-    assert_entries(0, 5, 0);
-}
+TEST_BOTH(scalars, scalar_program, 5, 0)
 
 FUNCTION(nothing)
 {
@@ -452,12 +371,7 @@ static void nothing_program(void)
 {
     for (int i = 0; i < 2; i++) must(call(nothing, NULL, 0, NULL, 0));
 }
-TEST(nothing)
-{
-    (void)state;
-    run_both(nothing_program);
-    assert_entries(0, 1, 1);
-}
+TEST_BOTH(nothing, nothing_program, 1, 1)
 
 /* The numbers drawn, and those that the caller draws next. */
 FUNCTION(draws)
@@ -480,12 +394,7 @@ static void random_program(void)
     }
     note(plumb_grad(x));
 }
-TEST(random_numbers)
-{
-    (void)state;
-    run_both(random_program);
-    assert_entries(0, 1, 2);
-}
+TEST_BOTH(random_numbers, random_program, 1, 2)
 
 /* ---- threads ---- */
 
@@ -516,7 +425,6 @@ static void *thread_part(void *p)
 }
 TEST(threads)
 {
-    (void)state;
     pthread_t t[THREADS];
     now = &compiled;
     shared.session = plumb_open(&(struct plumb_options){.seed = 1});
@@ -546,7 +454,6 @@ static int64_t notes_with(const char *path, const char *part)
 /* Once each, however often it happens. */
 TEST(notes)
 {
-    (void)state;
     static const struct plumb_hook hook = {.after = seen_by_hook};
     char path[] = "/tmp/plumb_compiled_XXXXXX";
     close(mkstemp(path));

@@ -33,12 +33,7 @@ static void dtypes_program(void)
         note(plumb_grad(b));
     }
 }
-TEST(dtypes)
-{
-    (void)state;
-    run_both(dtypes_program);
-    assert_entries(0, 1, 0);
-}
+TEST_BOTH(dtypes, dtypes_program, 1, 0)
 
 static void gradients_program(void)
 {
@@ -56,12 +51,7 @@ static void gradients_program(void)
         note(plumb_grad(b));
     }
 }
-TEST(gradients)
-{
-    (void)state;
-    run_both(gradients_program);
-    assert_entries(0, 1, 5);
-}
+TEST_BOTH(gradients, gradients_program, 1, 5)
 
 /* What comes to one tensor from many calls is added in the order of the tape. */
 FUNCTION(many_uses)
@@ -84,12 +74,7 @@ static void many_program(void)
     note(plumb_grad(x));
     note(plumb_grad(p));
 }
-TEST(many_uses)
-{
-    (void)state;
-    run_both(many_program);
-    assert_entries(0, 3, 0);
-}
+TEST_BOTH(many_uses, many_program, 3, 0)
 
 FUNCTION(two_results)
 {
@@ -113,12 +98,7 @@ static void two_program(void)
     }
     note(plumb_grad(x));
 }
-TEST(two_results)
-{
-    (void)state;
-    run_both(two_program);
-    assert_entries(0, 1, 2);
-}
+TEST_BOTH(two_results, two_program, 1, 2)
 
 /* One of them is used at a time. */
 static void part_program(void)
@@ -130,12 +110,7 @@ static void part_program(void)
         note(plumb_grad(x));
     }
 }
-TEST(parts)
-{
-    (void)state;
-    run_both(part_program);
-    assert_entries(0, 1, 2);
-}
+TEST_BOTH(parts, part_program, 1, 2)
 
 /* Zeros for a result that is not used would change these: -0 + 0, and 0 times infinity. */
 FUNCTION(sensitive)
@@ -167,18 +142,12 @@ static void unused_program(void)
 }
 TEST(unused)
 {
-    (void)state;
     run_both(unused_program);
     assert_entries(0, 1, 14);
     assert_int_equal(compiled.of[0].parts, 14); /* but for all four */
 }
 
-FUNCTION(square)
-{
-    UNUSED;
-    GIVES(0, plumb_mul(in[0], in[0]));
-    return 0;
-}
+FUNCTION_OF(square, plumb_mul(in[0], in[0]))
 static void refused_program(void)
 {
     struct plumb_tensor *y, *x = wanting(numbers(2, 2, 1)), *z = plumb_exp(x);
@@ -195,20 +164,10 @@ static void refused_program(void)
     assert_non_null(strstr(plumb_error(), "walked"));
     note(plumb_grad(x));
 }
-TEST(refused)
-{
-    (void)state;
-    run_both(refused_program);
-    assert_entries(0, 1, 1);
-}
+TEST_BOTH(refused, refused_program, 1, 1)
 
 /* An input that gradients go through is written: only as it is. */
-FUNCTION(write_taped)
-{
-    UNUSED;
-    GIVES(0, plumb_add_(in[0], plumb_mul_scalar(in[1], 2)));
-    return 0;
-}
+FUNCTION_OF(write_taped, plumb_add_(in[0], plumb_mul_scalar(in[1], 2)))
 static void taped_program(void)
 {
     struct plumb_tensor *y, *p = parameter(2, 2, 1), *x = numbers(2, 2, 2);
@@ -221,7 +180,6 @@ static void taped_program(void)
 }
 TEST(written_taped)
 {
-    (void)state;
     run_both(taped_program);
     assert_int_equal(compiled.of[0].entries, 2);
     assert_non_null(strstr(compiled.of[0].broken[0], "writes a tensor that was given"));
@@ -263,12 +221,7 @@ static void step_program(void)
     note(momentum);
     assert_null(plumb_grad(w));
 }
-TEST(step)
-{
-    (void)state;
-    run_both(step_program);
-    assert_entries(0, 1, 3);
-}
+TEST_BOTH(step, step_program, 1, 3)
 
 /* Gradients stay, and are added to: there are none at first. */
 FUNCTION(accumulate)
@@ -291,12 +244,7 @@ static void accumulate_program(void)
     walk(plumb_mul(w, w));
     note(plumb_grad(w));
 }
-TEST(accumulated)
-{
-    (void)state;
-    run_both(accumulate_program);
-    assert_entries(0, 2, 2);
-}
+TEST_BOTH(accumulated, accumulate_program, 2, 2)
 
 /* A leaf that is given, and has or has no gradient, or is none. */
 FUNCTION(walk_within)
@@ -316,17 +264,11 @@ static void within_program(void)
 }
 TEST(walked_within)
 {
-    (void)state;
     run_both(within_program);
 }
 
 /* The function reaches a kept tensor that it is given, too. */
-FUNCTION(given_and_kept)
-{
-    UNUSED;
-    GIVES(0, plumb_add(plumb_mul(in[0], w), w));
-    return 0;
-}
+FUNCTION_OF(given_and_kept, plumb_add(plumb_mul(in[0], w), w))
 static void itself_program(void)
 {
     struct plumb_tensor *y, *of[3];
@@ -342,12 +284,7 @@ static void itself_program(void)
     note(plumb_grad(w));
     note(plumb_grad(of[1]));
 }
-TEST(itself)
-{
-    (void)state;
-    run_both(itself_program);
-    assert_entries(0, 2, 1);
-}
+TEST_BOTH(itself, itself_program, 2, 1)
 
 /* ---- back ends ---- */
 
@@ -359,7 +296,6 @@ static void values_program(void)
 }
 TEST(oracles)
 {
-    (void)state;
     run_once(&eager, values_program, PLUMB_RUN, "ref");
     run_once(&compiled, values_program, PLUMB_RUN, "ref");
     assert_int_equal(eager.n, compiled.n);
@@ -379,7 +315,6 @@ static void null_program(void)
 }
 TEST(no_values)
 {
-    (void)state;
     run_once(&compiled, null_program, PLUMB_RUN, "null");
     assert_entries(0, 1, 1);
 }

@@ -1,6 +1,7 @@
 /* test_joint.c - gradients of traced functions: the joint graph, and its forward and backward, give
  * the bits of plumb_backward, for every sample of the operator suite that has a gradient. */
 #include "tests/unit/graph_eager.h"
+#include "tests/unit/joint_traced.h"
 #include "tests/unit/suite_run.h"
 
 #include "runtime/compile/joint.h"
@@ -151,20 +152,6 @@ static bool run_eager(const struct function *p, struct outcome *out)
 }
 
 /* ---- as graphs ---- */
-
-struct traced {
-    struct arena arena;
-    struct graph joint;
-    struct joint_split split;
-};
-
-static void traced_release(struct traced *t)
-{
-    joint_split_release(&t->split);
-    for (size_t i = 0; i < t->joint.constant.n; i++) tensor_free(t->joint.constant.p[i]);
-    graph_release(&t->joint);
-    arena_release(&t->arena);
-}
 
 static int inputs_of(const struct suite_case *k, struct plumb_tensor **in)
 {

@@ -2,6 +2,7 @@
  * at random, with tensors kept outside, and of steps that walk back themselves. */
 #include "tests/unit/graph_eager.h"
 #include "tests/unit/joint_functions.h"
+#include "tests/unit/joint_traced.h"
 
 #include "plumb.h"
 #include "runtime/compile/joint.h"
@@ -91,18 +92,6 @@ static void run_eager(plumb_function f, bool before, struct outcome *out)
 
 /* ---- traced ---- */
 
-struct traced {
-    struct arena arena;
-    struct graph joint;
-    struct joint_split split;
-};
-static void traced_release(struct traced *t)
-{
-    joint_split_release(&t->split);
-    for (size_t i = 0; i < t->joint.constant.n; i++) tensor_free(t->joint.constant.p[i]);
-    graph_release(&t->joint);
-    arena_release(&t->arena);
-}
 static void assert_fine(enum err err, const char *what)
 {
     if (err) fail_msg("%s: %s", what, err_text());
