@@ -1207,7 +1207,7 @@ CREATE VIEW recompile_reasons (
   position,                         -- 0-based order in the record, newest version first
   previous,                         -- compile whose guard failed
   reason,                           -- failed guard as recorded
-  kind,                             -- size, stride, rank, dtype, device, requires_grad, dispatch keys, number, bool, string, length, type, object, global state, other
+  kind,                             -- size, stride, rank, dtype, device, requires_grad, dispatch keys, symbol, program, number, bool, string, length, type, object, global state, other
   occurrence,                       -- of the compile id
   run,                              -- name of the run
   log,                              -- base name of the log
@@ -1224,6 +1224,8 @@ SELECT f.rank, c.compile_id, p.position, p.previous, p.reason,
     WHEN p.reason GLOB 'tensor ''*'' dispatch key set mismatch*' THEN 'dispatch keys'
     WHEN p.reason GLOB 'tensor ''*device*mismatch*' THEN 'device'
     WHEN p.reason GLOB 'GLOBAL_STATE changed*' THEN 'global state'
+    WHEN p.reason GLOB 'another program at *' THEN 'program'
+    WHEN p.reason GLOB '[0-9]* <= L[[]*' OR p.reason GLOB 'L[[]*.size()[[]*] == *' OR p.reason GLOB 'L[[]*.stride()[[]*] == *' THEN 'symbol'
     WHEN p.reason GLOB '*check_type_id(*' THEN 'type'
     WHEN p.reason GLOB '*check_obj_id(*' OR p.reason GLOB '* is *' THEN 'object'
     WHEN p.reason GLOB 'len(*' THEN 'length'

@@ -31,6 +31,20 @@ static bool read_tensor(struct recompile_reason *r)
     return true;
 }
 
+/* L['y'].size()[0] == L['x'].size()[0]. expected 7, actual 8
+ * 2 <= L['x'].size()[0]. expected at least 2, actual 1 */
+static bool read_symbols(struct recompile_reason *r)
+{
+    struct span guard, left, right, values;
+    if (!cut(r->what, ". expected ", &guard, &values)) return false;
+    bool range = cut(guard, " <= ", &left, &right);
+    if (!range && !cut(guard, " == ", &left, &right)) return false;
+    r->subject = range ? right : left;
+    r->property = range ? span_to(guard, left.n + 3) : span_from(guard, left.n + 1);
+    if (!cut(values, ", actual ", &r->expected, &r->actual)) r->expected = values;
+    return true;
+}
+
 /* L['n'] is written as n. */
 static struct span local_name(struct span s)
 {
@@ -45,7 +59,7 @@ static void read_guard(struct recompile_reason *r)
     if (span_starts(r->what, "GLOBAL_STATE changed: ")) {
         r->subject = span_trim(span_from(r->what, 22));
         r->property = SPAN("global state");
-    } else if (!read_tensor(r) && cut(r->what, " == ", &left, &right)) {
+    } else if (!read_tensor(r) && !read_symbols(r) && cut(r->what, " == ", &left, &right)) {
         r->subject = local_name(span_trim(left));
         r->property = SPAN("==");
         r->expected = span_trim(right);

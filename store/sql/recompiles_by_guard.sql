@@ -9,6 +9,8 @@ SELECT kind, count(*) AS reasons, count(DISTINCT compile) AS compiles, sum(total
     WHEN 'device' THEN 'one compile per device is expected'
     WHEN 'requires_grad' THEN 'call once with and once without gradients before timing'
     WHEN 'dispatch keys' THEN 'enter and leave modes (inference, autocast, subclass) outside of the compiled call'
+    WHEN 'symbol' THEN 'sizes that were equal, or a layout: begin with sizes that differ; 0 and 1 are compiles of their own'
+    WHEN 'program' THEN 'the function does something else at these sizes, or its kernels are combined otherwise'
     WHEN 'number' THEN 'integers become symbols after one recompile; pass floats as tensors'
     WHEN 'bool' THEN 'a bool stays a constant: one compile per value is expected'
     WHEN 'string' THEN 'a string stays a constant: choose the function outside, or compile once per value on purpose'

@@ -47,6 +47,23 @@ static void test_dtype_and_flags(void **unused)
     is(r.expected, NULL);
 }
 
+static void test_symbols(void **unused)
+{
+    (void)unused;
+    struct recompile_reason r = read("L['y'].size()[0] == L['x'].size()[0]. expected 7, actual 8");
+    is(r.subject, "L['y'].size()[0]");
+    is(r.property, "== L['x'].size()[0]");
+    is(r.expected, "7");
+    is(r.actual, "8");
+    r = read("2 <= L['x'].size()[0]. expected at least 2, actual 1");
+    is(r.subject, "L['x'].size()[0]");
+    is(r.property, "2 <=");
+    is(r.expected, "at least 2");
+    is(r.actual, "1");
+    r = read("x. expected more");
+    is(r.subject, NULL);
+}
+
 static void test_value_with_user_stack(void **unused)
 {
     (void)unused;
@@ -149,13 +166,10 @@ static void test_many_hints(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_size),
-        cmocka_unit_test(test_dtype_and_flags),
-        cmocka_unit_test(test_value_with_user_stack),
-        cmocka_unit_test(test_origin_apart),
-        cmocka_unit_test(test_unforeseen),
-        cmocka_unit_test(test_break),
-        cmocka_unit_test(test_failure_without_labels),
+        cmocka_unit_test(test_size),         cmocka_unit_test(test_dtype_and_flags),
+        cmocka_unit_test(test_symbols),      cmocka_unit_test(test_value_with_user_stack),
+        cmocka_unit_test(test_origin_apart), cmocka_unit_test(test_unforeseen),
+        cmocka_unit_test(test_break),        cmocka_unit_test(test_failure_without_labels),
         cmocka_unit_test(test_many_hints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
