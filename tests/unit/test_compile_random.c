@@ -11,7 +11,7 @@
 
 enum { BUILT = 100, DEFAULT_GRAPHS = 300 };
 
-static int64_t run_as_it_is, called_as_it_is, compiled, differentiated, built;
+static int64_t run_as_it_is, called_as_it_is, compiled, differentiated, built, instances, sizes;
 static bool build; /* kernels of the programs now checked are built */
 
 /* ---- a graph, by hand ---- */
@@ -103,6 +103,79 @@ static const char *check_calls(struct graphs_program *p, uint64_t stream)
     return failed;
 }
 
+/* ---- one compile for many sizes ---- */
+
+enum { SIZES = 5 };
+static void set_sizes(struct graphs_program *p, const int64_t *dim, int i)
+{
+    static const int more[SIZES][3] = {{0, 0, 0}, {1, 0, 0}, {0, 0, 3}, {5, 1, 2}, {1, 0, 0}};
+    for (int d = 0; d < 3; d++) p->dim[d] = dim[d] + (dim[d] > 1 ? more[i][d] : 0);
+}
+
+/* Sizes that a program takes from itself are those of its last input. */
+static int sized_function(void *context, struct plumb_tensor *const *in, int n_in,
+                          struct plumb_tensor **out, int n_out)
+{
+    return graphs_function(context, in, n_in - 1, out, n_out);
+}
+static struct plumb_tensor *all_sizes(const struct graphs_program *p)
+{
+    return plumb_expand(plumb_tensor(PLUMB_F32, 0, NULL, NULL), p->dim, 3);
+}
+
+/* Some give the same calls, some others: which is for the compile to find out. */
+static const char *check_sized_call(struct graphs_program *p, struct plumb_compiled *c,
+                                    uint64_t stream)
+{
+    struct plumb_tensor *in[GRAPHS_INPUTS + 1], *out[GRAPHS_OUT];
+    struct graphs_bits got, want;
+    const char *failed = NULL;
+    graphs_run_eager(p, stream, &want);
+    assert_int_equal(plumb_frame_begin(), 0);
+    graphs_inputs(p, in);
+    in[p->n_in] = all_sizes(p);
+    thread_self.generator = stream;
+    if (plumb_compiled_call(c, in, p->n_in + 1, out, p->n_out)) {
+        print_error("seed %llu: %s\n", (unsigned long long)p->seed, plumb_error());
+        failed = "a call with sizes that fails";
+    } else {
+        graphs_read_bits(p, in, out, &got);
+        graphs_read_identity(p, in, out, &got);
+        if (!graphs_same_bits(&want, &got)) failed = "a call with other sizes";
+        if (failed) print_error("%s\n", graphs_difference(&want, &got));
+        graphs_bits_release(&got);
+    }
+    graphs_bits_release(&want);
+    plumb_frame_end();
+    return failed;
+}
+
+static const char *check_sizes(struct graphs_program *p, uint64_t stream)
+{
+    int64_t dim[3];
+    const char *failed = NULL;
+    struct plumb_compile_options o = {.dynamic = true};
+    memcpy(dim, p->dim, sizeof dim);
+    for (int i = 0; i < SIZES; i++) { /* exactness refuses the same steps at each */
+        struct graphs_bits b;
+        set_sizes(p, dim, i);
+        graphs_run_exactly(p, stream, &b);
+        graphs_bits_release(&b);
+    }
+    struct plumb_compiled *c = plumb_compile("sized", sized_function, p, &o);
+    if (!c) fail_msg("%s", plumb_error());
+    c->interpret = !build;
+    for (int i = 0; i < SIZES && !failed; i++) {
+        set_sizes(p, dim, i);
+        failed = check_sized_call(p, c, stream);
+    }
+    for (int i = 0; i < c->n_entries; i++)
+        if (c->entry[i]->dynamic) instances += c->entry[i]->dynamic->n_made;
+    sizes += SIZES - 2;
+    memcpy(p->dim, dim, sizeof dim);
+    return failed;
+}
+
 /* What gives other bits than the program as it is, or NULL. */
 static const char *check_program(struct graphs_program *p)
 {
@@ -125,6 +198,7 @@ static const char *check_program(struct graphs_program *p)
         run_as_it_is++;
     }
     if (!failed) failed = check_calls(p, stream);
+    if (!failed && p->seed % 4 == 0) failed = check_sizes(p, stream);
     for (size_t i = 0; i < g.constant.n; i++) tensor_free(g.constant.p[i]);
     graph_release(&g);
     arena_release(&arena);
@@ -156,7 +230,7 @@ static void check_some(enum plumb_determinism determinism)
 {
     uint64_t n = graphs_setting("PLUMB_TEST_GRAPHS", DEFAULT_GRAPHS);
     uint64_t from = graphs_setting("PLUMB_TEST_SEED", 1);
-    compiled = run_as_it_is = called_as_it_is = differentiated = built = 0;
+    compiled = run_as_it_is = called_as_it_is = differentiated = built = instances = sizes = 0;
     build = false;
     nest_compile_after(INT64_MAX);
     for (uint64_t i = 0; i < n; i += 50) /* compiled functions live as long as a session */
@@ -167,8 +241,11 @@ static void check_some(enum plumb_determinism determinism)
                   "they are\n",
                   (long long)compiled, (long long)differentiated, (long long)built,
                   (long long)run_as_it_is, (long long)called_as_it_is);
+    print_message("%lld of %lld sizes are instances of another's compile\n", (long long)instances,
+                  (long long)sizes);
     print_message("%lld calls, %lld of them refused\n", (long long)graphs_calls,
                   (long long)graphs_refused);
+    assert_true(n < 20 || instances > sizes / 2);
     assert_true(n < 2 || compiled + differentiated - called_as_it_is > (int64_t)n / 2);
 }
 
