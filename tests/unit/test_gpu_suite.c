@@ -12,6 +12,7 @@
 #include "runtime/compile/gpu_build.h"
 #include "runtime/cuda_code.h"
 #include "tests/unit/cuda_host.h"
+#include "tests/unit/gpu_builds.h"
 #include "tests/unit/samples_move.c"
 #include "tests/unit/samples_nn.c"
 #include "tests/unit/samples_point.c"
@@ -350,6 +351,21 @@ static void test_device(void **state)
                   (long long)gpu.runs);
 }
 
+/* Each text for each device that has a builder; long, so only where it is asked for. */
+static void test_builds(void **state)
+{
+    (void)state;
+    if (!getenv("PLUMB_BUILDS")) {
+        print_message("not run: builds for devices that are not here (PLUMB_BUILDS)\n");
+        skip();
+    }
+    for (int c = 0; c < n_chunks(); c++) {
+        struct code_spec s = chunk_spec(c);
+        gpu_builds_add(&s);
+    }
+    gpu_builds_run();
+}
+
 static int remove_folder(void **state)
 {
     (void)state;
@@ -362,6 +378,7 @@ static int remove_folder(void **state)
 int main(int argc, char **argv)
 {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_here), cmocka_unit_test(test_device)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_here), cmocka_unit_test(test_device),
+                                       cmocka_unit_test(test_builds)};
     return cmocka_run_group_tests(tests, gather_kernels, remove_folder);
 }
