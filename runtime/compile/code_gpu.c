@@ -65,6 +65,20 @@ static enum err print_kernel(struct texts *t, int kernel)
     return ERR_OK;
 }
 
+/* The printer knows what it takes. */
+bool code_gpu_fits(const struct nest *n, const struct nest_plan *p)
+{
+    struct code_kernel k = {.name = "pl", .nest = n, .plan = p};
+    struct buf text = {0};
+    int room = 0;
+    if (!n->n_inner) return true;
+    nest_shape(n, p, &k.shape);
+    enum err err = gpu_print_body(&k, &text, &room);
+    buf_release(&text);
+    if (err) err_clear();
+    return !err && room <= LOCAL_WORDS;
+}
+
 /* ---- launchables ---- */
 
 int code_gpu_arrays(const struct code_spec *s, int launch)

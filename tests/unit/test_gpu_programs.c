@@ -81,7 +81,7 @@ static struct code_resources resources(const void *code, int launch)
     return code_resources(code, launch);
 }
 
-static const struct backend_code by_hand = {"c", build, release, run, resources};
+static const struct backend_code by_hand = {"c", build, release, run, resources, code_gpu_fits};
 
 static void run_workload(int (*workload)(struct work *w), const struct gpu_target *t)
 {

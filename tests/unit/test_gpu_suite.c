@@ -9,6 +9,8 @@
  */
 #include "tests/unit/suite_run.h"
 
+#include <sys/mman.h>
+
 #include "runtime/compile/gpu_build.h"
 #include "runtime/cuda_code.h"
 #include "tests/unit/cuda_host.h"
@@ -85,6 +87,8 @@ static int n_chunks(void)
 /* Memory that arrays of a call have in common, and its likeness. */
 struct part {
     char *low, *high, *mine; /* of this processor */
+    char *pages;
+    size_t pages_size;
     cuda_pointer device;
 };
 struct parts {
@@ -129,6 +133,24 @@ static const struct part *part_of(const struct parts *p, const char *at)
     return NULL;
 }
 
+/* Between pages that nobody may touch: up to the one behind it, or from the one before it on, so
+ * that what a kernel reads or writes outside stops the test. */
+static void guard_part(struct part *p, bool at_end)
+{
+    size_t n = (size_t)(p->high - p->low), page = 4096, inside = (n + page - 1) / page * page;
+    p->pages_size = inside + 2 * page;
+    p->pages = mmap(NULL, p->pages_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(p->pages != MAP_FAILED);
+    must(mprotect(p->pages + page, inside, PROT_READ | PROT_WRITE) ? ERR_IO : ERR_OK);
+    p->mine = p->pages + page + (at_end ? inside - n : 0);
+    memcpy(p->mine, p->low, n);
+}
+
+static void free_parts(struct parts *p)
+{
+    for (int i = 0; i < p->n; i++) munmap(p->part[i].pages, p->part[i].pages_size);
+}
+
 static void copy_parts(const struct nest_run *run, struct parts *p)
 {
     char *low, *high;
@@ -137,11 +159,7 @@ static void copy_parts(const struct nest_run *run, struct parts *p)
         extent(run, i, &low, &high);
         if (run->base[i] && high > low) add_part(p, low, high);
     }
-    for (int i = 0; i < p->n; i++) {
-        size_t n = (size_t)(p->part[i].high - p->part[i].low);
-        p->part[i].mine = malloc(n);
-        memcpy(p->part[i].mine, p->part[i].low, n);
-    }
+    for (int i = 0; i < p->n; i++) guard_part(&p->part[i], gpu.runs % 4 != 1);
 }
 
 static void compare(const struct nest_run *run, struct parts *p, const char *where)
@@ -155,8 +173,8 @@ static void compare(const struct nest_run *run, struct parts *p, const char *whe
             fail_msg("%s(%s) in %s %s: byte %zu of %zu differs\n%s", suite.at->op, suite.at->args,
                      dtype_name(suite.at->dtype), where, at, n, b.p);
         }
-        free(p->part[i].mine);
     }
+    free_parts(p);
 }
 
 static enum err run_here(int i, struct code_args *args)
@@ -242,7 +260,7 @@ static enum err check(const struct nest_run *run)
     enum err got = run_kernel((int)*at, run, &p);
     if (want != got) fail_msg("%s: %s; the kernel: %s", suite.at->op, said, got ? err_text() : "");
     if (want) { /* which places were written before it was found is left open */
-        for (int i = 0; i < p.n; i++) free(p.part[i].mine);
+        free_parts(&p);
         return err_set(want, "%s", said);
     }
     compare(run, &p, gpu.code[0] ? "on the device" : "on the CPU");
