@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/compile/code.h"
 #include "runtime/compile/gpu_build.h"
 #include "runtime/cuda_driver.h"
 
@@ -142,6 +143,79 @@ TEST(local_memory)
     run_on_device(many_sums_program);
 }
 
+/* ---- combos ---- */
+
+/* The device's back end, which dispatches all combos in one way, or (-1) as they are planned. */
+static struct backend forced;
+static struct backend_code forced_code;
+static int way, n_combos[3];
+
+static enum err build_forced(const struct code_spec *s, void **out)
+{
+    const struct backend *cuda;
+    TRY(backend_find("cuda", &cuda));
+    struct code_launch *l = calloc((size_t)s->n_launches + 1, sizeof *l);
+    for (int i = 0; i < s->n_launches; i++) {
+        l[i] = s->launch[i];
+        if (!l[i].combo) continue;
+        struct combo_group *g = malloc(sizeof *g); /* for as long as the code lives: left */
+        *g = *l[i].combo;
+        if (way >= 0) g->dispatch = (enum combo_dispatch)way;
+        l[i].combo = g;
+        n_combos[g->dispatch]++;
+    }
+    struct code_spec changed = *s;
+    changed.launch = l;
+    enum err err = cuda->code->build(&changed, out);
+    free(l);
+    return err;
+}
+
+/* Pointwise ones of equal and of different sizes, rows, and columns, none of which needs another:
+ * launches of each kind. */
+FUNCTION(independent)
+{
+    UNUSED;
+    for (int i = 0; i < 3; i++) GIVES(i, plumb_relu(in[i]));
+    for (int i = 0; i < 3; i++) GIVES(3 + i, plumb_exp(in[3 + i]));
+    for (int i = 0; i < 2; i++) GIVES(6 + i, plumb_softmax_int(in[i], 1, 0));
+    for (int i = 0; i < 2; i++)
+        GIVES(8 + i, plumb_sum_dim_intlist(in[i], ((int64_t[]){0}), 1, false, 0));
+    return 0;
+}
+static struct plumb_tensor *many(int64_t n, int seed)
+{
+    static double v[4096];
+    for (int64_t i = 0; i < n; i++) v[i] = (double)((i * 37 + seed) % 61 - 30) / 23;
+    return plumb__to_copy(plumb_tensor(PLUMB_F64, 1, &n, v), PLUMB_F32);
+}
+static void independent_program(void)
+{
+    struct plumb_tensor *y[10];
+    struct plumb_tensor *in[] = {numbers(12, 20, 1), numbers(12, 20, 2), numbers(12, 20, 3),
+                                 many(4096, 4),      many(600, 5),       many(1000, 6)};
+    if (now->compile) thread_self.session->backend = &forced;
+    for (int i = 0; now->compile && i < 6; i++) in[i]->storage->backend = &forced;
+    must(call(independent, in, 6, y, 10));
+    for (int i = 0; i < 10; i++) note(y[i]);
+}
+
+TEST(dispatch)
+{
+    const struct backend *cuda;
+    must(backend_find("cuda", &cuda));
+    forced = *cuda;
+    forced_code = *cuda->code;
+    forced_code.build = build_forced;
+    forced.code = &forced_code;
+    for (way = -1; way < 3; way++) {
+        memset(n_combos, 0, sizeof n_combos);
+        run_on_device(independent_program);
+        if (way >= 0) assert_true(n_combos[way] >= 2);
+        else assert_true(n_combos[COMBO_SEQUENTIAL] && n_combos[COMBO_ROUND_ROBIN]);
+    }
+}
+
 /* ---- threads ---- */
 
 static void *other_thread(void *session)
@@ -177,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_forked),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_local_memory),
+        cmocka_unit_test(test_dispatch),
         cmocka_unit_test(test_threads),
     };
     if (!is_here()) return cmocka_run_group_tests(nothing, NULL, NULL);
