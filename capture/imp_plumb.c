@@ -8,7 +8,8 @@
  *                     "bytes_read", "bytes_written", "flops", "registers", "shared_bytes",
  *                     "spill_bytes", "combo", "member", "first_block", "blocks",
  *                     "ops": [{"node", "op", "role", "part", "recomputed", "source"}],
- *                     "args": [{"name", "value", "type", "bytes", "written"}]}]}
+ *                     "args": [{"name", "value", "type", "bytes", "written", "node", "result",
+ *                     "argument", "part"}]}]}
  *                    lines are those of the newest inductor_output_code; combo is the place in
  *                    this list of the combo kernel, which stands before its members
  *   plumb_fusion     {"phase", "decisions": [{"a", "b", "fused", "reason", "note", "bytes_saved",
@@ -166,7 +167,11 @@ static enum err add_args(struct torch_record *r, const struct json *kernel, int6
                                      .value = word(r, j, "value"),
                                      .type = word(r, j, "type"),
                                      .bytes = number(j, "bytes"),
-                                     .written = number(j, "written")};
+                                     .written = number(j, "written"),
+                                     .node = word(r, j, "node"),
+                                     .result = number(j, "result"),
+                                     .argument = number(j, "argument"),
+                                     .part = number(j, "part")};
         TRY(store_kernel_arg_add(r->source->batch, &row));
     }
     return ERR_OK;

@@ -640,6 +640,10 @@ CREATE TABLE kernel_arg (
   type INTEGER,                     -- -> string, f32[8, 32][32, 1]cpu
   bytes INTEGER,                    -- that it reads or writes of it
   written INTEGER,                  -- 1 it is written
+  node INTEGER,                     -- -> string, the node that made what is in it afterwards, NULL not written, scratch, of an extern kernel or a combo's member
+  result INTEGER,                   -- which result of that node it is, NULL none
+  argument INTEGER,                 -- which tensor argument of that node it is, written in place (0-based, lists spread, absent ones not counted), NULL none
+  part INTEGER,                     -- 1 some elements of its value only, or in another order; NULL whole
   PRIMARY KEY (kernel, position)
 ) WITHOUT ROWID;
 

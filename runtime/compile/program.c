@@ -248,7 +248,9 @@ static enum err fuse_and_combine(struct program *p, const struct program_options
                                  struct code_spec *spec, int **number, int64_t *since)
 {
     struct code_bodies bodies;
-    TRY(fuse_items(&p->lowered, &(struct fuse_options){.off = o->no_fusion}, p->arena, &p->fused));
+    const struct backend_code *device = thread_self.session->backend->code;
+    struct fuse_options fuse = {.off = o->no_fusion, .fits = device ? device->fits : NULL};
+    TRY(fuse_items(&p->lowered, &fuse, p->arena, &p->fused));
     p->fuse_ns = lap(since);
     *number = arena_array(p->arena, p->fused.group.n + 1, sizeof **number);
     if (!*number) return no_memory();

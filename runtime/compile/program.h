@@ -34,6 +34,7 @@ struct program_arg {
     struct view view;    /* offset: elements from the buffer's first element */
     int value; /* of the graph, which has just these elements; GRAPH_NONE: scratch, part */
     int of;    /* the value that it is or is a part of; GRAPH_NONE: scratch */
+    int made;  /* the value that it is afterwards; GRAPH_NONE: not written, scratch, part */
     bool reads, writes;
 };
 /* Where an array of a member's nest lies. */

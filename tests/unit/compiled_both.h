@@ -98,7 +98,7 @@ static void run_once(struct run *r, void (*program)(void), enum plumb_determinis
     must(plumb_close());
 }
 
-static void run_both(void (*program)(void))
+static inline void run_both(void (*program)(void))
 {
     const enum plumb_determinism levels[] = {PLUMB_EXACT, PLUMB_RUN};
     for (int i = 0; i < 2; i++) {
