@@ -4,7 +4,7 @@
  * payloads), so that pages, queries, comparison and export read our compiles as they read
  * PyTorch's. What PyTorch has no key for are artifacts whose names begin with plumb_ (JSON, read by
  * capture/imp_plumb.c): plumb_kernels, plumb_fusion, plumb_combos, plumb_partition, plumb_memory,
- * plumb_passes. Nothing is made when the session records nothing.
+ * plumb_passes, plumb_instances. Nothing is made when the session records nothing.
  */
 #ifndef RUNTIME_COMPILE_LOG_H
 #define RUNTIME_COMPILE_LOG_H

@@ -68,12 +68,22 @@ static void makes_rows(void **state)
              "{\"phase\": \"forward\", \"size\": 64, \"peak\": 64, \"total\": 128, \"buffers\": "
              "[{\"value\": \"add\", \"size\": 64, \"offset\": 0, \"first\": 0, \"last\": 1, "
              "\"reuses\": null}]}");
+    artifact(
+        c, "plumb_instances",
+        "{\"instances\": [{\"number\": 1, \"sizes\": \"s0 = 9\", \"launches\": 2, \"texts\": 3, "
+        "\"shared\": 3, \"ns\": 70}, {\"number\": 2, \"sizes\": \"s0 = 4\", \"dropped\": \"s0 = "
+        "9\"}, {\"number\": 3}]}");
     artifact(c, "inductor_provenance_tracking_node_mappings",
              "{\"version\": 2.0, \"preToPost\": {\"add\": [\"add\"]}, \"postToPre\": {\"add\": "
              "[\"add\"]}, \"cppCodeToPost\": {\"pl_poi_fused_add_0:1\": [\"add\"]}, "
              "\"postToCppCode\": {\"add\": [\"pl_poi_fused_add_0:1\"]}}");
     finish(c);
-    assert_int_equal(ask("SELECT count(*) FROM loss"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 1); /* an instance without sizes */
+    assert_int_equal(ask("SELECT count(*) FROM compile_instance"), 2);
+    assert_int_equal(ask("SELECT count(*) FROM compile_instance i JOIN compile_instance k ON "
+                         "k.dropped = i.sizes WHERE i.n_shared = 3 AND i.n_texts = 3 AND "
+                         "i.n_launches = 2 AND i.ns = 70 AND i.dropped IS NULL"),
+                     1);
     assert_int_equal(ask("SELECT count(*) FROM kernel WHERE phase = 'forward' AND build_ns = 5 AND "
                          "registers IS NULL"),
                      3);
@@ -113,7 +123,8 @@ static void makes_rows(void **state)
 static void survives_anything(void **state)
 {
     static const char *const names[] = {"plumb_kernels",   "plumb_fusion", "plumb_combos",
-                                        "plumb_partition", "plumb_passes", "plumb_memory"};
+                                        "plumb_partition", "plumb_passes", "plumb_memory",
+                                        "plumb_instances"};
     static const char *const bad[] = {
         "[]",
         "7",
@@ -135,9 +146,9 @@ static void survives_anything(void **state)
     }
     finish(c);
     assert_int_equal(ask("SELECT count(*) FROM loss WHERE kind <> 'schema'"), 0);
-    assert_in_range(ask("SELECT count(*) FROM loss WHERE message LIKE '%is no JSON object'"), 12,
-                    12);
-    assert_int_equal(ask("SELECT count(*) FROM loss WHERE message LIKE '%names no compile'"), 6);
+    assert_in_range(ask("SELECT count(*) FROM loss WHERE message LIKE '%is no JSON object'"), 14,
+                    14);
+    assert_int_equal(ask("SELECT count(*) FROM loss WHERE message LIKE '%names no compile'"), 7);
     assert_int_equal(ask("SELECT count(*) FROM loss WHERE message LIKE '%is a member of kernel%'"),
                      2);
     assert_int_equal(ask("SELECT count(*) FROM kernel WHERE role IS NULL AND kind = 'other'"), 2);
