@@ -250,9 +250,10 @@ static enum err build_split(struct making *m)
 static enum err build_all(struct making *m)
 {
     struct compiled_entry *e = m->e;
-    TRY(graph_check(&e->graph));
+    bool again = e->first != e;
+    if (!again) TRY(graph_check(&e->graph));
     TRY(find_written(e));
-    TRY(passes_run(&e->graph, seen_pass, m));
+    TRY(again ? passes_run_again(&e->graph) : passes_run(&e->graph, seen_pass, m));
     if (e->has_backward) return build_split(m);
     TRY(check_leaf_gradients(&e->graph));
     compile_log_graph(m->log, "aot_inference_graph", &e->graph);

@@ -171,20 +171,31 @@ static int64_t now(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static const struct {
+    const char *name;
+    enum err (*run)(struct graph *g, struct pass_result *out);
+} passes[] = {
+#define X(name) {#name, pass_##name},
+    PASSES(X)
+#undef X
+};
+enum { N_PASSES = sizeof passes / sizeof *passes };
+
+enum err passes_run_again(struct graph *g)
+{
+    for (int i = 0; i < N_PASSES; i++) {
+        struct pass_result r = {0};
+        TRY(passes[i].run(g, &r));
+    }
+    return graph_check(g);
+}
+
 enum err passes_run(struct graph *g,
                     enum err (*seen)(void *context, const char *pass, const struct graph *g,
                                      const struct pass_result *r),
                     void *context)
 {
-    static const struct {
-        const char *name;
-        enum err (*run)(struct graph *g, struct pass_result *out);
-    } passes[] = {
-#define X(name) {#name, pass_##name},
-        PASSES(X)
-#undef X
-    };
-    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+    for (int i = 0; i < N_PASSES; i++) {
         struct pass_result r = {0};
         int64_t start = now();
         enum err err = passes[i].run(g, &r);

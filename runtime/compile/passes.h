@@ -40,5 +40,8 @@ WARN_UNUSED enum err passes_run(struct graph *g,
                                                  const struct graph *g,
                                                  const struct pass_result *r),
                                 void *context);
+/* The same of a graph that differs in sizes alone from one whose passes were checked: checked in
+ * the end. */
+WARN_UNUSED enum err passes_run_again(struct graph *g);
 
 #endif

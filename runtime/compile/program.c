@@ -208,8 +208,10 @@ static enum err list_kernels(struct program *p, const struct program_options *o,
         const struct fuse_group *g = &p->fused.group.p[i];
         number[i] = s->n_kernels;
         if (!g->nest) continue;
-        k[s->n_kernels] = (struct code_kernel){
-            .name = g->name, .nest = g->nest, .plan = &g->plan, .comment = comment_of(p, g)};
+        k[s->n_kernels] = (struct code_kernel){.name = g->name,
+                                               .nest = g->nest,
+                                               .plan = &g->plan,
+                                               .comment = o->again ? "" : comment_of(p, g)};
         if (!k[s->n_kernels].comment) return no_memory();
         nest_shape(g->nest, &g->plan, &k[s->n_kernels].shape);
         TRY(fit_shape(o, &k[s->n_kernels++]));

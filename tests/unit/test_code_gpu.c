@@ -74,7 +74,10 @@ static int make_suite(void **state)
         struct test_case t = random_case(&suite.body[k]);
         add(&t);
     }
-    suite.spec = (struct code_spec){suite.kernel, suite.n, suite.launch, suite.n, false};
+    suite.spec = (struct code_spec){.kernel = suite.kernel,
+                                    .n_kernels = suite.n,
+                                    .launch = suite.launch,
+                                    .n_launches = suite.n};
     return 0;
 }
 
@@ -234,7 +237,8 @@ static void make_combos(void)
         c->group[m].member = m ? planned : NULL;
         c->launch[m] = (struct code_launch){name[m], number, MEMBERS, &c->group[m]};
     }
-    c->spec = (struct code_spec){c->kernel, MEMBERS, c->launch, MEMBERS, false};
+    c->spec = (struct code_spec){
+        .kernel = c->kernel, .n_kernels = MEMBERS, .launch = c->launch, .n_launches = MEMBERS};
     c->arg[0] = numbers;
     c->arg[1] = numbers + NUMBERS - CODE_GPU_FAULT;
 }
@@ -362,7 +366,7 @@ static void some_kernels(int from, bool f64, struct code_spec *out)
         launch[n] = (struct code_launch){kernel[n].name, &number[n], 1, NULL};
         n++;
     }
-    *out = (struct code_spec){kernel, n, launch, n, false};
+    *out = (struct code_spec){.kernel = kernel, .n_kernels = n, .launch = launch, .n_launches = n};
 }
 
 static const struct target {
