@@ -171,7 +171,8 @@ struct plumb_compile_options {
     bool no_fusion, no_combos;
     /* Sizes of inputs that are 2 or more may differ from call to call: one compile serves them all,
      * for as long as those that were equal when it was made stay so. A size that is new is traced
-     * (the function is called then), but no kernel is built for it. */
+     * (the function is called then, again where it turns out to do something else), but no kernel
+     * is built for it. */
     bool dynamic;
 };
 struct plumb_compiled;

@@ -88,6 +88,7 @@ struct compiled_dynamic {
     struct symbols symbols;
     struct guard_set guards; /* on them; each instance has exact ones */
     struct map functions;    /* of kernels, by body; guarded by the function's lock */
+    struct map others;       /* sizes at which it is another program; likewise */
     pthread_mutex_t lock;    /* guards what follows */
     struct compiled_entry *instance[COMPILED_INSTANCES]; /* [0]: the entry */
     int n, last;                                         /* last: the one found last */

@@ -20,6 +20,8 @@ static enum err no_memory(void)
     return err_set(ERR_NOMEM, "out of memory for an instance of a compile");
 }
 
+enum { MOST_OTHERS = 1 << 14 };
+
 /* ---- symbols ---- */
 
 static enum err take_marks(const struct plumb_compiled *c, struct symbols *s)
@@ -33,14 +35,22 @@ static enum err take_marks(const struct plumb_compiled *c, struct symbols *s)
     return ERR_OK;
 }
 
+/* Values of the symbols are the arena's that is given. */
+static enum err read_values(struct compiled_dynamic *d, struct plumb_tensor *const *in,
+                            struct arena *arena, int64_t **out)
+{
+    *out = arena_array(arena, d->symbols.symbol.n + 1, sizeof **out);
+    if (!*out) return no_memory();
+    symbols_read(&d->symbols, in, *out);
+    return ERR_OK;
+}
+
 static enum err make_first(struct compiled_entry *e, struct plumb_tensor *const *in, int n_in)
 {
     struct compiled_dynamic *d = e->dynamic;
     TRY(take_marks(e->of, &d->symbols));
     TRY(symbols_make(&d->symbols, in, n_in));
-    e->value = arena_array(&e->arena, d->symbols.symbol.n + 1, sizeof *e->value);
-    if (!e->value) return no_memory();
-    symbols_read(&d->symbols, in, e->value);
+    TRY(read_values(d, in, &e->arena, &e->value));
     d->instance[d->n++] = e;
     atomic_store(&e->refs, 1);
     return ERR_OK;
@@ -61,6 +71,7 @@ void compiled_dynamic_free(struct compiled_dynamic *d)
     guard_release(&d->guards);
     symbols_release(&d->symbols);
     map_release(&d->functions);
+    map_release(&d->others);
     pthread_mutex_destroy(&d->lock);
     free(d);
 }
@@ -275,23 +286,48 @@ static void tell(const struct compiled_entry *e, const struct compiled_entry *dr
     compile_log_instance(e, &i);
 }
 
+static struct map_key key_of(const struct compiled_dynamic *d, const int64_t *value)
+{
+    return map_key((struct span){(const char *)value, d->symbols.symbol.n * sizeof *value});
+}
+
+/* Notes that it is none, so that it is not tried at each call where there are too many entries. */
+static enum err refuse(struct compiled_dynamic *d, struct compiled_entry *e)
+{
+    if (d->others.n >= MOST_OTHERS) map_clear(&d->others);
+    bool noted = map_put(&d->others, key_of(d, e->value), 1, NULL);
+    compiled_entry_free(e);
+    return noted ? ERR_OK : no_memory();
+}
+
+static bool is_other(struct compiled_dynamic *d, const int64_t *value, char *reason, size_t size)
+{
+    if (!map_get(&d->others, key_of(d, value))) return false;
+    snprintf(reason, size, "another program at these sizes, as before");
+    return true;
+}
+
+static enum err make_instance(struct compiled_entry *first, struct plumb_tensor *const *in,
+                              int n_in, struct compiled_entry **out)
+{
+    struct compiled_entry *e;
+    TRY(compiled_make_again(first, in, n_in, &e));
+    enum err err = read_values(first->dynamic, in, &e->arena, &e->value);
+    if (err) compiled_entry_free(e);
+    else *out = e;
+    return err;
+}
+
 enum err compiled_add_instance(struct compiled_entry *first, struct plumb_tensor *const *in,
                                int n_in, char *reason, size_t size, struct compiled_entry **out)
 {
     struct compiled_dynamic *d = first->dynamic;
-    struct compiled_entry *e;
-    int64_t start_ns = clock_real();
-    TRY(compiled_make_again(first, in, n_in, &e));
-    e->value = arena_array(&e->arena, d->symbols.symbol.n + 1, sizeof *e->value);
-    if (!e->value) {
-        compiled_entry_free(e);
-        return no_memory();
-    }
-    symbols_read(&d->symbols, in, e->value);
-    if (differs(&(struct comparing){first, e, reason, size})) {
-        compiled_entry_free(e);
-        return ERR_OK;
-    }
+    struct compiled_entry *e = NULL;
+    int64_t start_ns = clock_real(), *value;
+    TRY(read_values(d, in, &thread_self.frame->arena, &value));
+    if (is_other(d, value, reason, size)) return ERR_OK;
+    TRY(make_instance(first, in, n_in, &e));
+    if (differs(&(struct comparing){first, e, reason, size})) return refuse(d, e);
     struct compiled_entry *dropped = insert(d, e);
     tell(e, dropped, start_ns);
     if (dropped) compiled_give_back(dropped);

@@ -63,6 +63,52 @@ static int chain(void *context, struct plumb_tensor *const *in, int n_in, struct
     return out[0] ? 0 : -1;
 }
 
+static int by_size(void *context, struct plumb_tensor *const *in, int n_in,
+                   struct plumb_tensor **out, int n_out)
+{
+    (void)context, (void)n_in, (void)n_out;
+    out[0] = plumb_size(in[0], 0) > 6 ? plumb_exp(in[0]) : plumb_neg(in[0]);
+    return out[0] ? 0 : -1;
+}
+
+/* Sizes of one compile, each told; what is another program, or does not fit, with the reason. */
+static void tells_sizes_of_a_dynamic_compile(void **state)
+{
+    (void)state;
+    begin();
+    struct plumb_compiled *c = compile("f", by_size);
+    assert_int_equal(plumb_mark_dynamic(c, 0, 0), 0);
+    const int64_t rows[] = {4, 5, 7, 8, 6, 1, 5};
+    for (int i = 0; i < 7; i++) call(c, numbers(rows[i], 3));
+    end();
+    assert_int_equal(ask("SELECT count(*) FROM compile"), 3);
+    assert_int_equal(
+        ask("SELECT count(*) FROM recompile_reasons WHERE compile_id = '0/1' AND kind = "
+            "'program' AND reason = 'another program at s0 = 7: call 0 is aten::exp, not "
+            "aten::neg'"),
+        1);
+    assert_int_equal(
+        ask("SELECT count(*) FROM recompile_reasons WHERE compile_id = '0/2' AND kind = "
+            "'symbol' AND reason = '2 <= L[''in''][0].size()[0]. expected at least 2, "
+            "actual 1'"),
+        1);
+    assert_int_equal(
+        ask("SELECT count(*) FROM compile_instance i JOIN compile c ON c.id = i.compile "
+            "JOIN string s ON s.id = i.sizes WHERE c.compile_id || i.number || ' ' || "
+            "s.text IN ('0/01 s0 = 5', '0/02 s0 = 6', '0/11 s0 = 8')"),
+        3);
+    assert_int_equal(ask("SELECT count(*) FROM compile_instance"), 3);
+    assert_int_equal(
+        ask("SELECT count(*) FROM symbols WHERE kind = 'specialization' AND value = '1' "
+            "AND origin = 'L[''in''][0].size()[0]'"),
+        1);
+    assert_int_equal(ask("SELECT count(*) FROM guards WHERE code = 'L[''in''][0].size()[1] == 3'"),
+                     3);
+    assert_int_equal(ask("SELECT count(*) FROM events WHERE name = 'instance'"), 3);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 0);
+    unlink(path);
+}
+
 /* Another size: compiled again, with the guard that failed as the reason. */
 static void tells_why_it_compiles_again(void **state)
 {
@@ -186,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_why_it_compiles_again),
+        cmocka_unit_test(tells_sizes_of_a_dynamic_compile),
         cmocka_unit_test(tells_why_it_breaks),
         cmocka_unit_test(bears_odd_graphs),
         cmocka_unit_test(tells_large_programs_whole),

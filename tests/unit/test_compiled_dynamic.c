@@ -186,6 +186,28 @@ static void branches_program(void)
 }
 TEST_BOTH(branches, branches_program, 2, 10)
 
+/* More programs than there may be entries: what has none is not tried at each call. */
+FUNCTION(all_differ)
+{
+    UNUSED;
+    struct plumb_tensor *y = in[0];
+    for (int64_t i = 1; i < plumb_size(in[0], 0); i++) y = plumb_exp(plumb_neg(y));
+    GIVES(0, y);
+    return 0;
+}
+static void all_differ_program(void)
+{
+    struct plumb_tensor *y;
+    for (int round = 0; round < 3; round++)
+        for (int64_t n = 2; n < 13; n++) {
+            int before = now->calls;
+            must(call(all_differ, IN(numbers(n, 14, 1)), 1, &y, 1));
+            note(y);
+            if (round && now->compile) assert_int_equal(now->calls - before, n > 9);
+        }
+}
+TEST_BOTH(all_differ, all_differ_program, COMPILED_ENTRIES, 2 * COMPILED_ENTRIES)
+
 FUNCTION(reads)
 {
     UNUSED;
@@ -413,7 +435,7 @@ int main(void)
         cmocka_unit_test(test_reads),     cmocka_unit_test(test_numbered),
         cmocka_unit_test(test_layer),     cmocka_unit_test(test_writes),
         cmocka_unit_test(test_forgotten), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_built),
+        cmocka_unit_test(test_built),     cmocka_unit_test(test_all_differ),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
