@@ -195,6 +195,12 @@ void nest_shape(const struct nest *n, const struct nest_plan *p, struct nest_sha
     for (int d = 0; d < s->n_outer - 1; d++) s->rows *= s->size[d];
 }
 
+void nest_shape_generalise(struct nest_shape *s)
+{
+    if (s->length != SHAPE_NONE && s->points) s->length = SHAPE_LONG;
+    if (s->tile) s->tile = SHAPE_TILE;
+}
+
 size_t nest_class(const struct nest *n, const struct nest_shape *s, struct nest_class *out)
 {
     memset(out, 0, offsetof(struct nest_class, stride));

@@ -38,6 +38,8 @@ struct nest_shape {
     int tile; /* columns of a tile where elements lie along the last outer loop; 0: not tiled */
 };
 void nest_shape(const struct nest *n, const struct nest_plan *p, struct nest_shape *out);
+/* Makes the class one that says nothing of lengths: its text serves rows and columns of any. */
+void nest_shape_generalise(struct nest_shape *s);
 /* The row of a place: loop `d`, or -1 for LINEAR. */
 int nest_shape_place(const struct nest *n, const struct nest_shape *s, int d);
 
