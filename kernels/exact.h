@@ -60,8 +60,8 @@ X_FN float x_scale_magic(float y, float t)
 }
 
 /* exp family: z = n ln2 + r, |r| <= 0.347.  Beyond the ends x_exp_floor and x_exp_ceil bound what n
- * is made of; the latter, of bits as integers, where r may grow as z does: 2^128 (1 + r) is infinite
- * in any case. (Two selects in a row become six masks when gcc 12 vectorises them.) */
+ * is made of; the latter, of bits as integers, where r may grow as z does: 2^128 (1 + r) is
+ * infinite in any case. (Two selects in a row become six masks when gcc 12 vectorises them.) */
 X_FN float x_exp_floor(float x, float least)
 {
     return x < least ? least : x;
