@@ -11,7 +11,7 @@ X_FN float x_tanh(float x)
     float p = x_fma(x_fma(x_fma(x_fma(TANHF_11, z, TANHF_9), z, TANHF_7), z, TANHF_5), z, TANHF_3);
     float s = x_fma(x * z, p, x);
     float c = a > 10.0f ? 10.0f : a, w = c + c, t = x_exp_t(w);
-    float e = (1.0f + x_exp_q(w, 0.0f, t)) * x_pow2i(x_magic_int(t) & 63);
+    float e = (1.0f + x_exp_q(w, t)) * x_pow2i(x_magic_int(t) & 63);
     float b = 1.0f - 2.0f / (e + 1.0f);
     return a < 0.6f ? (x == 0.0f ? x : s) : x_sign_of(x != x ? x : b, x);
 }
@@ -24,7 +24,7 @@ X_FN float x_erf(float x)
     float c = a > 4.0f ? 4.0f : a;
     float q = x_fma(x_fma(x_fma(x_fma(ERFCF_8, c, ERFCF_7), c, ERFCF_6), c, ERFCF_5), c, ERFCF_4);
     q = x_fma(x_fma(x_fma(x_fma(q, c, ERFCF_3), c, ERFCF_2), c, ERFCF_1), c, ERFCF_0);
-    float w = -q, t = x_exp_t(w), e = (1.0f + x_exp_q(w, 0.0f, t)) * x_pow2i(x_magic_int(t) | -64);
+    float w = -q, t = x_exp_t(w), e = (1.0f + x_exp_q(w, t)) * x_pow2i(x_magic_int(t) | -64);
     return a < 1.0f ? (x == 0.0f ? x : s) : x_sign_of(x != x ? x : 1.0f - e, x);
 }
 /* (n + nl) / (1 + t + tl), one division and one correction */
@@ -127,7 +127,7 @@ X_FN float x_pow(float x, float y)
     float p =
         x_fma(x_fma(x_fma(x_fma(x_fma(EXP2F_6, q, EXP2F_5), q, EXP2F_4), q, EXP2F_3), q, EXP2F_2),
               q, EXP2F_1);
-    float v = x_scale(x_fma(p, q, 1.0f), x_magic_int(t));
+    float v = x_scale_magic(x_fma(p, q, 1.0f), t);
     float ay = x_abs(y), ty = ay + 0x1p23f, iy = ty - 0x1p23f; /* integrality and parity of y */
     u32 is_int = ay >= 0x1p23f || iy == ay,
         odd = is_int && ay < 0x1p24f && (ay >= 0x1p23f ? x_asu(ay) & 1u : x_asu(ty) & 1u);

@@ -298,7 +298,7 @@ X_REDUCTION(x_prod, 64, double, x_v64, *, X_ONE, 1.0)
 
 /* x_top_key is the key of the largest of n numbers, each times `sign` and plus `zero`: -0 keeps
  * all, +0 makes -0 into +0. */
-#define X_ORDER(S, T, K, V, I, LEAST, GREATEST)                                                    \
+#define X_ORDER(S, T, K, LEAST, GREATEST)                                                          \
     X_FN T x_max_first##S(void)                                                                    \
     {                                                                                              \
         return -X_INF##S;                                                                          \
@@ -309,27 +309,16 @@ X_REDUCTION(x_prod, 64, double, x_v64, *, X_ONE, 1.0)
     }                                                                                              \
     X_FN K x_top_key##S(const T *t, i64 n, T sign, T zero)                                         \
     {                                                                                              \
-        enum { W = X_WIDE / sizeof(T), J = 4 };                                                    \
-        K r = LEAST;                                                                               \
-        I m[J];                                                                                    \
-        i64 i = 0;                                                                                 \
-        X_UNROLL for (i64 j = 0; j < J; j++) m[j] = (I){0} + r;                                    \
-        for (; i + J * W <= n; i += J * W) X_UNROLL for (i64 j = 0; j < J; j++)                    \
-            {                                                                                      \
-                V v = X_GET(V, t + i + j * W) * sign + zero;                                       \
-                I b = (I)v, k = b ^ ((b >> (8 * (i32)sizeof(T) - 1)) & GREATEST),                  \
-                  bad = (I)(v != v);                                                               \
-                k = (k & ~bad) | (bad & GREATEST);                                                 \
-                I more = k > m[j];                                                                 \
-                m[j] = (k & more) | (m[j] & ~more);                                                \
-            }                                                                                      \
-        for (i64 l = 0; l < n % (J * W); l++) {                                                    \
-            K k = x_max_key##S(t[i + l] * sign + zero);                                            \
-            r = k > r ? k : r;                                                                     \
+        K top = LEAST, low = GREATEST;                                                             \
+        for (i64 i = 0; i < n; i++) {                                                              \
+            K b = (K)x_asu##S(t[i] * sign + zero),                                                 \
+              k = b ^ ((b >> (8 * sizeof(T) - 1)) & GREATEST);                                     \
+            top = k > top ? k : top;                                                               \
+            low = k < low ? k : low;                                                               \
         }                                                                                          \
-        for (i64 j = 0; n >= J * W && j < J; j++)                                                  \
-            for (i64 l = 0; l < W; l++) r = m[j][l] > r ? m[j][l] : r;                             \
-        return r;                                                                                  \
+        /* a NaN lies beyond an end */                                                             \
+        i32 bad = low < x_max_key##S(-X_INF##S) || top > x_max_key##S(X_INF##S);                   \
+        return bad ? GREATEST : top;                                                               \
     }                                                                                              \
     X_ROW_FN T x_max_row##S(const T *t, i64 n)                                                     \
     {                                                                                              \
@@ -361,8 +350,8 @@ X_REDUCTION(x_prod, 64, double, x_v64, *, X_ONE, 1.0)
     {                                                                                              \
         x_arg_push##S(a, t, n, base, (T)-1);                                                       \
     }
-X_ORDER(, float, i32, x_v, x_vi, -0x7fffffff - 1, 0x7fffffff)
-X_ORDER(64, double, i64, x_v64, x_vi64, -0x7fffffffffffffffl - 1, 0x7fffffffffffffffl)
+X_ORDER(, float, i32, -0x7fffffff - 1, 0x7fffffff)
+X_ORDER(64, double, i64, -0x7fffffffffffffffl - 1, 0x7fffffffffffffffl)
 /* Integers are their own keys; argmin takes the complement. */
 X_FN void x_argmax_push_i(x_arg *a, const i64 *t, i64 n, i64 base)
 {

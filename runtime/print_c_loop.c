@@ -77,6 +77,17 @@ static bool row_used(const struct printer *p, int row, enum nest_level level)
     return false;
 }
 
+bool print_row_is_read(const struct printer *p, int row)
+{
+    for (int i = 0; i < p->n->n_nodes; i++) {
+        const struct nest_node *node = &p->n->node[i];
+        if (node->kind == NEST_LOAD && !node->n_args && node->index == row &&
+            node->level == NEST_INNER)
+            return true;
+    }
+    return false;
+}
+
 static const char *pointer_type(const struct printer *p, int row, char out[32])
 {
     const struct nest_array *a = &p->n->array[row];

@@ -11,6 +11,8 @@ void print_numbers(struct printer *p);
 /* Coordinates of loops [first, end) of point number `from`, and the step to the next point. */
 void print_coordinates(struct printer *p, int first, int end, const char *from);
 void print_advance(struct printer *p, int first, int end);
+/* Whether points of the inner level are loaded from the row, at no computed position. */
+bool print_row_is_read(const struct printer *p, int row);
 /* p<k> and q<k>: where each row is at the coordinates of outer loops [0, end), and at `column` of
  * loop `end` where that is given. */
 void print_rows(struct printer *p, int end, const char *column);

@@ -157,7 +157,7 @@ static void end_pass(struct printer *p, int pass)
 
 /* Rows of a lane lie far apart: the processor does not guess the next one. (In a row as long as the
  * widest tile it soon guesses the rest, better than it is told.) */
-static void print_prefetch(struct printer *p, const bool *in)
+static void print_prefetch(struct printer *p)
 {
     int column = p->s->n_outer - 1, row = p->s->n_outer;
     if (p->s->n_inner > 1 || p->s->tile == SHAPE_WIDEST_TILE) return;
@@ -165,14 +165,8 @@ static void print_prefetch(struct printer *p, const bool *in)
     print_line(p, "const i64 next = k + 512 < m ? 512 : k < 512 ? near : after - l - 512;");
     print_line(p, "for (i64 i = 0; i < w; i += 16) {");
     for (int r = 0; r < p->n->n_arrays; r++) {
-        bool used = false;
-        for (int i = 0; i < p->n->n_nodes; i++) {
-            const struct nest_node *node = &p->n->node[i];
-            used |= in[i] && node->kind == NEST_LOAD && !node->n_args && node->index == r &&
-                    node->level == NEST_INNER;
-        }
         int64_t along = p->s->stride[r][row];
-        if (!used || p->s->stride[r][column] != 1 || !along) continue;
+        if (!print_row_is_read(p, r) || p->s->stride[r][column] != 1 || !along) continue;
         if (along == 1) print_line(p, "    __builtin_prefetch(r%d + next + i);", r);
         else print_line(p, "    __builtin_prefetch(r%d + next * s%d_%d + i);", r, r, row);
     }
@@ -200,7 +194,7 @@ static void print_tile_pass(struct printer *p, int pass, bool *in)
     p->indent++;
     if (p->s->n_inner > 1) print_coordinates(p, p->s->n_outer, print_loops(p), "c + k");
     print_run(p, "c + k");
-    print_prefetch(p, in);
+    print_prefetch(p);
     print_loop_head(p, "0", "w");
     print_body(p, pass, in);
     print_close(p);
