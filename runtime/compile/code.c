@@ -28,6 +28,7 @@ struct ready {
     struct print_kernel kernel;
     struct nest_pieces pieces;
     const int64_t *number;
+    int n_numbers, n_loops;
 };
 /* Pieces in the order of members. */
 struct share {
@@ -36,6 +37,7 @@ struct share {
 };
 struct launch {
     const int *kernel; /* per member */
+    uint32_t tile;     /* as code_launch.tile */
     int n_members, n_shares;
     const struct share *share;
     bool interprets; /* some of its kernels are interpreted */
@@ -65,7 +67,8 @@ static enum err prepare(struct code *c, const struct code_kernel *k, void *funct
     out->nest = k->nest;
     nest_pieces(k->nest, &k->shape, &out->pieces);
     if (function) {
-        int n = print_c_numbers(k->nest, k->plan, &k->shape, number);
+        int n = out->n_numbers = print_c_numbers(k->nest, k->plan, &k->shape, number);
+        out->n_loops = k->shape.n_outer + k->shape.n_inner;
         struct span bytes = {(const char *)number, (size_t)n * sizeof *number};
         out->number = (const int64_t *)arena_copy(&c->arena, bytes).p;
         memcpy(&out->kernel.run, &function, sizeof function);
@@ -122,6 +125,7 @@ static enum err prepare_launch(struct code *c, const struct code_spec *s, int nu
     struct launch *l = &c->launch[number];
     size_t size = (size_t)from->n_kernels * sizeof *from->kernel;
     l->n_members = from->n_kernels;
+    l->tile = from->tile;
     l->kernel =
         (const int *)arena_copy(&c->arena, (struct span){(const char *)from->kernel, size}).p;
     return l->kernel ? deal(c, s, l) : no_memory();
@@ -295,17 +299,22 @@ static void report(struct job *j, int member, const int64_t *fault)
     atomic_store(&j->over, true);
 }
 
+static void begin_call(const struct ready *r, const struct code_args *args, struct print_call *call)
+{
+    for (int k = 0; k < r->nest->n_arrays; k++) call->base[k] = args->base[k];
+    call->number = r->number;
+    call->param = args->param;
+    call->seed = args->seed;
+    call->stream = args->stream;
+}
+
 /* Pieces of one member from number `i` on, at most n; returns how many. */
 static int64_t run_member(const struct ready *r, const struct code_args *args, int64_t i, int64_t n,
                           int64_t *fault)
 {
     struct print_call call;
     int64_t end = r->pieces.n - i < n ? r->pieces.n : i + n, begin = i;
-    for (int k = 0; k < r->nest->n_arrays; k++) call.base[k] = args->base[k];
-    call.number = r->number;
-    call.param = args->param;
-    call.seed = args->seed;
-    call.stream = args->stream;
+    begin_call(r, args, &call);
     call.fault = fault;
     for (; i < end && !fault[0]; i++) nest_pieces_run(&r->pieces, &r->kernel, &call, i);
     return end - begin;
@@ -325,6 +334,35 @@ static void run_share(void *context, int64_t number)
     }
     nest_float_end(f);
     if (fault[0]) report(j, m - 1, fault);
+}
+
+bool code_takes_tiles(const struct code *c, int launch)
+{
+    return !c->by && !c->ready[c->launch[launch].kernel[0]].plan;
+}
+
+/* Rows of the tile's arrays lie `step` apart, in place of the matrix's columns. */
+void code_run_tile(const struct code *c, int launch, const struct code_args *args,
+                   const struct code_tile *t)
+{
+    const struct launch *l = &c->launch[launch];
+    const struct ready *r = &c->ready[l->kernel[0]];
+    int64_t number[PRINT_NUMBERS], fault[5] = {0}, columns = r->number[r->n_loops - 1];
+    struct print_call call;
+    begin_call(r, args, &call);
+    memcpy(number, r->number, (size_t)r->n_numbers * sizeof *number);
+    call.number = number;
+    call.fault = fault;
+    for (int k = 0; k < r->nest->n_arrays; k++) {
+        if (!(l->tile >> k & 1)) continue;
+        int64_t *stride = number + r->n_loops * (1 + k);
+        int64_t size = (int64_t)dtype_size(r->nest->array[k].dtype);
+        for (int d = 0; d < r->n_loops - 1; d++) stride[d] = stride[d] / columns * t->step;
+        call.base[k] = (char *)t->at - (t->row * t->step + t->column) * size;
+    }
+    struct nest_float f = nest_float_begin();
+    r->kernel.run(&call, t->row, t->row + t->rows, t->column, t->column + t->columns);
+    nest_float_end(f);
 }
 
 static enum err interpret(const struct ready *r, const struct code_args *args, int threads)

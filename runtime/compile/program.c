@@ -78,13 +78,10 @@ static enum err form_combos(struct program *p, const struct program_options *o,
     for (size_t i = 0, at = 0; i < n; i++) {
         const struct fuse_group *g = &p->fused.group.p[i];
         k[i].level = g->level;
-        k[i].is_extern = !g->nest;
-        if (!g->nest) {
-            k[i].x = k[i].y = 1; /* a launch, of whatever size */
-            continue;
-        }
-        TRY(describe(p, &kernel[at], (uint64_t)b->of[at], g, &k[i]));
-        at++;
+        k[i].is_extern = g->kind == FUSE_EXTERN;
+        if (k[i].is_extern) k[i].x = k[i].y = 1; /* a launch, of whatever size */
+        else TRY(describe(p, &kernel[at], (uint64_t)b->of[at], g, &k[i]));
+        at += g->nest != NULL;
     }
     options.off |= o->no_combos;
     if (!options.mixed_sizes) options.mixed_sizes = -1;
@@ -182,6 +179,15 @@ static const char *comment_of(const struct program *p, const struct fuse_group *
     return text;
 }
 
+/* An epilogue's loops are rows and columns of the product, as fuse.c has made sure. */
+static void set_shape(const struct fuse_group *g, struct nest_shape *s)
+{
+    int first = 0;
+    while (g->tile && !(g->tile >> first & 1)) first++;
+    if (!g->tile || !nest_shape_matrix(g->nest, &g->plan, first, g->columns, s))
+        nest_shape(g->nest, &g->plan, s);
+}
+
 static enum err list_kernels(struct program *p, struct code_spec *s, int *number)
 {
     struct code_kernel *k = arena_array(p->arena, p->fused.group.n + 1, sizeof *k);
@@ -194,7 +200,7 @@ static enum err list_kernels(struct program *p, struct code_spec *s, int *number
         k[s->n_kernels] = (struct code_kernel){
             .name = g->name, .nest = g->nest, .plan = &g->plan, .comment = comment_of(p, g)};
         if (!k[s->n_kernels].comment) return no_memory();
-        nest_shape(g->nest, &g->plan, &k[s->n_kernels++].shape);
+        set_shape(g, &k[s->n_kernels++].shape);
     }
     return ERR_OK;
 }
@@ -212,7 +218,8 @@ static enum err build_code(struct program *p, struct code_spec *s, const int *nu
         if (!p->fused.group.p[l->group[0]].nest) continue;
         for (int m = 0; m < l->n_groups; m++) kernel[m] = number[l->group[m]];
         l->code = s->n_launches;
-        launch[s->n_launches++] = (struct code_launch){l->name, kernel, l->n_groups, l->combo};
+        launch[s->n_launches++] = (struct code_launch){l->name, kernel, l->n_groups, l->combo,
+                                                       p->fused.group.p[l->group[0]].tile};
     }
     return computes() ? code_build(s, &p->code) : ERR_OK;
 }
@@ -230,7 +237,9 @@ static enum err fuse_and_combine(struct program *p, const struct program_options
                                  struct code_spec *spec, int **number, int64_t *since)
 {
     struct code_bodies bodies;
-    TRY(fuse_items(&p->lowered, &(struct fuse_options){.off = o->no_fusion}, p->arena, &p->fused));
+    struct fuse_options fuse = {.off = o->no_fusion,
+                                .device = thread_self.session->backend->code != NULL};
+    TRY(fuse_items(&p->lowered, &fuse, p->arena, &p->fused));
     p->fuse_ns = lap(since);
     *number = arena_array(p->arena, p->fused.group.n + 1, sizeof **number);
     if (!*number) return no_memory();

@@ -312,8 +312,9 @@ static void splits_agree(multiply_fn *multiply, enum dtype t, int64_t batch, int
     memcpy(one, x.result, (size_t)x.result_size);
     for (int64_t threads = 0; threads < 6; threads++) {
         int64_t n_parts = 0, count = threads;
-        struct gemm_how how = {gemm_isa_best(), threads ? split_by_threads : backwards,
-                               threads ? &count : &n_parts};
+        struct gemm_how how = {.isa = gemm_isa_best(),
+                               .split = threads ? split_by_threads : backwards,
+                               .pool = threads ? &count : &n_parts};
         memset(x.result, 0xaa, (size_t)x.result_size);
         assert_int_equal(multiply(&g, &how), ERR_OK);
         assert_memory_equal(one, x.result, (size_t)x.result_size);
