@@ -29,6 +29,7 @@ struct ready {
     struct nest_pieces pieces;
     const int64_t *number;
     int n_numbers, n_loops;
+    bool continues; /* two loops, of which the outer one goes on where the inner one ends */
 };
 /* Pieces in the order of members. */
 struct share {
@@ -60,6 +61,14 @@ static enum err no_memory(void)
 
 /* ---- kernels ---- */
 
+static bool continues(const struct nest_shape *s)
+{
+    bool all = s->n_outer == 2 && !s->n_inner;
+    for (int r = 0; r < s->n_rows && all; r++)
+        all = s->stride[r][0] == s->stride[r][1] * s->size[1];
+    return all;
+}
+
 static enum err prepare(struct code *c, const struct code_kernel *k, void *function,
                         struct ready *out)
 {
@@ -69,6 +78,7 @@ static enum err prepare(struct code *c, const struct code_kernel *k, void *funct
     if (function) {
         int n = out->n_numbers = print_c_numbers(k->nest, k->plan, &k->shape, number);
         out->n_loops = k->shape.n_outer + k->shape.n_inner;
+        out->continues = continues(&k->shape);
         struct span bytes = {(const char *)number, (size_t)n * sizeof *number};
         out->number = (const int64_t *)arena_copy(&c->arena, bytes).p;
         memcpy(&out->kernel.run, &function, sizeof function);
@@ -360,8 +370,10 @@ void code_run_tile(const struct code *c, int launch, const struct code_args *arg
         for (int d = 0; d < r->n_loops - 1; d++) stride[d] = stride[d] / columns * t->step;
         call.base[k] = (char *)t->at - (t->row * t->step + t->column) * size;
     }
+    bool one = r->continues && t->step == columns && t->columns == columns; /* one long row */
+    int64_t rows = one ? 1 : t->rows, end = one ? t->rows * columns : t->column + t->columns;
     struct nest_float f = nest_float_begin();
-    r->kernel.run(&call, t->row, t->row + t->rows, t->column, t->column + t->columns);
+    r->kernel.run(&call, t->row, t->row + rows, t->column, end);
     nest_float_end(f);
 }
 

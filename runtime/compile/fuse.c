@@ -344,6 +344,8 @@ static enum err try_epilogue(struct fuser *f, int a, int b, struct fuse_group *t
     if (f->o->device) return ERR_OK;
     *reason = FUSE_TAKEN;
     if (f->group[a] != a || f->product[b] >= 0) return ERR_OK;
+    *reason = FUSE_FEW_TILES;
+    if (fuse_has_few_tiles(f->l, a, f->o->threads)) return ERR_OK;
     *reason = FUSE_CYCLE;
     if (makes_cycle(f, a, b)) return ERR_OK;
     arena_clear(&f->scratch);

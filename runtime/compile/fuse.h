@@ -63,6 +63,8 @@ static inline int fuse_extern_item(const struct fuse_group *g)
     X(ROWS, "rows", "it reduces or scans, and a tile of a product has a part of each row only")    \
     X(POSITIONS, "computed positions", "it reads or writes at computed positions")                 \
     X(NARROW, "narrow", "the product's result has fewer than 16 columns")                          \
+    X(FEW_TILES, "few tiles",                                                                      \
+      "the product has fewer tiles than there are threads, and the consumer is work for more")     \
     X(TAKEN, "another product",                                                                    \
       "a kernel takes the tiles of one product, and a product hands them to one kernel")           \
     X(SPACE, "iteration space", "their loops have no common refinement")                           \
@@ -103,6 +105,7 @@ struct fused {
 struct fuse_options {
     bool off;      /* every item is a kernel of its own */
     bool device;   /* nests are run elsewhere than products: none is an epilogue */
+    int threads;   /* that share a kernel's work; 0: 1 */
     int max_nodes; /* of a kernel's nest; 0: 512 */
 };
 WARN_UNUSED enum err fuse_items(const struct lowered *l, const struct fuse_options *o,

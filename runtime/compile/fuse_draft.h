@@ -53,6 +53,8 @@ bool fuse_is_product(const struct lowered *l, int item);
 WARN_UNUSED enum err fuse_epilogue(const struct fuse_draft *d, int product,
                                    const struct fuse_readers *readers, struct arena *arena,
                                    struct fuse_group *out, enum fuse_reason *reason);
+/* Whether threads would have less of the nest, as an epilogue, than each of them could have. */
+bool fuse_has_few_tiles(const struct lowered *l, int product, int threads);
 /* Whether two uses may touch the same element. */
 bool fuse_overlap(const struct lowered *l, const struct lower_use *a, const struct lower_use *b);
 

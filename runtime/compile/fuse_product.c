@@ -5,11 +5,16 @@
  * It can be when the nest's points are those of the result, row by row; then what it reads beside
  * the tile lies along the same rows and columns, and nothing that the product still reads may be
  * overwritten. Where nobody else reads the product's result, that exists as tiles only.
+ *
+ * It pays always but where threads are left without work: a launch less, and a result that need not
+ * go to memory and come back, which is a seventh of the whole where k is 64 and the result of
+ * 256 MiB (tests/bench/bench_product.c).
  */
 #include <string.h>
 
+#include "kernels/gemm_tiles.h"
 #include "runtime/compile/fuse_draft.h"
-#include "runtime/nest_shape.h"
+#include "runtime/nest_pieces.h"
 
 /* Fewer columns than a vector register or two has numbers leave a row of a tile too short. */
 enum { FEWEST_COLUMNS = 16 };
@@ -106,6 +111,15 @@ static int64_t flops_of(const struct product *p)
     const struct view *a = &p->item->use[p->item->n_uses - 3].view;
     int64_t each = dtype_kind(a->dtype) == DTYPE_COMPLEX ? 8 : 2;
     return each * p->points * a->shape.size[a->shape.n - 1];
+}
+
+bool fuse_has_few_tiles(const struct lowered *l, int item, int threads)
+{
+    struct product p = product_of(l, item);
+    if (p.points <= 2 * PIECE_POINTS || !p.rows) return false;
+    int64_t rows = gemm_ceil(p.rows, GEMM_TILE_ROWS);
+    int64_t columns = gemm_ceil(p.columns, GEMM_TILE_COLUMNS);
+    return p.points / (p.rows * p.columns) * rows * columns < threads;
 }
 
 /* The nest's arrays, then what the product takes and makes. */

@@ -238,7 +238,8 @@ static enum err fuse_and_combine(struct program *p, const struct program_options
 {
     struct code_bodies bodies;
     struct fuse_options fuse = {.off = o->no_fusion,
-                                .device = thread_self.session->backend->code != NULL};
+                                .device = thread_self.session->backend->code != NULL,
+                                .threads = thread_self.session->threads};
     TRY(fuse_items(&p->lowered, &fuse, p->arena, &p->fused));
     p->fuse_ns = lap(since);
     *number = arena_array(p->arena, p->fused.group.n + 1, sizeof **number);
