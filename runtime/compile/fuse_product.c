@@ -59,21 +59,37 @@ static uint32_t tile_of(const struct product *p, const struct fuse_group *g)
     return tile;
 }
 
-/* Whether an array lies as the result does at each point. */
-static bool lies_so(const struct product *p, const struct fuse_group *g, int x)
+static int first_of(uint32_t tile)
+{
+    int i = 0;
+    while (!(tile >> i & 1)) i++;
+    return i;
+}
+
+/* Whether the points are the result's, each once, as that array has them. */
+static bool is_matrix(const struct product *p, const struct fuse_group *g, int x)
 {
     struct nest_shape s;
-    return g->nest->array[x].dtype == p->result->view.dtype &&
-           g->plan.lie[x].offset == p->result->view.offset && g->n_outer == p->points &&
-           nest_shape_matrix(g->nest, &g->plan, x, p->columns, &s);
+    return g->n_outer == p->points && nest_shape_matrix(g->nest, &g->plan, x, p->columns, &s);
+}
+
+/* Whether array x lies as the whole result does, at each point where `like` has its element. */
+static bool lies_so(const struct product *p, const struct fuse_group *g, int x, int like)
+{
+    const int64_t *stride = g->plan.lie[x].stride, *wanted = g->plan.lie[like].stride;
+    bool same = g->nest->array[x].dtype == p->result->view.dtype &&
+                g->plan.lie[x].offset == p->result->view.offset;
+    for (int d = 0; d < g->plan.n_outer && same; d++)
+        same = g->plan.size[d] == 1 || stride[d] == wanted[d];
+    return same;
 }
 
 /* What the nest writes, other tiles may need yet, unless it is what this one gave. */
-static bool overwrites(const struct product *p, const struct fuse_group *g)
+static bool overwrites(const struct product *p, const struct fuse_group *g, int like)
 {
     for (int i = 0; i < g->nest->n_arrays; i++) {
         if (!g->use[i].written) continue;
-        if (g->use[i].buffer == p->result->buffer && !lies_so(p, g, i)) return true;
+        if (g->use[i].buffer == p->result->buffer && !lies_so(p, g, i, like)) return true;
         for (int u = 0; u < p->item->n_uses - 1; u++)
             if (fuse_overlap(p->l, &p->item->use[u], &g->use[i])) return true;
     }
@@ -88,9 +104,11 @@ static enum fuse_reason reason_against(const struct product *p, const struct fus
     if (has_positions(g->nest)) return FUSE_POSITIONS;
     if (!tile) return FUSE_NO_GAIN;
     if (p->columns < FEWEST_COLUMNS) return FUSE_NARROW;
-    for (int i = 0; i < g->nest->n_arrays; i++)
-        if (tile >> i & 1 && !lies_so(p, g, i)) return FUSE_PLACE;
-    return overwrites(p, g) ? FUSE_WRITES : FUSE_FUSED;
+    int first = first_of(tile);
+    if (!is_matrix(p, g, first)) return FUSE_PLACE;
+    for (int i = first; i < g->nest->n_arrays; i++)
+        if (tile >> i & 1 && !lies_so(p, g, i, first)) return FUSE_PLACE;
+    return overwrites(p, g, first) ? FUSE_WRITES : FUSE_FUSED;
 }
 
 /* Whether the result must lie in memory: others read it, or the nest changes it there. */
