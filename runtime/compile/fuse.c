@@ -341,8 +341,6 @@ static enum err try_epilogue(struct fuser *f, int a, int b, struct fuse_group *t
                              enum fuse_reason *reason)
 {
     int max = f->o->max_nodes ? f->o->max_nodes : MAX_NODES;
-    *reason = FUSE_OFF;
-    if (f->o->off) return ERR_OK;
     *reason = FUSE_DEVICE;
     if (f->o->device) return ERR_OK;
     *reason = FUSE_TAKEN;
@@ -390,8 +388,10 @@ static enum err take_epilogues(struct fuser *f)
 {
     for (size_t i = 0; i < f->candidate.n; i++) {
         struct candidate *c = &f->candidate.p[i];
-        if (c->siblings || !fuse_is_product(f->l, c->a) || f->l->item.p[c->b].is_extern) continue;
-        TRY(take_epilogue(f, c));
+        bool a = f->l->item.p[c->a].is_extern, b = f->l->item.p[c->b].is_extern;
+        if (c->siblings || a == b || f->o->off) continue;
+        if (a && fuse_is_product(f->l, c->a)) TRY(take_epilogue(f, c));
+        if (b && fuse_is_product(f->l, c->b)) TRY(decide(f, c, FUSE_OPERAND));
     }
     return ERR_OK;
 }

@@ -59,6 +59,8 @@ static inline int fuse_extern_item(const struct fuse_group *g)
     X(EPILOGUE, "epilogue", "the consumer is computed on each tile that the product has made")     \
     X(EXTERN_KERNEL, "extern",                                                                     \
       "one of them is a library's kernel, which takes no prologue or epilogue")                    \
+    X(OPERAND, "operand",                                                                          \
+      "the consumer is a product, which reads its operands again for each tile of its result")     \
     X(DEVICE, "device", "products run on the host, loop nests on the device")                      \
     X(ROWS, "rows", "it reduces or scans, and a tile of a product has a part of each row only")    \
     X(POSITIONS, "computed positions", "it reads or writes at computed positions")                 \
