@@ -36,6 +36,7 @@ enum {
 
 struct product {
     const struct gemm *g;
+    const struct gemm_how *how;
     const struct gemm_kernel *kernel;
     enum gemm_acc acc;
     struct gemm_tiles tiles;
@@ -85,6 +86,26 @@ void gemm_share(const struct gemm_how *how, void (*part)(void *, int64_t), void 
     if (how && how->split && n > 1) how->split(how->pool, part, context, n);
     else
         for (int64_t i = 0; i < n; i++) part(context, i);
+}
+
+void gemm_finish(const struct gemm *g, const struct gemm_how *how, const struct gemm_part *part,
+                 void *acc, int64_t acc_row, int group)
+{
+    const struct gemm_done *done = how ? how->done : NULL;
+    struct gemm to = *g;
+    int64_t size = (int64_t)dtype_size(g->out);
+    if (done && done->only) {
+        to.row = acc_row / gemm_acc_parts(gemm_acc_of(g->in));
+        to.column = 1;
+        to.batch = 0;
+        to.result = (char *)acc - (part->row * to.row + part->column) * size;
+    }
+    gemm_store(&to, part, acc, acc_row, group);
+    if (!done) return;
+    int64_t at = part->batch * to.batch + part->row * to.row + part->column;
+    done->take(done->context,
+               &(struct gemm_done_tile){part->batch, part->row, part->column, part->rows,
+                                        part->columns, (char *)to.result + at * size, to.row});
 }
 
 /* ---- instruction sets ---- */
@@ -225,7 +246,7 @@ static void tiles_part(void *context, int64_t i)
             add_span(p, &part, &w, s ? w.span : w.c, s);
             if (s) join_span(p, w.c, w.span);
         }
-        gemm_store(p->g, &part, w.c, p->acc_row, p->kernel->columns);
+        gemm_finish(p->g, p->how, &part, w.c, p->acc_row, p->kernel->columns);
     }
     free(w.a);
 }
@@ -248,7 +269,7 @@ static void join_part(void *context, int64_t i)
     struct gemm_part part = gemm_tile(p->g, &p->tiles, i);
     char *c = p->partial + (size_t)(i * p->n_spans) * p->c_size;
     for (int64_t s = 1; s < p->n_spans; s++) join_span(p, c, c + (size_t)s * p->c_size);
-    gemm_store(p->g, &part, c, p->acc_row, p->kernel->columns);
+    gemm_finish(p->g, p->how, &part, c, p->acc_row, p->kernel->columns);
 }
 
 /* ---- the whole ---- */
@@ -259,7 +280,7 @@ static void product_init(struct product *p, const struct gemm *g, const struct g
     const struct gemm_kernel *kernel = gemm_kernel_of(how ? how->isa : gemm_isa_best(), acc);
     size_t size = dtype_size(gemm_acc_dtype(acc));
     int64_t k = gemm_min(g->k, BLOCK_K);
-    *p = (struct product){.g = g, .kernel = kernel, .acc = acc};
+    *p = (struct product){.g = g, .how = how, .kernel = kernel, .acc = acc};
     p->tiles = gemm_tiles_of(g, kernel->rows, kernel->columns);
     p->n_spans = g->alpha == 0 ? 0 : gemm_ceil(g->k, GEMM_SPAN);
     p->acc_row = p->tiles.columns * gemm_acc_parts(acc);
@@ -295,7 +316,8 @@ static struct gemm wide(const struct gemm *g)
 enum err gemm_exact(const struct gemm *given, const struct gemm_how *how)
 {
     struct product p;
-    struct gemm turned = wide(given), *g = &turned;
+    bool as_given = how && how->done; /* who takes tiles takes rows */
+    struct gemm turned = as_given ? *given : wide(given), *g = &turned;
     if (g->m == 0 || g->n == 0 || g->n_batch == 0) return ERR_OK;
     product_init(&p, g, how);
     if (splits_k(&p)) {

@@ -47,10 +47,24 @@ enum gemm_isa gemm_isa_best(void);
  * when all are done. NULL: one after the other. */
 typedef void gemm_split(void *pool, void (*part)(void *context, int64_t i), void *context,
                         int64_t n);
+/* A finished tile of the result, which lies in a cache: element (row + i, column + j) of matrix
+ * `batch` at at[i * step + j]. Tiles do not overlap, and together are the result. */
+struct gemm_done_tile {
+    int64_t batch, row, column, rows, columns;
+    void *at;
+    int64_t step; /* elements; not below the columns of a result */
+};
+/* Is given each tile by the thread that made it, in no order. */
+struct gemm_done {
+    void (*take)(void *context, const struct gemm_done_tile *t);
+    void *context;
+    bool only; /* nothing is stored: the result is neither needed nor touched */
+};
 struct gemm_how {
     enum gemm_isa isa;
     gemm_split *split;
     void *pool;
+    const struct gemm_done *done; /* NULL: nobody; else the result's column is 1 */
 };
 /* ERR_NOMEM when packing buffers cannot be had. k == 0 gives zeros (plus beta c). */
 WARN_UNUSED enum err gemm_exact(const struct gemm *g, const struct gemm_how *how);

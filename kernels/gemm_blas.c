@@ -82,6 +82,7 @@ struct operand {
 };
 struct product {
     const struct gemm *g;
+    const struct gemm_how *how;
     enum gemm_acc acc;
     enum dtype type; /* of the accumulators */
     struct gemm_tiles tiles;
@@ -191,17 +192,17 @@ static void tiles_part(void *context, int64_t i)
         struct gemm_part t = gemm_tile(p->g, &p->tiles, at);
         if (p->g->k == 0 || p->g->alpha == 0) memset(c, 0, p->c_size);
         else make_tile(p, &t, a, b, c);
-        gemm_store(p->g, &t, c, row, 0);
+        gemm_finish(p->g, p->how, &t, c, row, 0);
     }
     free(a);
 }
 
 /* ---- the whole ---- */
 
-static void product_init(struct product *p, const struct gemm *g)
+static void product_init(struct product *p, const struct gemm *g, const struct gemm_how *how)
 {
     enum gemm_acc acc = gemm_acc_of(g->in);
-    *p = (struct product){.g = g, .acc = acc, .type = gemm_acc_dtype(acc)};
+    *p = (struct product){.g = g, .how = how, .acc = acc, .type = gemm_acc_dtype(acc)};
     p->tiles = gemm_tiles_of(g, 32, 64);
     p->a_how = readable(p, &g->a, g->m, g->k);
     p->b_how = readable(p, &g->b, g->k, g->n);
@@ -221,7 +222,7 @@ enum err gemm_blas(const struct gemm *g, const struct gemm_how *how)
              "determinism exact, which needs none",
              blas.why);
     if (g->m == 0 || g->n == 0 || g->n_batch == 0) return ERR_OK;
-    product_init(&p, g);
+    product_init(&p, g, how);
     gemm_share(how, tiles_part, &p, gemm_ceil(p.tiles.n, p.tiles.per_part));
     if (atomic_load(&p.failed))
         FAIL(ERR_NOMEM, "no memory for a product of matrices [%lld, %lld] and [%lld, %lld]",

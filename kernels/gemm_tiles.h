@@ -20,6 +20,10 @@ struct gemm_tiles {
 /* Equal tiles no larger than the constants, whole groups of `rows` x `columns`. */
 struct gemm_tiles gemm_tiles_of(const struct gemm *g, int rows, int columns);
 struct gemm_part gemm_tile(const struct gemm *g, const struct gemm_tiles *t, int64_t i);
+/* Stores a tile's accumulators, as gemm_store does, and hands it on. They are overwritten where the
+ * tile is handed on only: no number of the result is larger than its accumulator. */
+void gemm_finish(const struct gemm *g, const struct gemm_how *how, const struct gemm_part *part,
+                 void *acc, int64_t acc_row, int group);
 /* Calls part(context, i) for i in [0, n), by how's threads if it has any. */
 void gemm_share(const struct gemm_how *how, void (*part)(void *, int64_t), void *context,
                 int64_t n);

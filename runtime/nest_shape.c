@@ -201,6 +201,92 @@ void nest_shape_generalise(struct nest_shape *s)
     if (s->tile) s->tile = SHAPE_TILE;
 }
 
+/* ---- matrices ---- */
+
+static void insert_loop(struct nest_shape *s, int at)
+{
+    for (int d = s->n_outer++; d > at; d--) {
+        s->size[d] = s->size[d - 1];
+        for (int r = 0; r < s->n_rows; r++) s->stride[r][d] = s->stride[r][d - 1];
+    }
+}
+
+/* Loop d becomes two, of which the inner one has n points, a divisor of what it has. */
+static void split_loop(struct nest_shape *s, int d, int64_t n)
+{
+    insert_loop(s, d + 1);
+    s->size[d] /= n;
+    s->size[d + 1] = n;
+    for (int r = 0; r < s->n_rows; r++) {
+        s->stride[r][d + 1] = s->stride[r][d];
+        s->stride[r][d] *= n;
+    }
+}
+
+/* The first loop of the columns, where the loops from there on have just so many points; -1. */
+static int first_of_columns(struct nest_shape *s, int64_t columns)
+{
+    int d = s->n_outer;
+    int64_t points = 1;
+    while (d > 0 && points < columns) {
+        int64_t left = columns / points, size = s->size[--d];
+        if (size > left ? size % left : left % size) return -1;
+        if (size > left) split_loop(s, d++, left);
+        points *= size > left ? left : size;
+    }
+    return points == columns ? d : -1;
+}
+
+static bool is_dense(const struct nest_shape *s, int x)
+{
+    int64_t unit = 1;
+    for (int d = s->n_outer - 1; d >= 0; d--) {
+        if (s->stride[x][d] != unit) return false;
+        unit *= s->size[d];
+    }
+    return true;
+}
+
+/* Loops from `first` on as one, if that can be. */
+static bool join_columns(struct nest_shape *s, int first)
+{
+    while (s->n_outer - first > 1) {
+        int last = s->n_outer - 1;
+        int64_t next[SHAPE_ROWS];
+        for (int r = 0; r < s->n_rows; r++) next[r] = s->stride[r][last];
+        if (!continues(s, last - 1, next, s->size[last])) return false;
+        s->size[last - 1] *= s->size[last];
+        for (int r = 0; r < s->n_rows; r++) s->stride[r][last - 1] = next[r];
+        s->n_outer--;
+    }
+    return true;
+}
+
+bool nest_shape_matrix(const struct nest *n, const struct nest_plan *p, int x, int64_t columns,
+                       struct nest_shape *s)
+{
+    s->n_places = s->n_inner = s->tile = 0;
+    if (n->n_inner || n->serial || columns < 2) return false;
+    find_places(n, s);
+    s->n_outer = add_loops(n, p, 0, p->n_outer, s, 0);
+    for (int i = 1; i < s->n_outer; i++)
+        for (int d = i; d > 0 && distance(s, x, d - 1) < distance(s, x, d); d--)
+            swap_loops(s, d - 1, d);
+    if (!is_dense(s, x) || s->n_outer > NEST_LOOPS - 2) return false;
+    int first = first_of_columns(s, columns);
+    if (first < 0 || !join_columns(s, first)) return false;
+    if (!first) {
+        insert_loop(s, 0);
+        s->size[0] = 1;
+        for (int r = 0; r < s->n_rows; r++) s->stride[r][0] = 0;
+    }
+    s->length = SHAPE_NONE;
+    s->points = s->rows = 1;
+    s->columns = columns;
+    for (int d = 0; d < s->n_outer - 1; d++) s->rows *= s->size[d];
+    return true;
+}
+
 size_t nest_class(const struct nest *n, const struct nest_shape *s, struct nest_class *out)
 {
     memset(out, 0, offsetof(struct nest_class, stride));

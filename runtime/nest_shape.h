@@ -40,6 +40,11 @@ struct nest_shape {
 void nest_shape(const struct nest *n, const struct nest_plan *p, struct nest_shape *out);
 /* Makes the class one that says nothing of lengths: its text serves rows and columns of any. */
 void nest_shape_generalise(struct nest_shape *s);
+/* The same of a flat nest whose points are a matrix of that many columns (two or more), in which
+ * array x lies row after row without gaps: rows and columns are the matrix's, whatever else could
+ * be joined. False: they are not. */
+bool nest_shape_matrix(const struct nest *n, const struct nest_plan *p, int x, int64_t columns,
+                       struct nest_shape *out);
 /* The row of a place: loop `d`, or -1 for LINEAR. */
 int nest_shape_place(const struct nest *n, const struct nest_shape *s, int d);
 

@@ -61,6 +61,7 @@ enum op_flags {
     OP_MOVES = 16,    /* movement: keeps bits, NaN payloads too */
     OP_BY_NESTS = 32, /* OPAQUE: run touches values by op_nest_run only, so a compiler may have
                        * the nests */
+    OP_TILES = 64,    /* OPAQUE: the result is a product's, made tile by tile: op_call.done */
 };
 
 struct op_call;
@@ -111,7 +112,8 @@ struct op_call {
     bool exact;            /* determinism exact */
     int threads;
     const struct compiled_call
-        *compiled;  /* on a tape: of a compiled function (compile/compiled.h) */
+        *compiled;                /* on a tape: of a compiled function (compile/compiled.h) */
+    const struct gemm_done *done; /* OP_TILES: who takes the tiles (kernels/gemm.h); NULL nobody */
     int64_t number; /* of the calls of the operator, from 1; counted where faults are injected */
     /* NEST: how arrays lie along the loops (nest.h); last: a tape leaves it out */
     struct nest_plan plan;

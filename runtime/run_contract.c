@@ -64,6 +64,7 @@ enum err run_contract(struct op_call *c)
     }
     if (!view_count(&r->view)) return ERR_OK;
     struct gemm_how how = kernel_how(c);
+    how.done = c->done;
     bool blas = !c->exact && gemm_blas_name();
     enum err err = blas ? gemm_blas(&g, &how) : gemm_exact(&g, &how);
     return err ? err_wrap(err, "%s: ", c->op->s.name) : ERR_OK;

@@ -28,6 +28,8 @@ struct ready {
     struct print_kernel kernel;
     struct nest_pieces pieces;
     const int64_t *number;
+    int n_numbers, n_loops;
+    bool continues; /* two loops, of which the outer one goes on where the inner one ends */
 };
 /* Pieces in the order of members. */
 struct share {
@@ -36,6 +38,7 @@ struct share {
 };
 struct launch {
     const int *kernel; /* per member */
+    uint32_t tile;     /* as code_launch.tile */
     int n_members, n_shares;
     const struct share *share;
     bool interprets; /* some of its kernels are interpreted */
@@ -59,6 +62,14 @@ static enum err no_memory(void)
 
 /* ---- kernels ---- */
 
+static bool continues(const struct nest_shape *s)
+{
+    bool all = s->n_outer == 2 && !s->n_inner;
+    for (int r = 0; r < s->n_rows && all; r++)
+        all = s->stride[r][0] == s->stride[r][1] * s->size[1];
+    return all;
+}
+
 static enum err prepare(struct code *c, const struct code_kernel *k, void *function,
                         struct ready *out)
 {
@@ -66,7 +77,9 @@ static enum err prepare(struct code *c, const struct code_kernel *k, void *funct
     out->nest = k->nest;
     nest_pieces(k->nest, &k->shape, &out->pieces);
     if (function) {
-        int n = print_c_numbers(k->nest, k->plan, &k->shape, number);
+        int n = out->n_numbers = print_c_numbers(k->nest, k->plan, &k->shape, number);
+        out->n_loops = k->shape.n_outer + k->shape.n_inner;
+        out->continues = continues(&k->shape);
         struct span bytes = {(const char *)number, (size_t)n * sizeof *number};
         out->number = (const int64_t *)arena_copy(&c->arena, bytes).p;
         memcpy(&out->kernel.run, &function, sizeof function);
@@ -123,6 +136,7 @@ static enum err prepare_launch(struct code *c, const struct code_spec *s, int nu
     struct launch *l = &c->launch[number];
     size_t size = (size_t)from->n_kernels * sizeof *from->kernel;
     l->n_members = from->n_kernels;
+    l->tile = from->tile;
     l->kernel =
         (const int *)arena_copy(&c->arena, (struct span){(const char *)from->kernel, size}).p;
     return l->kernel ? deal(c, s, l) : no_memory();
@@ -368,6 +382,36 @@ static void run_share(void *context, int64_t number)
     }
     nest_float_end(f);
     if (fault[0]) report(j, m - 1, fault);
+}
+
+bool code_takes_tiles(const struct code *c, int launch)
+{
+    return !c->by && !c->ready[c->launch[launch].kernel[0]].plan;
+}
+
+/* Rows of the tile's arrays lie `step` apart, in place of the matrix's columns. */
+void code_run_tile(const struct code *c, int launch, const struct code_args *args,
+                   const struct code_tile *t)
+{
+    const struct launch *l = &c->launch[launch];
+    const struct ready *r = &c->ready[l->kernel[0]];
+    int64_t number[PRINT_NUMBERS], fault[5] = {0}, columns = r->number[r->n_loops - 1];
+    struct print_call call;
+    set_call(r, args, fault, &call);
+    memcpy(number, r->number, (size_t)r->n_numbers * sizeof *number);
+    call.number = number;
+    for (int k = 0; k < r->nest->n_arrays; k++) {
+        if (!(l->tile >> k & 1)) continue;
+        int64_t *stride = number + r->n_loops * (1 + k);
+        int64_t size = (int64_t)dtype_size(r->nest->array[k].dtype);
+        for (int d = 0; d < r->n_loops - 1; d++) stride[d] = stride[d] / columns * t->step;
+        call.base[k] = (char *)t->at - (t->row * t->step + t->column) * size;
+    }
+    bool one = r->continues && t->step == columns && t->columns == columns; /* one long row */
+    int64_t rows = one ? 1 : t->rows, end = one ? t->rows * columns : t->column + t->columns;
+    struct nest_float f = nest_float_begin();
+    r->kernel.run(&call, t->row, t->row + rows, t->column, end);
+    nest_float_end(f);
 }
 
 /* By one thread: member after member, none of them in pieces. */

@@ -26,6 +26,8 @@ struct code_launch {
     const int *kernel; /* code_kernel numbers, in order of dispatch */
     int n_kernels;
     const struct combo_group *combo; /* NULL: one kernel */
+    uint32_t tile; /* arrays of the only kernel, whose shape is a matrix (nest_shape_matrix): those
+                    * that are given tile by tile, if it is run so */
 };
 enum code_language { CODE_C, CODE_CUDA, CODE_OPENCL };
 struct code_spec {
@@ -73,6 +75,18 @@ void code_free(struct code *c);
  * position was outside, as nest_compiled says it. */
 WARN_UNUSED enum err code_run(const struct code *c, int launch, const struct code_args *args,
                               int threads);
+/* Whether it is built, so that it can be run on tiles; else it is run as a whole. */
+bool code_takes_tiles(const struct code *c, int launch);
+/* A part of the matrix that a launch's arrays `tile` are: rows and columns are those of the whole,
+ * matrices of a batch one below the other; element (row + i, column + j) at at[i * step + j]. */
+struct code_tile {
+    int64_t row, rows, column, columns, step;
+    void *at;
+};
+/* The only kernel at the points of the tile, on the calling thread. It has no computed positions,
+ * so nothing can be wrong. */
+void code_run_tile(const struct code *c, int launch, const struct code_args *args,
+                   const struct code_tile *t);
 /* "compiled", "from cache", "known", "interpreted: ..." ; build time in ns, 0 from the cache */
 const char *code_how(const struct code *c, int64_t *build_ns);
 /* How many texts its kernels have, and how many of these were known before. */

@@ -45,6 +45,7 @@ struct fuser {
     struct fuse_draft *draft;     /* per item; those of a group are the first member's */
     enum fuse_reason *excluded;   /* per item: why it is fused with nothing; FUSED: it may be */
     int *group;                   /* per item: first member of its group */
+    int *product;                 /* per group: the item that it is an epilogue of; -1 */
     int *stamp;                   /* per group: how often it has grown */
     struct fuse_readers *readers; /* per buffer */
     LIST_OF(struct candidate) candidate;
@@ -199,7 +200,7 @@ static int by_score(const void *a, const void *b)
 
 static enum err decide(struct fuser *f, const struct candidate *c, enum fuse_reason reason)
 {
-    bool fused = reason == FUSE_FUSED;
+    bool fused = reason == FUSE_FUSED || reason == FUSE_EPILOGUE;
     int64_t *at = map_get(&f->decided, map_key_int(c->a, c->b));
     struct fuse_decision *d = at && *at >= 0 ? &f->out->decision.p[*at] : NULL;
     if (!d) {
@@ -216,6 +217,17 @@ static enum err decide(struct fuser *f, const struct candidate *c, enum fuse_rea
     return ERR_OK;
 }
 
+/* Items of a group: members of its draft, and its product. */
+static int n_items(const struct fuser *f, int group)
+{
+    return f->draft[group].n_members + (f->product[group] >= 0);
+}
+static int item_of(const struct fuser *f, int group, int i)
+{
+    const struct fuse_draft *d = &f->draft[group];
+    return i < d->n_members ? d->member[i].item : f->product[group];
+}
+
 /* Whether a group between the two needs the one and is needed by the other. */
 static bool reaches(struct fuser *f, int from, int goal)
 {
@@ -224,9 +236,8 @@ static bool reaches(struct fuser *f, int from, int goal)
     f->seen[from] = true;
     for (f->found[n++] = from; n;) {
         int group = f->found[--n];
-        const struct fuse_draft *d = &f->draft[group];
-        for (int i = 0; i < d->n_members; i++)
-            for (int item = d->member[i].item, k = 0; k < f->n_after[item]; k++) {
+        for (int i = 0; i < n_items(f, group); i++)
+            for (int item = item_of(f, group, i), k = 0; k < f->n_after[item]; k++) {
                 int next = f->group[f->after[item][k]];
                 if (next == goal && group != from) return true;
                 if (next == goal || f->seen[next]) continue;
@@ -323,6 +334,68 @@ static enum err try_all(struct fuser *f)
     return ERR_OK;
 }
 
+/* ---- products ---- */
+
+/* Group b as the epilogue of product a, which is a group alone. */
+static enum err try_epilogue(struct fuser *f, int a, int b, struct fuse_group *trial,
+                             enum fuse_reason *reason)
+{
+    int max = f->o->max_nodes ? f->o->max_nodes : MAX_NODES;
+    *reason = FUSE_DEVICE;
+    if (f->o->device) return ERR_OK;
+    *reason = FUSE_TAKEN;
+    if (f->group[a] != a || f->product[b] >= 0) return ERR_OK;
+    *reason = FUSE_FEW_TILES;
+    if (fuse_has_few_tiles(f->l, a, f->o->threads)) return ERR_OK;
+    *reason = FUSE_CYCLE;
+    if (makes_cycle(f, a, b)) return ERR_OK;
+    arena_clear(&f->scratch);
+    TRY(fuse_draft_nest(&f->draft[b], f->readers, max, &f->scratch, trial, reason));
+    return fuse_epilogue(&f->draft[b], a, f->readers, &f->scratch, trial, reason);
+}
+
+/* What the consumer reads of the result, and the result where it is not stored. */
+static int64_t saved_by_tiles(const struct fuser *f, const struct candidate *c,
+                              const struct fuse_group *g)
+{
+    const struct lower_item *p = &f->l->item.p[c->a], *q = &f->l->item.p[c->b];
+    int64_t n = g->stored ? 0 : bytes_of(p, p->n_uses - 1);
+    for (int y = 0; y < q->n_uses; y++)
+        if (!q->use[y].written && q->use[y].buffer == p->use[p->n_uses - 1].buffer)
+            n += bytes_of(q, y);
+    return n;
+}
+
+static enum err take_epilogue(struct fuser *f, struct candidate *c)
+{
+    int b = f->group[c->b];
+    struct fuse_group trial = {.product = -1};
+    enum fuse_reason reason = FUSE_EPILOGUE;
+    if (f->group[c->a] != b) TRY(try_epilogue(f, c->a, b, &trial, &reason));
+    if (reason != FUSE_FUSED) return decide(f, c, reason);
+    c->saved = saved_by_tiles(f, c, &trial);
+    f->product[b] = c->a;
+    f->group[c->a] = b;
+    free(f->draft[c->a].member);
+    f->draft[c->a].member = NULL;
+    f->draft[c->a].n_members = 0;
+    return decide(f, c, FUSE_EPILOGUE);
+}
+
+/* After all else: so a product takes what the nests around it have become, and each saves a
+ * launch. */
+static enum err take_epilogues(struct fuser *f)
+{
+    for (size_t i = 0; i < f->candidate.n; i++) {
+        struct candidate *c = &f->candidate.p[i];
+        bool a = f->l->item.p[c->a].is_extern, b = f->l->item.p[c->b].is_extern;
+        if (c->siblings || a == b || f->o->off) continue;
+        if (a && fuse_is_product(f->l, c->a)) TRY(take_epilogue(f, c));
+        if (b && fuse_is_product(f->l, c->b)) TRY(decide(f, c, FUSE_OPERAND));
+    }
+    return ERR_OK;
+}
+
 /* ---- groups in order ---- */
 
 static enum err set_before(struct fuser *f, struct fuse_group *g, const int *number)
@@ -359,16 +432,25 @@ static const char *op_name(const struct fuser *f, int item, size_t *n)
     return from;
 }
 
-/* pl_poi_fused_add_relu_3: operators as they first appear, at most ten. */
+static void put_product(const struct fuser *f, int item, struct buf *out)
+{
+    size_t n;
+    const char *name = op_name(f, item, &n);
+    buf_printf(out, "_%.*s_fused", (int)n, name);
+}
+
+/* pl_poi_fused_add_relu_3: operators as they first appear, at most ten; extern_mm_fused_relu_4: a
+ * product, and those of its epilogue. */
 static const char *name_of(struct fuser *f, const struct fuse_group *g, int number)
 {
     static const char *const kinds[] = {"pl_poi_fused", "pl_red_fused", "pl_per_fused", "extern"};
     struct buf b = {0};
     buf_puts(&b, kinds[g->kind]);
+    if (g->product >= 0) put_product(f, g->product, &b);
     for (int i = 0, n_ops = 0; i < g->n_items && n_ops < 10; i++) {
         size_t n, m;
         const char *name = op_name(f, g->item[i], &n);
-        bool known = false;
+        bool known = g->item[i] == g->product;
         for (int k = 0; k < i && !known; k++) {
             const char *other = op_name(f, g->item[k], &m);
             known = n == m && !memcmp(name, other, n);
@@ -383,16 +465,24 @@ static const char *name_of(struct fuser *f, const struct fuse_group *g, int numb
     return out;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
 static enum err add_group(struct fuser *f, int first, int *number)
 {
     const struct fuse_draft *d = &f->draft[first];
-    struct fuse_group g = {.n_items = d->n_members};
+    struct fuse_group g = {.n_items = n_items(f, first), .product = -1};
+    int product = f->product[first];
     enum fuse_reason reason;
     int max = f->o->max_nodes ? f->o->max_nodes : MAX_NODES;
     g.item = arena_array(f->arena, (size_t)g.n_items, sizeof *g.item);
     if (!g.item) return no_memory();
-    for (int i = 0; i < g.n_items; i++) g.item[i] = d->member[i].item;
+    for (int i = 0; i < g.n_items; i++) g.item[i] = item_of(f, first, i);
+    qsort(g.item, (size_t)g.n_items, sizeof *g.item, by_number);
     TRY(fuse_draft_nest(d, f->readers, max, f->arena, &g, &reason));
+    if (product >= 0) TRY(fuse_epilogue(d, product, f->readers, f->arena, &g, &reason));
     TRY(set_before(f, &g, number));
     number[first] = (int)f->out->group.n;
     g.name = name_of(f, &g, number[first]);
@@ -405,9 +495,8 @@ static enum err add_group(struct fuser *f, int first, int *number)
 /* Whether all that the group needs is numbered. */
 static bool is_ready(const struct fuser *f, int first, const int *number)
 {
-    const struct fuse_draft *d = &f->draft[first];
-    for (int i = 0; i < d->n_members; i++) {
-        const struct lower_item *it = &f->l->item.p[d->member[i].item];
+    for (int i = 0; i < n_items(f, first); i++) {
+        const struct lower_item *it = &f->l->item.p[item_of(f, first, i)];
         for (int k = 0; k < it->n_before; k++) {
             int g = f->group[it->before[k]];
             if (g != first && number[g] < 0) return false;
@@ -449,18 +538,21 @@ static enum err fuse(struct fuser *f)
     f->group = arena_array(f->arena, n + 1, sizeof *f->group);
     f->seen = arena_array(f->arena, n + 1, sizeof *f->seen);
     f->found = arena_array(f->arena, n + 1, sizeof *f->found);
+    f->product = arena_array(f->arena, n + 1, sizeof *f->product);
     f->stamp = arena_array(f->arena, n + 1, sizeof *f->stamp);
-    if (!f->draft || !f->excluded || !f->group || !f->seen || !f->found || !f->stamp)
+    if (!f->draft || !f->excluded || !f->group || !f->seen || !f->found || !f->product || !f->stamp)
         return no_memory();
     for (size_t i = 0; i < n; i++) {
         TRY(fuse_draft_of(f->l, (int)i, &f->draft[i], &f->excluded[i]));
         f->group[i] = (int)i;
+        f->product[i] = -1;
     }
     TRY(find_readers(f));
     TRY(find_followers(f));
     TRY(find_candidates(f));
     if (f->candidate.n) qsort(f->candidate.p, f->candidate.n, sizeof *f->candidate.p, by_score);
     TRY(try_all(f));
+    TRY(take_epilogues(f));
     return order_groups(f);
 }
 

@@ -7,6 +7,9 @@
  * itself it reads from registers, rounded to the dtype it would have been stored in, so that the
  * bits are those of the items run one by one; it is stored only where someone else needs it.
  *
+ * A product of matrices is no nest, but hands on its result tile by tile: a kernel of pointwise
+ * items at the same points becomes its *epilogue*, computed on each tile where that was made.
+ *
  * Every pair that was looked at is a decision.
  */
 #ifndef RUNTIME_COMPILE_FUSE_H
@@ -20,29 +23,52 @@ enum fuse_kind {
     FUSE_PERSISTENT, /* pl_per_...: rows that fit one chunk */
     FUSE_EXTERN,     /* a library's or plumb's own kernel */
 };
-/* One kernel: a nest of one or more items, or an extern item. */
+/* One kernel: a nest of one or more items, or an extern item, or a product and its epilogue. */
 struct fuse_group {
     enum fuse_kind kind;
     int *item; /* members in order of the program; in the arena */
     int n_items;
-    const struct nest *nest; /* of the whole group; NULL extern */
+    const struct nest *nest; /* of the whole group, or of the epilogue; NULL an extern item alone */
     struct nest_plan plan;
     union lower_number param[NEST_PARAMS];
-    int64_t stream;        /* of its random numbers, as graph_node.stream; -1 none */
-    struct lower_use *use; /* per array of the nest, or as the extern item has them */
+    int64_t stream; /* of its random numbers, as graph_node.stream; -1 none */
+    /* per array of the nest, then as the extern item has them; buffer GRAPH_NONE: a result that is
+     * not stored */
+    struct lower_use *use;
     int n_uses;
-    int *before; /* groups that must have ended, ascending */
+    int product;           /* FUSE_EXTERN with a nest: the item; else -1 */
+    uint32_t tile;         /* of these: the nest's arrays that are the product's result */
+    bool stored;           /* the result lies in memory too */
+    int64_t rows, columns; /* of a matrix of the result */
+    int64_t product_flops; /* of the product alone */
+    int *before;           /* groups that must have ended, ascending */
     int n_before, level;
     const char *name;                  /* pl_poi_fused_add_relu_3; unique in the compile, stable */
     int64_t bytes_read, bytes_written; /* of arrays outside */
     int64_t n_outer, n_inner;          /* points of the spaces */
 };
+/* The extern item of a group of kind FUSE_EXTERN. */
+static inline int fuse_extern_item(const struct fuse_group *g)
+{
+    return g->product >= 0 ? g->product : g->item[0];
+}
 /* Why a pair was fused or not. */
 #define FUSE_REASONS(X)                                                                            \
     X(FUSED, "fused", "the consumer reads what the producer makes, point by point")                \
     X(SIBLINGS_READ, "siblings", "both read the same array over the same loops")                   \
+    X(EPILOGUE, "epilogue", "the consumer is computed on each tile that the product has made")     \
     X(EXTERN_KERNEL, "extern",                                                                     \
       "one of them is a library's kernel, which takes no prologue or epilogue")                    \
+    X(OPERAND, "operand",                                                                          \
+      "the consumer is a product, which reads its operands again for each tile of its result")     \
+    X(DEVICE, "device", "products run on the host, loop nests on the device")                      \
+    X(ROWS, "rows", "it reduces or scans, and a tile of a product has a part of each row only")    \
+    X(POSITIONS, "computed positions", "it reads or writes at computed positions")                 \
+    X(NARROW, "narrow", "the product's result has fewer than 16 columns")                          \
+    X(FEW_TILES, "few tiles",                                                                      \
+      "the product has fewer tiles than there are threads, and the consumer is work for more")     \
+    X(TAKEN, "another product",                                                                    \
+      "a kernel takes the tiles of one product, and a product hands them to one kernel")           \
     X(SPACE, "iteration space", "their loops have no common refinement")                           \
     X(PLACE, "index", "an element is needed at another point than it is made at")                  \
     X(REDUCED, "reduction in the way",                                                             \
@@ -82,6 +108,8 @@ struct fused {
 };
 struct fuse_options {
     bool off;      /* every item is a kernel of its own */
+    bool device;   /* nests are run elsewhere than products: none is an epilogue */
+    int threads;   /* that share a kernel's work; 0: 1 */
     int max_nodes; /* of a kernel's nest; 0: 512 */
     /* Whether a device could build it; NULL: any. */
     bool (*fits)(const struct nest *n, const struct nest_plan *p);

@@ -47,6 +47,14 @@ struct fuse_readers {
 WARN_UNUSED enum err fuse_draft_nest(const struct fuse_draft *d, const struct fuse_readers *readers,
                                      int max_nodes, struct arena *arena, struct fuse_group *out,
                                      enum fuse_reason *reason);
+bool fuse_is_product(const struct lowered *l, int item);
+/* The draft's nest, which *out is, made the epilogue of the product; *reason is FUSED, or why it
+ * cannot be, then *out is left as it was. */
+WARN_UNUSED enum err fuse_epilogue(const struct fuse_draft *d, int product,
+                                   const struct fuse_readers *readers, struct arena *arena,
+                                   struct fuse_group *out, enum fuse_reason *reason);
+/* Whether threads would have less of the nest, as an epilogue, than each of them could have. */
+bool fuse_has_few_tiles(const struct lowered *l, int product, int threads);
 /* Whether two uses may touch the same element. */
 bool fuse_overlap(const struct lowered *l, const struct lower_use *a, const struct lower_use *b);
 

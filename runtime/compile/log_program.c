@@ -38,10 +38,12 @@ static bool reduces(const struct program *p, int item)
     return false;
 }
 
-/* Before the first reduction of a kernel that has one: prologue; behind the last: epilogue. */
+/* Before the first reduction of a kernel that has one: prologue; behind the last, or beside a
+ * product: epilogue. */
 static const char *part_of(const struct program *p, const struct fuse_group *g, int i)
 {
     bool before = false, behind = false;
+    if (g->product >= 0) return g->item[i] == g->product ? "main" : "epilogue";
     if (reduces(p, g->item[i])) return "main";
     for (int k = 0; k < g->n_items; k++) {
         bool r = reduces(p, g->item[k]);

@@ -78,13 +78,10 @@ static enum err form_combos(struct program *p, const struct program_options *o,
     for (size_t i = 0, at = 0; i < n; i++) {
         const struct fuse_group *g = &p->fused.group.p[i];
         k[i].level = g->level;
-        k[i].is_extern = !g->nest;
-        if (!g->nest) {
-            k[i].x = k[i].y = 1; /* a launch, of whatever size */
-            continue;
-        }
-        TRY(describe(p, &kernel[at], (uint64_t)b->of[at], g, &k[i]));
-        at++;
+        k[i].is_extern = g->kind == FUSE_EXTERN;
+        if (k[i].is_extern) k[i].x = k[i].y = 1; /* a launch, of whatever size */
+        else TRY(describe(p, &kernel[at], (uint64_t)b->of[at], g, &k[i]));
+        at += g->nest != NULL;
     }
     options.off |= o->no_combos;
     if (!options.mixed_sizes) options.mixed_sizes = -1;
@@ -182,6 +179,15 @@ static const char *comment_of(const struct program *p, const struct fuse_group *
     return text;
 }
 
+/* An epilogue's loops are rows and columns of the product, as fuse.c has made sure. */
+static void set_shape(const struct fuse_group *g, struct nest_shape *s)
+{
+    int first = 0;
+    while (g->tile && !(g->tile >> first & 1)) first++;
+    if (!g->tile || !nest_shape_matrix(g->nest, &g->plan, first, g->columns, s))
+        nest_shape(g->nest, &g->plan, s);
+}
+
 /* For kernels whose sizes differ from instance to instance. */
 static enum err fit_shape(const struct program_options *o, struct code_kernel *k)
 {
@@ -213,7 +219,7 @@ static enum err list_kernels(struct program *p, const struct program_options *o,
                                                .plan = &g->plan,
                                                .comment = o->again ? "" : comment_of(p, g)};
         if (!k[s->n_kernels].comment) return no_memory();
-        nest_shape(g->nest, &g->plan, &k[s->n_kernels].shape);
+        set_shape(g, &k[s->n_kernels].shape);
         TRY(fit_shape(o, &k[s->n_kernels++]));
     }
     return ERR_OK;
@@ -232,7 +238,8 @@ static enum err build_code(struct program *p, struct code_spec *s, const int *nu
         if (!p->fused.group.p[l->group[0]].nest) continue;
         for (int m = 0; m < l->n_groups; m++) kernel[m] = number[l->group[m]];
         l->code = s->n_launches;
-        launch[s->n_launches++] = (struct code_launch){l->name, kernel, l->n_groups, l->combo};
+        launch[s->n_launches++] = (struct code_launch){l->name, kernel, l->n_groups, l->combo,
+                                                       p->fused.group.p[l->group[0]].tile};
     }
     return computes() ? code_build(s, &p->code) : ERR_OK;
 }
@@ -251,7 +258,10 @@ static enum err fuse_and_combine(struct program *p, const struct program_options
 {
     struct code_bodies bodies;
     const struct backend_code *device = thread_self.session->backend->code;
-    struct fuse_options fuse = {.off = o->no_fusion, .fits = device ? device->fits : NULL};
+    struct fuse_options fuse = {.off = o->no_fusion,
+                                .device = device != NULL,
+                                .threads = thread_self.session->threads,
+                                .fits = device ? device->fits : NULL};
     TRY(fuse_items(&p->lowered, &fuse, p->arena, &p->fused));
     p->fuse_ns = lap(since);
     *number = arena_array(p->arena, p->fused.group.n + 1, sizeof **number);

@@ -39,7 +39,7 @@ struct program_arg {
 };
 /* Where an array of a member's nest lies. */
 struct program_place {
-    int buffer;
+    int buffer;     /* GRAPH_NONE: in tiles of a product */
     int64_t offset; /* bytes from the buffer's first element */
 };
 /* What a member's kernel is given beside memory. */
@@ -53,10 +53,11 @@ struct program_launch {
     int *group; /* of fused.group: one, or the members of a combo in order of dispatch */
     int n_groups;
     const struct combo_group *combo; /* NULL: one group */
-    int code;                        /* launch number in the code; -1: an extern kernel */
-    const struct op_call *call;      /* extern kernels: without tensors of a run, and its plan */
-    struct program_member *member;   /* kernels: per group */
-    struct program_place *place;     /* arrays of the members, one after another */
+    int code; /* launch number in the code, of a product its epilogue's; -1: an extern kernel */
+    const struct op_call
+        *call; /* extern kernels, products too: without tensors of a run, and plan */
+    struct program_member *member; /* kernels: per group */
+    struct program_place *place;   /* arrays of the members, one after another */
     struct program_arg *arg;
     int n_args;
     int *written; /* buffers whose version it raises, each once */

@@ -1,5 +1,6 @@
 /* program_parts.h - what the files of a program have in common: program.c makes it, program_plan.c
- * works out its memory and the arguments of its launches, program_run.c runs it.
+ * works out its memory and the arguments of its launches, program_run.c runs it, with
+ * program_product.c for products that have an epilogue.
  */
 #ifndef RUNTIME_COMPILE_PROGRAM_PARTS_H
 #define RUNTIME_COMPILE_PROGRAM_PARTS_H
@@ -12,6 +13,9 @@ WARN_UNUSED enum err program_prepare(struct program *p, const struct program_opt
 /* Bytes from the start of a storage's memory to its first element, where values lie before it. */
 int64_t program_shift(const struct program *p, int buffer);
 
+/* The launch of a product, whose call is bound to the run's tensors; args: of its epilogue. */
+WARN_UNUSED enum err program_run_product(const struct program *p, const struct program_launch *l,
+                                         const struct code_args *args, struct op_call *c);
 WARN_UNUSED enum err program_pool_new(struct program *p);
 void program_pool_free(struct program_pool *pool);
 

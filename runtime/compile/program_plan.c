@@ -118,15 +118,17 @@ static enum err set_args(struct program *p, struct program_launch *l)
     if (!l->arg || !l->written || !l->place || !l->member) return no_memory();
     for (int m = 0, at = 0; m < l->n_groups; m++) {
         const struct fuse_group *g = &p->fused.group.p[l->group[m]];
-        l->member[m] = (struct program_member){g->n_uses, g->param, g->stream > 0 ? g->stream : 0};
-        for (int i = 0; i < g->n_uses; i++) {
-            const struct lower_use *u = &g->use[i];
-            if (u->buffer < 0) continue;
-            add_written(p, l, u);
-            if (!g->nest) continue;
-            add_use(p, l, u);
+        int arrays = g->nest ? g->nest->n_arrays : 0;
+        l->member[m] = (struct program_member){arrays, g->param, g->stream > 0 ? g->stream : 0};
+        for (int i = 0; i < arrays; i++) {
             int64_t size = (int64_t)dtype_size(g->nest->array[i].dtype);
-            l->place[at++] = (struct program_place){u->buffer, g->plan.lie[i].offset * size};
+            l->place[at++] = (struct program_place){g->use[i].buffer, g->plan.lie[i].offset * size};
+        }
+        for (int i = 0; i < g->n_uses; i++) {
+            bool within = i < arrays && g->tile >> i & 1; /* the kernel itself makes it */
+            if (g->use[i].buffer < 0 || within) continue;
+            add_written(p, l, &g->use[i]);
+            if (g->nest) add_use(p, l, &g->use[i]);
         }
     }
     return name_args(p, l);
@@ -175,14 +177,14 @@ static int64_t flops_of(const struct fuse_group *g)
         if (!works || !floats) continue;
         *(n->level == NEST_INNER || n->kind == NEST_REDUCE ? &per_point : &per_row) += 1;
     }
-    return g->n_outer * (per_row + per_point * g->n_inner);
+    return g->product_flops + g->n_outer * (per_row + per_point * g->n_inner);
 }
 
 /* What is the same in each run of an extern kernel. */
 static enum err prepare_call(struct program *p, struct program_launch *l)
 {
     const struct fuse_group *g = &p->fused.group.p[l->group[0]];
-    int node = p->lowered.item.p[g->item[0]].node;
+    int node = p->lowered.item.p[fuse_extern_item(g)].node;
     struct op_call c, *kept = arena_alloc(p->arena, offsetof(struct op_call, plan));
     if (!kept) return no_memory();
     TRY(graph_op_call(p->graph, node, p->arena, &c));
@@ -204,7 +206,7 @@ static enum err describe(struct program *p, const struct program_options *o, int
         l->bytes_written += g->bytes_written;
         l->flops += flops_of(g);
     }
-    if (!p->fused.group.p[l->group[0]].nest) TRY(prepare_call(p, l));
+    if (p->fused.group.p[l->group[0]].kind == FUSE_EXTERN) TRY(prepare_call(p, l));
     return set_args(p, l);
 }
 

@@ -176,7 +176,7 @@ static void fill_args(struct room *r, const struct program_launch *l, int first,
     for (int m = 0; m < l->n_groups; m++) {
         struct code_args *a = &r->args[first + m];
         for (int i = 0; i < l->member[m].n_arrays; i++, place++)
-            a->base[i] = r->first[place->buffer] + place->offset;
+            a->base[i] = place->buffer < 0 ? NULL : r->first[place->buffer] + place->offset;
         a->param = l->member[m].param;
         a->seed = thread_self.session->seed;
         a->stream = (uint64_t)(stream + l->member[m].stream);
@@ -363,71 +363,7 @@ static enum err make_outputs(struct run *r)
     return ERR_OK;
 }
 
-/* ---- kernels ---- */
-
-static enum err record_uses(struct run *r, const struct program_launch *l, struct record_use **out)
-{
-    struct record_use *u = arena_array(r->arena, (size_t)l->n_args + 1, sizeof *u);
-    for (int i = 0; u && i < l->n_args; i++) {
-        const struct program_arg *a = &l->arg[i];
-        u[i] = (struct record_use){a->value >= 0 ? tensor_of_value(r, a->value)
-                                                 : new_tensor(r, a->buffer, &a->view),
-                                   a->keyword, a->reads, a->writes};
-        if (!u[i].tensor) return no_memory();
-    }
-    *out = u;
-    return u ? ERR_OK : no_memory();
-}
-
-/* No two threads write one tensor at a time, so that no locked addition is needed: it would take
- * longer than all else that a small member needs. */
-static void raise_version(struct storage *s)
-{
-    unsigned version = atomic_load_explicit(&s->version, memory_order_relaxed);
-    atomic_store_explicit(&s->version, version + 1, memory_order_relaxed);
-}
-
-static void raise_versions(struct run *r, const struct program_launch *l)
-{
-    for (int i = 0; i < l->n_written; i++)
-        if (r->storage[l->written[i]]) raise_version(r->storage[l->written[i]]);
-}
-
-static enum err run_members(struct run *r, const struct program_launch *l)
-{
-    const struct launch_args *la = &r->p->pool->launch[l - r->p->launch.p];
-    if (la->moves) fill_args(r->room, l, la->first, r->call->stream);
-    return code_run(r->p->code, l->code, r->room->args + la->first, r->thread->session->threads);
-}
-
-static enum err run_kernels(struct run *r, const struct program_launch *l)
-{
-    struct thread *t = r->thread;
-    struct call_record record = {0};
-    struct record_use *use = NULL;
-    bool recorded = t->ring && !t->quiet;
-    if (recorded) {
-        TRY(record_uses(r, l, &use));
-        record_kernel_begin(t, l->name, use, l->n_args, &record);
-        cap_launch_begin(t->ring,
-                         &(struct cap_launch){.kernel = thread_word(t, l->name),
-                                              .variant = thread_word(t, t->session->backend->name),
-                                              .site = l->site ? thread_word(t, l->site) : 0,
-                                              .items = l->items,
-                                              .threads = t->session->threads,
-                                              .bytes_read = l->bytes_read,
-                                              .bytes_written = l->bytes_written,
-                                              .flops = l->flops});
-    }
-    enum err err = r->p->code ? run_members(r, l) : ERR_OK;
-    if (err) err = err_wrap(err, "%s: ", l->name);
-    if (recorded) cap_end(t->ring);
-    raise_versions(r, l);
-    if (recorded) record_kernel_end(t, use, l->n_args, &record, err);
-    return err;
-}
-
-/* ---- calls of operators ---- */
+/* ---- calls ---- */
 
 /* The tensors of this call in place of those without memory. */
 static enum err bind_call(struct run *r, const struct graph_node *n, struct op_call *c)
@@ -453,6 +389,14 @@ static enum err bind_call(struct run *r, const struct graph_node *n, struct op_c
     return ERR_OK;
 }
 
+/* No two threads write one tensor at a time, so that no locked addition is needed: it would take
+ * longer than all else that a small member needs. */
+static void raise_version(struct storage *s)
+{
+    unsigned version = atomic_load_explicit(&s->version, memory_order_relaxed);
+    atomic_store_explicit(&s->version, version + 1, memory_order_relaxed);
+}
+
 static void raise_written(struct run *r, const struct graph_node *n)
 {
     for (int i = 0; i < n->n_in; i++) {
@@ -468,6 +412,26 @@ static enum err compute(const struct run *r, struct op_call *c)
     const struct backend *b = r->thread->session->backend;
     if (!b->computes) return ERR_OK;
     return b->run_oracle ? b->run_oracle(c) : op_compute(c);
+}
+
+static enum err record_uses(struct run *r, const struct program_launch *l, struct record_use **out)
+{
+    struct record_use *u = arena_array(r->arena, (size_t)l->n_args + 1, sizeof *u);
+    for (int i = 0; u && i < l->n_args; i++) {
+        const struct program_arg *a = &l->arg[i];
+        u[i] = (struct record_use){a->value >= 0 ? tensor_of_value(r, a->value)
+                                                 : new_tensor(r, a->buffer, &a->view),
+                                   a->keyword, a->reads, a->writes};
+        if (!u[i].tensor) return no_memory();
+    }
+    *out = u;
+    return u ? ERR_OK : no_memory();
+}
+
+static void raise_versions(struct run *r, const struct program_launch *l)
+{
+    for (int i = 0; i < l->n_written; i++)
+        if (r->storage[l->written[i]]) raise_version(r->storage[l->written[i]]);
 }
 
 /* Scratch that a run function makes ends with the call. */
@@ -500,15 +464,82 @@ static enum err run_node(struct run *r, int node)
     return run_call(r, n, &c);
 }
 
+/* ---- kernels ---- */
+
+/* The call that was prepared for an extern kernel, with tensors of this run. */
+static enum err begin_call(struct run *r, const struct program_launch *l, struct op_call *c)
+{
+    memcpy(c, l->call, offsetof(struct op_call, plan));
+    c->arena = r->arena;
+    c->result = arena_array(r->arena, (size_t)c->n_results + 1, sizeof *c->result);
+    return c->result ? ERR_OK : no_memory();
+}
+
+/* Memory of this run for a result that has none, where the epilogue is interpreted as a whole. */
+static enum err lend_result(struct run *r, const struct fuse_group *g, struct code_args *args)
+{
+    const struct lower_item *it = &r->p->lowered.item.p[g->product];
+    const struct lower_use *result = &it->use[it->n_uses - 1];
+    struct storage *s = storage_of(r, result->buffer);
+    if (!s) return no_memory();
+    s->size = view_n_bytes(&result->view);
+    s->p = arena_alloc(r->arena, (size_t)s->size);
+    for (int i = 0; i < g->nest->n_arrays; i++)
+        if (g->tile >> i & 1) args->base[i] = s->p;
+    return s->p ? ERR_OK : no_memory();
+}
+
+static enum err run_product(struct run *r, const struct program_launch *l, struct code_args *args)
+{
+    const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
+    struct op_call c;
+    TRY(begin_call(r, l, &c));
+    if (!g->stored && !code_takes_tiles(r->p->code, l->code)) TRY(lend_result(r, g, args));
+    TRY(bind_call(r, &r->p->graph->node.p[r->p->lowered.item.p[g->product].node], &c));
+    return program_run_product(r->p, l, args, &c);
+}
+
+static enum err run_members(struct run *r, const struct program_launch *l)
+{
+    const struct launch_args *la = &r->p->pool->launch[l - r->p->launch.p];
+    if (la->moves) fill_args(r->room, l, la->first, r->call->stream);
+    if (l->call) return run_product(r, l, r->room->args + la->first);
+    return code_run(r->p->code, l->code, r->room->args + la->first, r->thread->session->threads);
+}
+
+static enum err run_kernels(struct run *r, const struct program_launch *l)
+{
+    struct thread *t = r->thread;
+    struct call_record record = {0};
+    struct record_use *use = NULL;
+    bool recorded = t->ring && !t->quiet;
+    if (recorded) {
+        TRY(record_uses(r, l, &use));
+        record_kernel_begin(t, l->name, use, l->n_args, &record);
+        cap_launch_begin(t->ring,
+                         &(struct cap_launch){.kernel = thread_word(t, l->name),
+                                              .variant = thread_word(t, t->session->backend->name),
+                                              .site = l->site ? thread_word(t, l->site) : 0,
+                                              .items = l->items,
+                                              .threads = t->session->threads,
+                                              .bytes_read = l->bytes_read,
+                                              .bytes_written = l->bytes_written,
+                                              .flops = l->flops});
+    }
+    enum err err = r->p->code ? run_members(r, l) : ERR_OK;
+    if (err) err = err_wrap(err, "%s: ", l->name);
+    if (recorded) cap_end(t->ring);
+    raise_versions(r, l);
+    if (recorded) record_kernel_end(t, use, l->n_args, &record, err);
+    return err;
+}
+
 /* An extern kernel, from the call that was prepared for it. */
 static enum err run_extern(struct run *r, const struct program_launch *l)
 {
     const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
     struct op_call c;
-    memcpy(&c, l->call, offsetof(struct op_call, plan));
-    c.arena = r->arena;
-    c.result = arena_array(r->arena, (size_t)c.n_results + 1, sizeof *c.result);
-    if (!c.result) return no_memory();
+    TRY(begin_call(r, l, &c));
     r->thread->site = l->site;
     enum err err = run_call(r, &r->p->graph->node.p[r->p->lowered.item.p[g->item[0]].node], &c);
     r->thread->site = NULL;

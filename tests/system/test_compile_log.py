@@ -75,7 +75,7 @@ def test_every_launch_finds_its_kernel(run):
     calls = set(values(run, """SELECT DISTINCT n.text, a.text FROM event e JOIN string n ON n.id = e.name
         JOIN tensor_use u ON u.event = e.id JOIN string a ON a.id = u.arg WHERE e.kind = 6"""))
     args = set(values(run, """SELECT n.text, w.text FROM kernel k JOIN kernel_arg a ON a.kernel = k.id JOIN string w ON w.id = a.name
-        JOIN string n ON n.id = k.name WHERE k.combo IS NULL AND k.role <> 'extern'"""))
+        JOIN string n ON n.id = k.name WHERE k.combo IS NULL AND n.text LIKE '%fused%'"""))
     assert {name for name, _ in calls} == {row["kernel"] for row in rows}
     assert calls == args
 

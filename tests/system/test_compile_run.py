@@ -87,6 +87,23 @@ def test_fewer_calls(tmp_path, compiled):
         assert values(compiled[model][0], count)[0] < 0.6 * values(path, count)[0], model
 
 
+# Launches of each phase, at most, and epilogues of products among them, at least: a lost fusion is one more, or one less.
+BUDGETS = {
+    "gpt": {"forward": (21, 2), "backward": (43, 0), "inference": (19, 0)},
+    "mlp": {"forward": (4, 1), "backward": (6, 0), "inference": (2, 0)},
+    "optimizer": {"forward": (4, 0), "backward": (2, 0), "inference": (2, 0)},
+}
+
+
+def test_launches_within_budget(compiled):
+    for model in MODELS:
+        rows = query(compiled[model][0], """SELECT compile_id, phase, count(*) AS launches, sum(name LIKE 'extern%fused%') AS epilogues
+            FROM kernels WHERE site IS NOT NULL GROUP BY 1, 2""")
+        for row in rows:
+            most, least = BUDGETS[model][row["phase"]]
+            assert row["launches"] <= most and row["epilogues"] >= least, (model, dict(row))
+
+
 def test_one_compile_each(compiled):
     """Each step hits what the first compiled; sampling meets four lengths, and says which guard failed."""
     rows = query(compiled["gpt"][0], "SELECT compile_id, outcome FROM compile ORDER BY frame_id, frame_compile_id")

@@ -234,7 +234,8 @@ static void step_index(struct graphs_run *r)
 
 static struct plumb_tensor *step_matrix(struct graphs_run *r, struct plumb_tensor *x)
 {
-    int64_t to[] = {graphs_size(x, x->view.shape.n - 1), 1 + graphs_pick(r, 5)};
+    int64_t wide = graphs_pick(r, 2) ? 15 : 0; /* products that have epilogues are */
+    int64_t to[] = {graphs_size(x, x->view.shape.n - 1), 1 + wide + graphs_pick(r, 5)};
     struct plumb_tensor *w = step_weight(r, x->view.dtype, to[0] * to[1]);
     return w ? CALL(r, "aten::view", T(w), IS(to, 2)) : NULL;
 }
@@ -416,6 +417,27 @@ static void block_layer(struct graphs_run *r, struct plumb_tensor *x)
     if (y && graphs_pick(r, 2)) CALL(r, "aten::sum.dim_IntList", T(y), IS(((int64_t[]){0}), 1));
 }
 
+/* A product and what may be computed on its tiles; sometimes it is needed too. */
+static void step_epilogue(struct graphs_run *r)
+{
+    struct plumb_tensor *x = graphs_any_float(r), *w, *y;
+    if (!graphs_is_float(x) || !x->view.shape.n) return;
+    w = step_matrix(r, x);
+    r->n_left = 0;
+    if (!w || !(y = CALL(r, "aten::matmul", T(x), T(w)))) return;
+    if (graphs_pick(r, 3)) r->n_left = 0;
+    for (int i = (int)graphs_pick(r, 3); i >= 0 && y; i--) switch (graphs_pick(r, 7)) {
+        case 0: y = plumb_gelu(y, "tanh"); break;
+        case 1: y = plumb_add(y, graphs_mate(r, y)); break;
+        case 2: y = plumb_relu_(y); break;
+        case 3: y = plumb_mul(y, plumb_select_int(y, 0, 0)); break;
+        case 4: y = plumb__to_copy(y, PLUMB_BF16); break;
+        case 5: y = plumb_transpose_int(y, 0, -1); break;
+        default: y = plumb_mul(graphs_twin(r, y), y);
+        }
+    if (y) CALL(r, "aten::mul.Scalar", T(y), R(0.5));
+}
+
 static void block_attention(struct graphs_run *r, struct plumb_tensor *x)
 {
     int64_t n = x->view.shape.n, heads[] = {0, 0, 1, 1}, order[] = {0, 2, 1, 3};
@@ -512,11 +534,11 @@ static inline int graphs_function(void *context, struct plumb_tensor *const *in,
                                   struct plumb_tensor **out, int n_out)
 {
     static void (*const steps[])(struct graphs_run *) = {
-        step_unary,      step_unary,  step_binary, step_binary,  step_number, step_where,
-        step_fused_math, step_cast,   step_view,   step_view,    step_reduce, step_reduce,
-        step_row,        step_norm,   step_index,  step_product, step_lists,  step_in_place,
-        step_in_place,   step_random, step_move,   step_make,    step_order,  step_needless,
-        step_kept,       step_block,  step_block};
+        step_unary,      step_unary,  step_binary, step_binary,   step_number,  step_where,
+        step_fused_math, step_cast,   step_view,   step_view,     step_reduce,  step_reduce,
+        step_row,        step_norm,   step_index,  step_product,  step_lists,   step_in_place,
+        step_in_place,   step_random, step_move,   step_make,     step_order,   step_needless,
+        step_kept,       step_block,  step_block,  step_epilogue, step_epilogue};
     struct graphs_run r = {.p = context};
     for (int i = 0; i < n_in; i++) r.pool[i] = in[i];
     for (r.step = 0; r.step < r.p->n_steps; r.step++) {

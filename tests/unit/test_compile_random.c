@@ -12,7 +12,8 @@
 
 enum { BUILT = 100, DEFAULT_GRAPHS = 300 };
 
-static int64_t run_as_it_is, called_as_it_is, compiled, differentiated, built, instances, sizes;
+static int64_t run_as_it_is, called_as_it_is, compiled, differentiated, built, epilogues, instances,
+    sizes;
 static bool build; /* kernels of the programs now checked are built */
 
 /* ---- a graph, by hand ---- */
@@ -40,6 +41,11 @@ static const struct {
     {"program without either", {.interpret = true, .no_fusion = true, .no_combos = true}},
 };
 
+static void count_epilogues(const struct program *p)
+{
+    for (size_t i = 0; i < p->fused.group.n; i++) epilogues += p->fused.group.p[i].product >= 0;
+}
+
 static const char *check_ways(const struct graphs_program *p, const struct graph *g,
                               uint64_t stream, const struct graphs_bits *want)
 {
@@ -55,6 +61,7 @@ static const char *check_ways(const struct graphs_program *p, const struct graph
             failed = ways[i].name;
         } else {
             run_program(p, &program, stream, &got);
+            if (!i) count_epilogues(&program);
             if (!graphs_same_bits(want, &got)) failed = ways[i].name;
             if (failed) print_error("%s: %s\n", failed, graphs_difference(want, &got));
             graphs_bits_release(&got);
@@ -223,8 +230,7 @@ static void check_all(enum plumb_determinism determinism, uint64_t from, uint64_
 {
     struct plumb_options o = {
         .determinism = determinism, .threads = 3, .backend = getenv("PLUMB_TEST_BACKEND")};
-    if (!plumb_open(&o))
-        fail_msg("%s", plumb_error());
+    if (!plumb_open(&o)) fail_msg("%s", plumb_error());
     for (uint64_t i = 0; i < n; i++) check_or_fail(from + i);
     assert_int_equal(plumb_close(), 0);
 }
@@ -233,17 +239,18 @@ static void check_some(enum plumb_determinism determinism)
 {
     uint64_t n = graphs_setting("PLUMB_TEST_GRAPHS", DEFAULT_GRAPHS);
     uint64_t from = graphs_setting("PLUMB_TEST_SEED", 1);
-    compiled = run_as_it_is = called_as_it_is = differentiated = built = instances = sizes = 0;
+    compiled = run_as_it_is = called_as_it_is = differentiated = built = 0;
+    epilogues = instances = sizes = 0;
     build = false;
     nest_compile_after(INT64_MAX);
     for (uint64_t i = 0; i < n; i += 50) /* compiled functions live as long as a session */
         check_all(determinism, from + i, n - i < 50 ? n - i : 50);
     build = true;
     check_all(determinism, from, graphs_setting("PLUMB_TEST_BUILT", (n + BUILT - 1) / BUILT));
-    print_message("%lld programs compiled, %lld with gradients, %lld built; %lld and %lld run as "
-                  "they are\n",
-                  (long long)compiled, (long long)differentiated, (long long)built,
-                  (long long)run_as_it_is, (long long)called_as_it_is);
+    print_message("%lld programs compiled, with %lld epilogues, %lld with gradients, %lld built; "
+                  "%lld and %lld run as they are\n",
+                  (long long)compiled, (long long)epilogues, (long long)differentiated,
+                  (long long)built, (long long)run_as_it_is, (long long)called_as_it_is);
     print_message("%lld of %lld sizes are instances of another's compile\n", (long long)instances,
                   (long long)sizes);
     print_message("%lld calls, %lld of them refused\n", (long long)graphs_calls,

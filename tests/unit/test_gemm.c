@@ -3,6 +3,7 @@
 #include "tests/unit/split.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 #include "kernels/gemm.h"
 #include "kernels/gemm_kernel.h"
@@ -293,6 +294,77 @@ static void reads_only_what_counts(void **state)
     assert_true(out == 0 && !signbit(out));
 }
 
+/* ---- tiles that are handed on ---- */
+
+typedef enum err multiply_fn(const struct gemm *, const struct gemm_how *);
+
+/* What is gathered of tiles, in rows of one matrix after another. */
+struct gathered {
+    const struct gemm *g;
+    char *p;
+    atomic_llong elements;
+};
+static void gather(void *context, const struct gemm_done_tile *t)
+{
+    struct gathered *x = context;
+    size_t size = dtype_size(x->g->out);
+    for (int64_t i = 0; i < t->rows; i++) {
+        int64_t to = (t->batch * x->g->m + t->row + i) * x->g->n + t->column;
+        memcpy(x->p + (size_t)to * size, (const char *)t->at + (size_t)(i * t->step) * size,
+               (size_t)t->columns * size);
+    }
+    atomic_fetch_add(&x->elements, t->rows * t->columns);
+}
+
+/* Handed on, whether they are stored too or not, tiles are the result. */
+static void tiles_agree(struct gemm *g, multiply_fn *multiply, enum gemm_isa isa)
+{
+    struct matrices x = make(g, COLUMNS, ROWS, ROWS, 9);
+    int64_t n = g->n_batch * g->m * g->n, count = 3;
+    size_t size = (size_t)n * dtype_size(g->out);
+    g->batch = g->m * g->n;
+    assert_int_equal(multiply(g, &(struct gemm_how){.isa = isa}), ERR_OK);
+    char *want = malloc(size + 1), *got = malloc(size + 1);
+    assert_true(want && got);
+    memcpy(want, x.result, size);
+    for (int only = 0; only < 2; only++) {
+        struct gathered all = {.g = g, .p = got};
+        struct gemm_done done = {gather, &all, only};
+        struct gemm_how how = {
+            .isa = isa, .split = split_by_threads, .pool = &count, .done = &done};
+        memset(got, 0xaa, size);
+        memset(x.result, 0xaa, size);
+        if (only) g->result = NULL;
+        assert_int_equal(multiply(g, &how), ERR_OK);
+        assert_int_equal(all.elements, n);
+        assert_memory_equal(want, got, size);
+        if (!only) assert_memory_equal(want, x.result, size);
+    }
+    free(want);
+    free(got);
+    drop(&x);
+}
+static void tiles_are_the_result(void **state)
+{
+    static const int64_t SHAPES[][3] = {{1, 1, 1},     {3, 5, 7},     {400, 3, 2}, {7, 530, 3},
+                                        {390, 520, 2}, {8, 17, 9000}, {5, 20, 0}};
+    (void)state;
+    for (size_t t = 0; t < sizeof DTYPES_IN / sizeof *DTYPES_IN; t++)
+        for (size_t s = 0; s < sizeof SHAPES / sizeof *SHAPES; s++) {
+            struct gemm g = {.in = DTYPES_IN[t],
+                             .out = DTYPES_IN[t],
+                             .n_batch = 1 + (int64_t)(s & 1),
+                             .m = SHAPES[s][0],
+                             .n = SHAPES[s][1],
+                             .k = SHAPES[s][2],
+                             .alpha = 1,
+                             .beta = s & 2};
+            for (enum gemm_isa isa = GEMM_SCALAR; isa < GEMM_N_ISAS; isa++)
+                if (gemm_isa_present(isa)) tiles_agree(&g, gemm_exact, isa);
+            if (gemm_blas_name()) tiles_agree(&g, gemm_blas, GEMM_SCALAR);
+        }
+}
+
 /* ---- any split of the work ---- */
 
 static void backwards(void *pool, void (*part)(void *, int64_t), void *context, int64_t n)
@@ -300,7 +372,6 @@ static void backwards(void *pool, void (*part)(void *, int64_t), void *context, 
     *(int64_t *)pool += n;
     for (int64_t i = n; i-- > 0;) part(context, i);
 }
-typedef enum err multiply_fn(const struct gemm *, const struct gemm_how *);
 static void splits_agree(multiply_fn *multiply, enum dtype t, int64_t batch, int64_t m, int64_t n,
                          int64_t k)
 {
@@ -312,8 +383,9 @@ static void splits_agree(multiply_fn *multiply, enum dtype t, int64_t batch, int
     memcpy(one, x.result, (size_t)x.result_size);
     for (int64_t threads = 0; threads < 6; threads++) {
         int64_t n_parts = 0, count = threads;
-        struct gemm_how how = {gemm_isa_best(), threads ? split_by_threads : backwards,
-                               threads ? &count : &n_parts};
+        struct gemm_how how = {.isa = gemm_isa_best(),
+                               .split = threads ? split_by_threads : backwards,
+                               .pool = threads ? &count : &n_parts};
         memset(x.result, 0xaa, (size_t)x.result_size);
         assert_int_equal(multiply(&g, &how), ERR_OK);
         assert_memory_equal(one, x.result, (size_t)x.result_size);
@@ -403,6 +475,7 @@ int main(void)
         cmocka_unit_test(spans_are_joined_in_order),
         cmocka_unit_test(keeps_what_is_not_finite),
         cmocka_unit_test(reads_only_what_counts),
+        cmocka_unit_test(tiles_are_the_result),
         cmocka_unit_test(any_split_gives_the_same_bits),
         cmocka_unit_test(blas_is_near_the_true_value),
         cmocka_unit_test(blas_gives_the_same_bits_for_any_number_of_threads),

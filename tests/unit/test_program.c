@@ -278,11 +278,15 @@ static void test_memory(void **state)
     (void)state;
     compile(&c, f_chain, in, 1, &(struct program_options){.interpret = true});
     const struct program *p = &c.program;
-    assert_int_equal(p->launch.n, 16);
+    assert_int_equal(p->launch.n, 9);
     assert_int_equal(p->memory.size, 2 * 4096);
-    assert_int_equal(p->memory.total, 15 * 4096);
+    assert_int_equal(p->memory.total, 8 * 4096);
     assert_string_equal(p->launch.p[0].name, "pl_poi_fused_relu_0");
-    assert_string_equal(p->launch.p[15].name, "extern_mm_15");
+    assert_string_equal(p->launch.p[1].name, "extern_mm_fused_relu_1");
+    assert_int_equal(p->launch.p[1].n_args, 3);
+    assert_int_equal(p->launch.p[1].bytes_read, 2 * 4096);
+    assert_int_equal(p->launch.p[1].bytes_written, 4096);
+    assert_string_equal(p->launch.p[8].name, "extern_mm_8");
     assert_int_equal(p->launch.p[0].n_args, 2);
     assert_string_equal(p->launch.p[0].arg[0].keyword, "in_ptr0");
     assert_string_equal(p->launch.p[0].arg[1].keyword, "out_ptr0");
@@ -411,7 +415,7 @@ static void test_recorded(void **state)
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(ask(db, "SELECT count(*) FROM event WHERE kind = 6"), kernels);
     assert_int_equal(ask(db, "SELECT count(*) FROM launch l JOIN string s ON s.id = l.site WHERE "
-                             "s.text LIKE '0/0 inference pl_%'"),
+                             "s.text LIKE '0/0 inference %_fused_%'"),
                      kernels);
     sqlite3_close(db);
     unlink(path);
