@@ -34,7 +34,6 @@
 #include <math.h>
 
 enum { LONG_ROW = 2048, LARGE = 51200000, OPEN = 4 };
-static const double SMALL_NS = 300000; /* a gain or loss below it is not told from noise */
 
 static const struct {
     const char *word, *text;
@@ -290,13 +289,14 @@ static enum combo_reason measured(const struct former *f, const struct combo_gro
                                   const int *kernels, double *alone_ns, double *together_ns)
 {
     double sum = 0;
-    *together_ns = f->o.time_ns(f->o.context, kernels, g->n_members);
+    *together_ns = f->o.clock.ns(f->o.clock.context, kernels, g->n_members);
     for (int i = 0; i < g->n_members; i++) {
-        alone_ns[i] = f->o.time_ns(f->o.context, &kernels[i], 1);
+        alone_ns[i] = f->o.clock.ns(f->o.clock.context, &kernels[i], 1);
         sum += alone_ns[i];
     }
     if (isinf(*together_ns)) return COMBO_SPILLS;
-    if (*together_ns < sum || *together_ns < SMALL_NS || sum < SMALL_NS) return COMBO_COMBINED;
+    double small = f->o.small_ns;
+    if (*together_ns < sum || *together_ns < small || sum < small) return COMBO_COMBINED;
     return COMBO_SLOWER;
 }
 
@@ -410,6 +410,7 @@ static struct combo_options with_defaults(struct combo_options o)
     if (!o.max_args) o.max_args = 250;
     if (!o.max_members) o.max_members = 8;
     if (!(o.ratio > 0)) o.ratio = 8;
+    if (!(o.small_ns > 0)) o.small_ns = 300000;
     if (!(o.own_ns > 0)) o.own_ns = o.device.launch_ns ? 10.0 * (double)o.device.launch_ns : 50000;
     return o;
 }
@@ -421,7 +422,7 @@ enum err combo_form(const struct combo_kernel *kernel, int n, const struct combo
     if (o->measure && o->deterministic)
         FAIL(ERR_REFUSED, "combining by measured times was asked for in a compile that promises "
                           "the same bits each run; turn it off or take determinism off");
-    REQUIRE("combo:time", !o->measure || o->time_ns);
+    REQUIRE("combo:time", !o->measure || o->clock.ns);
     struct former f = {.kernel = kernel, .o = with_defaults(*o), .arena = arena, .out = out};
     f.candidate = arena_array(arena, (size_t)n + 1, sizeof *f.candidate);
     f.next = arena_array(arena, (size_t)n + 1, sizeof *f.next);

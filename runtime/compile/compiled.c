@@ -56,6 +56,15 @@ void compiled_free_all(struct plumb *s)
     }
 }
 
+struct program_options compiled_options(const struct plumb_compiled *c)
+{
+    return (struct program_options){.no_fusion = c->options.no_fusion,
+                                    .no_combos = c->options.no_combos,
+                                    .interpret = c->interpret,
+                                    .combo.clock = c->clock,
+                                    .determinism = thread_self.session->determinism};
+}
+
 /* ---- what is told once ---- */
 
 enum { SAID_FULL, SAID_WATCHED, SAID_INPUTS, SAID_KEEP };

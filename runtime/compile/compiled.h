@@ -76,7 +76,8 @@ struct plumb_compiled {
     plumb_function fn;
     void *context;
     struct plumb_compile_options options;
-    bool interpret; /* nothing is built: for tests */
+    bool interpret;           /* nothing is built: for tests */
+    struct combo_clock clock; /* times of combos, in place of measured ones: for tests */
     struct compiled_entry *entry[COMPILED_ENTRIES];
     atomic_int n_entries;        /* those before are complete */
     atomic_int last;             /* entry that was hit last */
@@ -86,6 +87,9 @@ struct plumb_compiled {
 };
 /* Frees all of a session, before its kept tensors. */
 void compiled_free_all(struct plumb *session);
+
+/* How its programs are made; without a site. */
+struct program_options compiled_options(const struct plumb_compiled *c);
 
 /* ---- compiled_make.c ---- */
 /* Traces and builds. `reason`: why none of the entries there are would do; "" there are none. A

@@ -215,11 +215,8 @@ static enum err build(struct making *m, const char *phase, const struct graph *g
 {
     char site[64];
     snprintf(site, sizeof site, "%d/%d %s", m->c->frame, m->e->number, phase);
-    struct program_options o = {.no_fusion = m->c->options.no_fusion,
-                                .no_combos = m->c->options.no_combos,
-                                .interpret = m->c->interpret,
-                                .determinism = thread_self.session->determinism,
-                                .site = site};
+    struct program_options o = compiled_options(m->c);
+    o.site = site;
     TRY(program_build(g, &o, &m->e->arena, out));
     compile_log_program(m->log, phase, out);
     return ERR_OK;

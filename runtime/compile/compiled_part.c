@@ -227,10 +227,7 @@ static enum err find_needs(const struct compiled_entry *e, struct compiled_part 
 static enum err build(const struct compiled_entry *e, struct compiled_part *part)
 {
     struct pass_result r = {0};
-    struct program_options o = {.no_fusion = e->of->options.no_fusion,
-                                .no_combos = e->of->options.no_combos,
-                                .interpret = e->of->interpret,
-                                .determinism = thread_self.session->determinism};
+    struct program_options o = compiled_options(e->of);
     TRY(copy_graph(&e->split.backward, &part->arena, &part->graph));
     TRY(prune(&part->graph, part->missing));
     TRY(pass_dce(&part->graph, &r));
