@@ -286,7 +286,8 @@ static enum combo_reason may_join(const struct former *f, const struct open_grou
 /* The verdict of the clock on a group, 3.2.4 of the rules: together faster than one by one, or too
  * short to tell. A kernel that spills takes for ever. */
 static enum combo_reason measured(const struct former *f, const struct combo_group *g,
-                                  const int *kernels, double *alone_ns, double *together_ns)
+                                  const int *kernels, double *alone_ns, double *together_ns,
+                                  double *apart_ns)
 {
     double sum = 0;
     *together_ns = f->o.clock.ns(f->o.clock.context, kernels, g->n_members);
@@ -294,6 +295,7 @@ static enum combo_reason measured(const struct former *f, const struct combo_gro
         alone_ns[i] = f->o.clock.ns(f->o.clock.context, &kernels[i], 1);
         sum += alone_ns[i];
     }
+    *apart_ns = sum;
     if (isinf(*together_ns)) return COMBO_SPILLS;
     double small = f->o.small_ns;
     if (*together_ns < sum || *together_ns < small || sum < small) return COMBO_COMBINED;
@@ -307,13 +309,13 @@ static enum err finish(struct former *f, const struct open_group *open)
     struct combo_group g = {.n_members = open->n};
     g.member = arena_array(f->arena, n, sizeof *g.member);
     int *kernels = arena_array(f->arena, n, sizeof *kernels);
-    double *alone_ns = arena_array(f->arena, n, sizeof *alone_ns), together_ns = 0;
+    double *alone_ns = arena_array(f->arena, n, sizeof *alone_ns), together_ns = 0, apart_ns = 0;
     if (!g.member || !kernels || !alone_ns) FAIL(ERR_NOMEM, "combo: no memory for a group");
     for (int i = 0, k = open->head; k >= 0; k = f->next[k]) g.member[i++].kernel = k;
     combo_place(f->kernel, &f->o, &g);
     for (size_t i = 0; i < n; i++) kernels[i] = g.member[i].kernel;
     enum combo_reason reason = COMBO_COMBINED;
-    if (f->o.measure) reason = measured(f, &g, kernels, alone_ns, &together_ns);
+    if (f->o.measure) reason = measured(f, &g, kernels, alone_ns, &together_ns, &apart_ns);
     if (reason == COMBO_COMBINED) {
         struct combo_group *to = LIST_PUSH(&f->out->group);
         if (!to) FAIL(ERR_NOMEM, "combo: no memory for a group");
@@ -328,6 +330,7 @@ static enum err finish(struct former *f, const struct open_group *open)
                           .a_ns = alone_ns[0],
                           .b_ns = alone_ns[i],
                           .together_ns = together_ns,
+                          .apart_ns = apart_ns,
                           .score = shared(&f->kernel[kernels[0]], &f->kernel[kernels[i]])}));
     return ERR_OK;
 }

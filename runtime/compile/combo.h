@@ -103,6 +103,7 @@ struct combo_decision {
     bool combined;
     enum combo_reason reason;
     double a_ns, b_ns, together_ns; /* measured, together: of the whole group; 0 not */
+    double apart_ns;                /* of all of the group, one after the other */
     double score; /* arrays that both read, over those of the one that reads fewer */
 };
 /* Resources of a processor that blocks share; zeros: unknown, occupancy is not judged. */

@@ -32,6 +32,7 @@ struct compiled_result {
     } is;
     int of;
     bool is_view, uninitialised; /* FRESH: as the operator that gave it says */
+    const struct op *walked;     /* FRESH: the operator, where the function walked back from it */
 };
 /* What the backward takes beside tangents; overwritten since the forward, it cannot be walked. */
 struct compiled_need {
@@ -43,7 +44,9 @@ struct compiled_need {
 struct compiled_part {
     struct compiled_part *next;
     struct arena arena;
-    bool *missing; /* per result */
+    int number;     /* of the entry's, from 1 */
+    char phase[24]; /* "backward_1": its name in the log */
+    bool *missing;  /* per result */
     struct graph graph;
     struct program program;
     bool *sole;  /* as of the entry */
@@ -63,6 +66,8 @@ struct compiled_entry {
     int n_results;
     int *written; /* places (guard.h) whose memory it writes */
     int n_written;
+    const char **call; /* names of the traced calls, by graph_node.origin; NULL: not recorded */
+    int n_calls;
     struct compiled_need *need; /* has_backward */
     int n_needs;
     bool *sole; /* has_backward: per output of the backward, a dense tensor that nothing else is */

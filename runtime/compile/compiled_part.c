@@ -13,8 +13,10 @@
  */
 #include "runtime/compile/compiled.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "runtime/compile/log.h"
 #include "runtime/compile/rewrite.h"
 #include "runtime/ops.h"
 
@@ -129,7 +131,7 @@ static enum err become_copy(struct pruning *p, struct graph_node *n)
 static enum err fill_in(struct pruning *p, int node)
 {
     for (int k = 0; k < p->g->node.p[node].n_in; k++) {
-        int zeros, value = p->g->node.p[node].in[k];
+        int zeros = GRAPH_NONE, value = p->g->node.p[node].in[k];
         if (value < 0 || !p->absent[value]) continue;
         TRY(make_zeros(p, value, &zeros));
         p->g->node.p[node].in[k] = zeros;
@@ -224,17 +226,33 @@ static enum err find_needs(const struct compiled_entry *e, struct compiled_part 
     return ERR_OK;
 }
 
-static enum err build(const struct compiled_entry *e, struct compiled_part *part)
+static enum err make_program(struct compiled_entry *e, struct compiled_part *part,
+                             struct compile_log *log)
+{
+    char site[64];
+    struct program_options o = compiled_options(e->of);
+    snprintf(site, sizeof site, "%d/%d %s", e->of->frame, e->number, part->phase);
+    o.site = site;
+    compile_log_graph(log, "aot_backward_graph", &part->graph);
+    compile_log_begin(log, "inductor_compile");
+    TRY(program_build(&part->graph, &o, &part->arena, &part->program));
+    compile_log_program(log, part->phase, &part->program);
+    return ERR_OK;
+}
+
+static enum err build(struct compiled_entry *e, struct compiled_part *part)
 {
     struct pass_result r = {0};
-    struct program_options o = compiled_options(e->of);
+    struct compile_log log = {.cap = thread_self.session->cap, .c = e->of, .e = e};
     TRY(copy_graph(&e->split.backward, &part->arena, &part->graph));
     TRY(prune(&part->graph, part->missing));
     TRY(pass_dce(&part->graph, &r));
     TRY(graph_check(&part->graph));
     TRY(find_needs(e, part));
     TRY(compiled_find_sole(&part->graph, &part->arena, &part->sole));
-    return program_build(&part->graph, &o, &part->arena, &part->program);
+    enum err err = make_program(e, part, &log);
+    compile_log_release(&log);
+    return err;
 }
 
 void compiled_part_free(struct compiled_part *part)
@@ -252,6 +270,8 @@ static enum err make_part(struct compiled_entry *e, const bool *missing, struct 
     if (!part) return no_memory();
     part->missing = arena_array(&part->arena, n + 1, sizeof *part->missing);
     if (part->missing) memcpy(part->missing, missing, n * sizeof *missing);
+    part->number = e->parts ? e->parts->number + 1 : 1;
+    snprintf(part->phase, sizeof part->phase, "backward_%d", part->number);
     thread_self.quiet++;
     enum err err = part->missing ? build(e, part) : no_memory();
     thread_self.quiet--;

@@ -101,10 +101,10 @@ static bool print(struct compile_log *l, const struct graph *g, struct buf *out)
 /* Names of the traced calls, which later graphs refer to by number. */
 static void keep_names(struct compile_log *l, const struct graph *g)
 {
-    l->notes.node = calloc(g->node.n + 1, sizeof *l->notes.node);
-    if (!l->notes.node) return;
-    l->notes.n_traced = (int)g->node.n;
-    for (size_t i = 0; i < g->node.n; i++) l->notes.node[i] = g->node.p[i].name;
+    l->e->call = arena_array(&l->e->arena, g->node.n + 1, sizeof *l->e->call);
+    if (!l->e->call) return;
+    l->e->n_calls = (int)g->node.n;
+    for (size_t i = 0; i < g->node.n; i++) l->e->call[i] = g->node.p[i].name;
 }
 
 static void count_nodes(struct compile_log *l, const struct graph *g)
@@ -134,7 +134,7 @@ static void log_traced(struct compile_log *l, const struct graph *g)
     static const char *const stages[] = {"before_pre_grad_graph", "after_pre_grad_graph"};
     struct buf meta = {0}, text;
     l->notes.trace_end_ns = clock_real();
-    log_phase(l, "trace", l->notes.trace_end_ns, l->notes.trace_end_ns - l->start_ns);
+    log_phase(l, "bytecode_tracing", l->notes.trace_end_ns, l->notes.trace_end_ns - l->start_ns);
     describe(l, g);
     keep_names(l, g);
     count_nodes(l, g);

@@ -7,7 +7,7 @@
 #include "store/base/json.h"
 
 /* A reader takes JSON_VALUES values of one artifact: what is longer is told in several. */
-enum { VALUES = JSON_VALUES / 2, DECISIONS = VALUES / 10, KERNEL_VALUES = 21, PART_VALUES = 7 };
+enum { VALUES = JSON_VALUES / 2, DECISIONS = VALUES / 11, KERNEL_VALUES = 21, PART_VALUES = 7 };
 
 /* ---- kernels ---- */
 
@@ -133,10 +133,8 @@ static void put_group(struct kernels *k, int group)
         log_int(k->b, "outer", g->n_outer);
         log_int(k->b, "inner", g->n_inner ? g->n_inner : 1);
     }
-    if (g->nest) {
-        log_int(k->b, "bytes_read", g->bytes_read);
-        log_int(k->b, "bytes_written", g->bytes_written);
-    }
+    log_int(k->b, "bytes_read", g->bytes_read);
+    log_int(k->b, "bytes_written", g->bytes_written);
     if (g->nest && k->code) {
         int at = code_number(k->p, group);
         log_int(k->b, "line", k->code->first_line[at]);
@@ -372,6 +370,7 @@ static void put_combined(struct buf *b, const struct program *p, const struct co
     put_time(b, "a_ns", d->a_ns);
     put_time(b, "b_ns", d->b_ns);
     put_time(b, "together_ns", d->together_ns);
+    put_time(b, "apart_ns", d->apart_ns);
     if (d->combined) log_text(b, "kernel", launch_of(p, d->a));
     buf_putc(b, '}');
 }
@@ -498,19 +497,25 @@ static void log_code(struct compile_log *l, const char *phase, const struct prog
     buf_release(&meta);
 }
 
+/* One after the other, ending now. */
 static void log_phases(struct compile_log *l, const struct program *p)
 {
+    int64_t compiler_ns = 0;
+    if (p->code) (void)code_how(p->code, &compiler_ns);
     const struct {
         const char *name;
         int64_t ns;
-    } phase[] = {{"lower", p->lower_ns},
-                 {"fuse", p->fuse_ns},
-                 {"combo", p->combo_ns},
-                 {"build", p->build_ns}};
-    int64_t all = p->lower_ns + p->fuse_ns + p->combo_ns + p->build_ns, at = clock_real() - all;
+    } phase[] = {{"GraphLowering.run", p->lower_ns},
+                 {"Scheduler.fused_nodes", p->fuse_ns},
+                 {"Scheduler.create_combo_kernel_nodes", p->combo_ns},
+                 {"benchmark_combo_kernel", p->gate_ns},
+                 {"code_gen", p->build_ns - compiler_ns},
+                 {"compile_file", compiler_ns}};
+    int64_t all = p->lower_ns + p->fuse_ns + p->combo_ns + p->gate_ns + p->build_ns;
+    int64_t at = clock_real() - all;
     for (size_t i = 0; i < sizeof phase / sizeof *phase; i++) {
         at += phase[i].ns;
-        log_phase(l, phase[i].name, at, phase[i].ns);
+        if (phase[i].ns > 0) log_phase(l, phase[i].name, at, phase[i].ns);
     }
     l->notes.backend_ns += all;
     l->notes.codegen_ns += p->build_ns;
@@ -521,8 +526,9 @@ void compile_log_program(struct compile_log *l, const char *phase, const struct 
 {
     struct buf graph = {0};
     if (!l->cap) return;
-    log_passes(l);
     log_phases(l, p);
+    compile_log_done(l);
+    log_passes(l);
     log_post_grad(l, p, &graph);
     log_code(l, phase, p, buf_text(&graph));
     log_kernels(l, phase, p);
