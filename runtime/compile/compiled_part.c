@@ -226,31 +226,61 @@ static enum err find_needs(const struct compiled_entry *e, struct compiled_part 
     return ERR_OK;
 }
 
-static enum err make_program(struct compiled_entry *e, struct compiled_part *part,
-                             struct compile_log *log)
+/* fresh: nobody told of such a backward yet. */
+static enum err name_part(struct compiled_entry *first, const struct compiled_part *part, int *out,
+                          bool *fresh)
 {
-    char site[64];
-    struct program_options o = compiled_options(e->of);
-    snprintf(site, sizeof site, "%d/%d %s", e->of->frame, e->number, part->phase);
+    size_t size = (size_t)first->n_results * sizeof *part->missing;
+    struct compiled_part_name *n = first->names;
+    while (n && memcmp(n->missing, part->missing, size)) n = n->next;
+    *fresh = !n;
+    if (n) {
+        *out = n->number;
+        return ERR_OK;
+    }
+    bool *missing = arena_alloc(&first->arena, size);
+    n = arena_alloc(&first->arena, sizeof *n);
+    if (!n || !missing) return no_memory();
+    memcpy(missing, part->missing, size);
+    *n = (struct compiled_part_name){first->names, missing,
+                                     first->names ? first->names->number + 1 : 1};
+    first->names = n;
+    *out = n->number;
+    return ERR_OK;
+}
+
+static enum err make_program(struct compiled_entry *e, struct compiled_part *part,
+                             const char *phase, struct compile_log *log)
+{
+    char site[80];
+    struct program_options o = compiled_options(e);
+    snprintf(site, sizeof site, "%d/%d %s", e->of->frame, e->number, phase);
     o.site = site;
+    o.again &= !log->cap; /* what is told is printed */
     compile_log_graph(log, "aot_backward_graph", &part->graph);
     compile_log_begin(log, "inductor_compile");
     TRY(program_build(&part->graph, &o, &part->arena, &part->program));
-    compile_log_program(log, part->phase, &part->program);
+    compile_log_program(log, phase, &part->program);
     return ERR_OK;
 }
 
 static enum err build(struct compiled_entry *e, struct compiled_part *part)
 {
     struct pass_result r = {0};
-    struct compile_log log = {.cap = thread_self.session->cap, .c = e->of, .e = e};
+    struct compile_log log = {.c = e->of, .e = e->first};
+    char phase[32];
+    int number = 0;
+    bool fresh = false;
     TRY(copy_graph(&e->split.backward, &part->arena, &part->graph));
     TRY(prune(&part->graph, part->missing));
     TRY(pass_dce(&part->graph, &r));
     TRY(graph_check(&part->graph));
     TRY(find_needs(e, part));
     TRY(compiled_find_sole(&part->graph, &part->arena, &part->sole));
-    enum err err = make_program(e, part, &log);
+    TRY(name_part(e->first, part, &number, &fresh));
+    snprintf(phase, sizeof phase, "backward_%d", number);
+    if (fresh) log.cap = thread_self.session->cap;
+    enum err err = make_program(e, part, phase, &log);
     compile_log_release(&log);
     return err;
 }
@@ -270,8 +300,6 @@ static enum err make_part(struct compiled_entry *e, const bool *missing, struct 
     if (!part) return no_memory();
     part->missing = arena_array(&part->arena, n + 1, sizeof *part->missing);
     if (part->missing) memcpy(part->missing, missing, n * sizeof *missing);
-    part->number = e->parts ? e->parts->number + 1 : 1;
-    snprintf(part->phase, sizeof part->phase, "backward_%d", part->number);
     thread_self.quiet++;
     enum err err = part->missing ? build(e, part) : no_memory();
     thread_self.quiet--;
@@ -284,10 +312,9 @@ static enum err make_part(struct compiled_entry *e, const bool *missing, struct 
     return ERR_OK;
 }
 
-enum err compiled_part(const struct compiled_entry *entry, const bool *missing,
+enum err compiled_part(struct compiled_entry *e, const bool *missing,
                        const struct compiled_part **out)
 {
-    struct compiled_entry *e = entry->of->entry[entry->number];
     size_t n = (size_t)e->n_results * sizeof *missing;
     enum err err = ERR_OK;
     pthread_mutex_lock(&e->of->lock);

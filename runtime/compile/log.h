@@ -54,6 +54,8 @@ void compile_log_partition(struct compile_log *l, const struct graph *joint,
  * the one that was begun for it, which ends. phase: "forward",
  * "backward", "inference"; "backward_1", ... of some results. */
 void compile_log_program(struct compile_log *l, const char *phase, const struct program *p);
+/* create_symbol, symbolic_shape_specialization. */
+void compile_log_symbols(struct compile_log *l);
 void compile_log_guards(struct compile_log *l);
 void compile_log_failure(struct compile_log *l, const char *type, const char *reason);
 /* compilation_metrics, end of the events, compile_log_release. */
@@ -61,5 +63,15 @@ void compile_log_end(struct compile_log *l);
 /* Ends the phases that are open, says what could not be told, frees what was kept. Alone where a
  * program is made behind the compile. */
 void compile_log_release(struct compile_log *l);
+
+/* A compile that is over serves other sizes too: plumb_instances. */
+struct compile_log_instance {
+    int number;                 /* from 1 */
+    const int64_t *value;       /* of the symbols */
+    const int64_t *dropped;     /* of the instance that is forgotten for it; NULL */
+    int launches, texts, known; /* texts of its kernels; those that were there before */
+    int64_t start_ns;           /* CLOCK_REALTIME; it ends now */
+};
+void compile_log_instance(struct compiled_entry *e, const struct compile_log_instance *i);
 
 #endif
