@@ -5,6 +5,7 @@
 #include "store/db.h"
 #include "tests/unit/unit.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 static char path[64];
@@ -223,6 +224,62 @@ static void tells_where_and_what_for(void **state)
     unlink(path);
 }
 
+/* ---- several threads: they compile the same function and others, call them, walk back in part */
+
+enum { THREADS = 4, ROUNDS = 6 };
+static struct {
+    struct plumb *session;
+    struct plumb_compiled *same, *own[THREADS];
+    atomic_int wrong;
+} shared;
+
+static int parts_of(struct plumb_compiled *c, int rows, int which)
+{
+    struct plumb_tensor *x = plumb_parameter("x", numbers(rows, rows)), *y[2], *z[2];
+    if (!x || plumb_compiled_call(c, &x, 1, y, 2) || two(NULL, &x, 1, z, 2)) return -1;
+    if (plumb_digest(y[which]) != plumb_digest(z[which])) return -1;
+    return plumb_backward(plumb_sum(y[which], 0));
+}
+
+static void *thread_part(void *p)
+{
+    int n = (int)(intptr_t)p;
+    if (plumb_enter(shared.session)) return NULL;
+    for (int i = 0; i < ROUNDS && !plumb_frame_begin(); i++) {
+        plumb_module_begin("Thread");
+        if (parts_of(shared.same, 2 + (i + n) % 3, i % 2)) shared.wrong++;
+        if (parts_of(shared.own[n], 3, (i + n) % 2)) shared.wrong++;
+        plumb_module_end();
+        plumb_frame_end();
+    }
+    plumb_leave();
+    return NULL;
+}
+
+static void tells_of_threads_apart(void **state)
+{
+    pthread_t t[THREADS];
+    (void)state;
+    begin();
+    shared.session = thread_self.session;
+    shared.same = compile("same", two);
+    for (int i = 0; i < THREADS; i++) shared.own[i] = compile("own", two);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, thread_part, (void *)(intptr_t)i), 0);
+    for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
+    end();
+    assert_int_equal(shared.wrong, 0);
+    assert_int_equal(ask("SELECT count(*) FROM compiles WHERE outcome = 'ok'"), 3 + THREADS);
+    assert_int_equal(ask("SELECT count(DISTINCT compile || phase) FROM kernel WHERE phase LIKE "
+                         "'backward%'"),
+                     3 * (3 + THREADS));
+    assert_int_equal(ask("SELECT count(*) FROM launches l WHERE site IS NOT NULL AND NOT EXISTS "
+                         "(SELECT 1 FROM kernels k WHERE k.site = l.site)"),
+                     0);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 0);
+    unlink(path);
+}
+
 /* Where nothing is recorded, nothing is made. */
 static void is_silent_without_a_trace(void **state)
 {
@@ -242,6 +299,7 @@ int main(void)
         cmocka_unit_test(bears_odd_graphs),
         cmocka_unit_test(tells_large_programs_whole),
         cmocka_unit_test(tells_where_and_what_for),
+        cmocka_unit_test(tells_of_threads_apart),
         cmocka_unit_test(is_silent_without_a_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
