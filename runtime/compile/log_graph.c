@@ -67,20 +67,24 @@ static void describe_tensor(struct compile_log *l, const struct graph_value *v, 
 
 static void describe(struct compile_log *l, const struct graph *g)
 {
+    bool *told = calloc(g->storage.n + 1, sizeof *told);
+    if (!told) {
+        l->notes.n_lost++;
+        return;
+    }
     for (size_t i = 0; i < g->value.n; i++) {
         const struct graph_value *v = &g->value.p[i];
         char meta[160];
-        bool first = true;
         if (!is_taken(v)) continue;
-        for (size_t k = 0; k < i; k++)
-            first = first && !(is_taken(&g->value.p[k]) && g->value.p[k].storage == v->storage);
-        if (first) describe_storage(l, g, v->storage);
+        if (!told[v->storage]) describe_storage(l, g, v->storage);
+        told[v->storage] = true;
         describe_tensor(l, v, (int)i);
         snprintf(meta, sizeof meta, "{\"describer_id\": %d, \"id\": %d, \"source\": \"%s[%d]%s\"}",
                  describer(l), (int)i, v->origin == GRAPH_INPUT ? "L['in']" : "captured", v->index,
                  v->origin == GRAPH_CAPTURED && g->captured.p[v->index].grad ? ".grad" : "");
         LOG(l, "describe_source", span_of(meta), SPAN_NONE);
     }
+    free(told);
 }
 
 /* ---- graphs ---- */

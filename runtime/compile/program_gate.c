@@ -20,6 +20,7 @@
 
 enum { ROUNDS = 5, MOST_RUNS = 16 };
 static const int64_t SAMPLE_NS = 10000, PROGRAM_NS = 30000000; /* a program takes no longer */
+static const int64_t COMBO_BYTES = 32 << 20; /* elements far apart may lie in more: not measured */
 
 /* The memory of a buffer that the members of a combo touch. */
 struct part {
@@ -111,13 +112,25 @@ static enum err fill_all(const struct gate *t)
     return ERR_OK;
 }
 
+/* What is to be had of each buffer; in all, bytes. */
+static int64_t find_parts(struct gate *t, const struct combo_group *c)
+{
+    int64_t before = 0, after = 0;
+    for (int m = 0; m < c->n_members; m++) {
+        const struct fuse_group *g = &t->p->fused.group.p[c->member[m].kernel];
+        for (int i = 0; i < g->n_uses; i++) {
+            struct part *part = &t->part[g->use[i].buffer];
+            before += part->high - part->low;
+            widen(part, &g->use[i]);
+            after += part->high - part->low;
+        }
+    }
+    return after - before;
+}
+
 static enum err take_memory(struct gate *t, const struct combo_group *c)
 {
     const struct program *p = t->p;
-    for (int m = 0; m < c->n_members; m++) {
-        const struct fuse_group *g = &p->fused.group.p[c->member[m].kernel];
-        for (int i = 0; i < g->n_uses; i++) widen(&t->part[g->use[i].buffer], &g->use[i]);
-    }
     for (int m = 0; m < c->n_members; m++) {
         const struct fuse_group *g = &p->fused.group.p[c->member[m].kernel];
         struct code_args *a = &t->args[m];
@@ -198,8 +211,9 @@ static enum err measure_round(struct gate *t, const struct combo_group *c, int l
 static enum err measure_combo(struct gate *t, const struct combo_group *c, int launch)
 {
     double apart = 0;
-    enum err err = take_memory(t, c);
-    for (int i = 0; !err && i < ROUNDS && (!i || clock_mono() < t->end_ns); i++)
+    bool small = find_parts(t, c) <= COMBO_BYTES;
+    enum err err = small ? take_memory(t, c) : ERR_OK;
+    for (int i = 0; !err && small && i < ROUNDS && (!i || clock_mono() < t->end_ns); i++)
         err = measure_round(t, c, launch, &apart);
     give_memory(t, c);
     return err;

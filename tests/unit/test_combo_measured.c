@@ -233,6 +233,40 @@ static const struct combo_decision *first_pair(const struct measured *m)
     return NULL;
 }
 
+/* Elements that lie far apart: nobody asks for so much memory to measure so little. */
+static int far(void *context, struct plumb_tensor *const *in, int n_in, struct plumb_tensor **out,
+               int n_out)
+{
+    (void)context, (void)n_in, (void)n_out;
+    out[0] = plumb_exp(in[0]);
+    out[1] = plumb_relu(in[1]);
+    return out[1] ? 0 : -1;
+}
+
+static void what_lies_far_apart_is_not_measured(void **state)
+{
+    int64_t size = 1 << 24;
+    struct measured m = {0};
+    struct plumb_tensor *in[2], *out[2];
+    struct trace t;
+    (void)state;
+    if (!plumb_open(&(struct plumb_options){.determinism = PLUMB_OFF}))
+        fail_msg("%s", plumb_error());
+    assert_int_equal(plumb_frame_begin(), 0);
+    for (int i = 0; i < 2; i++)
+        in[i] = plumb_slice(plumb_empty_memory_format(&size, 1, PLUMB_F32), 0, NULL, NULL, 1 << 20);
+    graph_init(&m.graph, &m.arena, "far");
+    assert_int_equal(trace_begin(&t, &m.graph, in, 2), ERR_OK);
+    assert_int_equal(far(NULL, t.in, 2, out, 2), 0);
+    for (int i = 0; i < 2; i++) assert_int_equal(trace_output(&t, out[i], GRAPH_RESULT, i), ERR_OK);
+    trace_end(&t);
+    struct program_options o = {.determinism = PLUMB_OFF};
+    if (program_build(&m.graph, &o, &m.arena, &m.program)) fail_msg("%s", err_text());
+    assert_true(first_pair(&m)->combined && first_pair(&m)->together_ns == 0);
+    plumb_frame_end();
+    done(&m);
+}
+
 static bool has_compiler(const struct measured *m)
 {
     int64_t ns;
@@ -305,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_clock_changes_a_bit),
         cmocka_unit_test(times_are_measured_once),
+        cmocka_unit_test(what_lies_far_apart_is_not_measured),
         cmocka_unit_test(nothing_is_measured_where_bits_are_promised),
     };
     return cmocka_run_group_tests(tests, set_cache, remove_cache);
