@@ -1,6 +1,7 @@
 /* imp_plumb.c - what plumb's compiler decided, from the artifacts that have no key in PyTorch.
  *
- * JSON objects; "phase" is forward, backward or inference (of passes joint too). Members that are
+ * JSON objects; "phase" is forward, backward or inference (of passes joint too), or backward_1 and
+ * so on: what is run in place of the backward where only some results are used. Members that are
  * absent or null are not recorded.
  *
  *   plumb_kernels    {"phase", "language": "c" | "cuda" | "opencl", "build_ns", "kernels": [
@@ -13,8 +14,8 @@
  *                    lines are those of the newest inductor_output_code; combo is the place in
  *                    this list of the combo kernel, which stands before its members
  *   plumb_fusion     {"phase", "decisions": [{"a", "b", "fused", "reason", "note", "bytes_saved",
- *   plumb_combos      "score", "a_ns", "b_ns", "together_ns", "kernel"}], "reasons": {reason:
- *                     sentence}}
+ *   plumb_combos      "score", "a_ns", "b_ns", "together_ns", "apart_ns", "kernel"}],
+ *                     "reasons": {reason: sentence}}
  *                    a and b: nodes, or kernels; kernel: by name, of plumb_kernels before
  *   plumb_partition  {"values": [{"value", "fate", "reason", "bytes"}]}
  *   plumb_passes     {"phase", "passes": [{"name", "position", "changed", "nodes", "ns", "dump"}]}
@@ -47,6 +48,10 @@ static struct span one_of(const struct json *j, const char *const *words, int n)
 
 static struct span phase_of(const struct json *j)
 {
+    struct span phase = json_string(json_get(j, "phase"));
+    int64_t number;
+    bool part = span_starts(phase, "backward_") && span_to_i64(span_from(phase, 9), &number);
+    if (part && number > 0 && phase.n < 20) return phase;
     return ONE_OF(json_get(j, "phase"), "forward", "backward", "inference", "joint");
 }
 
@@ -272,6 +277,7 @@ static enum err add_decision(const struct decisions *d, const struct json *j)
     row.a_ns = json_real(json_get(j, "a_ns"));
     row.b_ns = json_real(json_get(j, "b_ns"));
     row.together_ns = json_real(json_get(j, "together_ns"));
+    row.apart_ns = json_real(json_get(j, "apart_ns"));
     row.kernel = kernel ? kernel->id : 0;
     return store_fusion_decision_add(r->source->batch, &row);
 }

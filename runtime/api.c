@@ -258,14 +258,27 @@ static void scope_end(void)
     if (thread_self.ring && !thread_self.quiet) cap_end(thread_self.ring);
 }
 
+/* For what is compiled within: where in the model it is. */
+static void enter_scope(struct thread *t, const char *name)
+{
+    size_t n = strnlen(name, SCOPE_NAME - 1);
+    if (t->n_scopes < SCOPES) {
+        memcpy(t->scope[t->n_scopes], name, n);
+        t->scope[t->n_scopes][n] = 0;
+    }
+    t->n_scopes++;
+}
+
 void plumb_module_begin(const char *name)
 {
+    enter_scope(&thread_self, name);
     if (thread_self.trace) trace_module(thread_self.trace, name);
     if (thread_self.session && !thread_self.session->modules) return;
     scope_begin(CAP_MODULE, name, "nn.Mod");
 }
 void plumb_module_end(void)
 {
+    if (thread_self.n_scopes > 0) thread_self.n_scopes--;
     if (thread_self.trace) trace_module(thread_self.trace, NULL);
     if (thread_self.session && !thread_self.session->modules) return;
     scope_end();

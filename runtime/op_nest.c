@@ -166,7 +166,6 @@ static void record_launch(struct thread *t, const struct op_call *c, const struc
 {
     struct cap_launch l = {.kernel = thread_word(t, c->op->s.name),
                            .variant = thread_word(t, t->session->backend->name),
-                           .site = t->site ? thread_word(t, t->site) : 0,
                            .items = 1,
                            .threads = run->threads};
     for (int i = 0; i < run->plan->n_outer + run->plan->n_inner; i++) l.items *= run->plan->size[i];

@@ -54,16 +54,18 @@ struct spare {
     void *p[SPARES];
     int n;
 };
-enum { HOOKS = 32 };
+enum { HOOKS = 32, SCOPES = 16, SCOPE_NAME = 64 };
 struct thread {
     struct plumb *session;
     struct frame *frame, *spare; /* spare: one that ended, for the next; NULL */
     struct cap_thread *ring;     /* NULL: nothing is recorded */
     const struct plumb_hook *hook[HOOKS];
     int n_hooks;
-    bool in_hook;              /* one runs */
-    int no_grad, quiet;        /* depths: no tape; no recording */
-    const char *site;          /* cap_launch.site of launches, of a compiled program's call; NULL */
+    bool in_hook;       /* one runs */
+    int no_grad, quiet; /* depths: no tape; no recording */
+    /* Modules begun and not ended, outermost first; those deeper than SCOPES are counted only. */
+    char scope[SCOPES][SCOPE_NAME];
+    int n_scopes;
     struct trace *trace;       /* the thread traces; NULL: it computes */
     struct collector *collect; /* loop nests go there instead of being run (lower.h) */
     struct inject *inject;     /* the session's, for the thread that opened it; else NULL */
@@ -127,6 +129,8 @@ bool tape_wants(const struct thread *t, const struct op_call *c);
 /* Before a call that the tape wants: whether what it writes in place may be written. */
 WARN_UNUSED enum err tape_check(const struct thread *t, const struct op_call *c);
 WARN_UNUSED enum err tape_add(struct thread *t, const struct op_call *c);
+/* y as the result of a call that was walked back: whoever walks there is told so. */
+WARN_UNUSED enum err tape_add_walked(struct thread *t, const struct op *op, struct plumb_tensor *y);
 /* g (of the thread's frame; NULL none) becomes the gradient of a leaf, in place of the one it has.
  */
 void tape_set_grad(struct plumb_tensor *leaf, struct plumb_tensor *g);

@@ -193,6 +193,19 @@ enum err tape_add(struct thread *t, const struct op_call *c)
     return ERR_OK;
 }
 
+enum err tape_add_walked(struct thread *t, const struct op *op, struct plumb_tensor *y)
+{
+    struct arena *a = &t->frame->arena;
+    struct tape_node *n = arena_alloc(a, sizeof *n);
+    struct op_call *c = arena_alloc(a, offsetof(struct op_call, plan));
+    if (!n || !c) FAIL(ERR_NOMEM, "out of memory for the tape");
+    c->op = op;
+    *n = (struct tape_node){.frame = t->frame, .call = c, .done = true, .traced = GRAPH_NONE};
+    y->made_by = n;
+    y->requires_grad = true;
+    return ERR_OK;
+}
+
 /* ---- walking back ---- */
 
 static enum err accumulate(struct plumb_tensor **into, struct plumb_tensor *g)

@@ -598,7 +598,7 @@ CREATE TABLE kernel (
   kind TEXT,                        -- cpp, triton, cuda, ... by what compiles it, other; extern for a library's; plumb's own: c, cuda, opencl
   line INTEGER,                     -- first line in the artifact, NULL
   info INTEGER,                     -- -> string, JSON recorded for it (triton_kernel_info), NULL
-  phase TEXT,                       -- forward, backward, inference; NULL not recorded, as all that follows
+  phase TEXT,                       -- forward, backward, inference; backward_1, ... of some results; NULL not recorded, as all that follows
   role TEXT,                        -- pointwise, reduction, persistent, combo, extern
   position INTEGER,                 -- 0-based order in the program of its phase
   combo INTEGER,                    -- -> kernel, the combo kernel it is a member of; NULL launched by itself
@@ -662,7 +662,8 @@ CREATE TABLE fusion_decision (
   score REAL,                       -- candidates are taken in order of it, highest first
   a_ns REAL,                        -- measured time of a alone, NULL not measured
   b_ns REAL,                        -- of b alone, NULL not measured
-  together_ns REAL,                 -- of both in one launch, NULL not measured
+  together_ns REAL,                 -- of one launch with all that stand beside a, NULL not measured
+  apart_ns REAL,                    -- of all those one after the other, NULL not measured
   kernel INTEGER                    -- -> kernel that holds both, NULL none
 );
 

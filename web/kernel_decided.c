@@ -44,11 +44,14 @@ void decided_cell_pair(struct web_cell *c)
 
 void decided_cell_measured(struct web_cell *c)
 {
-    double a = web_real(c->row, "a_ns"), b = web_real(c->row, "b_ns"),
-           together = web_real(c->row, "together_ns");
+    double together = web_real(c->row, "together_ns"), apart = web_real(c->row, "apart_ns");
     if (isnan(together)) return;
     html(c->h, "%t", (int64_t)together);
-    if (!isnan(a) && !isnan(b)) html(c->h, " <span class=\"dim\">not %t</span>", (int64_t)(a + b));
+    if (!isnan(apart))
+        html(c->h,
+             " <span class=\"dim\" title=\"the launch with all of its members; and those "
+             "one after the other\">not %t</span>",
+             (int64_t)apart);
 }
 
 static void cell_other(struct web_cell *c)

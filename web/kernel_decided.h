@@ -1,5 +1,5 @@
 /* kernel_decided.h - cells of tables of decisions: columns kind, fused, a, b (with a_here, b_here
- * where one side is what the page shows), a_ns, b_ns, together_ns. */
+ * where one side is what the page shows), together_ns, apart_ns. */
 #ifndef WEB_KERNEL_DECIDED_H
 #define WEB_KERNEL_DECIDED_H
 

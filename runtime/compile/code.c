@@ -252,21 +252,27 @@ static void build_bodies(struct code *c, const struct code_spec *s, const struct
     for (int i = 0; i < p->n; i++) buf_release(&p->text[i]);
 }
 
+static enum err prepare_launches(struct code *c, const struct code_spec *s)
+{
+    c->launch = arena_array(&c->arena, (size_t)s->n_launches + 1, sizeof *c->launch);
+    if (!c->launch) return no_memory();
+    for (int i = 0; i < s->n_launches; i++) TRY(prepare_launch(c, s, i));
+    return ERR_OK;
+}
+
 static enum err build_all(struct code *c, const struct code_spec *s, const struct code_bodies *b)
 {
     struct parts p = {.of = arena_array(&c->arena, (size_t)b->n + 1, sizeof *p.of)};
     void **function = arena_array(&c->arena, (size_t)b->n + 1, sizeof *function);
     c->ready = arena_array(&c->arena, (size_t)s->n_kernels + 1, sizeof *c->ready);
-    c->launch = arena_array(&c->arena, (size_t)s->n_launches + 1, sizeof *c->launch);
-    if (!p.of || !function || !c->ready || !c->launch) return no_memory();
+    if (!p.of || !function || !c->ready) return no_memory();
     if (!s->interpret) take_known(c, s, b, &p, function);
     if (!s->unread || c->n_known < b->n) TRY(code_print_c(s, &c->text));
     build_bodies(c, s, b, &p, function);
     if (strncmp(c->how, "interpreted", 11)) TRY(keep_known(s, b, function));
     for (int i = 0; i < s->n_kernels; i++)
         TRY(prepare(c, &s->kernel[i], function[b->of[i]], &c->ready[i]));
-    for (int i = 0; i < s->n_launches; i++) TRY(prepare_launch(c, s, i));
-    return ERR_OK;
+    return prepare_launches(c, s);
 }
 
 static enum err build_on_host(struct code *c, const struct code_spec *s)
@@ -296,6 +302,23 @@ enum err code_build(const struct code_spec *s, struct code **out)
     if (err) code_free(c);
     else *out = c;
     return err;
+}
+
+static enum err relaunch_on_device(struct code *c, const struct code_spec *s)
+{
+    c->by->free(c->device);
+    c->device = NULL;
+    code_text_release(&c->text);
+    return build_on_device(c, s);
+}
+
+enum err code_relaunch(struct code *c, const struct code_spec *s)
+{
+    if (c->by) return relaunch_on_device(c, s);
+    c->text.text.n = c->text.launches;
+    code_comment_launches(s, &c->text.text);
+    TRY(buf_ok(&c->text.text));
+    return prepare_launches(c, s);
 }
 
 void code_free(struct code *c)

@@ -47,6 +47,7 @@ struct code_spec {
  * left out: what is built has them in front. */
 struct code_text {
     struct buf text;
+    size_t launches;             /* C: where the lines about launches begin, behind all bodies */
     int *first_line, *last_line; /* per kernel; owned */
 };
 WARN_UNUSED enum err code_print_c(const struct code_spec *s, struct code_text *out);
@@ -70,6 +71,8 @@ struct code_args {
  * (build_note), the nests are interpreted: the same bits. */
 struct code;
 WARN_UNUSED enum err code_build(const struct code_spec *s, struct code **out);
+/* The same kernels, other launches: on the CPU nothing is built anew. */
+WARN_UNUSED enum err code_relaunch(struct code *c, const struct code_spec *s);
 void code_free(struct code *c);
 /* args: one per member. Shares the pieces of all members among `threads`. ERR_USAGE: a computed
  * position was outside, as nest_compiled says it. */

@@ -88,7 +88,7 @@ static void comment_sharers(const struct code_spec *s, const struct code_bodies 
     if (n > SHARERS_NAMED) buf_printf(out, "// and %d more\n", n - SHARERS_NAMED);
 }
 
-static void comment_launches(const struct code_spec *s, struct buf *out)
+void code_comment_launches(const struct code_spec *s, struct buf *out)
 {
     for (int l = 0; l < s->n_launches; l++) {
         if (s->launch[l].n_kernels < 2) continue;
@@ -138,7 +138,8 @@ static enum err print_all(const struct code_spec *s, const struct code_bodies *b
         out->last_line[b->first[i]] = line - 1;
     }
     print_table(&all, &out->text);
-    comment_launches(s, &out->text);
+    out->launches = out->text.n;
+    code_comment_launches(s, &out->text);
     for (int i = 0; i < s->n_kernels; i++) {
         out->first_line[i] = out->first_line[b->first[b->of[i]]];
         out->last_line[i] = out->last_line[b->first[b->of[i]]];

@@ -17,5 +17,7 @@ struct code_part {
 WARN_UNUSED enum err code_print_part(const struct code_part *p, struct buf *out);
 /* Why a kernel is left to the interpreter; ERR_OK: it is printed. */
 WARN_UNUSED enum err code_check_c(const struct code_kernel *k);
+/* What the text says of launches. */
+void code_comment_launches(const struct code_spec *s, struct buf *out);
 
 #endif

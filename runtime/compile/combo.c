@@ -34,7 +34,6 @@
 #include <math.h>
 
 enum { LONG_ROW = 2048, LARGE = 51200000, OPEN = 4 };
-static const double SMALL_NS = 300000; /* a gain or loss below it is not told from noise */
 
 static const struct {
     const char *word, *text;
@@ -287,16 +286,19 @@ static enum combo_reason may_join(const struct former *f, const struct open_grou
 /* The verdict of the clock on a group, 3.2.4 of the rules: together faster than one by one, or too
  * short to tell. A kernel that spills takes for ever. */
 static enum combo_reason measured(const struct former *f, const struct combo_group *g,
-                                  const int *kernels, double *alone_ns, double *together_ns)
+                                  const int *kernels, double *alone_ns, double *together_ns,
+                                  double *apart_ns)
 {
     double sum = 0;
-    *together_ns = f->o.time_ns(f->o.context, kernels, g->n_members);
+    *together_ns = f->o.clock.ns(f->o.clock.context, kernels, g->n_members);
     for (int i = 0; i < g->n_members; i++) {
-        alone_ns[i] = f->o.time_ns(f->o.context, &kernels[i], 1);
+        alone_ns[i] = f->o.clock.ns(f->o.clock.context, &kernels[i], 1);
         sum += alone_ns[i];
     }
+    *apart_ns = sum;
     if (isinf(*together_ns)) return COMBO_SPILLS;
-    if (*together_ns < sum || *together_ns < SMALL_NS || sum < SMALL_NS) return COMBO_COMBINED;
+    double small = f->o.small_ns;
+    if (*together_ns < sum || *together_ns < small || sum < small) return COMBO_COMBINED;
     return COMBO_SLOWER;
 }
 
@@ -307,13 +309,13 @@ static enum err finish(struct former *f, const struct open_group *open)
     struct combo_group g = {.n_members = open->n};
     g.member = arena_array(f->arena, n, sizeof *g.member);
     int *kernels = arena_array(f->arena, n, sizeof *kernels);
-    double *alone_ns = arena_array(f->arena, n, sizeof *alone_ns), together_ns = 0;
+    double *alone_ns = arena_array(f->arena, n, sizeof *alone_ns), together_ns = 0, apart_ns = 0;
     if (!g.member || !kernels || !alone_ns) FAIL(ERR_NOMEM, "combo: no memory for a group");
     for (int i = 0, k = open->head; k >= 0; k = f->next[k]) g.member[i++].kernel = k;
     combo_place(f->kernel, &f->o, &g);
     for (size_t i = 0; i < n; i++) kernels[i] = g.member[i].kernel;
     enum combo_reason reason = COMBO_COMBINED;
-    if (f->o.measure) reason = measured(f, &g, kernels, alone_ns, &together_ns);
+    if (f->o.measure) reason = measured(f, &g, kernels, alone_ns, &together_ns, &apart_ns);
     if (reason == COMBO_COMBINED) {
         struct combo_group *to = LIST_PUSH(&f->out->group);
         if (!to) FAIL(ERR_NOMEM, "combo: no memory for a group");
@@ -328,6 +330,7 @@ static enum err finish(struct former *f, const struct open_group *open)
                           .a_ns = alone_ns[0],
                           .b_ns = alone_ns[i],
                           .together_ns = together_ns,
+                          .apart_ns = apart_ns,
                           .score = shared(&f->kernel[kernels[0]], &f->kernel[kernels[i]])}));
     return ERR_OK;
 }
@@ -410,6 +413,7 @@ static struct combo_options with_defaults(struct combo_options o)
     if (!o.max_args) o.max_args = 250;
     if (!o.max_members) o.max_members = 8;
     if (!(o.ratio > 0)) o.ratio = 8;
+    if (!(o.small_ns > 0)) o.small_ns = 300000;
     if (!(o.own_ns > 0)) o.own_ns = o.device.launch_ns ? 10.0 * (double)o.device.launch_ns : 50000;
     return o;
 }
@@ -421,7 +425,7 @@ enum err combo_form(const struct combo_kernel *kernel, int n, const struct combo
     if (o->measure && o->deterministic)
         FAIL(ERR_REFUSED, "combining by measured times was asked for in a compile that promises "
                           "the same bits each run; turn it off or take determinism off");
-    REQUIRE("combo:time", !o->measure || o->time_ns);
+    REQUIRE("combo:time", !o->measure || o->clock.ns);
     struct former f = {.kernel = kernel, .o = with_defaults(*o), .arena = arena, .out = out};
     f.candidate = arena_array(arena, (size_t)n + 1, sizeof *f.candidate);
     f.next = arena_array(arena, (size_t)n + 1, sizeof *f.next);

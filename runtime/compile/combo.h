@@ -103,6 +103,7 @@ struct combo_decision {
     bool combined;
     enum combo_reason reason;
     double a_ns, b_ns, together_ns; /* measured, together: of the whole group; 0 not */
+    double apart_ns;                /* of all of the group, one after the other */
     double score; /* arrays that both read, over those of the one that reads fewer */
 };
 /* Resources of a processor that blocks share; zeros: unknown, occupancy is not judged. */
@@ -110,22 +111,26 @@ struct combo_device {
     int registers, shared_bytes, threads, blocks; /* per multiprocessor */
     int64_t launch_ns;                            /* what one launch costs; 0 unknown */
 };
+/* ns: time of one launch of these kernels together (n > 1) or of one alone; INFINITY: a kernel
+ * spills; 0: not measured. */
+struct combo_clock {
+    double (*ns)(void *context, const int *kernel, int n);
+    void *context;
+};
 struct combo_options {
     bool off;
     int max_args;    /* 0: 250 */
     int max_members; /* 0: 8; lists (foreach) are not limited by it */
     int mixed_sizes; /* 0 never, 1 all but foreach (default when -1), 2 all */
     bool pointwise_only, mixed_pointwise_reduction;
-    bool static_lists;      /* lists of dynamic sizes are not combined */
-    bool per_member_blocks; /* FLAT dispatch; each its own block size */
-    double ratio;           /* 0: 8 */
-    double own_ns;          /* 0: ten launches, 50000 where their cost is not known */
-    bool deterministic;     /* the compile is run or exact: nothing may be chosen by time */
-    bool measure;           /* a gate by measurement: ERR_REFUSED beside deterministic */
-    /* Time of one launch of these kernels together (n > 1) or of one alone, ns; INFINITY: a kernel
-     * spills. Set where measure is. */
-    double (*time_ns)(void *context, const int *kernel, int n);
-    void *context;
+    bool static_lists;        /* lists of dynamic sizes are not combined */
+    bool per_member_blocks;   /* FLAT dispatch; each its own block size */
+    double ratio;             /* 0: 8 */
+    double own_ns;            /* 0: ten launches, 50000 where their cost is not known */
+    bool deterministic;       /* the compile is run or exact: nothing may be chosen by time */
+    bool measure;             /* a gate by measurement: ERR_REFUSED beside deterministic */
+    struct combo_clock clock; /* set where measure is */
+    double small_ns;          /* a shorter time is not told from noise; 0: 300000 */
     struct combo_device device;
 };
 struct combined {

@@ -57,6 +57,17 @@ void compiled_free_all(struct plumb *s)
     }
 }
 
+struct program_options compiled_options(const struct compiled_entry *e)
+{
+    struct program_options o = {.no_fusion = e->of->options.no_fusion,
+                                .no_combos = e->of->options.no_combos,
+                                .interpret = e->of->interpret,
+                                .combo.clock = e->of->clock,
+                                .determinism = thread_self.session->determinism};
+    compiled_share(e, &o);
+    return o;
+}
+
 static enum err mark_dynamic(struct plumb_compiled *c, int input, int dim)
 {
     TRY(thread_check("plumb_mark_dynamic"));

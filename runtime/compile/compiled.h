@@ -41,6 +41,7 @@ struct compiled_result {
     } is;
     int of;
     bool is_view, uninitialised; /* FRESH: as the operator that gave it says */
+    const struct op *walked;     /* FRESH: the operator, where the function walked back from it */
 };
 /* What the backward takes beside tangents; overwritten since the forward, it cannot be walked. */
 struct compiled_need {
@@ -57,6 +58,12 @@ struct compiled_part {
     struct program program;
     bool *sole;  /* as of the entry */
     bool *needs; /* per need of the entry: this one has it too */
+};
+/* Its name in the log: the same at all sizes. */
+struct compiled_part_name {
+    struct compiled_part_name *next;
+    const bool *missing;
+    int number; /* "backward_<number>", from 1 */
 };
 struct compiled_entry {
     struct plumb_compiled *of;
@@ -77,11 +84,14 @@ struct compiled_entry {
     int n_results;
     int *written; /* places (guard.h) whose memory it writes */
     int n_written;
+    const char **call; /* names of the traced calls, by graph_node.origin; NULL: not recorded */
+    int n_calls;
     struct compiled_need *need; /* has_backward */
     int n_needs;
     bool *sole; /* has_backward: per output of the backward, a dense tensor that nothing else is */
-    struct compiled_part *parts; /* guarded by the function's lock */
-    char broken[512];            /* why the function is run as it is; "" compiled */
+    struct compiled_part *parts;      /* guarded by the function's lock */
+    struct compiled_part_name *names; /* likewise; of the first instance */
+    char broken[512];                 /* why the function is run as it is; "" compiled */
     atomic_llong hits;
 };
 struct compiled_dynamic {
@@ -103,6 +113,7 @@ struct plumb_compiled {
     struct plumb_compile_options options;
     LIST_OF(struct symbol_mark) mark; /* dimensions that are symbols; guarded by the lock */
     bool interpret;                   /* nothing is built: for tests */
+    struct combo_clock clock;         /* times of combos, in place of measured ones: for tests */
     struct compiled_entry *entry[COMPILED_ENTRIES];
     atomic_int n_entries;        /* those before are complete */
     atomic_int last;             /* entry that was hit last */
@@ -112,6 +123,9 @@ struct plumb_compiled {
 };
 /* Frees all of a session, before its kept tensors. */
 void compiled_free_all(struct plumb *session);
+
+/* How its programs are made; without a site. */
+struct program_options compiled_options(const struct compiled_entry *e);
 
 /* ---- compiled_make.c ---- */
 /* Traces and builds. `reason`: why none of the entries there are would do; "" there are none. A

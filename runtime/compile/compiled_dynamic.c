@@ -273,8 +273,7 @@ static void count_texts(const struct program *p, struct compile_log_instance *i)
     i->known += known;
 }
 
-static void tell(const struct compiled_entry *e, const struct compiled_entry *dropped,
-                 int64_t start_ns)
+static void tell(struct compiled_entry *e, const struct compiled_entry *dropped, int64_t start_ns)
 {
     const struct compiled_dynamic *d = e->first->dynamic;
     struct compile_log_instance i = {.number = d->n_made,

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "runtime/compile/log.h"
-#include "store/base/clock.h"
 
 struct making {
     struct plumb_compiled *c;
@@ -62,7 +61,10 @@ static struct compiled_result take_result(const struct trace *t, struct plumb_te
         if (w->fake == x) return (struct compiled_result){.is = COMPILED_GIVEN, .of = place};
         if (w->fake->grad == x) return (struct compiled_result){.is = COMPILED_GRAD, .of = place};
     }
-    return (struct compiled_result){.is_view = x->is_view, .uninitialised = x->uninitialised};
+    bool walked = x->made_by && x->made_by->done;
+    return (struct compiled_result){.is_view = x->is_view,
+                                    .uninitialised = x->uninitialised,
+                                    .walked = walked ? x->made_by->call->op : NULL};
 }
 
 /* Host data are there once, and a caller may write what it is given. */
@@ -105,11 +107,11 @@ static enum err trace_calls(struct making *m, struct trace *t)
     if (rc) FAIL(ERR_USAGE, "%s", *err_text() ? err_text() : "the function failed");
     TRY(take_results(m, t, y));
     compile_log_graph(m->log, "dynamo_output_graph", &e->graph);
-    int64_t start_ns = clock_real();
+    compile_log_begin(m->log, "aot_trace_joint_graph");
     TRY(joint_trace(t, y, e->n_results));
     e->has_backward = e->graph.n_tangents > 0;
     TRY(trace_leaf_gradients(t));
-    if (e->has_backward) compile_log_phase(m->log, "joint", start_ns);
+    compile_log_done(m->log);
     return ERR_OK;
 }
 
@@ -216,12 +218,9 @@ static enum err build(struct making *m, const char *phase, const struct graph *g
 {
     char site[64];
     snprintf(site, sizeof site, "%d/%d %s", m->c->frame, m->e->number, phase);
-    struct program_options o = {.no_fusion = m->c->options.no_fusion,
-                                .no_combos = m->c->options.no_combos,
-                                .interpret = m->c->interpret,
-                                .determinism = thread_self.session->determinism,
-                                .site = site};
-    compiled_share(m->e, &o);
+    struct program_options o = compiled_options(m->e);
+    o.site = site;
+    compile_log_begin(m->log, "inductor_compile");
     TRY(program_build(g, &o, &m->e->arena, out));
     compile_log_program(m->log, phase, out);
     return ERR_OK;
@@ -232,14 +231,14 @@ static enum err build_split(struct making *m)
     struct compiled_entry *e = m->e;
     struct joint_split *s = &e->split;
     compile_log_graph(m->log, "aot_joint_graph", &e->graph);
-    int64_t start_ns = clock_real();
+    compile_log_begin(m->log, "min_cut_rematerialization_partition");
     TRY(joint_split(&e->graph, NULL, &e->arena, s));
     TRY(graph_check(&s->forward));
     TRY(graph_check(&s->backward));
     TRY(check_leaf_gradients(&s->forward));
     TRY(find_needs(e));
     TRY(compiled_find_sole(&s->backward, &e->arena, &e->sole));
-    compile_log_phase(m->log, "partition", start_ns);
+    compile_log_done(m->log);
     compile_log_partition(m->log, &e->graph, s);
     compile_log_graph(m->log, "aot_forward_graph", &s->forward);
     compile_log_graph(m->log, "aot_backward_graph", &s->backward);
@@ -253,7 +252,9 @@ static enum err build_all(struct making *m)
     bool again = e->first != e;
     if (!again) TRY(graph_check(&e->graph));
     TRY(find_written(e));
+    compile_log_begin(m->log, "_recursive_joint_graph_passes");
     TRY(again ? passes_run_again(&e->graph) : passes_run(&e->graph, seen_pass, m));
+    compile_log_done(m->log);
     if (e->has_backward) return build_split(m);
     TRY(check_leaf_gradients(&e->graph));
     compile_log_graph(m->log, "aot_inference_graph", &e->graph);
@@ -269,9 +270,11 @@ static enum err make(struct making *m)
     if (e->first == e) TRY(compiled_take_symbols(e, m->in, m->n_in));
     compile_log_symbols(m->log);
     TRY(trace_function(m));
+    compile_log_begin(m->log, "build_guards");
     TRY(guard_make(&e->graph, m->in, m->n_in, NULL, &e->guards));
     struct compiled_dynamic *d = e->dynamic;
     if (d) TRY(guard_make(&e->graph, m->in, m->n_in, &d->symbols, &d->guards));
+    compile_log_done(m->log);
     if (*e->broken) compile_log_break(m->log, e->broken);
     return ERR_OK;
 }
@@ -296,6 +299,7 @@ static enum err make_quietly(struct making *m)
     thread_self.quiet++;
     err = make(m);
     if (!err && !*m->e->broken) {
+        compile_log_begin(m->log, "backend_compile");
         err = build_all(m);
         if (err && err != ERR_NOMEM) err = say_failed(m);
         else if (!err) compile_log_guards(m->log);

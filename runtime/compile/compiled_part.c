@@ -13,8 +13,10 @@
  */
 #include "runtime/compile/compiled.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "runtime/compile/log.h"
 #include "runtime/compile/rewrite.h"
 #include "runtime/ops.h"
 
@@ -224,21 +226,63 @@ static enum err find_needs(const struct compiled_entry *e, struct compiled_part 
     return ERR_OK;
 }
 
+/* fresh: nobody told of such a backward yet. */
+static enum err name_part(struct compiled_entry *first, const struct compiled_part *part, int *out,
+                          bool *fresh)
+{
+    size_t size = (size_t)first->n_results * sizeof *part->missing;
+    struct compiled_part_name *n = first->names;
+    while (n && memcmp(n->missing, part->missing, size)) n = n->next;
+    *fresh = !n;
+    if (n) {
+        *out = n->number;
+        return ERR_OK;
+    }
+    bool *missing = arena_alloc(&first->arena, size);
+    n = arena_alloc(&first->arena, sizeof *n);
+    if (!n || !missing) return no_memory();
+    memcpy(missing, part->missing, size);
+    *n = (struct compiled_part_name){first->names, missing,
+                                     first->names ? first->names->number + 1 : 1};
+    first->names = n;
+    *out = n->number;
+    return ERR_OK;
+}
+
+static enum err make_program(struct compiled_entry *e, struct compiled_part *part,
+                             const char *phase, struct compile_log *log)
+{
+    char site[80];
+    struct program_options o = compiled_options(e);
+    snprintf(site, sizeof site, "%d/%d %s", e->of->frame, e->number, phase);
+    o.site = site;
+    o.again &= !log->cap; /* what is told is printed */
+    compile_log_graph(log, "aot_backward_graph", &part->graph);
+    compile_log_begin(log, "inductor_compile");
+    TRY(program_build(&part->graph, &o, &part->arena, &part->program));
+    compile_log_program(log, phase, &part->program);
+    return ERR_OK;
+}
+
 static enum err build(struct compiled_entry *e, struct compiled_part *part)
 {
     struct pass_result r = {0};
-    struct program_options o = {.no_fusion = e->of->options.no_fusion,
-                                .no_combos = e->of->options.no_combos,
-                                .interpret = e->of->interpret,
-                                .determinism = thread_self.session->determinism};
-    compiled_share(e, &o);
+    struct compile_log log = {.c = e->of, .e = e->first};
+    char phase[32];
+    int number = 0;
+    bool fresh = false;
     TRY(copy_graph(&e->split.backward, &part->arena, &part->graph));
     TRY(prune(&part->graph, part->missing));
     TRY(pass_dce(&part->graph, &r));
     TRY(graph_check(&part->graph));
     TRY(find_needs(e, part));
     TRY(compiled_find_sole(&part->graph, &part->arena, &part->sole));
-    return program_build(&part->graph, &o, &part->arena, &part->program);
+    TRY(name_part(e->first, part, &number, &fresh));
+    snprintf(phase, sizeof phase, "backward_%d", number);
+    if (fresh) log.cap = thread_self.session->cap;
+    enum err err = make_program(e, part, phase, &log);
+    compile_log_release(&log);
+    return err;
 }
 
 void compiled_part_free(struct compiled_part *part)

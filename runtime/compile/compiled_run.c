@@ -61,6 +61,14 @@ static void give_gradients(const struct compiled_entry *e, struct plumb_tensor *
     }
 }
 
+/* What the function walked back from cannot be walked again. */
+static enum err mark_walked(const struct compiled_entry *e, struct plumb_tensor *const *out)
+{
+    for (int i = 0; i < e->n_results; i++)
+        if (e->result[i].walked) TRY(tape_add_walked(&thread_self, e->result[i].walked, out[i]));
+    return ERR_OK;
+}
+
 /* What was written has values now. */
 static void mark_written(const struct compiled_entry *e, struct plumb_tensor *const *in)
 {
@@ -87,6 +95,7 @@ enum err compiled_run(struct compiled_entry *e, struct plumb_tensor *const *in,
     mark_written(e, in);
     give_results(e, in, call.output, out, run.saved);
     if (e->has_backward) TRY(compiled_tape(&run, out));
+    TRY(mark_walked(e, out));
     give_gradients(e, run.in, call.output, out);
     return ERR_OK;
 }

@@ -464,8 +464,15 @@ static void alone(const struct lower_item *it, struct fuse_group *g)
     g->use = it->use;
     g->n_uses = it->n_uses;
     memcpy(g->param, it->param, sizeof g->param);
-    if (g->nest) count_points(g);
-    else g->kind = FUSE_EXTERN;
+    if (g->nest) {
+        count_points(g);
+        return;
+    }
+    g->kind = FUSE_EXTERN;
+    for (int i = 0; i < g->n_uses; i++)
+        if (g->use[i].buffer >= 0)
+            *(g->use[i].written ? &g->bytes_written : &g->bytes_read) +=
+                view_n_bytes(&g->use[i].view);
 }
 
 enum err fuse_draft_nest(const struct fuse_draft *d, const struct fuse_readers *readers,

@@ -88,10 +88,16 @@ void log_phase(struct compile_log *l, const char *name, int64_t end_ns, int64_t 
     put_event(l, name, 'E', end_ns);
 }
 
-void compile_log_phase(struct compile_log *l, const char *name, int64_t start_ns)
+void compile_log_begin(struct compile_log *l, const char *phase)
 {
-    int64_t now = clock_real();
-    log_phase(l, name, now, now - start_ns);
+    REQUIRE("log:phases", l->notes.n_open < LOG_OPEN);
+    l->notes.open[l->notes.n_open++] = phase;
+    put_event(l, phase, 'B', clock_real());
+}
+
+void compile_log_done(struct compile_log *l)
+{
+    put_event(l, l->notes.open[--l->notes.n_open], 'E', clock_real());
 }
 
 /* ---- keys of caches ---- */
@@ -145,7 +151,21 @@ static void put_program(struct compile_log *l)
     buf_release(&b);
 }
 
-/* Where the function is from is not known of a C program: the frame has its name alone. */
+/* Where in a file the function is from is not known of a C program: its frame has its name alone.
+ * Around it are the modules that are open. */
+static void put_stack(struct buf *b, const struct compile_log *l)
+{
+    const struct thread *t = &thread_self;
+    int n = t->n_scopes < SCOPES ? t->n_scopes : SCOPES;
+    buf_puts(b, "{\"stack\": [");
+    for (int i = 0; i <= n; i++) {
+        buf_puts(b, i ? ", {\"line\": 0, \"name\": " : "{\"line\": 0, \"name\": ");
+        buf_json(b, span_of(i < n ? t->scope[i] : l->c->name));
+        buf_puts(b, ", \"filename\": 0}");
+    }
+    buf_puts(b, "]}");
+}
+
 void compile_log_start(struct compile_log *l)
 {
     struct buf b = {0};
@@ -155,9 +175,7 @@ void compile_log_start(struct compile_log *l)
     put_event(l, "dynamo", 'B', l->start_ns);
     put_event(l, "entire_frame_compile", 'B', l->start_ns);
     put_program(l);
-    buf_puts(&b, "{\"stack\": [{\"line\": 0, \"name\": ");
-    buf_json(&b, span_of(l->c->name));
-    buf_puts(&b, ", \"filename\": 0}]}");
+    put_stack(&b, l);
     LOG(l, "dynamo_start", buf_text(&b), SPAN_NONE);
     buf_release(&b);
 }
@@ -246,7 +264,7 @@ static void put_values(struct buf *b, const char *key, const struct compiled_ent
     buf_release(&text);
 }
 
-void compile_log_instance(const struct compiled_entry *e, const struct compile_log_instance *i)
+void compile_log_instance(struct compiled_entry *e, const struct compile_log_instance *i)
 {
     struct compile_log l = {.cap = thread_self.session->cap, .c = e->of, .e = e};
     struct buf b = {0};
@@ -420,20 +438,26 @@ static void put_metrics(struct buf *b, const struct compile_log *l, int64_t end_
     buf_putc(b, '}');
 }
 
+void compile_log_release(struct compile_log *l)
+{
+    while (l->notes.n_open) compile_log_done(l);
+    say_lost(l);
+    buf_release(&l->notes.passes);
+    buf_release(&l->notes.keys);
+    l->notes = (struct compile_log_notes){0};
+}
+
 void compile_log_end(struct compile_log *l)
 {
     struct buf b = {0};
-    int64_t now = clock_real();
     log_passes(l);
+    while (l->notes.n_open) compile_log_done(l);
+    int64_t now = clock_real();
     put_event(l, "entire_frame_compile", 'E', now);
     put_metrics(&b, l, now);
     if (buf_ok(&b)) l->notes.n_lost++;
     else LOG(l, "compilation_metrics", buf_text(&b), SPAN_NONE);
     put_event(l, "dynamo", 'E', now);
-    say_lost(l);
     buf_release(&b);
-    buf_release(&l->notes.passes);
-    buf_release(&l->notes.keys);
-    free(l->notes.node);
-    l->notes = (struct compile_log_notes){0};
+    compile_log_release(l);
 }

@@ -11,11 +11,10 @@
 
 #include "runtime/compile/compiled.h"
 
+enum { LOG_OPEN = 4 };
 /* What is kept between the records of one compile. */
 struct compile_log_notes {
     int n_lost;        /* records that could not be made */
-    const char **node; /* owned: names of the traced calls, by graph_node.origin */
-    int n_traced;      /* of them */
     struct buf passes; /* JSON of passes that were not told yet */
     const char *phase; /* of them */
     int n_passes, n_dumps;
@@ -25,13 +24,15 @@ struct compile_log_notes {
     bool all_cached;
     struct buf keys; /* digests of the programs' parts, for the key of the whole */
     char fail_type[32], fail_reason[512], recompile[300];
+    const char *open[LOG_OPEN]; /* phases that did not end yet, outermost first */
+    int n_open;
 };
 
 /* In order of a compile's life. e->number and c->frame make the compile id. */
 struct compile_log {
     struct cap *cap; /* NULL: nothing is recorded */
     const struct plumb_compiled *c;
-    const struct compiled_entry *e;
+    struct compiled_entry *e;
     int attempt;
     int64_t start_ns; /* CLOCK_REALTIME, set by compile_log_start */
     struct compile_log_notes notes;
@@ -41,21 +42,27 @@ void compile_log_recompile(struct compile_log *l, int previous, const char *reas
 void compile_log_break(struct compile_log *l, const char *reason);
 /* stage: dynamo_output_graph (with describe_* of what the function takes), aot_joint_graph, ... */
 void compile_log_graph(struct compile_log *l, const char *stage, const struct graph *g);
-/* A phase that began at start_ns (CLOCK_REALTIME) and ends now: joint, partition. */
-void compile_log_phase(struct compile_log *l, const char *name, int64_t start_ns);
+/* Phases within phases, by the names of PyTorch's where it has the like; those that are open when
+ * the log ends, end with it. */
+void compile_log_begin(struct compile_log *l, const char *phase);
+void compile_log_done(struct compile_log *l); /* the innermost */
 void compile_log_pass(struct compile_log *l, const char *phase, const char *pass,
                       const struct graph *g, const struct pass_result *r);
 void compile_log_partition(struct compile_log *l, const struct graph *joint,
                            const struct joint_split *s);
-/* Code, kernels with members, decisions, memory, provenance of one program. phase: "forward",
- * "backward", "inference". */
+/* Code, kernels with members, decisions, memory, provenance of one program, and its phases within
+ * the one that was begun for it, which ends. phase: "forward",
+ * "backward", "inference"; "backward_1", ... of some results. */
 void compile_log_program(struct compile_log *l, const char *phase, const struct program *p);
 /* create_symbol, symbolic_shape_specialization. */
 void compile_log_symbols(struct compile_log *l);
 void compile_log_guards(struct compile_log *l);
 void compile_log_failure(struct compile_log *l, const char *type, const char *reason);
-/* compilation_metrics, end of the events. Frees what was kept. */
+/* compilation_metrics, end of the events, compile_log_release. */
 void compile_log_end(struct compile_log *l);
+/* Ends the phases that are open, says what could not be told, frees what was kept. Alone where a
+ * program is made behind the compile. */
+void compile_log_release(struct compile_log *l);
 
 /* A compile that is over serves other sizes too: plumb_instances. */
 struct compile_log_instance {
@@ -65,6 +72,6 @@ struct compile_log_instance {
     int launches, texts, known; /* texts of its kernels; those that were there before */
     int64_t start_ns;           /* CLOCK_REALTIME; it ends now */
 };
-void compile_log_instance(const struct compiled_entry *e, const struct compile_log_instance *i);
+void compile_log_instance(struct compiled_entry *e, const struct compile_log_instance *i);
 
 #endif

@@ -67,20 +67,24 @@ static void describe_tensor(struct compile_log *l, const struct graph_value *v, 
 
 static void describe(struct compile_log *l, const struct graph *g)
 {
+    bool *told = calloc(g->storage.n + 1, sizeof *told);
+    if (!told) {
+        l->notes.n_lost++;
+        return;
+    }
     for (size_t i = 0; i < g->value.n; i++) {
         const struct graph_value *v = &g->value.p[i];
         char meta[160];
-        bool first = true;
         if (!is_taken(v)) continue;
-        for (size_t k = 0; k < i; k++)
-            first = first && !(is_taken(&g->value.p[k]) && g->value.p[k].storage == v->storage);
-        if (first) describe_storage(l, g, v->storage);
+        if (!told[v->storage]) describe_storage(l, g, v->storage);
+        told[v->storage] = true;
         describe_tensor(l, v, (int)i);
         snprintf(meta, sizeof meta, "{\"describer_id\": %d, \"id\": %d, \"source\": \"%s[%d]%s\"}",
                  describer(l), (int)i, v->origin == GRAPH_INPUT ? "L['in']" : "captured", v->index,
                  v->origin == GRAPH_CAPTURED && g->captured.p[v->index].grad ? ".grad" : "");
         LOG(l, "describe_source", span_of(meta), SPAN_NONE);
     }
+    free(told);
 }
 
 /* ---- graphs ---- */
@@ -101,10 +105,10 @@ static bool print(struct compile_log *l, const struct graph *g, struct buf *out)
 /* Names of the traced calls, which later graphs refer to by number. */
 static void keep_names(struct compile_log *l, const struct graph *g)
 {
-    l->notes.node = calloc(g->node.n + 1, sizeof *l->notes.node);
-    if (!l->notes.node) return;
-    l->notes.n_traced = (int)g->node.n;
-    for (size_t i = 0; i < g->node.n; i++) l->notes.node[i] = g->node.p[i].name;
+    l->e->call = arena_array(&l->e->arena, g->node.n + 1, sizeof *l->e->call);
+    if (!l->e->call) return;
+    l->e->n_calls = (int)g->node.n;
+    for (size_t i = 0; i < g->node.n; i++) l->e->call[i] = g->node.p[i].name;
 }
 
 static void count_nodes(struct compile_log *l, const struct graph *g)
@@ -134,7 +138,7 @@ static void log_traced(struct compile_log *l, const struct graph *g)
     static const char *const stages[] = {"before_pre_grad_graph", "after_pre_grad_graph"};
     struct buf meta = {0}, text;
     l->notes.trace_end_ns = clock_real();
-    log_phase(l, "trace", l->notes.trace_end_ns, l->notes.trace_end_ns - l->start_ns);
+    log_phase(l, "bytecode_tracing", l->notes.trace_end_ns, l->notes.trace_end_ns - l->start_ns);
     describe(l, g);
     keep_names(l, g);
     count_nodes(l, g);

@@ -24,14 +24,14 @@ struct use {
 static int traced_of(const struct links *k, int node)
 {
     const struct graph_node *n = &k->p->graph->node.p[node];
-    int traced = k->l->notes.n_traced;
+    int traced = k->l->e->n_calls;
     if (n->origin >= 0 && n->origin < traced) return n->origin;
     return n->forward >= 0 && n->forward < traced ? n->forward : GRAPH_NONE;
 }
 
 static bool prepare(struct links *k)
 {
-    int n = (int)k->p->graph->node.n, traced = k->l->notes.n_traced;
+    int n = (int)k->p->graph->node.n, traced = k->l->e->n_calls;
     k->pre = arena_array(&k->arena, (size_t)n + 1, sizeof *k->pre);
     k->next = arena_array(&k->arena, (size_t)n + 1, sizeof *k->next);
     k->first = arena_array(&k->arena, (size_t)traced + 1, sizeof *k->first);
@@ -74,7 +74,7 @@ static bool list_uses(struct links *k)
 
 static void put_traced(struct links *k, int call)
 {
-    const char *name = k->l->notes.node[call];
+    const char *name = k->l->e->call[call];
     if (*name) buf_json(k->b, span_of(name));
     else buf_printf(k->b, "\"call_%d\"", call);
 }
@@ -90,7 +90,7 @@ static void put_pre_to_post(struct links *k)
 {
     bool any = false;
     buf_puts(k->b, "\"preToPost\": {");
-    for (int i = 0; i < k->l->notes.n_traced; i++) {
+    for (int i = 0; i < k->l->e->n_calls; i++) {
         if (k->first[i] < 0) continue;
         buf_puts(k->b, any ? ", " : "");
         any = true;
@@ -205,7 +205,7 @@ void log_links(struct compile_log *l, const struct program *p)
 {
     struct buf b = {0};
     struct links k = {.l = l, .p = p, .b = &b};
-    if (!l->notes.node) return;
+    if (!l->e->call) return;
     if (prepare(&k) && list_uses(&k)) {
         buf_puts(&b, "{");
         put_pre_to_post(&k);

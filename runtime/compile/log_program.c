@@ -7,7 +7,37 @@
 #include "store/base/json.h"
 
 /* A reader takes JSON_VALUES values of one artifact: what is longer is told in several. */
-enum { VALUES = JSON_VALUES / 2, DECISIONS = VALUES / 10, KERNEL_VALUES = 21, PART_VALUES = 10 };
+enum { VALUES = JSON_VALUES / 2, DECISIONS = VALUES / 11, KERNEL_VALUES = 21, PART_VALUES = 10 };
+
+/* ---- what is looked up often ---- */
+
+struct tables {
+    struct arena arena;
+    int *code;   /* per group: its number among those that have code */
+    int *launch; /* per group: the launch that it is in */
+    int *group;  /* per item: its group */
+    int *place;  /* per buffer: its place among those that take room */
+};
+
+static bool make_tables(const struct program *p, struct tables *t)
+{
+    size_t groups = p->fused.group.n, buffers = p->lowered.buffer.n;
+    t->code = arena_array(&t->arena, groups + 1, sizeof *t->code);
+    t->launch = arena_array(&t->arena, groups + 1, sizeof *t->launch);
+    t->group = arena_array(&t->arena, p->lowered.item.n + 1, sizeof *t->group);
+    t->place = arena_array(&t->arena, buffers + 1, sizeof *t->place);
+    if (!t->code || !t->launch || !t->group || !t->place) return false;
+    for (size_t i = 0, n = 0; i < groups; n += p->fused.group.p[i++].nest != NULL) {
+        t->code[i] = (int)n;
+        for (int k = 0; k < p->fused.group.p[i].n_items; k++)
+            t->group[p->fused.group.p[i].item[k]] = (int)i;
+    }
+    for (size_t i = 0; i < p->launch.n; i++)
+        for (int m = 0; m < p->launch.p[i].n_groups; m++)
+            t->launch[p->launch.p[i].group[m]] = (int)i;
+    for (size_t i = 0, n = 0; i<buffers; n += p->buffer[i++].size> 0) t->place[i] = (int)n;
+    return true;
+}
 
 /* ---- kernels ---- */
 
@@ -15,6 +45,7 @@ enum { VALUES = JSON_VALUES / 2, DECISIONS = VALUES / 10, KERNEL_VALUES = 21, PA
 struct kernels {
     const struct program *p;
     const struct code_text *code; /* NULL: nothing was printed */
+    const struct tables *t;
     struct buf *b;
     int n;        /* written to this artifact */
     int n_values; /* of it, at most */
@@ -150,14 +181,6 @@ static void put_uses(struct kernels *k, const struct fuse_group *g)
     buf_putc(k->b, ']');
 }
 
-/* Number of the group among those that have code. */
-static int code_number(const struct program *p, int group)
-{
-    int n = 0;
-    for (int i = 0; i < group; i++) n += p->fused.group.p[i].nest != NULL;
-    return n;
-}
-
 static void put_group(struct kernels *k, int group)
 {
     const struct fuse_group *g = &k->p->fused.group.p[group];
@@ -167,12 +190,10 @@ static void put_group(struct kernels *k, int group)
         log_int(k->b, "outer", g->n_outer);
         log_int(k->b, "inner", g->n_inner ? g->n_inner : 1);
     }
-    if (g->nest) {
-        log_int(k->b, "bytes_read", g->bytes_read);
-        log_int(k->b, "bytes_written", g->bytes_written);
-    }
+    log_int(k->b, "bytes_read", g->bytes_read);
+    log_int(k->b, "bytes_written", g->bytes_written);
     if (g->nest && k->code) {
-        int at = code_number(k->p, group);
+        int at = k->t->code[group];
         log_int(k->b, "line", k->code->first_line[at]);
         log_int(k->b, "last_line", k->code->last_line[at]);
     }
@@ -245,10 +266,10 @@ static void put_launch(struct kernels *k, const struct program_launch *l, int po
 
 /* Launches from the given one on; returns the first that is not told yet. */
 static size_t put_kernels(struct compile_log *l, const char *phase, const struct program *p,
-                          size_t i)
+                          const struct tables *t, size_t i)
 {
     struct buf b = {0};
-    struct kernels k = {.p = p, .code = p->code ? code_source(p->code) : NULL, .b = &b};
+    struct kernels k = {.p = p, .code = p->code ? code_source(p->code) : NULL, .t = t, .b = &b};
     int64_t build_ns = 0;
     if (p->code) (void)code_how(p->code, &build_ns);
     buf_puts(&b, "{");
@@ -263,10 +284,11 @@ static size_t put_kernels(struct compile_log *l, const char *phase, const struct
     return i;
 }
 
-static void log_kernels(struct compile_log *l, const char *phase, const struct program *p)
+static void log_kernels(struct compile_log *l, const char *phase, const struct program *p,
+                        const struct tables *t)
 {
     size_t i = 0;
-    do i = put_kernels(l, phase, p, i);
+    do i = put_kernels(l, phase, p, t, i);
     while (i < p->launch.n);
 }
 
@@ -323,16 +345,6 @@ static void put_parts(struct buf *b, const struct program *p, const struct fuse_
     log_text(b, "note", note);
 }
 
-/* Kernel of each item; NULL: no memory. */
-static int *groups_of(const struct program *p, struct arena *arena)
-{
-    int *group = arena_array(arena, p->lowered.item.n + 1, sizeof *group);
-    for (size_t i = 0; group && i < p->fused.group.n; i++)
-        for (int k = 0; k < p->fused.group.p[i].n_items; k++)
-            group[p->fused.group.p[i].item[k]] = (int)i;
-    return group;
-}
-
 static void put_fused(struct buf *b, const struct program *p, const int *group,
                       const struct fuse_decision *d)
 {
@@ -357,12 +369,10 @@ static void begin_decisions(struct buf *b, const char *phase)
     buf_puts(b, ", \"decisions\": [");
 }
 
-static void log_fusion(struct compile_log *l, const char *phase, const struct program *p)
+static void log_fusion(struct compile_log *l, const char *phase, const struct program *p,
+                       const struct tables *t)
 {
-    struct arena arena = {0};
-    const int *group = groups_of(p, &arena);
-    size_t i = 0, n = group ? p->fused.decision.n : 0;
-    l->notes.n_lost += !group;
+    size_t i = 0, n = p->fused.decision.n;
     do {
         struct buf b = {0};
         bool said[FUSE_N_REASONS] = {false};
@@ -370,13 +380,12 @@ static void log_fusion(struct compile_log *l, const char *phase, const struct pr
         for (size_t first = i; i < n && i - first < DECISIONS; i++) {
             const struct fuse_decision *d = &p->fused.decision.p[i];
             buf_puts(&b, i > first ? ",\n" : "");
-            put_fused(&b, p, group, d);
+            put_fused(&b, p, t->group, d);
             said[d->reason] = true;
         }
         put_reasons(&b, said, FUSE_N_REASONS, fusion_word, fusion_text);
         log_artifact(l, "plumb_fusion", "json", &b);
     } while (i < n);
-    arena_release(&arena);
 }
 
 static void put_time(struct buf *b, const char *key, double ns)
@@ -386,15 +395,8 @@ static void put_time(struct buf *b, const char *key, double ns)
     buf_json_real(b, ns);
 }
 
-static const char *launch_of(const struct program *p, int group)
-{
-    for (size_t i = 0; i < p->launch.n; i++)
-        for (int m = 0; m < p->launch.p[i].n_groups; m++)
-            if (p->launch.p[i].group[m] == group) return p->launch.p[i].name;
-    return NULL;
-}
-
-static void put_combined(struct buf *b, const struct program *p, const struct combo_decision *d)
+static void put_combined(struct buf *b, const struct program *p, const struct tables *t,
+                         const struct combo_decision *d)
 {
     buf_puts(b, "{");
     log_text(b, "a", p->fused.group.p[d->a].name);
@@ -406,11 +408,13 @@ static void put_combined(struct buf *b, const struct program *p, const struct co
     put_time(b, "a_ns", d->a_ns);
     put_time(b, "b_ns", d->b_ns);
     put_time(b, "together_ns", d->together_ns);
-    if (d->combined) log_text(b, "kernel", launch_of(p, d->a));
+    put_time(b, "apart_ns", d->apart_ns);
+    if (d->combined) log_text(b, "kernel", p->launch.p[t->launch[d->a]].name);
     buf_putc(b, '}');
 }
 
-static void log_combos(struct compile_log *l, const char *phase, const struct program *p)
+static void log_combos(struct compile_log *l, const char *phase, const struct program *p,
+                       const struct tables *t)
 {
     size_t i = 0, n = p->combined.decision.n;
     do {
@@ -420,7 +424,7 @@ static void log_combos(struct compile_log *l, const char *phase, const struct pr
         for (size_t first = i; i < n && i - first < DECISIONS; i++) {
             const struct combo_decision *d = &p->combined.decision.p[i];
             buf_puts(&b, i > first ? ",\n" : "");
-            put_combined(&b, p, d);
+            put_combined(&b, p, t, d);
             said[d->reason] = true;
         }
         put_reasons(&b, said, COMBO_N_REASONS, combination_word, combination_text);
@@ -430,15 +434,7 @@ static void log_combos(struct compile_log *l, const char *phase, const struct pr
 
 /* ---- memory ---- */
 
-/* Place of a buffer among those that take room. */
-static int place_of(const struct program *p, int buffer)
-{
-    int n = 0;
-    for (int i = 0; i < buffer; i++) n += p->buffer[i].size > 0;
-    return n;
-}
-
-static void put_buffer(struct buf *b, const struct program *p, int i)
+static void put_buffer(struct buf *b, const struct program *p, const struct tables *t, int i)
 {
     const struct memory_buffer *m = &p->buffer[i];
     int storage = p->lowered.buffer.p[i].storage;
@@ -448,10 +444,11 @@ static void put_buffer(struct buf *b, const struct program *p, int i)
     log_int(b, "offset", m->offset);
     log_int(b, "first", m->first);
     log_int(b, "last", m->last);
-    if (m->reuses >= 0) log_int(b, "reuses", place_of(p, m->reuses));
+    if (m->reuses >= 0) log_int(b, "reuses", t->place[m->reuses]);
 }
 
-static void log_memory(struct compile_log *l, const char *phase, const struct program *p)
+static void log_memory(struct compile_log *l, const char *phase, const struct program *p,
+                       const struct tables *t)
 {
     struct buf b = {0};
     bool any = false;
@@ -464,7 +461,7 @@ static void log_memory(struct compile_log *l, const char *phase, const struct pr
     for (size_t i = 0; i < p->lowered.buffer.n; i++) {
         if (p->buffer[i].size <= 0) continue;
         buf_puts(&b, any ? ",\n{" : "{");
-        put_buffer(&b, p, (int)i);
+        put_buffer(&b, p, t, (int)i);
         buf_putc(&b, '}');
         any = true;
     }
@@ -532,19 +529,25 @@ static void log_code(struct compile_log *l, const char *phase, const struct prog
     buf_release(&meta);
 }
 
+/* One after the other, ending now. */
 static void log_phases(struct compile_log *l, const struct program *p)
 {
+    int64_t compiler_ns = 0;
+    if (p->code) (void)code_how(p->code, &compiler_ns);
     const struct {
         const char *name;
         int64_t ns;
-    } phase[] = {{"lower", p->lower_ns},
-                 {"fuse", p->fuse_ns},
-                 {"combo", p->combo_ns},
-                 {"build", p->build_ns}};
-    int64_t all = p->lower_ns + p->fuse_ns + p->combo_ns + p->build_ns, at = clock_real() - all;
+    } phase[] = {{"GraphLowering.run", p->lower_ns},
+                 {"Scheduler.fused_nodes", p->fuse_ns},
+                 {"Scheduler.create_combo_kernel_nodes", p->combo_ns},
+                 {"benchmark_combo_kernel", p->gate_ns},
+                 {"code_gen", p->build_ns - compiler_ns},
+                 {"compile_file", compiler_ns}};
+    int64_t all = p->lower_ns + p->fuse_ns + p->combo_ns + p->gate_ns + p->build_ns;
+    int64_t at = clock_real() - all;
     for (size_t i = 0; i < sizeof phase / sizeof *phase; i++) {
         at += phase[i].ns;
-        log_phase(l, phase[i].name, at, phase[i].ns);
+        if (phase[i].ns > 0) log_phase(l, phase[i].name, at, phase[i].ns);
     }
     l->notes.backend_ns += all;
     l->notes.codegen_ns += p->build_ns;
@@ -554,15 +557,22 @@ static void log_phases(struct compile_log *l, const struct program *p)
 void compile_log_program(struct compile_log *l, const char *phase, const struct program *p)
 {
     struct buf graph = {0};
+    struct tables t = {0};
+    if (l->cap) log_phases(l, p);
+    compile_log_done(l);
     if (!l->cap) return;
     log_passes(l);
-    log_phases(l, p);
     log_post_grad(l, p, &graph);
     log_code(l, phase, p, buf_text(&graph));
-    log_kernels(l, phase, p);
-    log_fusion(l, phase, p);
-    log_combos(l, phase, p);
-    log_memory(l, phase, p);
+    if (make_tables(p, &t)) {
+        log_kernels(l, phase, p, &t);
+        log_fusion(l, phase, p, &t);
+        log_combos(l, phase, p, &t);
+        log_memory(l, phase, p, &t);
+    } else {
+        l->notes.n_lost++;
+    }
     log_links(l, p);
+    arena_release(&t.arena);
     buf_release(&graph);
 }

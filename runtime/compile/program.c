@@ -1,9 +1,13 @@
 /* program.c - making a program: every phase in order, and what runs need worked out beforehand. */
+#include "runtime/compile/program_gate.h"
 #include "runtime/compile/program_parts.h"
 
 #include <string.h>
 
 #include "store/base/clock.h"
+
+/* Launches of two kernels that take less are not worth the question which is faster. */
+static const double SMALL_NS = 1000;
 
 static enum err no_memory(void)
 {
@@ -68,14 +72,10 @@ static enum err describe(const struct program *p, const struct code_kernel *c, u
     return ERR_OK;
 }
 
-static enum err form_combos(struct program *p, const struct program_options *o,
-                            const struct code_kernel *kernel, const struct code_bodies *b)
+static enum err describe_all(const struct program *p, const struct code_kernel *kernel,
+                             const struct code_bodies *b, struct combo_kernel *k)
 {
-    size_t n = p->fused.group.n;
-    struct combo_kernel *k = arena_array(p->arena, n + 1, sizeof *k);
-    struct combo_options options = o->combo;
-    if (!k) return no_memory();
-    for (size_t i = 0, at = 0; i < n; i++) {
+    for (size_t i = 0, at = 0; i < p->fused.group.n; i++) {
         const struct fuse_group *g = &p->fused.group.p[i];
         k[i].level = g->level;
         k[i].is_extern = g->kind == FUSE_EXTERN;
@@ -83,10 +83,49 @@ static enum err form_combos(struct program *p, const struct program_options *o,
         else TRY(describe(p, &kernel[at], (uint64_t)b->of[at], g, &k[i]));
         at += g->nest != NULL;
     }
+    return ERR_OK;
+}
+
+static bool computes(void)
+{
+    return thread_self.session->backend->computes && !thread_self.session->backend->run_oracle;
+}
+
+/* The same groups once more, each as its times say. What stands behind the gate is told from noise
+ * on the CPU, where the best of several runs is taken; a device keeps the rules' limit. */
+static enum err judge_combos(struct program *p, const struct combo_kernel *k,
+                             struct combo_options *o, struct code_spec *spec, const int *number)
+{
+    struct program_gate gate = {.measured = true};
+    if (!o->clock.ns) {
+        int64_t since = clock_mono();
+        TRY(program_gate_measure(p, spec, number, &gate));
+        p->build_ns = gate.build_ns;
+        p->gate_ns = clock_mono() - since - gate.build_ns;
+        o->clock = (struct combo_clock){program_gate_time, &gate};
+        if (!thread_self.session->backend->code) o->small_ns = SMALL_NS;
+    }
+    if (!gate.measured) return ERR_OK;
+    combo_release(&p->combined);
+    o->measure = true;
+    return combo_form(k, (int)p->fused.group.n, o, p->arena, &p->combined);
+}
+
+static enum err form_combos(struct program *p, const struct program_options *o,
+                            struct code_spec *spec, const int *number, const struct code_bodies *b)
+{
+    size_t n = p->fused.group.n;
+    struct combo_kernel *k = arena_array(p->arena, n + 1, sizeof *k);
+    struct combo_options options = o->combo;
+    if (!k) return no_memory();
+    TRY(describe_all(p, spec->kernel, b, k));
     options.off |= o->no_combos;
     if (!options.mixed_sizes) options.mixed_sizes = -1;
     options.deterministic = o->determinism != PLUMB_OFF;
-    return combo_form(k, (int)n, &options, p->arena, &p->combined);
+    TRY(combo_form(k, (int)n, &options, p->arena, &p->combined));
+    bool asks = !o->functions && (options.clock.ns || (computes() && !o->interpret));
+    if (options.deterministic || !asks || !p->combined.group.n) return ERR_OK;
+    return judge_combos(p, k, &options, spec, number);
 }
 
 /* ---- launches ---- */
@@ -158,11 +197,6 @@ static enum err order_launches(struct program *p)
 
 /* ---- code ---- */
 
-static bool computes(void)
-{
-    return thread_self.session->backend->computes && !thread_self.session->backend->run_oracle;
-}
-
 /* "add_3 = aten::add.Tensor  in fc1" for each operator of the kernel. */
 static const char *comment_of(const struct program *p, const struct fuse_group *g)
 {
@@ -230,6 +264,7 @@ static enum err build_code(struct program *p, struct code_spec *s, const int *nu
     struct code_launch *launch = arena_array(p->arena, p->launch.n + 1, sizeof *launch);
     if (!launch) return no_memory();
     s->launch = launch;
+    s->n_launches = 0;
     for (size_t i = 0; i < p->launch.n; i++) {
         struct program_launch *l = &p->launch.p[i];
         int *kernel = arena_array(p->arena, (size_t)l->n_groups, sizeof *kernel);
@@ -241,6 +276,7 @@ static enum err build_code(struct program *p, struct code_spec *s, const int *nu
         launch[s->n_launches++] = (struct code_launch){l->name, kernel, l->n_groups, l->combo,
                                                        p->fused.group.p[l->group[0]].tile};
     }
+    if (p->code) return code_relaunch(p->code, s);
     return computes() ? code_build(s, &p->code) : ERR_OK;
 }
 
@@ -268,10 +304,10 @@ static enum err fuse_and_combine(struct program *p, const struct program_options
     if (!*number) return no_memory();
     TRY(list_kernels(p, o, spec, *number));
     TRY(code_bodies_find(spec, &bodies));
-    enum err err = form_combos(p, o, spec->kernel, &bodies);
+    enum err err = form_combos(p, o, spec, *number, &bodies);
     code_bodies_release(&bodies);
     if (!err) err = order_launches(p);
-    p->combo_ns = lap(since);
+    p->combo_ns = lap(since) - p->gate_ns - p->build_ns;
     return err;
 }
 
@@ -286,7 +322,7 @@ static enum err build_all(struct program *p, const struct program_options *o)
     TRY(fuse_and_combine(p, o, &spec, &number, &since));
     TRY(program_prepare(p, o));
     TRY(build_code(p, &spec, number));
-    p->build_ns = lap(&since);
+    p->build_ns += lap(&since);
     return program_pool_new(p);
 }
 

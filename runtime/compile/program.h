@@ -16,8 +16,11 @@
 
 struct program_options {
     bool no_fusion, no_combos;
-    bool interpret;             /* nests are interpreted, nothing is built: for tests */
-    struct combo_options combo; /* as given to the rules; `off`: no_combos, mixed_sizes 0: -1 */
+    bool interpret; /* nests are interpreted, nothing is built: for tests */
+    /* As given to the rules; `off`: no_combos, mixed_sizes 0: -1. Where determinism is off combos
+     * are measured, by its clock where that is set (tests), else as they run; but for functions at
+     * several sizes, which are the same program at each. */
+    struct combo_options combo;
     enum plumb_determinism determinism;
     const char *site; /* "0/0 forward": what kernel.site begins with; NULL: kernels have none */
     /* Of a function at several sizes: texts that were built, to which its own are added. Where none
@@ -81,6 +84,7 @@ struct program {
     int *identity;     /* per value: the first that was the same tensor when it was traced */
     struct program_pool *pool;                     /* memory for runs */
     int64_t lower_ns, fuse_ns, combo_ns, build_ns; /* what each phase took */
+    int64_t gate_ns;                               /* measuring combos; 0 not asked */
 };
 WARN_UNUSED enum err program_build(const struct graph *g, const struct program_options *o,
                                    struct arena *arena, struct program *out);

@@ -434,13 +434,29 @@ static void raise_versions(struct run *r, const struct program_launch *l)
         if (r->storage[l->written[i]]) raise_version(r->storage[l->written[i]]);
 }
 
-/* Scratch that a run function makes ends with the call. */
-static enum err call_op(struct run *r, const struct graph_node *n, struct op_call *c)
+static void begin_launch(struct thread *t, const struct program_launch *l)
+{
+    cap_launch_begin(t->ring,
+                     &(struct cap_launch){.kernel = thread_word(t, l->name),
+                                          .variant = thread_word(t, t->session->backend->name),
+                                          .site = l->site ? thread_word(t, l->site) : 0,
+                                          .items = l->items,
+                                          .threads = t->session->threads,
+                                          .bytes_read = l->bytes_read,
+                                          .bytes_written = l->bytes_written,
+                                          .flops = l->flops});
+}
+
+/* Scratch that a run function makes ends with the call. l: what it is a launch of; NULL of none. */
+static enum err call_op(struct run *r, const struct graph_node *n, const struct program_launch *l,
+                        struct op_call *c)
 {
     struct call_record record = {0};
     if (plumb_frame_begin()) return ERR_NOMEM;
     record_begin(r->thread, c, &record);
+    if (l && record.on) begin_launch(r->thread, l);
     enum err err = compute(r, c);
+    if (l && record.on) cap_end(r->thread->ring);
     if (!err) raise_written(r, n);
     if (!err) record_results(r->thread, c, &record);
     record_end(r->thread, c, &record, err);
@@ -448,11 +464,12 @@ static enum err call_op(struct run *r, const struct graph_node *n, struct op_cal
     return err;
 }
 
-static enum err run_call(struct run *r, const struct graph_node *n, struct op_call *c)
+static enum err run_call(struct run *r, const struct graph_node *n, const struct program_launch *l,
+                         struct op_call *c)
 {
     TRY(bind_call(r, n, c));
     if (n->op->flags & OP_RANDOM) c->stream = (uint64_t)(r->call->stream + n->stream);
-    return call_op(r, n, c);
+    return call_op(r, n, l, c);
 }
 
 static enum err run_node(struct run *r, int node)
@@ -461,7 +478,7 @@ static enum err run_node(struct run *r, int node)
     struct op_call c;
     if (n->op->class == OP_VIEW) return ERR_OK;
     TRY(graph_op_call(r->p->graph, node, r->arena, &c));
-    return run_call(r, n, &c);
+    return run_call(r, n, NULL, &c);
 }
 
 /* ---- kernels ---- */
@@ -516,15 +533,7 @@ static enum err run_kernels(struct run *r, const struct program_launch *l)
     if (recorded) {
         TRY(record_uses(r, l, &use));
         record_kernel_begin(t, l->name, use, l->n_args, &record);
-        cap_launch_begin(t->ring,
-                         &(struct cap_launch){.kernel = thread_word(t, l->name),
-                                              .variant = thread_word(t, t->session->backend->name),
-                                              .site = l->site ? thread_word(t, l->site) : 0,
-                                              .items = l->items,
-                                              .threads = t->session->threads,
-                                              .bytes_read = l->bytes_read,
-                                              .bytes_written = l->bytes_written,
-                                              .flops = l->flops});
+        begin_launch(t, l);
     }
     enum err err = r->p->code ? run_members(r, l) : ERR_OK;
     if (err) err = err_wrap(err, "%s: ", l->name);
@@ -540,10 +549,7 @@ static enum err run_extern(struct run *r, const struct program_launch *l)
     const struct fuse_group *g = &r->p->fused.group.p[l->group[0]];
     struct op_call c;
     TRY(begin_call(r, l, &c));
-    r->thread->site = l->site;
-    enum err err = run_call(r, &r->p->graph->node.p[r->p->lowered.item.p[g->item[0]].node], &c);
-    r->thread->site = NULL;
-    return err;
+    return run_call(r, &r->p->graph->node.p[r->p->lowered.item.p[g->item[0]].node], l, &c);
 }
 
 /* ---- the whole ---- */

@@ -17,7 +17,7 @@ WITH it(id) AS MATERIALIZED (
   SELECT 'combo', k.name, k.phase, min(k.id) FROM it JOIN kernel k ON k.compile = it.id GROUP BY k.name, k.phase
 )
 SELECT d.phase, d.kind, (SELECT text FROM string WHERE id = d.a) AS a, (SELECT text FROM string WHERE id = d.b) AS b, d.fused, d.reason, d.detail,
-  d.bytes_saved, d.score, d.a_ns, d.b_ns, d.together_ns, (SELECT text FROM string WHERE id = k.name) AS kernel_name,
+  d.bytes_saved, d.score, d.a_ns, d.b_ns, d.together_ns, d.apart_ns, (SELECT text FROM string WHERE id = k.name) AS kernel_name,
   coalesce(d.kernel, o.kernel) AS kernel, d.id
 FROM it
 JOIN fusion_decision d ON d.compile = it.id

@@ -32,5 +32,5 @@ FROM kernel k
 LEFT JOIN kernel l ON l.id = k.combo
 LEFT JOIN time t ON t.kernel = k.id
 WHERE k.compile = (SELECT id FROM it)
-ORDER BY CASE k.phase WHEN 'backward' THEN 1 ELSE 0 END, k.phase, coalesce(l.position, k.position), coalesce(k.combo, k.id), k.combo IS NOT NULL,
+ORDER BY k.phase LIKE 'backward%', k.phase, coalesce(l.position, k.position), coalesce(k.combo, k.id), k.combo IS NOT NULL,
   k.member, k.id;

@@ -9,7 +9,7 @@ said AS MATERIALIZED (
   FROM it JOIN fusion_decision d ON d.compile = it.compile AND d.phase IS it.phase
 )
 SELECT d.kind, (SELECT text FROM string WHERE id = d.a) AS a, (SELECT text FROM string WHERE id = d.b) AS b, d.fused, d.reason, d.detail,
-  d.bytes_saved, d.score, d.a_ns, d.b_ns, d.together_ns, d.a_here, d.b_here,
+  d.bytes_saved, d.score, d.a_ns, d.b_ns, d.together_ns, d.apart_ns, d.a_here, d.b_here,
   CASE WHEN d.a_here AND (d.b_here OR d.b IS NULL) THEN NULL
     WHEN d.kind = 'combo' THEN (SELECT k.id FROM it JOIN kernel k ON k.compile = it.compile AND k.phase IS it.phase
       AND k.name = CASE WHEN d.a_here THEN d.b ELSE d.a END ORDER BY k.id LIMIT 1)

@@ -140,7 +140,7 @@ def told(m):
     m.decide("vertical", "relu", "softmax", 0, "iteration space", 65536)
     m.decide("vertical", "mm", "softmax", 0, "no shared data", 0)
     m.decide("combo", "pl_poi_fused_mul_4", "pl_poi_fused_add_5", 1, "combined", None, "pl_combo_fused_add_mul_zeros_3", phase="backward",
-             a_ns=9000.0, b_ns=4000.0, together_ns=9500.0)
+             a_ns=9000.0, b_ns=4000.0, together_ns=9500.0, apart_ns=13000.0)
     m.decide("combo", "pl_poi_fused_relu_softmax_backward_2", "pl_poi_fused_mul_4", 0, "dependence", None, phase="backward")
     m.decide("combo", "pl_poi_fused_relu_softmax_backward_2", None, 0, "alone", None, phase="backward")
     after = m.add_text("plumb_graph_after_cse", "graph after cse\n", key="artifact")

@@ -76,7 +76,9 @@ def test_every_launch_finds_its_kernel(run):
         JOIN tensor_use u ON u.event = e.id JOIN string a ON a.id = u.arg WHERE e.kind = 6"""))
     args = set(values(run, """SELECT n.text, w.text FROM kernel k JOIN kernel_arg a ON a.kernel = k.id JOIN string w ON w.id = a.name
         JOIN string n ON n.id = k.name WHERE k.combo IS NULL AND n.text LIKE '%fused%'"""))
-    assert {name for name, _ in calls} == {row["kernel"] for row in rows}
+    # those of a library alone are launched within the call of their operator
+    assert {name for name, _ in calls} == {row["kernel"] for row in rows if "fused" in row["kernel"]}
+    assert {row["kernel"] for row in rows if row["role"] == "extern"} == set(values(run, "SELECT name FROM kernels WHERE role = 'extern'"))
     assert calls == args
 
 
@@ -130,7 +132,9 @@ def test_metrics_and_phases(run):
     assert counts["n_nodes"] == fields["graph_node_count"] == counts["n_ops"] + counts["n_inputs"] + 1
     assert counts["n_guards"] == len(values(run, "SELECT id FROM guards WHERE compile_id = '1/0'"))
     spans = values(run, "SELECT name FROM events WHERE compile_id = '1/0' AND kind = 1")
-    assert {"dynamo", "entire_frame_compile", "trace", "lower", "fuse", "combo", "build", "cse"} <= set(spans)
+    assert {"dynamo", "entire_frame_compile", "bytecode_tracing", "aot_trace_joint_graph", "build_guards", "backend_compile", "cse",
+            "_recursive_joint_graph_passes", "min_cut_rematerialization_partition", "inductor_compile", "GraphLowering.run",
+            "Scheduler.fused_nodes", "Scheduler.create_combo_kernel_nodes", "code_gen"} <= set(spans)
 
 
 def test_export_is_read_as_it_was(run, log, tmp_path):

@@ -69,6 +69,19 @@ def test_compiled_has_the_digests_of_the_cpu(fake, tmp_path):
     assert int(out.split()[-1]) > 4, out
 
 
+def test_combos_are_measured_where_bits_are_not_promised(fake, tmp_path):
+    """Their code is built with a launch for each member, then with those that were chosen."""
+    ask = "SELECT count(together_ns) || ' of ' || count(*) FROM fusion_decision WHERE kind = 'combo' AND reason IN ('combined', 'slower')"
+    for level in ("off", "run"):
+        trace = tmp_path / (level + ".db")
+        out = run(["run", "mlp", "-n", 2, "--compile", "--device", "cuda", "--determinism", level, "-o", trace], fake)
+        assert out.returncode == 0, out.stderr
+        measured, pairs = run(["sql", trace, ask]).stdout.split()[-3::2]
+        assert int(pairs) > 0 and (int(measured) > 0) == (level == "off")
+        assert "0" == run(["sql", trace, "SELECT count(*) FROM launches WHERE site IS NOT NULL AND site NOT IN "
+                                         "(SELECT site FROM kernels WHERE site IS NOT NULL)"]).stdout.split()[-1]
+
+
 def test_kernels_alone(fake):
     """What `make test-cuda` runs on a device."""
     out = run_unit("test_gpu_suite", fake, "test_device")

@@ -99,7 +99,7 @@ static inline void graphs_read_identity(const struct graphs_program *p,
     for (int i = 0; i < p->n_out; i++, to += 3) {
         while (to[0] < p->n_in && in[(int)to[0]] != out[i]) to[0]++;
         while (to[1] < i && out[(int)to[1]] != out[i]) to[1]++;
-        to[2] = out[i]->requires_grad && !p->inner; /* a compiled one that went back has none */
+        to[2] = out[i]->requires_grad;
     }
 }
 

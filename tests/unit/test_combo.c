@@ -340,7 +340,7 @@ static void test_measured_gate(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct clock clock = {cases[i].alone, cases[i].together};
         struct combo_options o = options();
-        o.measure = true, o.time_ns = fake_time, o.context = &clock;
+        o.measure = true, o.clock = (struct combo_clock){fake_time, &clock};
         pair(pointwise(100), pointwise(100), &o, cases[i].reason);
     }
 }
@@ -350,7 +350,7 @@ static void test_measuring_is_refused_where_bits_are_promised(void **state)
     (void)state;
     struct clock clock = {1, 1};
     struct combo_options o = options();
-    o.measure = o.deterministic = true, o.time_ns = fake_time, o.context = &clock;
+    o.measure = o.deterministic = true, o.clock = (struct combo_clock){fake_time, &clock};
     struct combo_kernel k[2] = {pointwise(1), pointwise(1)};
     struct arena arena = {0};
     struct combined c;

@@ -5,6 +5,7 @@
 #include "store/db.h"
 #include "tests/unit/unit.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 static char path[64];
@@ -217,6 +218,114 @@ static void tells_large_programs_whole(void **state)
     unlink(path);
 }
 
+/* A product, which a library computes, and a part of it that may stay unused. */
+static int two(void *context, struct plumb_tensor *const *in, int n_in, struct plumb_tensor **out,
+               int n_out)
+{
+    (void)context, (void)n_in, (void)n_out;
+    out[0] = plumb_exp(in[0]);
+    out[1] = plumb_relu(plumb_mm(out[0], in[0]));
+    return out[1] ? 0 : -1;
+}
+
+/* Where it was called, what it went through, and the backward that only one result asks for. */
+static void tells_where_and_what_for(void **state)
+{
+    (void)state;
+    begin();
+    struct plumb_compiled *c = compile("two", two);
+    struct plumb_tensor *x = plumb_parameter("x", numbers(3, 3)), *y[2];
+    for (int i = 0; i < 2; i++) {
+        plumb_module_begin("Net");
+        plumb_module_begin("Net.block");
+        assert_int_equal(plumb_compiled_call(c, &x, 1, y, 2), 0);
+        plumb_module_end();
+        plumb_module_end();
+        assert_int_equal(plumb_backward(plumb_sum(y[i], 0)), 0);
+    }
+    end();
+    assert_int_equal(
+        ask("SELECT count(*) FROM compile c JOIN stack f ON f.id = c.stack JOIN stack b ON b.id = "
+            "f.parent JOIN stack n ON n.id = b.parent JOIN string fn ON fn.id = f.name JOIN string "
+            "bn ON bn.id = b.name JOIN string nn ON nn.id = n.name WHERE fn.text = 'two' AND "
+            "bn.text = 'Net.block' AND nn.text = 'Net'"),
+        1);
+    assert_int_equal(ask("SELECT count(DISTINCT phase) FROM kernel"), 4);
+    for (int i = 1; i < 3; i++) {
+        char sql[200];
+        snprintf(sql, sizeof sql,
+                 "SELECT count(*) FROM kernel_launches WHERE phase = 'backward_%d' AND site LIKE "
+                 "'0/0 backward_%d %%' AND launches = 1",
+                 i, i);
+        assert_true(ask(sql) > 0);
+    }
+    /* the library's kernel has times too */
+    assert_int_equal(ask("SELECT sum(launches) FROM kernel_launches WHERE role = 'extern' AND "
+                         "phase = 'forward' AND total > 0 AND bytes = 3 * 36 * launches"),
+                     2);
+    assert_int_equal(ask("SELECT count(*) FROM events WHERE kind = 1 AND name = "
+                         "'inductor_compile' AND compile_id = '0/0'"),
+                     4);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 0);
+    unlink(path);
+}
+
+/* ---- several threads: they compile the same function and others, call them, walk back in part */
+
+enum { THREADS = 4, ROUNDS = 6 };
+static struct {
+    struct plumb *session;
+    struct plumb_compiled *same, *own[THREADS];
+    atomic_int wrong;
+} shared;
+
+static int parts_of(struct plumb_compiled *c, int rows, int which)
+{
+    struct plumb_tensor *x = plumb_parameter("x", numbers(rows, rows)), *y[2], *z[2];
+    if (!x || plumb_compiled_call(c, &x, 1, y, 2) || two(NULL, &x, 1, z, 2)) return -1;
+    if (plumb_digest(y[which]) != plumb_digest(z[which])) return -1;
+    return plumb_backward(plumb_sum(y[which], 0));
+}
+
+static void *thread_part(void *p)
+{
+    int n = (int)(intptr_t)p;
+    if (plumb_enter(shared.session)) return NULL;
+    for (int i = 0; i < ROUNDS && !plumb_frame_begin(); i++) {
+        plumb_module_begin("Thread");
+        if (parts_of(shared.same, 2 + (i + n) % 3, i % 2)) shared.wrong++;
+        if (parts_of(shared.own[n], 3, (i + n) % 2)) shared.wrong++;
+        plumb_module_end();
+        plumb_frame_end();
+    }
+    plumb_leave();
+    return NULL;
+}
+
+static void tells_of_threads_apart(void **state)
+{
+    pthread_t t[THREADS];
+    (void)state;
+    begin();
+    shared.session = thread_self.session;
+    shared.same = compile("same", two);
+    for (int i = 0; i < THREADS; i++) shared.own[i] = compile("own", two);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, thread_part, (void *)(intptr_t)i), 0);
+    for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
+    end();
+    assert_int_equal(shared.wrong, 0);
+    assert_int_equal(ask("SELECT count(*) FROM compiles WHERE outcome = 'ok'"), 3 + THREADS);
+    assert_int_equal(ask("SELECT count(DISTINCT compile || phase) FROM kernel WHERE phase LIKE "
+                         "'backward%'"),
+                     3 * (3 + THREADS));
+    assert_int_equal(ask("SELECT count(*) FROM launches l WHERE site IS NOT NULL AND NOT EXISTS "
+                         "(SELECT 1 FROM kernels k WHERE k.site = l.site)"),
+                     0);
+    assert_int_equal(ask("SELECT count(*) FROM loss"), 0);
+    unlink(path);
+}
+
 /* Where nothing is recorded, nothing is made. */
 static void is_silent_without_a_trace(void **state)
 {
@@ -236,6 +345,8 @@ int main(void)
         cmocka_unit_test(tells_why_it_breaks),
         cmocka_unit_test(bears_odd_graphs),
         cmocka_unit_test(tells_large_programs_whole),
+        cmocka_unit_test(tells_where_and_what_for),
+        cmocka_unit_test(tells_of_threads_apart),
         cmocka_unit_test(is_silent_without_a_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

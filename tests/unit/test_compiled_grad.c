@@ -319,6 +319,38 @@ TEST(no_values)
     assert_entries(0, 1, 1);
 }
 
+/* A result that the function walked back from is no other's to walk again, which is said; what
+ * stands beside it has gradients. */
+FUNCTION(step_within)
+{
+    UNUSED;
+    GIVES(0, plumb_sum(plumb_mul(plumb_mul(w, w), in[0]), 0));
+    GIVES(1, plumb_mul(w, in[0]));
+    return plumb_backward(out[0]);
+}
+static void walked_program(void)
+{
+    struct plumb_tensor *y[2];
+    make_leaves();
+    for (int i = 0; i < 3; i++) {
+        must(call(step_within, IN(numbers(4, 4, i)), 1, y, 2));
+        note(y[0]);
+        note(y[1]);
+        struct plumb_tensor *both = plumb_sum(plumb_mul(y[1], y[0]), 0);
+        must(both ? 0 : -1);
+        assert_int_equal(plumb_backward(i ? both : y[0]), -1);
+        note_text(plumb_error());
+        if (!i) walk(plumb_mul(y[1], y[1]));
+        note(plumb_grad(w));
+    }
+}
+TEST(walked_again)
+{
+    run_both(walked_program);
+    assert_non_null(memmem(compiled.seen, compiled.n, "walked back already", 19));
+    assert_entries(0, 2, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_step),          cmocka_unit_test(test_accumulated),
         cmocka_unit_test(test_walked_within), cmocka_unit_test(test_itself),
         cmocka_unit_test(test_oracles),       cmocka_unit_test(test_no_values),
+        cmocka_unit_test(test_walked_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
