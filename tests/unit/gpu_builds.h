@@ -15,6 +15,8 @@
 
 #include "unit.h"
 
+#include <xxhash.h>
+
 #include "runtime/compile/code_gpu.h"
 #include "runtime/compile/gpu_build.h"
 #include "store/base/map.h"
@@ -100,8 +102,9 @@ static void gpu_builds_add_launch(const struct code_spec *s, const struct code_l
     struct buf text = {0};
     struct gpu_unit u = {.text = NULL};
     bool added;
+    /* not map_key, which is another in each process */
     gpu_print_unit(s, l, &text);
-    snprintf(u.hash, sizeof u.hash, "%016llx", (unsigned long long)map_key(buf_text(&text)).lo);
+    snprintf(u.hash, sizeof u.hash, "%016llx", (unsigned long long)XXH3_64bits(text.p, text.n));
     assert_non_null(map_put(&gpu_builds.known, gpu_unit_key(u.hash), gpu_builds.n, &added));
     if (!added) {
         buf_release(&text);
