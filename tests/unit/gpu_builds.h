@@ -89,7 +89,9 @@ static void gpu_print_unit(const struct code_spec *s, const struct code_launch *
     }
     snprintf(launch_name, sizeof launch_name, "pl_%s", gpu_no_hash);
     struct code_launch alone = {launch_name, number, l->n_kernels, l->combo};
-    gpu_must(code_print_cuda(&(struct code_spec){kernel, l->n_kernels, &alone, 1, false}, &text));
+    struct code_spec spec = {
+        .kernel = kernel, .n_kernels = l->n_kernels, .launch = &alone, .n_launches = 1};
+    gpu_must(code_print_cuda(&spec, &text));
     buf_span(out, buf_text(&text.text));
     code_text_release(&text);
     free(number);

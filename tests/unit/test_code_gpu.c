@@ -3,6 +3,8 @@
  */
 #include "nest_cases.h"
 
+#include <sys/mman.h>
+
 #include "cuda_host.h"
 #include "opencl_host.h"
 #include "runtime/backend.h"
@@ -74,7 +76,10 @@ static int make_suite(void **state)
         struct test_case t = random_case(&suite.body[k]);
         add(&t);
     }
-    suite.spec = (struct code_spec){suite.kernel, suite.n, suite.launch, suite.n, false};
+    suite.spec = (struct code_spec){.kernel = suite.kernel,
+                                    .n_kernels = suite.n,
+                                    .launch = suite.launch,
+                                    .n_launches = suite.n};
     return 0;
 }
 
@@ -123,6 +128,7 @@ static void launch_case(struct machine *m, int i, const struct nest_run *run, in
     memset(fault, 0, CODE_GPU_FAULT * sizeof *fault);
     assert_true(code_gpu_numbers(&suite.spec, i, &grid, &args, NULL) < NUMBERS - CODE_GPU_FAULT);
     code_gpu_numbers(&suite.spec, i, &grid, &args, numbers);
+    if (grid.blocks > 2 && i % 2) grid.blocks = numbers[1] = 2; /* which go on to all points */
     for (int k = 0; k < ARRAYS; k++) {
         memcpy(room[k], given[k], CASE_ROOM);
         arg[2 + k] = room[k] + suite.plan[i].lie[k].offset *
@@ -172,6 +178,56 @@ static void test_cuda(void **state)
         for (int k = 0; k < 3; k++) launch_case(&m, i, &run, blocks[k + i % 2 * 3]);
     }
     buf_release(&text);
+}
+
+/* ---- elements beyond 2^31 ---- */
+
+/* Three elements, two GiB apart, of memory that is there where it is touched. */
+static void run_far(const struct test_case *t, const char *name)
+{
+    enum { APART = 1u << 31 };
+    size_t room_size = 2 * (size_t)APART + 4096;
+    struct nest nest;
+    struct nest_plan plan;
+    static const int64_t none[NEST_PARAMS];
+    struct code_args args = {.param = none};
+    struct buf text = {0};
+    int number = 0;
+    char path[150];
+    unsigned char *far = mmap(NULL, room_size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(far != MAP_FAILED);
+    make(t, &nest, &plan);
+    plan.lie[X].stride[t->n_outer + t->n_inner - 1] = APART;
+    struct code_kernel k = {.name = name, .nest = &nest, .plan = &plan};
+    struct code_launch l = {name, &number, 1, NULL};
+    struct code_spec s = {.kernel = &k, .n_kernels = 1, .launch = &l, .n_launches = 1};
+    nest_shape(&nest, &plan, &k.shape);
+    must(code_gpu_text(&s, true, &text));
+    snprintf(path, sizeof path, "%s/%s", unit_folder(), name);
+    void *library = cuda_host_build(text.p, path),
+         *arg[HOST_ARGS] = {numbers, numbers + NUMBERS / 2};
+    assert_non_null(library);
+    struct code_gpu_grid grid = code_gpu_grid(&s, 0, 0);
+    code_gpu_numbers(&s, 0, &grid, &args, numbers);
+    for (int i = 0; i < ARRAYS; i++) arg[2 + i] = room[i];
+    arg[2 + X] = far;
+    for (size_t i = 0; i < 3; i++) far[i * APART] = (unsigned char)(i + 5);
+    assert_null(cuda_host_run(library, name, grid.blocks, grid.block, arg));
+    if (t->n_inner) assert_int_equal(*(uint8_t *)room[OUT1], 18);
+    else assert_memory_equal(room[OUT], "\5\6\7", 3);
+    munmap(far, room_size);
+    buf_release(&text);
+}
+
+static void test_far(void **state)
+{
+    (void)state;
+    if (!CUDA_HOST_RUNS || !cuda_host_is_here()) skip();
+    run_far(&(struct test_case){"out = x", DTYPE_U8, .n_outer = 1, .size = {3}}, "pl_far_0");
+    run_far(
+        &(struct test_case){"out1 = sum(x)", DTYPE_U8, .n_outer = 1, .n_inner = 1, .size = {1, 3}},
+        "pl_far_1");
 }
 
 /* ---- several kernels in one launch ---- */
@@ -234,7 +290,8 @@ static void make_combos(void)
         c->group[m].member = m ? planned : NULL;
         c->launch[m] = (struct code_launch){name[m], number, MEMBERS, &c->group[m]};
     }
-    c->spec = (struct code_spec){c->kernel, MEMBERS, c->launch, MEMBERS, false};
+    c->spec = (struct code_spec){
+        .kernel = c->kernel, .n_kernels = MEMBERS, .launch = c->launch, .n_launches = MEMBERS};
     c->arg[0] = numbers;
     c->arg[1] = numbers + NUMBERS - CODE_GPU_FAULT;
 }
@@ -362,7 +419,7 @@ static void some_kernels(int from, bool f64, struct code_spec *out)
         launch[n] = (struct code_launch){kernel[n].name, &number[n], 1, NULL};
         n++;
     }
-    *out = (struct code_spec){kernel, n, launch, n, false};
+    *out = (struct code_spec){.kernel = kernel, .n_kernels = n, .launch = launch, .n_launches = n};
 }
 
 static const struct target {
@@ -415,9 +472,8 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cuda),
-        cmocka_unit_test(test_combos),
-        cmocka_unit_test(test_opencl),
+        cmocka_unit_test(test_cuda),    cmocka_unit_test(test_far),
+        cmocka_unit_test(test_combos),  cmocka_unit_test(test_opencl),
         cmocka_unit_test(test_devices),
     };
     return cmocka_run_group_tests(tests, make_suite, remove_folder);
