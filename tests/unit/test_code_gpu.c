@@ -461,6 +461,40 @@ static void test_devices(void **state)
     }
 }
 
+/* More values at once than any processor has registers for: the builders say so. */
+static void test_spills(void **state)
+{
+    (void)state;
+    enum { VALUES = 400 };
+    struct buf body = {0};
+    if (!CUDA_HOST_RUNS) skip();
+    buf_puts(&body, "X_KERNEL pl_spills(X_GLOBAL double *x, X_GLOBAL const i64 *n)\n{\n");
+    for (int i = 0; i < VALUES; i++)
+        buf_printf(&body, "    double v%d = x[X_LID + n[%d]];\n", i, i);
+    buf_puts(&body, "    X_BARRIER();\n");
+    for (int i = 0; i < VALUES; i++)
+        buf_printf(&body, "    x[X_LID + n[%d]] = v%d * v%d;\n", VALUES + i, i, i * 7 % VALUES);
+    buf_puts(&body, "}\n");
+    for (int i = 0; i < (int)(sizeof targets / sizeof *targets); i++) {
+        const struct target *t = &targets[i];
+        struct buf text = {0};
+        struct gpu_built b;
+        if (!t->f64) continue;
+        must(code_gpu_text(&(struct code_spec){0}, t->cuda, &text));
+        buf_span(&text, buf_text(&body));
+        enum err err = t->cuda ? nvrtc_build(buf_text(&text), t->name, &b)
+                               : ocloc_build(buf_text(&text), t->name, true, &b);
+        buf_release(&text);
+        if (err == ERR_UNSUPPORTED) continue;
+        must(err);
+        struct code_resources r =
+            t->cuda ? nvrtc_resources(&b, "pl_spills") : ocloc_resources(&b, "pl_spills");
+        if (r.spill_bytes < 1000) fail_msg("%s: %d bytes spilled", t->name, r.spill_bytes);
+        gpu_built_release(&b);
+    }
+    buf_release(&body);
+}
+
 static int remove_folder(void **state)
 {
     (void)state;
@@ -474,7 +508,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuda),    cmocka_unit_test(test_far),
         cmocka_unit_test(test_combos),  cmocka_unit_test(test_opencl),
-        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_devices), cmocka_unit_test(test_spills),
     };
     return cmocka_run_group_tests(tests, make_suite, remove_folder);
 }
