@@ -465,7 +465,7 @@ static void test_devices(void **state)
 static void test_spills(void **state)
 {
     (void)state;
-    enum { VALUES = 400 };
+    enum { VALUES = 200 };
     struct buf body = {0};
     if (!CUDA_HOST_RUNS) skip();
     buf_puts(&body, "X_KERNEL pl_spills(X_GLOBAL double *x, X_GLOBAL const i64 *n)\n{\n");
@@ -475,11 +475,10 @@ static void test_spills(void **state)
     for (int i = 0; i < VALUES; i++)
         buf_printf(&body, "    x[X_LID + n[%d]] = v%d * v%d;\n", VALUES + i, i, i * 7 % VALUES);
     buf_puts(&body, "}\n");
-    for (int i = 0; i < (int)(sizeof targets / sizeof *targets); i++) {
+    for (int i = 1; i <= 2; i++) { /* sm_90, skl */
         const struct target *t = &targets[i];
         struct buf text = {0};
         struct gpu_built b;
-        if (!t->f64) continue;
         must(code_gpu_text(&(struct code_spec){0}, t->cuda, &text));
         buf_span(&text, buf_text(&body));
         enum err err = t->cuda ? nvrtc_build(buf_text(&text), t->name, &b)
