@@ -59,7 +59,7 @@ PREFIX ?= /usr/local
 
 .PHONY: all deps deps-build demo install man test unit-programs unit system check check-layers check-format check-assets \
   check-sanitizers sanitizer-programs sanitized-programs check-fuzz sanitized format fuzz fuzz-programs bench help clean \
-  deps-gpu test-cuda check-kernels
+  deps-gpu test-cuda bench-cuda check-kernels
 
 all: $(O)/plumb $(O)/libplumb.so $(O)/plumb_sqlite.so ## build the program, the library and the SQLite extension
 
@@ -207,8 +207,10 @@ unit: $(UNIT) ## unit tests
 system: all ## tests of the whole program
 	$(Q)tests/run_system $(O)
 
-test-cuda: deps-gpu $(O)/tests/test_gpu_suite ## run every printed kernel on a device of NVIDIA, compare with the CPU
-	$(Q)PLUMB_SUITE=all $(O)/tests/test_gpu_suite test_device
+test-cuda: $(O)/plumb $(O)/tests/test_cuda $(O)/tests/test_gpu_suite ## run every printed kernel on a device of NVIDIA, compare with the CPU
+	$(Q)tests/run_cuda $(O) $(SUBMAKE)
+bench-cuda: $(O)/bench/bench_cuda ## time of kernels on a device of NVIDIA by events, and GB/s (CUDA_BENCH="MIB TIMES")
+	$(Q)$(O)/bench/bench_cuda $(CUDA_BENCH)
 
 # Each text once; what a run that was stopped has built is in the tables.
 check-kernels: deps-gpu $(O)/tests/test_gpu_suite $(O)/tests/test_gpu_programs ## build every printed kernel for sm_80, sm_90, skl, dg2, pvc (half an hour)

@@ -239,6 +239,7 @@ struct staging {
     struct op_call *c;
     struct stage *stage; /* in the arena */
     int n;
+    bool results; /* what is new now has no values yet */
 };
 
 static enum err find_stage(struct staging *s, struct storage *of, bool written,
@@ -256,7 +257,7 @@ static enum err find_stage(struct staging *s, struct storage *of, bool written,
     atomic_init(&to->host.version, of->version);
     if (of->size) TRY(host_alloc(of->size, &to->host.p));
     s->n++;
-    return of->size ? cuda_to_host(to->host.p, of->p, of->size) : ERR_OK;
+    return of->size && !s->results ? cuda_to_host(to->host.p, of->p, of->size) : ERR_OK;
 }
 
 static enum err likeness(struct staging *s, struct plumb_tensor *t, bool written,
@@ -291,6 +292,7 @@ static enum err stage_arguments(struct staging *s)
         if (v->kind == OP_TENSOR) v->t = to[0];
         else if (v->kind == OP_TENSORS) v->ts = to;
     }
+    s->results = true;
     for (int r = 0; r < c->n_results; r++) TRY(likeness(s, c->result[r], true, &c->result[r]));
     return ERR_OK;
 }

@@ -188,20 +188,67 @@ static enum err launch(const struct cuda_driver *d, const struct cuda_code *c,
     return err;
 }
 
+struct timed {
+    const struct cuda_code *c;
+    const struct code_spec *s;
+    int launch;
+    const struct code_args *args;
+    int times;
+};
+
+/* Numbers of the call and a fault that is none, on the device. */
+static enum err put_numbers(const struct cuda_driver *d, const struct code_spec *s, int number,
+                            const struct code_args *args, const struct code_gpu_grid *grid)
+{
+    size_t n = CODE_GPU_FAULT + code_gpu_numbers(s, number, grid, args, NULL);
+    TRY(find_room(d, n * sizeof *room.host));
+    memset(room.host, 0, CODE_GPU_FAULT * sizeof *room.host);
+    code_gpu_numbers(s, number, grid, args, room.host + CODE_GPU_FAULT);
+    return cuda_check(d->to_device(room.p, room.host, n * sizeof *room.host), "a launch's numbers");
+}
+
 enum err cuda_code_run(const struct cuda_code *c, const struct code_spec *s, int number,
                        const struct code_args *args)
 {
     const struct cuda_driver *d;
     struct code_gpu_grid grid = code_gpu_grid(s, number, 0);
-    size_t n = CODE_GPU_FAULT + code_gpu_numbers(s, number, &grid, args, NULL);
     if (!grid.blocks) return ERR_OK;
     TRY(cuda_open(&d));
-    TRY(find_room(d, n * sizeof *room.host));
-    memset(room.host, 0, CODE_GPU_FAULT * sizeof *room.host);
-    code_gpu_numbers(s, number, &grid, args, room.host + CODE_GPU_FAULT);
-    TRY(cuda_check(d->to_device(room.p, room.host, n * sizeof *room.host), "a launch's numbers"));
+    TRY(put_numbers(d, s, number, args, &grid));
     TRY(launch(d, c, s, number, args, &grid));
     TRY(cuda_check(d->to_host(room.host, room.p, CODE_GPU_FAULT * sizeof *room.host),
                    s->launch[number].name));
     return code_gpu_fault(s, number, room.host);
+}
+
+/* From the event before `times` launches to that behind them. */
+static enum err between(const struct cuda_driver *d, const struct timed *t, cuda_event begin,
+                        cuda_event end, double *ns)
+{
+    struct code_gpu_grid grid = code_gpu_grid(t->s, t->launch, 0);
+    float ms = 0;
+    TRY(put_numbers(d, t->s, t->launch, t->args, &grid));
+    TRY(cuda_check(d->event_record(begin, NULL), "an event"));
+    for (int i = 0; grid.blocks && i < t->times; i++)
+        TRY(launch(d, t->c, t->s, t->launch, t->args, &grid));
+    TRY(cuda_check(d->event_record(end, NULL), "an event"));
+    TRY(cuda_check(d->event_sync(end), t->s->launch[t->launch].name));
+    TRY(cuda_check(d->event_elapsed(&ms, begin, end), "the time between events"));
+    *ns = (double)ms * 1e6 / t->times;
+    return ERR_OK;
+}
+
+enum err cuda_code_time(const struct cuda_code *c, const struct code_spec *s, int number,
+                        const struct code_args *args, int times, double *ns)
+{
+    const struct timed t = {c, s, number, args, times};
+    const struct cuda_driver *d;
+    cuda_event begin = NULL, end = NULL;
+    TRY(cuda_open(&d));
+    enum err err = cuda_check(d->event_create(&begin, 0), "an event");
+    if (!err) err = cuda_check(d->event_create(&end, 0), "an event");
+    if (!err) err = between(d, &t, begin, end, ns);
+    if (end) (void)d->event_destroy(end);
+    if (begin) (void)d->event_destroy(begin);
+    return err;
 }

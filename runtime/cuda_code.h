@@ -17,6 +17,11 @@ void cuda_code_free(struct cuda_code *c);
  * computed position that was outside. `base` of the arguments are pointers of the device. */
 WARN_UNUSED enum err cuda_code_run(const struct cuda_code *c, const struct code_spec *s, int launch,
                                    const struct code_args *args);
+/* What one launch takes on the device, by events around so many of them; a fault is not looked for.
+ */
+WARN_UNUSED enum err cuda_code_time(const struct cuda_code *c, const struct code_spec *s,
+                                    int launch, const struct code_args *args, int times,
+                                    double *ns);
 /* Of a launch, as ptxas told. */
 struct code_resources cuda_code_resources(const struct cuda_code *c, int launch);
 

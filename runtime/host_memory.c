@@ -27,6 +27,22 @@ static struct {
     int n;
     size_t bytes;
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* No thread is between two lines of what follows while a process is forked: the child would wait
+ * for it for ever. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&kept.lock);
+}
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&kept.lock);
+}
+static void set_up(void)
+{
+    (void)pthread_atfork(before_fork, after_fork, after_fork);
+}
 
 /* What is taken for that many bytes, and its alignment. Of 4 MiB and more whole huge pages: rows of
  * 4 KiB would each begin a page of their own, where the processor stops looking ahead. */
@@ -56,6 +72,7 @@ static void *take_out(int i)
 static void *find(size_t n)
 {
     void *p = NULL;
+    pthread_once(&once, set_up);
     pthread_mutex_lock(&kept.lock);
     int i = kept.n - 1;
     while (i >= 0 && kept.block[i].n != n) i--;

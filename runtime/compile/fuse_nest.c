@@ -280,6 +280,23 @@ static enum err take_param(struct builder *b, const struct nest_node *node, int 
     return add(b, &n, out);
 }
 
+static bool is_one(const struct builder *b, const struct nest_node *n)
+{
+    const union lower_number *v = &item_now(b)->param[n->index];
+    if (n->kind != NEST_PARAM) return false;
+    return n->type == NEST_F32 || n->type == NEST_F64 ? v->r == 1 : v->i == 1;
+}
+
+/* Which argument a product by a scalar of 1 is, -1: it is none. alpha * x keeps all bits but that
+ * of a signalling NaN, and whoever takes it computes with it or stores it canonically. */
+static int same_as_argument(const struct builder *b, const struct nest_node *node)
+{
+    const struct nest_node *of = item_now(b)->nest->node;
+    bool is_complex = node->type == NEST_C64 || node->type == NEST_C128;
+    if (node->kind != NEST_CALL || node->index != NEST_FN_mul || is_complex) return -1;
+    return is_one(b, &of[node->arg[0]]) ? 1 : is_one(b, &of[node->arg[1]]) ? 0 : -1;
+}
+
 static enum err take_node(struct builder *b, int i)
 {
     const struct lower_item *it = item_now(b);
@@ -305,6 +322,10 @@ static enum err take_node(struct builder *b, int i)
         TRY(array_of(b, &a, false, &n.index));
         return add(b, &n, out);
     default:
+        if (same_as_argument(b, node) >= 0) {
+            *out = b->map[node->arg[same_as_argument(b, node)]];
+            return ERR_OK;
+        }
         n.level = NEST_OUTER; /* nest_add makes it that of the arguments */
         if (node->kind == NEST_SCAN) n.level = NEST_INNER;
         map_args(b, &n);

@@ -154,7 +154,10 @@ static int number_of(const char *p, const char *end, const char *key, int otherw
  *     execution_env:
  *       grf_count:     128
  *     per_thread_memory_buffers:
- *       - type: scratch   usage: spill_fill_space   size: 64
+ *       - type: scratch   usage: single_space   size: 64
+ *
+ * Scratch memory is told as what is spilled: what else could lie in it (single_space), arrays that
+ * are private to a work-item and indexed, is no better than spilling. A power of 2, per thread.
  */
 struct code_resources ocloc_resources(const struct gpu_built *b, const char *name)
 {
@@ -171,9 +174,8 @@ struct code_resources ocloc_resources(const struct gpu_built *b, const char *nam
     if (!end) end = b->report.p + b->report.n;
     r.registers = number_of(p, end, "grf_count:", -1);
     r.shared_bytes = number_of(p, end, "slm_size:", 0);
-    r.spill_bytes = number_of(p, end, "spill_size:", 0);
-    const char *spill = strstr(p, "spill_fill_space");
-    if (spill && spill < end) r.spill_bytes = number_of(spill, end, "size:", -1);
+    const char *scratch = strstr(p, "type:            scratch");
+    r.spill_bytes = scratch && scratch < end ? number_of(scratch, end, "size:", -1) : 0;
     return r;
 }
 

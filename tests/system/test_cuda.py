@@ -46,6 +46,9 @@ def test_without_a_driver():
     if out.returncode == 0:
         pytest.skip("this machine has a driver of NVIDIA")
     assert out.returncode and out.stderr.count("\n") == 1 and "cuda: libcuda.so.1 is not there" in out.stderr, out
+    script = os.path.join(ROOT, "tests", "run_cuda")
+    out = subprocess.run([script, os.path.dirname(PLUMB)], env=env, capture_output=True, text=True, timeout=60)
+    assert out.returncode == 0 and out.stdout.count("\n") == 1 and "not run: " in out.stdout, out
 
 
 def test_eager_has_the_digests_of_the_cpu(fake, tmp_path):

@@ -3,6 +3,8 @@
  */
 #include "nest_cases.h"
 
+#include <sys/mman.h>
+
 #include "cuda_host.h"
 #include "opencl_host.h"
 #include "runtime/backend.h"
@@ -126,6 +128,7 @@ static void launch_case(struct machine *m, int i, const struct nest_run *run, in
     memset(fault, 0, CODE_GPU_FAULT * sizeof *fault);
     assert_true(code_gpu_numbers(&suite.spec, i, &grid, &args, NULL) < NUMBERS - CODE_GPU_FAULT);
     code_gpu_numbers(&suite.spec, i, &grid, &args, numbers);
+    if (grid.blocks > 2 && i % 2) grid.blocks = numbers[1] = 2; /* which go on to all points */
     for (int k = 0; k < ARRAYS; k++) {
         memcpy(room[k], given[k], CASE_ROOM);
         arg[2 + k] = room[k] + suite.plan[i].lie[k].offset *
@@ -175,6 +178,56 @@ static void test_cuda(void **state)
         for (int k = 0; k < 3; k++) launch_case(&m, i, &run, blocks[k + i % 2 * 3]);
     }
     buf_release(&text);
+}
+
+/* ---- elements beyond 2^31 ---- */
+
+/* Three elements, two GiB apart, of memory that is there where it is touched. */
+static void run_far(const struct test_case *t, const char *name)
+{
+    enum { APART = 1u << 31 };
+    size_t room_size = 2 * (size_t)APART + 4096;
+    struct nest nest;
+    struct nest_plan plan;
+    static const int64_t none[NEST_PARAMS];
+    struct code_args args = {.param = none};
+    struct buf text = {0};
+    int number = 0;
+    char path[150];
+    unsigned char *far = mmap(NULL, room_size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(far != MAP_FAILED);
+    make(t, &nest, &plan);
+    plan.lie[X].stride[t->n_outer + t->n_inner - 1] = APART;
+    struct code_kernel k = {.name = name, .nest = &nest, .plan = &plan};
+    struct code_launch l = {name, &number, 1, NULL};
+    struct code_spec s = {.kernel = &k, .n_kernels = 1, .launch = &l, .n_launches = 1};
+    nest_shape(&nest, &plan, &k.shape);
+    must(code_gpu_text(&s, true, &text));
+    snprintf(path, sizeof path, "%s/%s", unit_folder(), name);
+    void *library = cuda_host_build(text.p, path),
+         *arg[HOST_ARGS] = {numbers, numbers + NUMBERS / 2};
+    assert_non_null(library);
+    struct code_gpu_grid grid = code_gpu_grid(&s, 0, 0);
+    code_gpu_numbers(&s, 0, &grid, &args, numbers);
+    for (int i = 0; i < ARRAYS; i++) arg[2 + i] = room[i];
+    arg[2 + X] = far;
+    for (size_t i = 0; i < 3; i++) far[i * APART] = (unsigned char)(i + 5);
+    assert_null(cuda_host_run(library, name, grid.blocks, grid.block, arg));
+    if (t->n_inner) assert_int_equal(*(uint8_t *)room[OUT1], 18);
+    else assert_memory_equal(room[OUT], "\5\6\7", 3);
+    munmap(far, room_size);
+    buf_release(&text);
+}
+
+static void test_far(void **state)
+{
+    (void)state;
+    if (!CUDA_HOST_RUNS || !cuda_host_is_here()) skip();
+    run_far(&(struct test_case){"out = x", DTYPE_U8, .n_outer = 1, .size = {3}}, "pl_far_0");
+    run_far(
+        &(struct test_case){"out1 = sum(x)", DTYPE_U8, .n_outer = 1, .n_inner = 1, .size = {1, 3}},
+        "pl_far_1");
 }
 
 /* ---- several kernels in one launch ---- */
@@ -408,6 +461,39 @@ static void test_devices(void **state)
     }
 }
 
+/* More values at once than any processor has registers for: the builders say so. */
+static void test_spills(void **state)
+{
+    (void)state;
+    enum { VALUES = 200 };
+    struct buf body = {0};
+    if (!CUDA_HOST_RUNS) skip();
+    buf_puts(&body, "X_KERNEL pl_spills(X_GLOBAL double *x, X_GLOBAL const i64 *n)\n{\n");
+    for (int i = 0; i < VALUES; i++)
+        buf_printf(&body, "    double v%d = x[X_LID + n[%d]];\n", i, i);
+    buf_puts(&body, "    X_BARRIER();\n");
+    for (int i = 0; i < VALUES; i++)
+        buf_printf(&body, "    x[X_LID + n[%d]] = v%d * v%d;\n", VALUES + i, i, i * 7 % VALUES);
+    buf_puts(&body, "}\n");
+    for (int i = 1; i <= 2; i++) { /* sm_90, skl */
+        const struct target *t = &targets[i];
+        struct buf text = {0};
+        struct gpu_built b;
+        must(code_gpu_text(&(struct code_spec){0}, t->cuda, &text));
+        buf_span(&text, buf_text(&body));
+        enum err err = t->cuda ? nvrtc_build(buf_text(&text), t->name, &b)
+                               : ocloc_build(buf_text(&text), t->name, true, &b);
+        buf_release(&text);
+        if (err == ERR_UNSUPPORTED) continue;
+        must(err);
+        struct code_resources r =
+            t->cuda ? nvrtc_resources(&b, "pl_spills") : ocloc_resources(&b, "pl_spills");
+        if (r.spill_bytes < 1000) fail_msg("%s: %d bytes spilled", t->name, r.spill_bytes);
+        gpu_built_release(&b);
+    }
+    buf_release(&body);
+}
+
 static int remove_folder(void **state)
 {
     (void)state;
@@ -419,10 +505,9 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cuda),
-        cmocka_unit_test(test_combos),
-        cmocka_unit_test(test_opencl),
-        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_cuda),    cmocka_unit_test(test_far),
+        cmocka_unit_test(test_combos),  cmocka_unit_test(test_opencl),
+        cmocka_unit_test(test_devices), cmocka_unit_test(test_spills),
     };
     return cmocka_run_group_tests(tests, make_suite, remove_folder);
 }

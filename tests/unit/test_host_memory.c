@@ -1,6 +1,12 @@
 /* test_host_memory.c - large blocks of tensors come back, up to a limit. */
 #include "tests/unit/unit.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "runtime/host_memory.h"
 
 enum { MB = 1 << 20 };
@@ -53,6 +59,41 @@ static void test_limits(void **state)
     assert_int_equal(host_kept(), 0);
 }
 
+static atomic_bool over;
+static void *take_and_give(void *unused)
+{
+    void *p;
+    while (!over)
+        if (!host_alloc(MB, &p)) host_free(p, MB);
+    return unused;
+}
+
+/* A child has none of the threads, one of which may have been taking a block. */
+static void test_fork(void **state)
+{
+    (void)state;
+    pthread_t thread[2];
+    for (int i = 0; i < 2; i++) pthread_create(&thread[i], NULL, take_and_give, NULL);
+    int bad = 0, status;
+    for (int i = 0; i < 200 && !bad; i++) {
+        void *p;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (!child) {
+            alarm(10);
+            if (host_alloc(MB, &p)) _exit(1);
+            host_free(p, MB);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        bad += status != 0;
+    }
+    over = true;
+    for (int i = 0; i < 2; i++) pthread_join(thread[i], NULL);
+    host_trim();
+    assert_int_equal(bad, 0);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -70,6 +111,7 @@ int main(void)
         cmocka_unit_test(test_a_block_comes_back),
         cmocka_unit_test(test_small_and_huge_ones_do_not),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_fork),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
