@@ -34,6 +34,13 @@ WARN_UNUSED enum err inject_reorder(struct inject *in, struct cap *cap, struct o
 WARN_UNUSED enum err inject_flip(struct inject *in, struct cap *cap, struct op_call *c);
 WARN_UNUSED enum err inject_call(struct inject *in, struct cap *cap, struct op_call *c); /* ended */
 
+/* The same of an operator that a compiled program does: the number of its call, by the order of the
+ * program's graph; then, when a kernel has stored its first result, that tensor. t NULL: the kernel
+ * does not store it. */
+int64_t inject_next(struct inject *in, const struct op *op);
+WARN_UNUSED enum err inject_stored(struct inject *in, struct cap *cap, const struct op_call *c,
+                                   const char *kernel, struct plumb_tensor *t);
+
 WARN_UNUSED enum err inject_parameter(struct inject *in, struct cap *cap, const char *name,
                                       struct plumb_tensor *t);
 

@@ -192,7 +192,9 @@ static enum err read_nodes(struct reading *r, int64_t first, int64_t end)
         if (!n) return no_memory();
         struct span target = store_column_text(q, 2);
         bool call = sqlite3_column_int64(q, 0) == CALL_FUNCTION;
-        *n = (struct plan_node){.op = DIFF_NONE, .kernel = DIFF_NONE};
+        *n = (struct plan_node){.op = DIFF_NONE,
+                                .kernel = DIFF_NONE,
+                                .picks = call && span_is(target, "operator.getitem")};
         if (call && span_starts(target, "torch.ops."))
             n->op = diff_operator_word(r->p->words, target);
         read_type(r->p->words, store_column_text(q, 3), n);
@@ -252,8 +254,7 @@ static enum err read_edges(struct reading *r, int64_t first, int64_t end)
         if (!in) return no_memory();
         *in = (struct plan_in){(uint32_t)src, DIFF_NONE, DIFF_NONE};
         node->n_in++;
-        /* operator.getitem: a result by its own name */
-        if (node->op == DIFF_NONE) r->plan->node.p[src].several = true;
+        if (node->picks) r->plan->node.p[src].several = true;
     }
     return rc == SQLITE_DONE ? ERR_OK : store_sql_error(r->p->db, rc, "reading a graph");
 }

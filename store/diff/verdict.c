@@ -268,13 +268,11 @@ static void count_unseen(const struct walk *w, const struct match *m, struct fin
     bool known = false;
     for (int k = 0; k < 2; k++) {
         uint32_t use = k ? m->b : m->a;
-        if (!judge_is_unseen(w->j.side[k], use)) continue;
-        uint32_t call = flow_maker(&w->j.flow[k], use);
+        uint32_t call = use == DIFF_NONE ? DIFF_NONE : flow_maker(&w->j.flow[k], use);
         uint32_t made = call == DIFF_NONE ? DIFF_NONE : w->pair_of[k][call];
         if (made == DIFF_NONE) continue;
-        const struct diff_pair *p = &w->pairs->pair.p[made];
         f->in_differs |= spreads(w, made);
-        known |= !(p->flags & DIFF_INPUTS_UNHASHED);
+        known |= !(w->pairs->pair.p[made].flags & DIFF_INPUTS_UNHASHED);
     }
     f->in_unknown |= !known;
 }
