@@ -104,10 +104,14 @@ static void plain(struct buf *to, const struct buf *from)
 static void put_counts(struct buf *b, const struct diff_comparison *c)
 {
     buf_puts(b, "\n  ");
-    for (int v = 0, n = 0; v < DIFF_N_VERDICTS; v++)
-        if (c->n[v])
-            buf_printf(b, "%s%llu %s", n++ ? " · " : "", (unsigned long long)c->n[v],
+    for (int v = 0, n = 0; v < DIFF_N_VERDICTS; v++) {
+        uint64_t counted = c->n[v] - (v == DIFF_UNKNOWN ? c->n_inside : 0);
+        if (counted)
+            buf_printf(b, "%s%llu %s", n++ ? " · " : "", (unsigned long long)counted,
                        diff_verdict_name(v));
+    }
+    if (c->n_inside)
+        buf_printf(b, " · %llu inside kernels, or views", (unsigned long long)c->n_inside);
     if (c->alone[0] || c->alone[1])
         buf_printf(b, " · only in A %llu, only in B %llu", (unsigned long long)c->alone[0],
                    (unsigned long long)c->alone[1]);

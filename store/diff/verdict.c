@@ -145,7 +145,7 @@ static enum err compare_texts(struct walk *w, const struct diff_pair *p, struct 
     const struct diff_text *a = diff_call_text(sa, p->a), *b = diff_call_text(sb, p->b);
     const struct diff_words *words = sa->words;
     bool variant = p->method == DIFF_BY_VARIANT || p->method == DIFF_BY_FUSION ||
-                   judge_is_unfolded(sa, p->a) || judge_is_unfolded(sb, p->b);
+                   diff_is_unfolded(sa, p->a) || diff_is_unfolded(sb, p->b);
     if (!variant && (a->kind != b->kind || a->name != b->name)) f->shape = true;
     /* A variant (out=, another overload) takes other arguments by its nature. */
     if (!variant && a->strict != b->strict) TRY(compare_arguments(w, a, b, f));
@@ -376,7 +376,7 @@ static enum err judge_pair(struct walk *w, struct diff_pair *p)
         if (p->method == DIFF_BY_FUSION) judge_explained(w, p);
         return ERR_OK;
     }
-    f.unfolded = judge_is_unfolded(w->j.side[0], p->a) || judge_is_unfolded(w->j.side[1], p->b);
+    f.unfolded = diff_is_unfolded(w->j.side[0], p->a) || diff_is_unfolded(w->j.side[1], p->b);
     if (judge_plainly_equal(&w->j, p->a, p->b)) {
         p->verdict = DIFF_SAME;
         w->out->n_compared++;
