@@ -265,14 +265,16 @@ static void count(const struct match *m, struct findings *f)
 static void count_unseen(const struct walk *w, const struct match *m, struct findings *f)
 {
     if (m->phase) return;
+    const unsigned told = DIFF_INSIDE | DIFF_INPUTS_UNHASHED;
     bool known = false;
     for (int k = 0; k < 2; k++) {
         uint32_t use = k ? m->b : m->a;
         uint32_t call = use == DIFF_NONE ? DIFF_NONE : flow_maker(&w->j.flow[k], use);
         uint32_t made = call == DIFF_NONE ? DIFF_NONE : w->pair_of[k][call];
         if (made == DIFF_NONE) continue;
-        f->in_differs |= spreads(w, made);
-        known |= !(w->pairs->pair.p[made].flags & DIFF_INPUTS_UNHASHED);
+        const struct diff_pair *p = &w->pairs->pair.p[made];
+        f->in_differs |= p->verdict != DIFF_UNKNOWN && spreads(w, made);
+        known |= p->verdict != DIFF_UNKNOWN || (p->flags & told) == DIFF_INSIDE;
     }
     f->in_unknown |= !known;
 }
@@ -359,7 +361,9 @@ static void judge_explained(const struct walk *w, struct diff_pair *p)
         if (diff_use_form(s, u)->phase) continue;
         uint32_t maker = flow_maker(&w->j.flow[k], u);
         uint32_t made = maker == DIFF_NONE ? DIFF_NONE : w->pair_of[k][maker];
-        if (made != DIFF_NONE && spreads(w, made)) p->verdict = DIFF_RECEIVER;
+        if (made == DIFF_NONE) continue;
+        bool known = w->pairs->pair.p[made].verdict != DIFF_UNKNOWN;
+        if (known && spreads(w, made)) p->verdict = DIFF_RECEIVER;
     }
 }
 
