@@ -907,7 +907,7 @@ CREATE TABLE pair_kind (
 CREATE TABLE pair_place (
   lane INTEGER,                     -- -> lane
   scope INTEGER,                    -- -> pair_scope
-  verdict INTEGER,                  -- as pair.verdict
+  verdict INTEGER,                  -- as pair.verdict; 0 of unknown ones inside kernels (flag 32), of which nothing is known to differ
   n INTEGER,                        -- pairs
   first INTEGER                     -- -> pair, the first of them
 );
