@@ -248,6 +248,15 @@ static enum err add_outputs(struct unfolding *u, const struct plan *p, uint32_t 
     return add_unseen(u, n, 1, path_word(u, "", 0), u->content[node]);
 }
 
+/* The only result of a kernel of a library. */
+static void note_result(struct unfolding *u, uint32_t node, uint32_t call)
+{
+    const struct diff_stream *s = u->s;
+    for (uint32_t i = s->first_use[call]; i < s->first_use[call + 1]; i++)
+        if (diff_use_form(s, i)->phase == 1 && !diff_span(s->words, diff_use_form(s, i)->path).n)
+            u->content[node] = content_of(s, i);
+}
+
 static enum err add_operator(struct unfolding *u, const struct plan *p, uint32_t node)
 {
     const struct plan_node *n = &p->node.p[node];
@@ -257,6 +266,7 @@ static enum err add_operator(struct unfolding *u, const struct plan *p, uint32_t
     if (n->kernel != DIFF_NONE && u->plans.kernel.p[n->kernel].op != DIFF_NONE) {
         TRY(copy_call(u, call));
         u->last = call;
+        note_result(u, node, call);
         return ERR_OK;
     }
     uint32_t kernel =
