@@ -9,6 +9,10 @@
  * 0 over the elements in logical order, each little-endian. "First result" is the first that is a
  * tensor; of operators that only write in place, the first argument that they write.
  *
+ * In a compiled program the operators of its graph are counted, in its order; a bit is flipped in
+ * what a kernel stored of the call, before its digest. What stays in a register is refused at the
+ * end.
+ *
  * A flipped bit is in memory before the result is digested and before anything reads it, but no
  * write is noted (storage.faults, not storage.version): gradients do not see it either. What was
  * done is noted in the trace (table diag, origin "inject"), so that no such trace is taken for a

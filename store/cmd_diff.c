@@ -218,6 +218,8 @@ const struct verb verb_diff = {
         "tensor (argument), at an operator that makes different results of equal tensors (origin), "
         "or where one run calls what the other does not (structure). Calls that only read a "
         "difference are receivers.\n\n"
+        "Of a compiled run each kernel is compared as the operators that it stands for, with an "
+        "eager run or with one that was fused otherwise; the sentence names the kernel.\n\n"
         "A and B are traces, or runs or ranks within them; A and B may be the same file. With -o "
         "the comparison is a file of its own: plumb serve shows it, plumb sql reads its views "
         "divergence, first_difference and first_origin.\n\n"
@@ -225,6 +227,7 @@ const struct verb verb_diff = {
         "guards, breaks, kernels, caches and metrics compared.",
     .examples = "plumb diff yesterday.db today.db\n"
                 "plumb diff trainer.db sampler.db -o cmp.db\n"
+                "plumb diff eager.db compiled.db\n"
                 "plumb diff job.db#train@0 job.db#train@3 --json\n"
                 "plumb diff a.db b.db --fail-on origin,structure\n"
                 "plumb diff --compiles nightly.db today.db",
