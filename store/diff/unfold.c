@@ -16,6 +16,8 @@
 #include "store/diff/unfold_plan.h"
 
 enum { OPERATOR = 3, KERNEL = 6 }; /* event.kind */
+/* Operators per call of the log, beyond some: a graph that is told to be larger is not unfolded. */
+enum { MOST_PER_CALL = 1000, MOST_AT_LEAST = 1000 * 1000 };
 
 /* What is known of a value while a run is unfolded. */
 struct content {
@@ -34,6 +36,7 @@ struct unfolding {
     size_t n_content;
     uint32_t next_tensor; /* numbers that no recorded tensor has */
     uint32_t last;        /* the call of the run that stands for what has none */
+    uint64_t n_nodes;     /* of all runs so far */
     size_t size_uses;     /* of to->from, to->from_use */
 };
 
@@ -352,6 +355,12 @@ static enum err set_contents(struct unfolding *u, const struct plan *p)
 
 static enum err unfold_run(struct unfolding *u, const struct plan *p, uint32_t first)
 {
+    u->n_nodes += p->node.n;
+    if (u->n_nodes > MOST_AT_LEAST + (uint64_t)MOST_PER_CALL * u->s->n_calls)
+        FAIL(ERR_LIMIT,
+             "the programs that %u calls of a log run have more than %llu operators; %d per call "
+             "can be compared",
+             u->s->n_calls, (unsigned long long)u->n_nodes, MOST_PER_CALL);
     TRY(set_contents(u, p));
     u->last = first;
     for (uint32_t i = 0; i < p->node.n; i++)
