@@ -39,8 +39,9 @@ static const struct opt options[] = {
      "OP:*",
      true},
     {"inject", 0, "WHAT",
-     "put a fault into the run: OP:N:BIT flips a bit of the result of call N (from 1) of OP, "
-     "reorder:OP:N sums in another order, call:OP:N makes one call more, weight:NAME:BIT flips a "
+     "put a fault into the run: OP:N:BIT flips a bit of the result of call N (from 1) of OP "
+     "(with --compile where a kernel has stored it), reorder:OP:N sums in another order, call:OP:N "
+     "makes one call more, weight:NAME:BIT flips a "
      "bit of a parameter",
      true},
     {0},

@@ -17,6 +17,7 @@ struct fault {
     const struct op *op; /* NULL: a parameter, or no such operator */
     int64_t number, bit;
     bool done;
+    const char *kernel; /* that the call is part of and that does not store its result; NULL */
 };
 struct inject {
     struct arena arena;
@@ -229,6 +230,42 @@ enum err inject_flip(struct inject *in, struct cap *cap, struct op_call *c)
     return ERR_OK;
 }
 
+int64_t inject_next(struct inject *in, const struct op *op)
+{
+    return ++in->count[op - op_at(0)];
+}
+
+/* Faults other than flipped bits need a call of its own. */
+static enum err note_kernel(struct inject *in, const struct op_call *c, const char *kernel,
+                            enum kind kind)
+{
+    struct fault *f;
+    for (size_t i = 0; (f = next_fault(in, kind, c, &i));) {
+        f->kernel = arena_copy(&in->arena, span_of(kernel)).p;
+        if (!f->kernel) FAIL(ERR_NOMEM, "out of memory for faults");
+    }
+    return ERR_OK;
+}
+
+enum err inject_stored(struct inject *in, struct cap *cap, const struct op_call *c,
+                       const char *kernel, struct plumb_tensor *t)
+{
+    struct fault *f;
+    char text[TENSOR_TEXT];
+    TRY(note_kernel(in, c, kernel, REORDER));
+    TRY(note_kernel(in, c, kernel, CALL));
+    if (!t) return note_kernel(in, c, kernel, FLIP);
+    for (size_t i = 0; (f = next_fault(in, FLIP, c, &i));) {
+        TRY(flip(f, t, "what the kernel stored of that call"));
+        TRY(note(cap, f,
+                 "bit %lld of the first result of call %lld of %s, %s, was flipped where %s had "
+                 "stored it",
+                 (long long)f->bit, (long long)f->number, c->op->s.name, tensor_text(t, text),
+                 kernel));
+    }
+    return ERR_OK;
+}
+
 enum err inject_parameter(struct inject *in, struct cap *cap, const char *name,
                           struct plumb_tensor *t)
 {
@@ -366,6 +403,12 @@ static void put_missing(struct buf *b, const struct inject *in, const struct fau
     buf_printf(b, "%sinject \"%s\" did not come about: ", b->n ? "; " : "", f->text);
     int64_t n = f->op ? in->count[f->op - op_at(0)] : 0;
     if (f->kind == WEIGHT) buf_printf(b, "there is no parameter %s", f->name);
+    else if (f->kernel && f->kind == FLIP)
+        buf_printf(b, "call %lld of %s is part of %s, which does not store its result",
+                   (long long)f->number, f->op->s.name, f->kernel);
+    else if (f->kernel)
+        buf_printf(b, "call %lld of %s is part of %s and no call of its own", (long long)f->number,
+                   f->op->s.name, f->kernel);
     else if (n && n >= f->number)
         buf_printf(b, "call %lld of %s failed", (long long)f->number, f->op->s.name);
     else if (n)

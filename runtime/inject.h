@@ -9,6 +9,10 @@
  * 0 over the elements in logical order, each little-endian. "First result" is the first that is a
  * tensor; of operators that only write in place, the first argument that they write.
  *
+ * In a compiled program the operators of its graph are counted, in its order; a bit is flipped in
+ * what a kernel stored of the call, before its digest. What stays in a register is refused at the
+ * end.
+ *
  * A flipped bit is in memory before the result is digested and before anything reads it, but no
  * write is noted (storage.faults, not storage.version): gradients do not see it either. What was
  * done is noted in the trace (table diag, origin "inject"), so that no such trace is taken for a
@@ -33,6 +37,13 @@ WARN_UNUSED enum err inject_reorder(struct inject *in, struct cap *cap, struct o
                                     enum err (*compute)(struct op_call *)); /* was computed */
 WARN_UNUSED enum err inject_flip(struct inject *in, struct cap *cap, struct op_call *c);
 WARN_UNUSED enum err inject_call(struct inject *in, struct cap *cap, struct op_call *c); /* ended */
+
+/* The same of an operator that a compiled program does: the number of its call, by the order of the
+ * program's graph; then, when a kernel has stored its first result, that tensor. t NULL: the kernel
+ * does not store it. */
+int64_t inject_next(struct inject *in, const struct op *op);
+WARN_UNUSED enum err inject_stored(struct inject *in, struct cap *cap, const struct op_call *c,
+                                   const char *kernel, struct plumb_tensor *t);
 
 WARN_UNUSED enum err inject_parameter(struct inject *in, struct cap *cap, const char *name,
                                       struct plumb_tensor *t);

@@ -385,7 +385,7 @@ static enum err logged(struct op_call *c)
     bool taped = tape_wants(t, c);
     TRY(tape_check(t, c));
     if (c->op->flags & OP_RANDOM) c->stream = t->generator++;
-    if (t->inject) inject_count(t->inject, c);
+    if (t->inject && !t->trace) inject_count(t->inject, c);
     record_begin(t, c, &r);
     enum err err = hooks_before(c);
     if (!err) err = perform(c, &r);

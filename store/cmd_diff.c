@@ -104,10 +104,14 @@ static void plain(struct buf *to, const struct buf *from)
 static void put_counts(struct buf *b, const struct diff_comparison *c)
 {
     buf_puts(b, "\n  ");
-    for (int v = 0, n = 0; v < DIFF_N_VERDICTS; v++)
-        if (c->n[v])
-            buf_printf(b, "%s%llu %s", n++ ? " · " : "", (unsigned long long)c->n[v],
+    for (int v = 0, n = 0; v < DIFF_N_VERDICTS; v++) {
+        uint64_t counted = c->n[v] - (v == DIFF_UNKNOWN ? c->n_inside : 0);
+        if (counted)
+            buf_printf(b, "%s%llu %s", n++ ? " · " : "", (unsigned long long)counted,
                        diff_verdict_name(v));
+    }
+    if (c->n_inside)
+        buf_printf(b, " · %llu inside kernels, or views", (unsigned long long)c->n_inside);
     if (c->alone[0] || c->alone[1])
         buf_printf(b, " · only in A %llu, only in B %llu", (unsigned long long)c->alone[0],
                    (unsigned long long)c->alone[1]);
@@ -214,6 +218,8 @@ const struct verb verb_diff = {
         "tensor (argument), at an operator that makes different results of equal tensors (origin), "
         "or where one run calls what the other does not (structure). Calls that only read a "
         "difference are receivers.\n\n"
+        "Of a compiled run each kernel is compared as the operators that it stands for, with an "
+        "eager run or with one that was fused otherwise; the sentence names the kernel.\n\n"
         "A and B are traces, or runs or ranks within them; A and B may be the same file. With -o "
         "the comparison is a file of its own: plumb serve shows it, plumb sql reads its views "
         "divergence, first_difference and first_origin.\n\n"
@@ -221,6 +227,7 @@ const struct verb verb_diff = {
         "guards, breaks, kernels, caches and metrics compared.",
     .examples = "plumb diff yesterday.db today.db\n"
                 "plumb diff trainer.db sampler.db -o cmp.db\n"
+                "plumb diff eager.db compiled.db\n"
                 "plumb diff job.db#train@0 job.db#train@3 --json\n"
                 "plumb diff a.db b.db --fail-on origin,structure\n"
                 "plumb diff --compiles nightly.db today.db",

@@ -824,7 +824,8 @@ CREATE TABLE pair_text (
   name INTEGER,                     -- -> string, operator or kernel
   args INTEGER,                     -- -> string, positional arguments, without numbers of tensors
   kwargs INTEGER,                   -- -> string, keyword arguments
-  output INTEGER                    -- -> string, result with its arrow
+  output INTEGER,                   -- -> string, result with its arrow
+  kernel INTEGER                    -- -> string, compiled kernel that it is an operator of; '' a view of a compiled program, which nothing launches; NULL a call as recorded
 );
 
 -- Where calls stand.
@@ -846,7 +847,7 @@ CREATE TABLE pair (
   a_position INTEGER,               -- call.position in A's log
   b_position INTEGER,               -- call.position in B's log
   verdict INTEGER,                  -- 0 same, 1 artefact, 2 masked, 3 unknown, 4 receiver, 5 structure, 6 argument, 7 origin, 8 input
-  flags INTEGER,                    -- 1 an argument that is no tensor differs, 2 a result is not hashed, 4 arguments are not hashed, 8 an origin that only moves data, 16 contains calls
+  flags INTEGER,                    -- 1 an argument that is no tensor differs, 2 a result is not hashed, 4 arguments are not hashed, 8 an origin that only moves data, 16 contains calls, 32 an operator of a kernel that did not store its result, or a view
   method INTEGER,                   -- how it was aligned (store/diff/align.h): 0 alone, 1 position, 2 key, 3 key without arguments, 4 key without modules, 5 variant, 6 fusion, 7 tensors, 8 moved, 9 equal results, 10 by hand, 11 given up
   confidence INTEGER,               -- of the alignment, percent
   a_text INTEGER,                   -- -> pair_text
@@ -907,7 +908,7 @@ CREATE TABLE pair_kind (
 CREATE TABLE pair_place (
   lane INTEGER,                     -- -> lane
   scope INTEGER,                    -- -> pair_scope
-  verdict INTEGER,                  -- as pair.verdict
+  verdict INTEGER,                  -- as pair.verdict; 0 of unknown ones inside kernels (flag 32), of which nothing is known to differ
   n INTEGER,                        -- pairs
   first INTEGER                     -- -> pair, the first of them
 );
@@ -2390,6 +2391,8 @@ CREATE VIEW divergence (
   b_kwargs,                         -- in B
   a_output,                         -- result in A
   b_output,                         -- in B
+  a_kernel,                         -- kernel that it is an operator of in A, '' a view of a compiled program, NULL a call
+  b_kernel,                         -- in B
   relative,                         -- largest relative difference of the results, NULL not known
   argument_differs,                 -- 1 an argument that is no tensor differs
   rank,                             -- of A; of B where A has none
@@ -2408,6 +2411,7 @@ SELECT CASE p.verdict WHEN 0 THEN 'same' WHEN 1 THEN 'artefact' WHEN 2 THEN 'mas
   p.a_position, p.b_position, (SELECT text FROM string WHERE id = ta.args), (SELECT text FROM string WHERE id = tb.args),
   (SELECT ltrim(text, ', ') FROM string WHERE id = ta.kwargs), (SELECT ltrim(text, ', ') FROM string WHERE id = tb.kwargs),
   (SELECT ltrim(text, ' ->') FROM string WHERE id = ta.output), (SELECT ltrim(text, ' ->') FROM string WHERE id = tb.output),
+  (SELECT text FROM string WHERE id = ta.kernel), (SELECT text FROM string WHERE id = tb.kernel),
   p.relative, p.flags & 1, coalesce(l.a_rank, l.b_rank), coalesce(l.a_log, l.b_log), p.method, p.confidence, p.lane, p.a, p.b, p.id
 FROM pair p
 LEFT JOIN lane l ON l.id = p.lane

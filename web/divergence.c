@@ -18,14 +18,32 @@ static const struct divergence_look looks[] = {
 #undef X
 };
 
+/* Explained, and nothing to compare: no letter, so that what is unknown stands out. */
+static const struct divergence_look inside = {
+    "",
+    "inside",
+    "an operator of a kernel that did not store its result, or a view: what it reads agrees",
+    "empty",
+    "dim",
+    "fsame dash",
+    "g2",
+    "tm",
+    1};
+
+const struct divergence_look *divergence_row_look(int64_t verdict, int64_t flags)
+{
+    return verdict == DIFF_UNKNOWN && flags != STORE_NULL && flags & DIFF_INSIDE
+               ? &inside
+               : divergence_look(verdict);
+}
+
 const struct divergence_look *divergence_look(int64_t verdict)
 {
     return &looks[verdict >= 0 && verdict < DIFF_N_VERDICTS ? verdict : DIFF_UNKNOWN];
 }
 
-void divergence_mark(struct html *h, int64_t verdict)
+void divergence_mark(struct html *h, const struct divergence_look *l)
 {
-    const struct divergence_look *l = divergence_look(verdict);
     html(h, "<span class=\"m %s\" title=\"%s: %s\">%s</span>", l->mark, l->word, l->sentence,
          l->letter);
 }
@@ -51,6 +69,8 @@ void divergence_read_row(struct web_request *q, sqlite3_stmt *s, struct divergen
                                    .b_kwargs = web_kept(q, s, "b_kwargs"),
                                    .a_output = web_kept(q, s, "a_output"),
                                    .b_output = web_kept(q, s, "b_output"),
+                                   .a_kernel = web_kept(q, s, "a_kernel"),
+                                   .b_kernel = web_kept(q, s, "b_kernel"),
                                    .a_hash = web_kept(q, s, "a_hash"),
                                    .b_hash = web_kept(q, s, "b_hash"),
                                    .step = web_kept(q, s, "step"),

@@ -24,7 +24,9 @@ struct divergence_look {
 };
 /* Of a number from the file; an unknown one is shown as unknown. */
 const struct divergence_look *divergence_look(int64_t verdict);
-void divergence_mark(struct html *h, int64_t verdict);
+/* Of a pair: an operator inside a kernel is told from what is not known. */
+const struct divergence_look *divergence_row_look(int64_t verdict, int64_t flags);
+void divergence_mark(struct html *h, const struct divergence_look *l);
 /* Does it make a difference, rather than pass one on? */
 static inline bool divergence_is_cause(int64_t verdict)
 {
@@ -36,7 +38,7 @@ struct divergence {
     int64_t hash_kind, first, origin, origin_flags, before; /* pairs; STORE_NULL: none */
     int64_t at, lane, low, high, rank; /* cursor, its lane and the pairs of that */
     int64_t lanes, a_calls, b_calls;
-    int64_t n[DIFF_N_VERDICTS], first_of[DIFF_N_VERDICTS], n_pairs, unhashed;
+    int64_t n[DIFF_N_VERDICTS], first_of[DIFF_N_VERDICTS], n_pairs, unhashed, inside;
 };
 
 struct divergence_row {
@@ -44,6 +46,7 @@ struct divergence_row {
     int64_t phase, scope;
     double relative;
     struct span name, a_name, b_name, a_args, b_args, a_kwargs, b_kwargs, a_output, b_output;
+    struct span a_kernel, b_kernel; /* that it is an operator of; "" a view; absent: a call */
     struct span a_hash, b_hash, step, module, annotation;
 };
 /* A row of divergence_pairs. */

@@ -12,7 +12,7 @@ enum { SHOWN = 8 };
 static void put_member(struct web_request *q, struct html *h, sqlite3_stmt *s)
 {
     html(h, "<li>");
-    divergence_mark(h, web_int(s, "number"));
+    divergence_mark(h, divergence_look(web_int(s, "number")));
     html(h, "<a class=\"k\" href=\"%s#rows\">%d %s</a> <span class=\"dim\">%s %s %s</span></li>",
          web_here(q, "at", divergence_number(q, web_int(s, "id")), "from", "", "open", "", NULL),
          web_int(s, "position"), web_text(s, "name"), web_text(s, "step"), web_text(s, "phase"),

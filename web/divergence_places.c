@@ -72,7 +72,7 @@ static void put_cell(struct web_request *q, struct html *h, const struct cell *c
                   or_none(c->phase), "module", or_none(c->module), "verdict", "", "after", "",
                   "from", "", "open", "", NULL),
          differing, c->n);
-    divergence_mark(h, c->worst);
+    divergence_mark(h, divergence_look(c->worst));
     html(h, "<span class=\"%s\">%n/%n</span></a></td>", divergence_look(c->worst)->text, differing,
          c->n);
 }

@@ -202,7 +202,7 @@ static void put_places(struct ribbon *r)
 static void put_bar(struct ribbon *r, int i, double ground)
 {
     const struct divergence_row *p = &r->row[i];
-    const struct divergence_look *l = divergence_look(p->verdict);
+    const struct divergence_look *l = divergence_row_look(p->verdict, p->flags);
     struct ribbon_bar b = lay_bar(i, r->n, DRAW_WIDTH, ground, l->height);
     html(r->h,
          "<a class=\"bx\" href=\"%s\"><rect class=\"%s\" x=\"%s\" y=\"%s\" width=\"%s\" "
@@ -283,7 +283,7 @@ static void put_zoom(struct ribbon *r)
     for (int v = DIFF_N_VERDICTS - 1; v >= 0; v--) {
         if (!r->d->n[v]) continue;
         html(r->h, "<span>");
-        divergence_mark(r->h, v);
+        divergence_mark(r->h, divergence_look(v));
         html(r->h, "%s</span>", divergence_look(v)->word);
     }
     if (r->span > BARS / 2)

@@ -134,14 +134,21 @@ static void put_call(struct web_request *q, struct html *h, const struct diverge
     read_side(r, b, &mine);
     read_side(r, !b, &other);
     if ((b ? r->b : r->a) == STORE_NULL) {
-        html(h, "<td class=\"w40 gap\">only in %s</td>", b ? "A" : "B");
+        bool inside = r->flags != STORE_NULL && r->flags & DIFF_INSIDE;
+        if (inside) html(h, "<td class=\"w40 gap\">not needed in %s</td>", b ? "B" : "A");
+        else html(h, "<td class=\"w40 gap\">only in %s</td>", b ? "A" : "B");
         return;
     }
-    if (!other.name.p) other = mine; /* alone: nothing to differ from */
+    struct span kernel = b ? r->b_kernel : r->a_kernel;
+    /* Nothing to differ from: it is alone, or a kernel's operator, whose arguments are no text. */
+    if (!other.name.p || r->a_kernel.p || r->b_kernel.p) other = mine;
     html(h, "<td class=\"w40\"><a class=\"k name\" href=\"%s\" title=\"%s(%s%s)%s\">",
          web_here(q, "at", divergence_number(q, r->id), "sel", divergence_number(q, r->id), NULL),
          mine.name, mine.args, mine.kwargs, mine.output);
-    put_pieces(h, &mine, &other);
+    if (kernel.p) html(h, "%s", short_name(mine.name));
+    else put_pieces(h, &mine, &other);
+    if (kernel.n) html(h, " <span class=\"dim\">in %s</span>", kernel);
+    else if (kernel.p) html(h, " <span class=\"dim\">no launch</span>");
     html(h, "</a></td>");
 }
 
@@ -182,7 +189,7 @@ static void put_row(struct web_request *q, struct html *h, const struct divergen
     html(h, "<td class=\"fit\">");
     calls_hash(h, r->a_hash, false);
     html(h, "</td><td class=\"fit\">");
-    divergence_mark(h, r->verdict);
+    divergence_mark(h, divergence_row_look(r->verdict, r->flags));
     html(h, "</td><td class=\"fit\">");
     calls_hash(h, r->b_hash, digests_differ(r));
     html(h, "</td>");

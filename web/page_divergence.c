@@ -54,6 +54,7 @@ static enum err read_verdicts(struct web_request *q, struct divergence *d)
         d->first_of[v] = web_int(s, "first");
         d->n_pairs += d->n[v];
         d->unhashed += web_int(s, "unhashed");
+        if (v == DIFF_UNKNOWN) d->inside = web_int(s, "inside");
     }
     return err;
 }
@@ -152,14 +153,15 @@ static void write_fact(struct web_request *q, struct html *h, const struct diver
     const char *verdict = web_param(q, "verdict");
     bool on = verdict && !strcmp(verdict, l->word);
     html(h, "<div%s><dt>", on ? SPAN(" class=on") : SPAN(""));
-    divergence_mark(h, v);
+    divergence_mark(h, l);
     html(h, "%s</dt><dd>", l->word);
-    if (!d->n[v]) html(h, "<span class=\"dim\">0</span>");
+    int64_t n = d->n[v] - (v == DIFF_UNKNOWN ? d->inside : 0);
+    if (!n) html(h, "<span class=\"dim\">0</span>");
     else
         html(h, "<a href=\"%s#rows\" title=\"%s\">%n</a>",
              web_here(q, "verdict", on ? "" : l->word, "step", "", "phase", "", "module", "",
                       "after", "", NULL),
-             on ? SPAN("show all again") : span_of(l->sentence), d->n[v]);
+             on ? SPAN("show all again") : span_of(l->sentence), n);
     html(h, "</dd></div>");
 }
 
@@ -170,6 +172,9 @@ static void write_facts(struct web_request *q, struct html *h, const struct dive
                                 DIFF_MASKED, DIFF_ARTEFACT,  DIFF_UNKNOWN};
     html(h, "<dl class=\"facts\">");
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) write_fact(q, h, d, order[i]);
+    const struct divergence_look *l = divergence_row_look(DIFF_UNKNOWN, DIFF_INSIDE);
+    if (d->inside)
+        html(h, "<div title=\"%s\"><dt>%s</dt><dd>%n</dd></div>", l->sentence, l->word, d->inside);
     html(h, "</dl>\n");
 }
 

@@ -110,12 +110,11 @@ static enum err say_full(struct plumb_compiled *c, const char *reason)
     return say_once(c, SAID_FULL, text);
 }
 
-/* Hooks and faults look at each operator, of the function as it is. */
+/* Hooks look at each operator, of the function as it is. */
 static enum err say_watched(struct plumb_compiled *c)
 {
     char text[512];
-    snprintf(text, sizeof text, "%s is run as it is: %s", c->name,
-             thread_self.n_hooks ? "hooks look at each operator" : "faults are to be put in");
+    snprintf(text, sizeof text, "%s is run as it is: hooks look at each operator", c->name);
     return say_once(c, SAID_WATCHED, text);
 }
 
@@ -214,7 +213,7 @@ static enum err find_entry(struct plumb_compiled *c, struct plumb_tensor *const 
                            int n_out, struct compiled_entry **out)
 {
     *out = NULL;
-    if (thread_self.n_hooks || thread_self.inject) return say_watched(c);
+    if (thread_self.n_hooks) return say_watched(c);
     if (n_in > GUARD_INPUTS) return say_inputs(c, n_in);
     if ((*out = look_up(c, in, n_in, n_out))) return ERR_OK;
     pthread_mutex_lock(&c->lock);

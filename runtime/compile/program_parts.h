@@ -19,4 +19,16 @@ WARN_UNUSED enum err program_run_product(const struct program *p, const struct p
 WARN_UNUSED enum err program_pool_new(struct program *p);
 void program_pool_free(struct program_pool *pool);
 
+/* program_inject.c: operators by which faults are counted. */
+
+/* Per node the number of its call, from 1; 0: it stands for none. In the arena. */
+WARN_UNUSED enum err program_number_calls(const struct program *p, struct arena *arena,
+                                          int64_t **out);
+struct program_stored {
+    int node, value; /* value: its first result, which the launch stores; GRAPH_NONE: no launch */
+};
+/* What a launch stores first of its operators; not those that another launch stores. */
+WARN_UNUSED enum err program_list_stored(const struct program *p, const struct program_launch *l,
+                                         struct arena *arena, struct program_stored **out, int *n);
+
 #endif

@@ -44,6 +44,7 @@ struct run {
     struct arena *arena;          /* the room's */
     struct storage **storage;     /* per buffer; temporaries' NULL until asked for, in the arena */
     struct plumb_tensor **tensor; /* per identity; NULL: not asked for yet */
+    int64_t *number;              /* per node, from 1 (program_number_calls); NULL: no faults */
 };
 
 static enum err no_memory(void)
@@ -452,14 +453,20 @@ static enum err call_op(struct run *r, const struct graph_node *n, const struct 
                         struct op_call *c)
 {
     struct call_record record = {0};
+    struct inject *inject = r->number ? r->thread->inject : NULL;
+    struct cap *cap = r->thread->session->cap;
+    if (inject) c->number = r->number[n - r->p->graph->node.p];
     if (plumb_frame_begin()) return ERR_NOMEM;
     record_begin(r->thread, c, &record);
     if (l && record.on) begin_launch(r->thread, l);
     enum err err = compute(r, c);
     if (l && record.on) cap_end(r->thread->ring);
+    if (!err && inject) err = inject_reorder(inject, cap, c, op_compute);
     if (!err) raise_written(r, n);
+    if (!err && inject) err = inject_flip(inject, cap, c);
     if (!err) record_results(r->thread, c, &record);
     record_end(r->thread, c, &record, err);
+    if (!err && inject) err = inject_call(inject, cap, c);
     plumb_frame_end();
     return err;
 }
@@ -524,6 +531,23 @@ static enum err run_members(struct run *r, const struct program_launch *l)
     return code_run(r->p->code, l->code, r->room->args + la->first, r->thread->session->threads);
 }
 
+static enum err inject_kernel(struct run *r, const struct program_launch *l)
+{
+    struct program_stored *stored;
+    int n;
+    if (!r->number) return ERR_OK;
+    TRY(program_list_stored(r->p, l, r->arena, &stored, &n));
+    for (int i = 0; i < n; i++) {
+        int node = stored[i].node, value = stored[i].value;
+        struct op_call c = {.op = r->p->graph->node.p[node].op, .number = r->number[node]};
+        struct plumb_tensor *t = value >= 0 ? tensor_of_value(r, value) : NULL;
+        if (!c.number) continue;
+        if (value >= 0 && !t) return no_memory();
+        TRY(inject_stored(r->thread->inject, r->thread->session->cap, &c, l->name, t));
+    }
+    return ERR_OK;
+}
+
 static enum err run_kernels(struct run *r, const struct program_launch *l)
 {
     struct thread *t = r->thread;
@@ -539,6 +563,7 @@ static enum err run_kernels(struct run *r, const struct program_launch *l)
     if (err) err = err_wrap(err, "%s: ", l->name);
     if (recorded) cap_end(t->ring);
     raise_versions(r, l);
+    if (!err) err = inject_kernel(r, l);
     if (recorded) record_kernel_end(t, use, l->n_args, &record, err);
     return err;
 }
@@ -569,6 +594,7 @@ static enum err run_all(struct run *r)
     memcpy(r->storage, r->room->fixed, (buffers - 1) * sizeof *r->storage);
     TRY(bind(r));
     TRY(make_outputs(r));
+    if (r->thread->inject) TRY(program_number_calls(p, r->arena, &r->number));
     for (size_t i = 0; !p->by_nodes && i < p->launch.n; i++) TRY(run_launch(r, &p->launch.p[i]));
     for (size_t i = 0; p->by_nodes && i < p->graph->node.n; i++) TRY(run_node(r, (int)i));
     return ERR_OK;

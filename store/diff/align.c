@@ -197,6 +197,10 @@ static enum err align_keys(struct aligner *al)
 /* Number of the call at a position of its log, DIFF_NONE for none. */
 static uint32_t call_at(const struct diff_stream *s, uint32_t position)
 {
+    /* Operators of kernels are in the order of their graph, not of the launches. */
+    for (uint32_t i = 0; s->from && i < s->n_calls; i++)
+        if (s->position[i] == position) return i;
+    if (s->from) return DIFF_NONE;
     uint32_t lo = 0, hi = s->n_calls;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
@@ -259,7 +263,14 @@ static enum err take_manual(const struct aligner *al, struct diff_manual **out, 
     }
     for (uint32_t k = 0; k < given; k++) {
         struct diff_manual call = {call_at(al->s[0], m[k].a), call_at(al->s[1], m[k].b)};
-        if (!kept || m[kept - 1].a != call.a) m[kept++] = call;
+        if (kept && m[kept - 1].a == call.a) continue;
+        if (kept && (m[kept - 1].a > call.a || m[kept - 1].b >= call.b)) {
+            free(m);
+            FAIL(ERR_USAGE,
+                 "a pair given by hand crosses another among the operators of kernels, which are "
+                 "in the order of their graph");
+        }
+        m[kept++] = call;
     }
     *out = m;
     *n = kept;

@@ -9,8 +9,7 @@
 
 static bool is_unfolded(const struct aligner *al, int side, uint32_t i)
 {
-    const struct diff_stream *s = al->s[side];
-    return s->kernel && s->kernel[call_of(al, i)] != DIFF_NONE;
+    return diff_is_unfolded(al->s[side], call_of(al, i));
 }
 
 /* Modules and phases are not of a program that runs forward and backward as a whole. */
@@ -51,7 +50,7 @@ static bool is_explained(const struct aligner *al, int side, uint32_t i)
     const struct diff_stream *s = al->s[side];
     struct span name = diff_span(s->words, text_of(al, side, i)->name);
     if (is_unfolded(al, side, i)) return true;
-    return al->s[1 - side]->kernel && text_of(al, side, i)->kind == 3 && op_moves(name);
+    return al->s[1 - side]->from && text_of(al, side, i)->kind == 3 && op_moves(name);
 }
 
 static void explain(struct aligner *al, int side)
@@ -73,7 +72,7 @@ static void name_methods(struct aligner *al)
 
 enum err align_unfolded(struct aligner *al)
 {
-    if (!al->s[0]->kernel && !al->s[1]->kernel) return ERR_OK;
+    if (!al->s[0]->from && !al->s[1]->from) return ERR_OK;
     TRY(align_by(al, (struct align_stage){result_in_step, DIFF_BY_FUSION, false}));
     TRY(align_by(al, (struct align_stage){name_in_step, DIFF_BY_FUSION, false}));
     TRY(align_by(al, (struct align_stage){name_alone, DIFF_BY_FUSION, false}));

@@ -55,6 +55,19 @@ uint32_t diff_call_of_use(const struct diff_stream *s, uint32_t use)
     return low;
 }
 
+int64_t diff_event_of_use(const struct diff_stream *s, uint32_t use, uint32_t *number)
+{
+    *number = 0;
+    if (use == DIFF_NONE || (s->from && s->from[use] == DIFF_NONE)) return -1;
+    if (s->from) {
+        *number = s->from_use[use];
+        return s->from[use];
+    }
+    uint32_t call = diff_call_of_use(s, use);
+    *number = use - s->first_use[call];
+    return s->event[call];
+}
+
 static double relative(double a, double b)
 {
     double larger = fmax(fabs(a), fabs(b));
@@ -111,9 +124,10 @@ static enum err read_row(struct diff_details *d, int side, const struct diff_str
                          uint32_t use, struct detail_row *out)
 {
     *out = (struct detail_row){STORE_NULL, STORE_NULL, STORE_NULL, NAN, NAN};
-    if (use == DIFF_NONE) return ERR_OK;
-    uint32_t call = diff_call_of_use(s, use), n = use - s->first_use[call];
-    if (d->event[side] != s->event[call]) TRY(read_call(d, side, s->event[call]));
+    uint32_t n;
+    int64_t event = diff_event_of_use(s, use, &n);
+    if (event < 0) return ERR_OK;
+    if (d->event[side] != event) TRY(read_call(d, side, event));
     if (n < d->row[side].n) *out = d->row[side].p[n];
     return ERR_OK;
 }

@@ -41,6 +41,8 @@ enum err WARN_UNUSED diff_line_of(struct diff_details *d, const struct diff_lane
 
 /* The call that a use belongs to. */
 uint32_t diff_call_of_use(const struct diff_stream *s, uint32_t use);
+/* The event that has the row of a use, and its number among that event's; -1: there is none. */
+int64_t diff_event_of_use(const struct diff_stream *s, uint32_t use, uint32_t *number);
 /* Relative difference of two digests of kind DIFF_NORM; NaN for other kinds. */
 double diff_relative_norm(enum diff_hash hash, int64_t a, int64_t b);
 

@@ -162,12 +162,12 @@ static enum err stand_in(struct diff_comparison *c, struct diff_stream **out)
     return diff_stream_init(*out);
 }
 
-/* Operator by operator, unless both runs call the same kernels. */
+/* Kernels become operators, in runs that may be fused otherwise or not at all. */
 static enum err unfold_lane(const struct diff_comparison *c, struct diff_stream *a,
                             struct diff_stream *b)
 {
     struct diff_stream *s[2] = {a, b};
-    if (!a->n_calls || !b->n_calls || diff_same_kernels(a, b)) return ERR_OK;
+    if (!a->n_calls || !b->n_calls) return ERR_OK;
     for (int k = 0; k < 2; k++) {
         bool can;
         TRY(diff_can_unfold(c->db[k], s[k], &can));
@@ -194,7 +194,7 @@ static enum err judge_lane(struct diff_comparison *c, struct diff_lane *lane,
         .manual = manual->pair.p,
         .n_manual = (uint32_t)manual->pair.n};
     TRY_OUT(diff_align(a, b, &align, &lane->pairs));
-    if (a->kernel || b->kernel) TRY_OUT(diff_unfold_paths(a, b, &lane->pairs));
+    if (a->from || b->from) TRY_OUT(diff_unfold_paths(a, b, &lane->pairs));
     TRY_OUT(diff_judge(a, b, &lane->pairs, &how, &lane->verdicts));
 out:
     for (int k = 0; k < 2; k++) LIST_RELEASE(&origins[k]);
@@ -235,6 +235,11 @@ enum diff_hash diff_strongest_of(const struct diff_comparison *c)
     return diff_strongest(c->common);
 }
 
+static bool is_inside(const struct diff_pair *p)
+{
+    return p->verdict == DIFF_UNKNOWN && p->flags & DIFF_INSIDE;
+}
+
 static void add_up(struct diff_comparison *c)
 {
     c->first_lane = c->origin_lane = -1;
@@ -249,6 +254,7 @@ static void add_up(struct diff_comparison *c)
             c->n_argument_origins += p->verdict == DIFF_ORIGIN && p->flags & DIFF_ARGUMENT_DIFFERS;
             bool lone = p->a == DIFF_NONE || p->b == DIFF_NONE;
             c->n_fused += lone && p->method == DIFF_BY_FUSION;
+            c->n_inside += is_inside(p);
         }
         c->common |= v->common;
         c->n_compared += v->n_compared;
@@ -262,7 +268,10 @@ static void add_up(struct diff_comparison *c)
     }
     if (c->first_lane >= 0) {
         c->answer = DIFF_ANSWER_DIFFERENT;
-        c->before = c->lane.p[c->first_lane].verdicts.before;
+        const struct diff_lane *lane = &c->lane.p[c->first_lane];
+        c->before = lane->verdicts.before;
+        for (uint32_t i = 0; i < lane->verdicts.first; i++)
+            c->before_inside += is_inside(&lane->pairs.pair.p[i]);
     } else {
         /* Nothing differs; but was anything compared? */
         bool told = c->n[DIFF_SAME] > 0 && c->n_compared > 0;

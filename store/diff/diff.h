@@ -45,6 +45,8 @@ struct diff_comparison {
     uint64_t alone[2], n_unhashed; /* over all lanes */
     uint64_t n_argument_origins;   /* origins that have another argument too */
     uint64_t n_fused;              /* calls of one run that a kernel of the other holds */
+    uint64_t n_inside;             /* unknown ones that are operators inside kernels, or views */
+    uint64_t before_inside;        /* of these, those before the first difference, in its lane */
     uint64_t n_compared;           /* pairs of which a digest was compared */
     unsigned common;               /* bits 1 << enum diff_hash that both sides have, as asked */
     struct arena arena;

@@ -90,6 +90,8 @@ enum err diff_fact_line(struct diff_comparison *c, const struct diff_fact *f, st
     struct diff_details d;
     TRY(diff_details_init(&d, c));
     enum err err = diff_line_of(&d, f->lane, f->side, f->call, out);
+    if (!err && !out->n && !f->side && f->p->b != DIFF_NONE)
+        err = diff_line_of(&d, f->lane, 1, f->p->b, out);
     diff_details_release(&d);
     return err;
 }

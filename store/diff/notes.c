@@ -30,7 +30,7 @@ static size_t tally(const struct diff_comparison *c, unsigned flag, struct tally
         const struct diff_lane *l = &c->lane.p[i];
         for (size_t k = 0; k < l->pairs.pair.n; k++) {
             const struct diff_pair *p = &l->pairs.pair.p[k];
-            if (!(p->flags & flag) || p->a == DIFF_NONE) continue;
+            if (!(p->flags & flag) || p->flags & DIFF_INSIDE || p->a == DIFF_NONE) continue;
             ++*all;
             if (*lane && *lane != l) continue; /* names are numbers of one lane */
             *lane = l;
@@ -99,73 +99,27 @@ static void about_alignment(struct buf *b, const struct diff_comparison *c)
         buf_printf(b, "Matched by equal results alone, which is a hint: %" PRIu64 ".\n", hinted);
 }
 
-/* ---- one run is compiled ---- */
-
-enum { KERNEL = 6 }; /* event.kind */
-
-static uint64_t count_kernels(const struct diff_stream *s)
-{
-    uint64_t n = 0;
-    for (uint32_t i = 0; i < s->n_calls; i++) n += diff_call_text(s, i)->kind == KERNEL;
-    return n;
-}
-
-static struct map_key made_key(const struct diff_stream *s, uint32_t use)
-{
-    const struct diff_form *f = diff_use_form(s, use);
-    return map_key_int(s->digest[use], (int64_t)f->hash << 32 | f->shape);
-}
-
-/* Whether the use is of something that the call made and that has a digest. */
-static bool is_made(const struct diff_stream *s, uint32_t use)
-{
-    const struct diff_form *f = diff_use_form(s, use);
-    return f->phase && f->hash != DIFF_NO_HASH;
-}
-
-/* Of the tensors that kernels of s made: how many there are, and how many of them `other` has too.
- * false: no memory to find out. */
-static bool count_made(const struct diff_stream *s, const struct diff_stream *other, uint64_t *made,
-                       uint64_t *known)
-{
-    struct map has = {0};
-    bool ok = true;
-    for (uint32_t u = 0; ok && u < other->n_uses; u++)
-        if (is_made(other, u)) ok = map_put(&has, made_key(other, u), 0, NULL);
-    for (uint32_t i = 0; ok && i < s->n_calls; i++) {
-        if (diff_call_text(s, i)->kind != KERNEL) continue;
-        for (uint32_t u = s->first_use[i]; u < s->first_use[i + 1]; u++) {
-            if (!is_made(s, u)) continue;
-            ++*made;
-            *known += map_get(&has, made_key(s, u)) != NULL;
-        }
-    }
-    map_release(&has);
-    return ok;
-}
+/* ---- kernels ---- */
 
 static void about_kernels(struct buf *b, const struct diff_comparison *c)
 {
-    uint64_t made[2] = {0}, known[2] = {0};
+    uint64_t n[2] = {0};
     for (size_t i = 0; i < c->lane.n; i++) {
-        const struct diff_stream *s[2] = {c->lane.p[i].a, c->lane.p[i].b};
-        if (!s[0] || !s[1] || !count_kernels(s[0]) == !count_kernels(s[1])) continue;
-        int k = count_kernels(s[1]) != 0;
-        if (!count_made(s[k], s[1 - k], &made[k], &known[k])) return;
+        const struct diff_lane *l = &c->lane.p[i];
+        const struct diff_stream *s[2] = {l->a, l->b};
+        for (int k = 0; k < 2; k++)
+            for (uint32_t call = 0; s[k] && s[k]->from && call < s[k]->n_calls; call++)
+                n[k] += diff_is_unfolded(s[k], call);
     }
-    for (int k = 0; k < 2; k++) {
-        if (!made[k]) continue;
-        buf_printf(b,
-                   "%c is compiled: a kernel stands for several operators, and views are no calls "
-                   "there, so that a call without partner tells how it was compiled, not that a "
-                   "result differs. Tensors made by its kernels with the digest of a result in "
-                   "%c: %" PRIu64 " of %" PRIu64 "%s.\n",
-                   "AB"[k], "BA"[k], known[k], made[k],
-                   made[k] == known[k]
-                       ? ""
-                       : "; the others differ, or are inside an operator there, as the "
-                         "logarithms of an optimiser's steps are");
-    }
+    if (!n[0] && !n[1]) return;
+    buf_printf(b,
+               "%s compiled; kernels are compared operator by operator, each by what a kernel "
+               "stored of it. What stays in registers, views and copies that compiled code does "
+               "without (%" PRIu64 ") are taken to be as what they read.\n",
+               n[0] && n[1] ? "Both runs are"
+               : n[0]       ? "A is"
+                            : "B is",
+               c->n_inside);
 }
 
 static void about_losses(struct buf *b, const struct diff_comparison *c)

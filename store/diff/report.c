@@ -5,16 +5,16 @@
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store/diff/report.h"
 
-enum { SHOWN_CALLS = 3, LONGEST_VALUE = 160 };
+enum { KERNEL = 6, SHOWN_CALLS = 3, LONGEST_VALUE = 160 };
 
 /* ---- words ---- */
 
-/* `text`, cut where it is long; a back-tick within would end the code. */
-static void code(struct buf *b, struct span s)
+void diff_put_code(struct buf *b, struct span s)
 {
     bool cut = s.n > LONGEST_VALUE;
     buf_putc(b, '`');
@@ -77,12 +77,12 @@ static void place(struct buf *b, const struct diff_comparison *c, const struct d
         buf_printf(b, ", %s", phase_name(f->scope));
     if (range.n || module.n) {
         buf_puts(b, ", ");
-        code(b, range.n ? range : module);
+        diff_put_code(b, range.n ? range : module);
     }
     if (c->lane.n > 1 && f->s->rank >= 0) buf_printf(b, ", rank %" PRId64, f->s->rank);
     else if (c->lane.n > 1) {
         buf_puts(b, ", log ");
-        code(b, f->s->log);
+        diff_put_code(b, f->s->log);
     }
 }
 
@@ -93,7 +93,7 @@ static void tensor(struct buf *b, const struct diff_fact *f)
     const struct diff_form *form =
         t->a != DIFF_NONE ? diff_use_form(f->lane->a, t->a) : diff_use_form(f->lane->b, t->b);
     struct span path = word(f, t->path);
-    if (path.n) code(b, path);
+    if (path.n) diff_put_code(b, path);
     else buf_puts(b, "its result");
     if (form->dtype == DIFF_NONE) return;
     buf_puts(b, ", ");
@@ -108,34 +108,48 @@ static void say_argument(struct buf *b, const struct diff_fact *f)
 {
     const struct diff_argument_pair *a = f->argument;
     struct span path = word(f, a->path);
-    code(b, word(f, f->text->name));
+    diff_put_code(b, word(f, f->text->name));
     struct span x = word(f, a->a), y = word(f, a->b);
     buf_puts(b, " gets ");
     /* [1]['alpha'] is alpha */
     if (span_starts(path, "[1]['") && span_ends(path, "']"))
-        code(b, (struct span){path.p + 5, path.n - 7});
-    else code(b, path);
+        diff_put_code(b, (struct span){path.p + 5, path.n - 7});
+    else diff_put_code(b, path);
     buf_putc(b, ' ');
-    if (x.p) code(b, x);
+    if (x.p) diff_put_code(b, x);
     buf_puts(b, x.p ? " in A and " : "");
-    if (y.p) code(b, y);
+    if (y.p) diff_put_code(b, y);
     else buf_puts(b, "its default");
     buf_puts(b, x.p ? " in B" : " in B, where A has its default");
 }
 
 static void say_input(struct buf *b, const struct diff_fact *f)
 {
-    code(b, word(f, f->text->name));
+    diff_put_code(b, word(f, f->text->name));
     buf_puts(b, " reads a tensor from outside that differs (");
     if (f->tensor) tensor(b, f);
     buf_puts(b, "): a weight, a batch or a seed, not an operator");
+}
+
+static void say_digests(struct buf *b, const struct diff_fact *f)
+{
+    const struct diff_tensor *t = f->tensor;
+    if (t->a == DIFF_NONE || t->b == DIFF_NONE) return;
+    uint8_t hash = diff_use_form(f->lane->a, t->a)->hash;
+    if (hash < DIFF_HASH_TENSOR || hash != diff_use_form(f->lane->b, t->b)->hash) return;
+    buf_printf(b, ", %s %016" PRIx64 " in A and %016" PRIx64 " in B", diff_hash_name(hash),
+               (uint64_t)f->lane->a->digest[t->a], (uint64_t)f->lane->b->digest[t->b]);
 }
 
 static void say_origin(struct buf *b, struct diff_comparison *c, const struct diff_fact *f)
 {
     struct diff_details d;
     struct diff_detail detail = {.relative = NAN, .elements = STORE_NULL, .ulp = STORE_NULL};
-    code(b, word(f, f->text->name));
+    bool kernel = diff_say_kernels(b, c, f);
+    if (!kernel || f->text->kind != KERNEL) {
+        if (kernel) buf_puts(b, ": ");
+        diff_put_code(b, word(f, f->text->name));
+    }
     buf_puts(b, f->p->flags & DIFF_INPUTS_UNHASHED
                     ? " makes a different result (its arguments were not hashed)"
                     : " gets equal tensors and makes a different one");
@@ -146,6 +160,7 @@ static void say_origin(struct buf *b, struct diff_comparison *c, const struct di
         if (diff_detail_read(&d, f->lane, f->tensor, &detail)) detail.relative = NAN;
         diff_details_release(&d);
     }
+    say_digests(b, f);
     if (detail.relative > 0) buf_printf(b, ", relative %.2g", detail.relative);
     if (detail.elements != STORE_NULL)
         buf_printf(b, ", %" PRId64 " %s", detail.elements,
@@ -169,7 +184,7 @@ static uint32_t lone(const struct diff_fact *f, int side, struct buf *b)
         if (call == DIFF_NONE) continue;
         if (n < SHOWN_CALLS) {
             if (n) buf_puts(b, ", ");
-            code(b, diff_span(s->words, diff_call_text(s, call)->name));
+            diff_put_code(b, diff_span(s->words, diff_call_text(s, call)->name));
         }
         n++;
     }
@@ -195,18 +210,18 @@ static void say_structure(struct buf *b, const struct diff_fact *f)
         return;
     }
     const struct diff_text *x = f->text, *y = diff_call_text(f->lane->b, f->p->b);
-    code(b, word(f, x->name));
+    diff_put_code(b, word(f, x->name));
     if (x->name != y->name) {
         buf_puts(b, " in A is ");
-        code(b, word(f, y->name));
+        diff_put_code(b, word(f, y->name));
         buf_puts(b, " in B");
     } else if (x->args != y->args || x->output != y->output) {
         uint32_t p = x->args != y->args ? x->args : x->output;
         uint32_t q = x->args != y->args ? y->args : y->output;
         buf_puts(b, x->args != y->args ? " is called with " : " makes ");
-        code(b, word(f, p));
+        diff_put_code(b, word(f, p));
         buf_puts(b, " in A and ");
-        code(b, word(f, q));
+        diff_put_code(b, word(f, q));
         buf_puts(b, " in B");
     } else if (f->tensor && f->tensor->class == DIFF_VALUES) {
         buf_puts(b, " reads another tensor in B than in A (");
@@ -226,7 +241,7 @@ static void say_what(struct buf *b, struct diff_comparison *c, const struct diff
     else if (!strcmp(f->kind, "origin")) say_origin(b, c, f);
     else if (!strcmp(f->kind, "structure")) say_structure(b, f);
     else {
-        code(b, word(f, f->text->name));
+        diff_put_code(b, word(f, f->text->name));
         buf_puts(b, " reads a tensor that differs already (");
         if (f->tensor) tensor(b, f);
         buf_puts(b, "); the call that made it has no digest");
@@ -239,10 +254,13 @@ static void say_before(struct buf *b, const struct diff_comparison *c, const str
 {
     uint32_t before = f->pair;
     const char *how = agreement(f->lane->verdicts.hash);
+    const char *agree = c->before == 1 ? "call before it agrees" : "calls before it agree";
     if (!before) buf_puts(b, " It is the first call.");
-    else if (c->before == before)
-        buf_printf(b, " The %u %s %s.", before,
-                   before == 1 ? "call before it agrees" : "calls before it agree", how);
+    else if (c->before == before) buf_printf(b, " The %u %s %s.", before, agree, how);
+    else if (c->before && c->before + c->before_inside == before)
+        buf_printf(b, " The %" PRIu64 " %s %s; %" PRIu64 " more %s inside kernels, or %s.",
+                   c->before, agree, how, c->before_inside, c->before_inside == 1 ? "is" : "are",
+                   c->before_inside == 1 ? "a view" : "views");
     else
         buf_printf(b, " Of the %u %s before it %" PRIu64 " agree %s, the rest cannot be told.",
                    before, before == 1 ? "call" : "calls", c->before, how);
@@ -252,7 +270,7 @@ static void say_after(struct buf *b, const struct diff_comparison *c, const stru
 {
     uint64_t origins = c->n[DIFF_ORIGIN] - (f->p->verdict == DIFF_ORIGIN);
     uint64_t alone = c->alone[0] + c->alone[1] - c->n_fused;
-    uint64_t unknown = c->n[DIFF_UNKNOWN] - c->n_fused - (f->p->verdict == DIFF_UNKNOWN);
+    uint64_t unknown = c->n[DIFF_UNKNOWN] - c->n_inside - (f->p->verdict == DIFF_UNKNOWN);
     uint64_t shaped = c->n[DIFF_STRUCTURE] > alone ? c->n[DIFF_STRUCTURE] - alone : 0;
     if (f->p->a == DIFF_NONE || f->p->b == DIFF_NONE) alone -= alone > 0;
     else if (f->p->verdict == DIFF_STRUCTURE) shaped -= shaped > 0;
@@ -271,8 +289,7 @@ static void say_after(struct buf *b, const struct diff_comparison *c, const stru
         {shaped, "more has tensors of another shape or dtype",
          "more have tensors of other shapes or dtypes"},
         {alone, "more has no partner", "more have no partner"},
-        {c->n_fused, "is part of a kernel of the other run",
-         "are parts of kernels of the other run"},
+        {c->n_inside, "is inside a kernel or a view", "are inside kernels or views"},
         {unknown, "cannot be told", "cannot be told"}};
     int said = 0;
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
@@ -289,8 +306,12 @@ static void say_same(struct buf *b, const struct diff_comparison *c)
     uint64_t all = 0;
     for (int i = 0; i < DIFF_N_VERDICTS; i++) all += c->n[i];
     buf_printf(b, "A and B agree: %" PRIu64 " of ", c->n[DIFF_SAME]);
-    number_of(b, all, "call");
-    buf_printf(b, ", %s.", agreement(diff_strongest_of(c)));
+    number_of(b, all - c->n_inside, "call");
+    buf_printf(b, ", %s", agreement(diff_strongest_of(c)));
+    if (c->n_inside)
+        buf_printf(b, "; %" PRIu64 " more %s inside kernels, or %s", c->n_inside,
+                   c->n_inside == 1 ? "is" : "are", c->n_inside == 1 ? "a view" : "views");
+    buf_putc(b, '.');
 }
 
 static void list_hashes(struct buf *b, unsigned kinds)
@@ -359,7 +380,7 @@ void diff_sentence(struct diff_comparison *c, struct buf *b)
     struct buf line = {0};
     if (!diff_fact_line(c, &f, &line) && line.n) {
         buf_puts(b, " Source: ");
-        code(b, buf_text(&line));
+        diff_put_code(b, buf_text(&line));
         buf_putc(b, '.');
     }
     buf_release(&line);
@@ -390,6 +411,20 @@ static void put_calls(struct buf *b, const struct diff_fact *f)
     else buf_puts(b, ", \"b_call\": null");
 }
 
+/* As hexadecimal digits, those of integers; null where a side has none. */
+static void put_digests(struct buf *b, const struct diff_fact *f)
+{
+    static const char *const names[] = {"a_digest", "b_digest"};
+    for (int k = 0; k < 2; k++) {
+        const struct diff_stream *s = k ? f->lane->b : f->lane->a;
+        uint32_t use = !f->tensor ? DIFF_NONE : k ? f->tensor->b : f->tensor->a;
+        char text[24] = "";
+        if (use != DIFF_NONE && diff_use_form(s, use)->hash)
+            snprintf(text, sizeof text, "%016" PRIx64, (uint64_t)s->digest[use]);
+        put_text(b, names[k], *text ? span_of(text) : SPAN_NONE);
+    }
+}
+
 static void put_fact(struct buf *b, struct diff_comparison *c, bool origin)
 {
     struct diff_fact f;
@@ -406,6 +441,8 @@ static void put_fact(struct buf *b, struct diff_comparison *c, bool origin)
     put_text(b, "module", word(&f, f.scope->module));
     put_calls(b, &f);
     put_text(b, "path", path_of(&f));
+    put_digests(b, &f);
+    diff_json_kernels(b, c, &f);
     if (f.s->rank >= 0) buf_printf(b, ", \"rank\": %" PRId64, f.s->rank);
     else buf_puts(b, ", \"rank\": null");
     put_text(b, "log", f.s->log);
@@ -427,8 +464,8 @@ static void put_counts(struct buf *b, const struct diff_comparison *c)
         buf_printf(b, "%s\"%s\": %" PRIu64, v ? ", " : "", diff_verdict_name(v), c->n[v]);
     buf_printf(b,
                ", \"before\": %" PRIu64 ", \"only_a\": %" PRIu64 ", \"only_b\": %" PRIu64
-               ", \"unhashed\": %" PRIu64 "}",
-               c->before, c->alone[0], c->alone[1], c->n_unhashed);
+               ", \"unhashed\": %" PRIu64 ", \"inside\": %" PRIu64 "}",
+               c->before, c->alone[0], c->alone[1], c->n_unhashed, c->n_inside);
 }
 
 static void put_side(struct buf *b, const struct diff_comparison *c, int k)

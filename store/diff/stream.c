@@ -47,7 +47,7 @@ uint32_t diff_plain_word(struct diff_words *w, struct span s)
 
 static struct map_key text_key(const struct diff_text *t)
 {
-    uint32_t words[5] = {t->kind, t->name, t->args, t->kwargs, t->output};
+    uint32_t words[6] = {t->kind, t->name, t->args, t->kwargs, t->output, t->part_of};
     return map_key((struct span){(const char *)words, sizeof words});
 }
 
@@ -190,7 +190,6 @@ void diff_stream_release(struct diff_stream *s)
     free(s->form);
     free(s->tensor);
     free(s->version);
-    free(s->kernel);
     free(s->from);
     free(s->from_use);
     LIST_RELEASE(&s->scopes);
@@ -344,6 +343,7 @@ static bool join_words(struct diff_words *a, const struct diff_words *b, struct 
         renumber(r->word, &t.args);
         renumber(r->word, &t.kwargs);
         renumber(r->word, &t.output);
+        if (t.part_of) t.part_of = r->word[t.part_of - 1] + 1;
         r->text[i] = intern_text(a, &t, true);
     }
     for (size_t i = 0; i < b->form.n; i++) {

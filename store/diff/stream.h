@@ -39,9 +39,11 @@ struct diff_text {
     uint8_t kind;                        /* of the event: 3 operator, 4 redistribute, 5 output
                                             placement, 6 Triton kernel */
     uint32_t name, args, kwargs, output; /* as printed, t$3 as t; DIFF_NONE absent */
-    uint64_t strict;                     /* hash of kind, name, args, kwargs */
-    uint64_t loose; /* hash of kind, name, and dtypes and shapes of the arguments */
-    uint64_t base;  /* hash of the name without overload ("aten::addmm.out" is
+    uint32_t part_of; /* 1 + word: the kernel that it is an operator of, "" a view (unfold.h); 0 it
+                         is a call as recorded */
+    uint64_t strict;  /* hash of kind, name, args, kwargs */
+    uint64_t loose;   /* hash of kind, name, and dtypes and shapes of the arguments */
+    uint64_t base;    /* hash of the name without overload ("aten::addmm.out" is
                                             "aten::addmm"; also without a trailing _) and of the
                                             shapes of the positional tensors */
 };
@@ -118,7 +120,6 @@ struct diff_stream {
     uint32_t *version; /* writes to its storage before; NULL when the log has none */
 
     /* of an unfolded log (unfold.h), else NULL */
-    uint32_t *kernel;   /* word by call: the kernel that did it, "" a view; DIFF_NONE as recorded */
     uint32_t *from;     /* by use: the event that has its row; DIFF_NONE none */
     uint32_t *from_use; /* by use: which of that event's, from 0 */
 
@@ -155,6 +156,17 @@ enum err WARN_UNUSED diff_join(struct diff_stream *a, struct diff_stream *b);
 static inline const struct diff_text *diff_call_text(const struct diff_stream *s, uint32_t call)
 {
     return &s->words->text.p[s->text[call]];
+}
+/* Does the call stand for an operator of a kernel, or for a view of its program? */
+static inline bool diff_is_unfolded(const struct diff_stream *s, uint32_t call)
+{
+    return diff_call_text(s, call)->part_of != 0;
+}
+/* The kernel of an unfolded call; "" of a view, absent of a call as recorded. Borrowed. */
+static inline struct span diff_kernel_of(const struct diff_stream *s, uint32_t call)
+{
+    uint32_t part_of = diff_call_text(s, call)->part_of;
+    return part_of ? diff_span(s->words, part_of - 1) : SPAN_NONE;
 }
 static inline const struct diff_form *diff_use_form(const struct diff_stream *s, uint32_t use)
 {

@@ -8,7 +8,8 @@ enum err diff_summarise(struct store_writer *w)
                          "method, count(*), min(id) FROM pair GROUP BY 1, 2, 3, 4, 5, 6",
                          NULL, 0));
     return store_submit_sql(w,
-                            "INSERT INTO pair_place SELECT lane, scope, verdict, count(*), min(id) "
+                            "INSERT INTO pair_place SELECT lane, scope, "
+                            "iif(verdict = 3 AND flags & 32, 0, verdict), count(*), min(id) "
                             "FROM pair GROUP BY 1, 2, 3",
                             NULL, 0);
 }

@@ -16,6 +16,8 @@
 #include "store/diff/unfold_plan.h"
 
 enum { OPERATOR = 3, KERNEL = 6 }; /* event.kind */
+/* Operators per call of the log, beyond some: a graph that is told to be larger is not unfolded. */
+enum { MOST_PER_CALL = 1000, MOST_AT_LEAST = 1000 * 1000 };
 
 /* What is known of a value while a run is unfolded. */
 struct content {
@@ -32,9 +34,10 @@ struct unfolding {
     uint32_t *slot;          /* by kernel of all plans: its call in this run; owned */
     struct content *content; /* by node; owned */
     size_t n_content;
-    uint32_t next_tensor;         /* numbers that no recorded tensor has */
-    uint32_t last;                /* the call of the run that stands for what has none */
-    size_t size_calls, size_uses; /* of to->kernel; of to->from, to->from_use */
+    uint32_t next_tensor; /* numbers that no recorded tensor has */
+    uint32_t last;        /* the call of the run that stands for what has none */
+    uint64_t n_nodes;     /* of all runs so far */
+    size_t size_uses;     /* of to->from, to->from_use */
 };
 
 static enum err no_memory(void)
@@ -93,23 +96,6 @@ enum err diff_can_unfold(sqlite3 *db, const struct diff_stream *s, bool *out)
     return ERR_OK;
 }
 
-static bool *called_texts(const struct diff_stream *s)
-{
-    bool *called = calloc(s->words->text.n + 1, sizeof *called);
-    for (uint32_t i = 0; called && i < s->n_calls; i++)
-        if (diff_call_text(s, i)->kind == KERNEL) called[s->text[i]] = true;
-    return called;
-}
-
-bool diff_same_kernels(const struct diff_stream *a, const struct diff_stream *b)
-{
-    bool *x = called_texts(a), *y = called_texts(b);
-    bool same = x && y && !memcmp(x, y, a->words->text.n);
-    free(x);
-    free(y);
-    return same;
-}
-
 /* ---- the new stream ---- */
 
 static bool room(uint32_t **p, size_t *size, size_t n)
@@ -123,11 +109,9 @@ static bool room(uint32_t **p, size_t *size, size_t n)
     return true;
 }
 
-static enum err add_call(struct unfolding *u, uint32_t old, uint32_t text, uint32_t kernel)
+static enum err add_call(struct unfolding *u, uint32_t old, uint32_t text)
 {
     const struct diff_stream *s = u->s;
-    if (!room(&u->to->kernel, &u->size_calls, u->to->n_calls)) return no_memory();
-    u->to->kernel[u->to->n_calls] = kernel;
     return diff_add_call(u->to, s->event[old], s->position[old], s->scope[old], text);
 }
 
@@ -153,7 +137,7 @@ static enum err copy_call(struct unfolding *u, uint32_t i)
 {
     const struct diff_stream *s = u->s;
     u->new_call[i] = u->to->n_calls;
-    TRY(add_call(u, i, s->text[i], DIFF_NONE));
+    TRY(add_call(u, i, s->text[i]));
     for (uint32_t use = s->first_use[i]; use < s->first_use[i + 1]; use++)
         TRY(add_use(u, s->form[use], s->digest[use], content_of(s, use), s->event[i],
                     use - s->first_use[i]));
@@ -267,6 +251,15 @@ static enum err add_outputs(struct unfolding *u, const struct plan *p, uint32_t 
     return add_unseen(u, n, 1, path_word(u, "", 0), u->content[node]);
 }
 
+/* The only result of a kernel of a library. */
+static void note_result(struct unfolding *u, uint32_t node, uint32_t call)
+{
+    const struct diff_stream *s = u->s;
+    for (uint32_t i = s->first_use[call]; i < s->first_use[call + 1]; i++)
+        if (diff_use_form(s, i)->phase == 1 && !diff_span(s->words, diff_use_form(s, i)->path).n)
+            u->content[node] = content_of(s, i);
+}
+
 static enum err add_operator(struct unfolding *u, const struct plan *p, uint32_t node)
 {
     const struct plan_node *n = &p->node.p[node];
@@ -276,21 +269,23 @@ static enum err add_operator(struct unfolding *u, const struct plan *p, uint32_t
     if (n->kernel != DIFF_NONE && u->plans.kernel.p[n->kernel].op != DIFF_NONE) {
         TRY(copy_call(u, call));
         u->last = call;
+        note_result(u, node, call);
         return ERR_OK;
     }
+    uint32_t kernel =
+        call == DIFF_NONE ? diff_word(w, SPAN("")) : u->plans.kernel.p[n->kernel].name;
     uint32_t text = diff_text(w, &(struct diff_text){.kind = OPERATOR,
                                                      .name = n->op,
                                                      .args = DIFF_NONE,
                                                      .kwargs = DIFF_NONE,
-                                                     .output = DIFF_NONE});
+                                                     .output = DIFF_NONE,
+                                                     .part_of = kernel + 1});
     if (text == DIFF_NONE) return no_memory();
-    uint32_t kernel =
-        call == DIFF_NONE ? diff_word(w, SPAN("")) : u->plans.kernel.p[n->kernel].name;
     if (call != DIFF_NONE) {
         u->last = call;
         if (u->new_call[call] == DIFF_NONE) u->new_call[call] = u->to->n_calls;
     }
-    TRY(add_call(u, u->last, text, kernel));
+    TRY(add_call(u, u->last, text));
     TRY(add_inputs(u, p, n));
     return add_outputs(u, p, node);
 }
@@ -360,6 +355,12 @@ static enum err set_contents(struct unfolding *u, const struct plan *p)
 
 static enum err unfold_run(struct unfolding *u, const struct plan *p, uint32_t first)
 {
+    u->n_nodes += p->node.n;
+    if (u->n_nodes > MOST_AT_LEAST + (uint64_t)MOST_PER_CALL * u->s->n_calls)
+        FAIL(ERR_LIMIT,
+             "the programs that %u calls of a log run have more than %llu operators; %d per call "
+             "can be compared",
+             u->s->n_calls, (unsigned long long)u->n_nodes, MOST_PER_CALL);
     TRY(set_contents(u, p));
     u->last = first;
     for (uint32_t i = 0; i < p->node.n; i++)
@@ -514,11 +515,6 @@ static enum err name_call(struct naming *n, struct diff_stream *s, uint32_t call
     return ERR_OK;
 }
 
-static bool is_unfolded(const struct diff_stream *s, uint32_t call)
-{
-    return s->kernel && s->kernel[call] != DIFF_NONE;
-}
-
 enum err diff_unfold_paths(struct diff_stream *a, struct diff_stream *b,
                            const struct diff_pairs *pairs)
 {
@@ -527,7 +523,7 @@ enum err diff_unfold_paths(struct diff_stream *a, struct diff_stream *b,
     for (size_t i = 0; !err && i < pairs->pair.n; i++) {
         const struct diff_pair *p = &pairs->pair.p[i];
         if (p->a == DIFF_NONE || p->b == DIFF_NONE) continue;
-        bool x = is_unfolded(a, p->a), y = is_unfolded(b, p->b);
+        bool x = diff_is_unfolded(a, p->a), y = diff_is_unfolded(b, p->b);
         if (x && !y) err = name_call(&n, a, p->a, b, p->b);
         if (y && !x) err = name_call(&n, b, p->b, a, p->a);
     }

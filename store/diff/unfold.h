@@ -27,8 +27,6 @@
 
 /* Whether the stream calls kernels whose operators the trace tells. */
 enum err WARN_UNUSED diff_can_unfold(sqlite3 *db, const struct diff_stream *s, bool *out);
-/* Whether two joined streams call the same kernels, so that they are compared as they are. */
-bool diff_same_kernels(const struct diff_stream *a, const struct diff_stream *b);
 /* Replaces what can be; the stream is joined. */
 enum err WARN_UNUSED diff_unfold(sqlite3 *db, struct diff_stream *s);
 /* Gives the tensors of unfolded calls the paths of their partners. */

@@ -140,7 +140,7 @@ struct reading {
     struct plan *plan;
     LIST_OF(struct member) member;
     struct map names; /* word -> node */
-    uint32_t *writer; /* by node: the kernel that wrote into its value last; DIFF_NONE */
+    uint32_t *writer; /* by node: the node that wrote into its value last; DIFF_NONE */
 };
 
 static uint32_t node_named(const struct reading *r, uint32_t word)
@@ -192,7 +192,9 @@ static enum err read_nodes(struct reading *r, int64_t first, int64_t end)
         if (!n) return no_memory();
         struct span target = store_column_text(q, 2);
         bool call = sqlite3_column_int64(q, 0) == CALL_FUNCTION;
-        *n = (struct plan_node){.op = DIFF_NONE, .kernel = DIFF_NONE};
+        *n = (struct plan_node){.op = DIFF_NONE,
+                                .kernel = DIFF_NONE,
+                                .picks = call && span_is(target, "operator.getitem")};
         if (call && span_starts(target, "torch.ops."))
             n->op = diff_operator_word(r->p->words, target);
         read_type(r->p->words, store_column_text(q, 3), n);
@@ -252,8 +254,7 @@ static enum err read_edges(struct reading *r, int64_t first, int64_t end)
         if (!in) return no_memory();
         *in = (struct plan_in){(uint32_t)src, DIFF_NONE, DIFF_NONE};
         node->n_in++;
-        /* operator.getitem: a result by its own name */
-        if (node->op == DIFF_NONE) r->plan->node.p[src].several = true;
+        if (node->picks) r->plan->node.p[src].several = true;
     }
     return rc == SQLITE_DONE ? ERR_OK : store_sql_error(r->p->db, rc, "reading a graph");
 }
@@ -315,6 +316,14 @@ static const struct member *members_of(const struct reading *r, uint32_t node, s
     return r->member.p + lo;
 }
 
+/* Is (a part of) an operator in a kernel? */
+static bool computes(const struct reading *r, uint32_t kernel, uint32_t node)
+{
+    struct member key = {.kernel = kernel, .name = node};
+    return node != DIFF_NONE &&
+           bsearch(&key, r->member.p, r->member.n, sizeof *r->member.p, by_node);
+}
+
 /* An operator's arguments among those of its kernels. What an earlier operator of the same kernel
  * wrote is in a register. */
 static void place_inputs(struct reading *r, uint32_t node)
@@ -325,7 +334,7 @@ static void place_inputs(struct reading *r, uint32_t node)
     for (uint32_t i = 0; i < n->n_in; i++) {
         struct plan_in *in = &r->plan->in.p[n->first_in + i];
         for (size_t k = 0; k < n_members && in->kernel == DIFF_NONE; k++) {
-            if (r->writer[in->node] == m[k].kernel) continue;
+            if (computes(r, m[k].kernel, r->writer[in->node])) continue;
             in->arg = arg_of(r->p, m[k].kernel, in->node);
             if (in->arg != DIFF_NONE) in->kernel = m[k].kernel;
         }
@@ -354,11 +363,12 @@ static enum err place_outputs(struct reading *r, uint32_t node)
 }
 
 /* What the operator writes in place, by its name. */
-static void note_write(struct reading *r, const struct plan_node *n)
+static void note_write(struct reading *r, uint32_t node)
 {
+    const struct plan_node *n = &r->plan->node.p[node];
     if (n->n_in && op_mutates(diff_span(r->p->words, n->op)))
         for (uint32_t i = 0; i < n->n_in; i++)
-            r->writer[r->plan->in.p[n->first_in + i].node] = n->kernel;
+            r->writer[r->plan->in.p[n->first_in + i].node] = node;
 }
 
 static enum err place_all(struct reading *r)
@@ -379,7 +389,7 @@ static enum err place_all(struct reading *r)
         if (r->plan->node.p[i].op == DIFF_NONE) continue;
         place_inputs(r, i);
         TRY(place_outputs(r, i));
-        note_write(r, &r->plan->node.p[i]);
+        note_write(r, i);
     }
     return ERR_OK;
 }

@@ -34,6 +34,7 @@ struct plan_node {
     uint32_t dtype, shape; /* words; DIFF_NONE not known */
     uint32_t kernel;       /* the first that computes it; DIFF_NONE: a view, or nothing does */
     uint32_t first_in, n_in, first_out, n_out;
+    bool picks;      /* operator.getitem: a result by its own name */
     bool several;    /* results have names of their own */
     bool recomputed; /* its kernel computes it a second time */
 };

@@ -145,7 +145,7 @@ static enum err compare_texts(struct walk *w, const struct diff_pair *p, struct 
     const struct diff_text *a = diff_call_text(sa, p->a), *b = diff_call_text(sb, p->b);
     const struct diff_words *words = sa->words;
     bool variant = p->method == DIFF_BY_VARIANT || p->method == DIFF_BY_FUSION ||
-                   judge_is_unfolded(sa, p->a) || judge_is_unfolded(sb, p->b);
+                   diff_is_unfolded(sa, p->a) || diff_is_unfolded(sb, p->b);
     if (!variant && (a->kind != b->kind || a->name != b->name)) f->shape = true;
     /* A variant (out=, another overload) takes other arguments by its nature. */
     if (!variant && a->strict != b->strict) TRY(compare_arguments(w, a, b, f));
@@ -265,16 +265,16 @@ static void count(const struct match *m, struct findings *f)
 static void count_unseen(const struct walk *w, const struct match *m, struct findings *f)
 {
     if (m->phase) return;
+    const unsigned told = DIFF_INSIDE | DIFF_INPUTS_UNHASHED;
     bool known = false;
     for (int k = 0; k < 2; k++) {
         uint32_t use = k ? m->b : m->a;
-        if (!judge_is_unseen(w->j.side[k], use)) continue;
-        uint32_t call = flow_maker(&w->j.flow[k], use);
+        uint32_t call = use == DIFF_NONE ? DIFF_NONE : flow_maker(&w->j.flow[k], use);
         uint32_t made = call == DIFF_NONE ? DIFF_NONE : w->pair_of[k][call];
         if (made == DIFF_NONE) continue;
         const struct diff_pair *p = &w->pairs->pair.p[made];
-        f->in_differs |= spreads(w, made);
-        known |= !(p->flags & DIFF_INPUTS_UNHASHED);
+        f->in_differs |= p->verdict != DIFF_UNKNOWN && spreads(w, made);
+        known |= p->verdict != DIFF_UNKNOWN || (p->flags & told) == DIFF_INSIDE;
     }
     f->in_unknown |= !known;
 }
@@ -361,7 +361,9 @@ static void judge_explained(const struct walk *w, struct diff_pair *p)
         if (diff_use_form(s, u)->phase) continue;
         uint32_t maker = flow_maker(&w->j.flow[k], u);
         uint32_t made = maker == DIFF_NONE ? DIFF_NONE : w->pair_of[k][maker];
-        if (made != DIFF_NONE && spreads(w, made)) p->verdict = DIFF_RECEIVER;
+        if (made == DIFF_NONE) continue;
+        bool known = w->pairs->pair.p[made].verdict != DIFF_UNKNOWN;
+        if (known && spreads(w, made)) p->verdict = DIFF_RECEIVER;
     }
 }
 
@@ -378,7 +380,7 @@ static enum err judge_pair(struct walk *w, struct diff_pair *p)
         if (p->method == DIFF_BY_FUSION) judge_explained(w, p);
         return ERR_OK;
     }
-    f.unfolded = judge_is_unfolded(w->j.side[0], p->a) || judge_is_unfolded(w->j.side[1], p->b);
+    f.unfolded = diff_is_unfolded(w->j.side[0], p->a) || diff_is_unfolded(w->j.side[1], p->b);
     if (judge_plainly_equal(&w->j, p->a, p->b)) {
         p->verdict = DIFF_SAME;
         w->out->n_compared++;

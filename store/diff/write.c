@@ -89,6 +89,7 @@ static enum err text_id(struct output *o, uint32_t number, int64_t *out)
     TRY(word_id(o, t->args, &row.args));
     TRY(word_id(o, t->kwargs, &row.kwargs));
     TRY(word_id(o, t->output, &row.output));
+    if (t->part_of) TRY(word_id(o, t->part_of - 1, &row.kernel));
     *out = o->text[number] = row.id;
     return added(o, store_pair_text_add(o->batch, &row));
 }

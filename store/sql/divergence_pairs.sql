@@ -41,6 +41,7 @@ SELECT p.id, p.verdict AS number, p.flags, p.method, p.confidence, p.a_position,
   (SELECT substr(text, 1, 4000) FROM string WHERE id = y.kwargs) AS b_kwargs,
   (SELECT substr(text, 1, 4000) FROM string WHERE id = x.output) AS a_output,
   (SELECT substr(text, 1, 4000) FROM string WHERE id = y.output) AS b_output,
+  (SELECT substr(text, 1, 400) FROM string WHERE id = x.kernel) AS a_kernel, (SELECT substr(text, 1, 400) FROM string WHERE id = y.kernel) AS b_kernel,
   hash_value(p.hash_kind, p.a_digest) AS a_hash, hash_value(p.hash_kind, p.b_digest) AS b_hash,
   (SELECT substr(text, 1, 400) FROM string WHERE id = s.step) AS step, s.phase, (SELECT substr(text, 1, 400) FROM string WHERE id = s.module) AS module,
   (SELECT substr(text, 1, 400) FROM string WHERE id = s.annotation) AS annotation, p.a_text, p.b_text, p.scope, p.lane
