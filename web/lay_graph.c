@@ -222,9 +222,9 @@ enum err lay_graph(const struct graph_in *in, struct arena *arena, struct graph_
     TRY(index_edges(&l, &r));
     rank_boxes(&l, &r);
     TRY(make_vertices(&l, r.rank));
-    TRY(graph_order(&l));
-    TRY(graph_settle(&l));
-    TRY(graph_route(&l));
+    TRY(lay_graph_order(&l));
+    TRY(lay_graph_settle(&l));
+    TRY(lay_graph_route(&l));
     put_loose(&l, r.rank);
     out->n_ranks = l.n_ranks;
     for (int i = 0; i < in->n_edges; i++) out->n_cut += out->ends[i].cut;

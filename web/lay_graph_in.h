@@ -35,11 +35,11 @@ struct graph_lay {
 };
 
 /* Finds the order within the layers. */
-enum err WARN_UNUSED graph_order(struct graph_lay *l);
+enum err WARN_UNUSED lay_graph_order(struct graph_lay *l);
 /* Places ports and vertices from the left. */
-enum err WARN_UNUSED graph_settle(struct graph_lay *l);
+enum err WARN_UNUSED lay_graph_settle(struct graph_lay *l);
 /* Heights, tracks and segments. */
-enum err WARN_UNUSED graph_route(struct graph_lay *l);
+enum err WARN_UNUSED lay_graph_route(struct graph_lay *l);
 
 static inline void *graph_array(struct graph_lay *l, int n, size_t size)
 {

@@ -183,7 +183,7 @@ static void exchange(struct graph_lay *l)
         }
 }
 
-enum err graph_order(struct graph_lay *l)
+enum err lay_graph_order(struct graph_lay *l)
 {
     struct sorter s = {0};
     TRY(first_order(l, &s));

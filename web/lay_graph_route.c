@@ -217,7 +217,7 @@ static void route_rank(struct graph_lay *l, struct channel *c, int r, double y, 
     }
 }
 
-enum err graph_route(struct graph_lay *l)
+enum err lay_graph_route(struct graph_lay *l)
 {
     struct channel c = {0};
     double y = GRAPH_MARGIN;

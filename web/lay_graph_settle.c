@@ -140,7 +140,7 @@ static void pass(struct graph_lay *l, struct scratch *s, bool from_up)
     }
 }
 
-enum err graph_settle(struct graph_lay *l)
+enum err lay_graph_settle(struct graph_lay *l)
 {
     struct scratch s = {0};
     double least = INFINITY;

@@ -1,0 +1,53 @@
+-- fusion_edges: What the kernels of a program read and write: each value with the kernel that made it, views traced to what they show.
+-- A value that no kernel of the program made is an input. Columns writer and reader are rows of kernel; reader is NULL for a value that none of them reads.
+-- :compile_id  needed: as compiles shows it, 0/1
+-- :occurrence  of the id in its log; 1 when not given
+-- :log         base name of the log; the first that has the id when not given
+-- :run         name of a run; any when not given
+-- :phase       forward, backward, inference; the first that the compile has when not given
+WITH it(id) AS MATERIALIZED (
+  SELECT c.id FROM source_file f JOIN compile c ON c.source = f.id
+  WHERE c.compile_id = :compile_id AND c.occurrence = coalesce(:occurrence, 1) AND (:log IS NULL OR f.name = :log)
+    AND (:run IS NULL OR f.run = (SELECT id FROM run WHERE name = :run))
+  ORDER BY f.id LIMIT 1
+), code(id, phase) AS MATERIALIZED (
+  SELECT a.id, CASE WHEN instr(head, '_backward') THEN 'backward' WHEN instr(head, '_forward') THEN 'forward' ELSE 'inference' END
+  FROM (SELECT id, substr(artifact_text(id), 1, 120) AS head FROM artifact WHERE id IN (SELECT k.artifact FROM it JOIN kernel k ON k.compile = it.id WHERE k.phase IS NULL)) a
+), one(phase) AS MATERIALIZED (
+  SELECT coalesce(:phase, (SELECT min(CASE coalesce(k.phase, o.phase) WHEN 'backward' THEN 'z' ELSE coalesce(k.phase, o.phase) END)
+    FROM it JOIN kernel k ON k.compile = it.id LEFT JOIN code o ON o.id = k.artifact))
+), part(id, launched, at) AS MATERIALIZED (
+  SELECT k.id, coalesce(k.combo, k.id), coalesce(l.position, k.position) FROM it JOIN kernel k ON k.compile = it.id LEFT JOIN kernel l ON l.id = k.combo
+  WHERE k.phase IS (SELECT phase FROM one)
+    AND NOT EXISTS (SELECT 1 FROM kernel m JOIN kernel_arg a ON a.kernel = k.combo WHERE m.id = k.combo)
+), arg(launched, at, value, written, both, bytes, type, name) AS MATERIALIZED (
+  SELECT p.launched, p.at, a.value, a.written, instr(w.text, 'in_out') = 1, a.bytes, a.type, a.name
+  FROM part p JOIN kernel_arg a ON a.kernel = p.id LEFT JOIN string w ON w.id = a.name WHERE a.value IS NOT NULL
+), made(value, at, launched, bytes) AS MATERIALIZED (
+  SELECT value, at, launched, max(bytes) FROM arg WHERE written GROUP BY value, launched
+), named(name, id, first) AS MATERIALIZED (
+  SELECT n.name, n.id, min(iif(w.text = 'aot_' || (SELECT phase FROM one) || '_graph', 0, 1)) FROM it
+  JOIN graph g ON g.compile = it.id JOIN string w ON w.id = g.name
+  JOIN node n ON n.id BETWEEN g.first_node AND g.first_node + g.n_nodes - 1 AND n.op = 3
+  WHERE w.text IN ('aot_' || (SELECT phase FROM one) || '_graph', 'after_post_grad_graph', 'inductor_post_grad_graph')
+  GROUP BY n.name
+), seen(value, root, depth) AS (
+  SELECT DISTINCT value, value, 0 FROM arg WHERE NOT written OR both
+  UNION
+  SELECT s.value, src.name, s.depth + 1 FROM seen s JOIN named n ON n.name = s.root JOIN edge e ON e.dst = n.id AND e.arg = 0 JOIN node src ON src.id = e.src
+  WHERE s.depth < 64 AND NOT EXISTS (SELECT 1 FROM made m WHERE m.value = s.root)
+), base(value, root) AS MATERIALIZED (
+  SELECT value, root FROM (SELECT value, root, max(depth) FROM seen GROUP BY value)
+), read AS MATERIALIZED (
+  SELECT a.launched, a.at, b.root, a.value, max(a.bytes) AS bytes, a.type,
+    (SELECT m.launched FROM made m WHERE m.value = b.root AND m.at < a.at ORDER BY m.at DESC LIMIT 1) AS writer
+  FROM arg a JOIN base b ON b.value = a.value WHERE NOT a.written OR a.both GROUP BY a.launched, a.value
+)
+SELECT r.writer, r.launched AS reader, (SELECT text FROM string WHERE id = r.root) AS value, (SELECT text FROM string WHERE id = r.value) AS read_as,
+  coalesce((SELECT m.bytes FROM made m WHERE m.value = r.root AND m.launched = r.writer), r.bytes) AS bytes, r.bytes AS bytes_read,
+  (SELECT text FROM string WHERE id = r.type) AS type, r.at
+FROM read r
+UNION ALL
+SELECT m.launched, NULL, (SELECT text FROM string WHERE id = m.value), NULL, m.bytes, NULL, NULL, m.at
+FROM made m WHERE NOT EXISTS (SELECT 1 FROM read r WHERE r.root = m.value AND r.writer = m.launched)
+ORDER BY at, reader, value;
