@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { TRACK = 7, ABOVE = 16, BELOW = 11, CLEAR = 5, NEAR = 4 };
+enum { TRACK = 7, ABOVE = 16, BELOW = 11, CLEAR = 5, NEAR = 4, STRAIGHT = 2 };
 /* In a channel with more wires than this they are packed without looking at who stands above. */
 enum { MANY_WIRES = 300 };
 
@@ -43,7 +43,7 @@ static void measure(const struct graph_lay *l, struct wire *w)
         double x = port_x(l, reader(l, w, i), true);
         w->lo = fmin(w->lo, x), w->hi = fmax(w->hi, x);
     }
-    w->track = w->hi - w->lo < 0.5 ? -1 : -2;
+    w->track = w->hi - w->lo < STRAIGHT ? -1 : -2;
 }
 
 static void read_wires(const struct graph_lay *l, int r, struct channel *c)

@@ -125,7 +125,7 @@ static double wish(const struct graph_lay *l, struct scratch *s, const struct gr
     return n % 2 ? s->near[n / 2] : (s->near[n / 2 - 1] + s->near[n / 2]) / 2;
 }
 
-/* Slots weigh more than boxes: long lines are to be straight. */
+/* Slots weigh much more than boxes: a long line is to be straight, a box may stand aside. */
 static void pass(struct graph_lay *l, struct scratch *s, bool from_up)
 {
     for (int i = 0; i < l->n_ranks; i++) {
@@ -134,7 +134,7 @@ static void pass(struct graph_lay *l, struct scratch *s, bool from_up)
             const struct graph_vertex *v = &l->v[l->layers[k]];
             bool pulled = from_up ? v->n_up : v->n_down;
             s->wish[n] = pulled ? wish(l, s, v, from_up) : v->x;
-            s->weight[n] = !pulled ? 0.05 : v->box < 0 ? 4 : 1;
+            s->weight[n] = !pulled ? 0.05 : v->box < 0 ? 100 : 1;
         }
         settle(l, s, r);
     }

@@ -25,16 +25,16 @@ WITH it(id) AS MATERIALIZED (
   FROM part p JOIN kernel_arg a ON a.kernel = p.id LEFT JOIN string w ON w.id = a.name WHERE a.value IS NOT NULL
 ), made(value, at, launched, bytes) AS MATERIALIZED (
   SELECT value, at, launched, max(bytes) FROM arg WHERE written GROUP BY value, launched
-), named(name, id, first) AS MATERIALIZED (
-  SELECT n.name, n.id, min(iif(w.text = 'aot_' || (SELECT phase FROM one) || '_graph', 0, 1)) FROM it
+), named(name, id, op, first) AS MATERIALIZED (
+  SELECT n.name, n.id, n.op, min(iif(w.text = 'aot_' || (SELECT phase FROM one) || '_graph', 0, 1)) FROM it
   JOIN graph g ON g.compile = it.id JOIN string w ON w.id = g.name
-  JOIN node n ON n.id BETWEEN g.first_node AND g.first_node + g.n_nodes - 1 AND n.op = 3
+  JOIN node n ON n.id BETWEEN g.first_node AND g.first_node + g.n_nodes - 1
   WHERE w.text IN ('aot_' || (SELECT phase FROM one) || '_graph', 'after_post_grad_graph', 'inductor_post_grad_graph')
   GROUP BY n.name
 ), seen(value, root, depth) AS (
   SELECT DISTINCT value, value, 0 FROM arg WHERE NOT written OR both
   UNION
-  SELECT s.value, src.name, s.depth + 1 FROM seen s JOIN named n ON n.name = s.root JOIN edge e ON e.dst = n.id AND e.arg = 0 JOIN node src ON src.id = e.src
+  SELECT s.value, src.name, s.depth + 1 FROM seen s JOIN named n ON n.name = s.root AND n.op = 3 JOIN edge e ON e.dst = n.id AND e.arg = 0 JOIN node src ON src.id = e.src
   WHERE s.depth < 64 AND NOT EXISTS (SELECT 1 FROM made m WHERE m.value = s.root)
 ), base(value, root) AS MATERIALIZED (
   SELECT value, root FROM (SELECT value, root, max(depth) FROM seen GROUP BY value)
@@ -45,9 +45,11 @@ WITH it(id) AS MATERIALIZED (
 )
 SELECT r.writer, r.launched AS reader, (SELECT text FROM string WHERE id = r.root) AS value, (SELECT text FROM string WHERE id = r.value) AS read_as,
   coalesce((SELECT m.bytes FROM made m WHERE m.value = r.root AND m.launched = r.writer), r.bytes) AS bytes, r.bytes AS bytes_read,
-  (SELECT text FROM string WHERE id = r.type) AS type, r.at
+  (SELECT text FROM string WHERE id = r.type) AS type, (SELECT w.text FROM named n JOIN edge e ON e.dst = n.id AND e.arg = 0 JOIN node s ON s.id = e.src
+    JOIN string w ON w.id = s.name WHERE n.name = r.root AND n.op = 3) AS made_by, r.at
 FROM read r
 UNION ALL
-SELECT m.launched, NULL, (SELECT text FROM string WHERE id = m.value), NULL, m.bytes, NULL, NULL, m.at
+SELECT m.launched, NULL, (SELECT text FROM string WHERE id = m.value), NULL, m.bytes, NULL, NULL,
+  (SELECT w.text FROM named n JOIN edge e ON e.dst = n.id AND e.arg = 0 JOIN node s ON s.id = e.src JOIN string w ON w.id = s.name WHERE n.name = m.value AND n.op = 3), m.at
 FROM made m WHERE NOT EXISTS (SELECT 1 FROM read r WHERE r.root = m.value AND r.writer = m.launched)
 ORDER BY at, reader, value;

@@ -43,7 +43,7 @@
     if (key === "j") { walk(1); return true; }
     if (key === "k") { walk(-1); return true; }
     if (key === "Enter" && document.activeElement === document.body) return open();
-    var step = /^[npNPue]$/.test(key) && document.querySelector("a[data-step=" + key + "]");
+    var step = /^([npNPue0-3 ]|Arrow\w+)$/.test(key) && document.querySelector("a[data-step=\"" + key + "\"]");
     if (step) return follow(step);
     if (key === "[") return follow(document.querySelector("a[rel=prev]"));
     if (key === "]") return follow(document.querySelector("a[rel=next]"));
