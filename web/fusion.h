@@ -57,6 +57,8 @@ struct fusion_edge {
 struct fusion {
     struct arena arena;
     bool is_recorded; /* else read from the generated code, as far as that tells */
+    bool has_calls;   /* of a program that is not recorded: kernels are calls, not definitions */
+    bool has_order;   /* likewise: the code has its members in order */
     int64_t artifact; /* generated code, STORE_NULL none */
     struct span phase;
     struct fusion_kernel *kernels;

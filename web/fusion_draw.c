@@ -38,7 +38,7 @@ static void put_text(struct html *h, double x, double y, const char *class_, str
     html(h, "<text class=\"t10%s\" x=\"%s\" y=\"%s\">%s</text>", class_, px(x).s, px(y).s, s);
 }
 
-enum { MONO = 605, SANS = 520 }; /* hundredths of a pixel of a character at 10 px */
+enum { MONO = 605, SANS = 560 }; /* hundredths of a pixel of a character at 10 px */
 
 static bool begins(char c)
 {
@@ -221,7 +221,8 @@ static struct span lane_blocks(struct arena *a, const struct fusion_lane *l)
     const char *s = "";
     if (l->blocks == STORE_NULL) s = "blocks not known";
     else if (l->first_block == STORE_NULL)
-        s = arena_printf(a, "%lld blocks in turn", (long long)l->blocks);
+        s = arena_printf(a, "%lld block%s in turn", (long long)l->blocks,
+                         l->blocks == 1 ? "" : "s");
     else if (l->blocks == 1) s = arena_printf(a, "block %lld", (long long)l->first_block);
     else
         s = arena_printf(a, "blocks %lld\xe2\x80\x93%lld", (long long)l->first_block,

@@ -164,7 +164,11 @@ static void put_members(struct web_request *q, const struct fusion_view *v,
 {
     enum { MOST = 60 };
     if (!k->n_ops) return;
-    begin(q, "Members", v->f->is_recorded ? "in order" : "in no certain order", "fusion_members");
+    begin(q, "Members",
+          v->f->is_recorded || v->f->has_order ? "in order"
+          : span_is(k->kind, "extern")         ? "as the code\xe2\x80\x99s comment names them"
+                                               : "in no certain order",
+          "fusion_members");
     html(&q->drawer, "<div class=\"tw\"><table id=\"members-table\"><thead><tr><th "
                      "class=\"fit\"></th><th>Operator</th><th class=\"fit\">Role"
                      "</th><th class=\"w30\">From</th></tr></thead><tbody>");

@@ -9,8 +9,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { PASSES = 7 };
+enum { PASSES = 9, STRAIGHTEN = 3 };
 
 struct port {
     double at; /* where the other end is */
@@ -22,7 +23,7 @@ struct pool {
 };
 struct scratch {
     struct port *ports;
-    struct pool *pools;
+    struct pool *pools, *nets;
     double *wish, *weight, *off, *near;
 };
 
@@ -125,15 +126,36 @@ static double wish(const struct graph_lay *l, struct scratch *s, const struct gr
     return n % 2 ? s->near[n / 2] : (s->near[n / 2 - 1] + s->near[n / 2]) / 2;
 }
 
-/* Slots weigh much more than boxes: a long line is to be straight, a box may stand aside. */
-static void pass(struct graph_lay *l, struct scratch *s, bool from_up)
+static int net_of(const struct graph_lay *l, const struct graph_vertex *slot)
 {
+    return l->links[l->downs[slot->first_down]].net;
+}
+
+/* Where the slots of each net stand on the mean. */
+static void measure_nets(const struct graph_lay *l, struct scratch *s)
+{
+    memset(s->nets, 0, (size_t)l->in->n_nets * sizeof *s->nets);
+    for (int i = 0; i < l->n_v; i++) {
+        if (l->v[i].box >= 0) continue;
+        struct pool *net = &s->nets[net_of(l, &l->v[i])];
+        net->sum += l->v[i].x;
+        net->n++;
+    }
+}
+
+/* Slots weigh much more than boxes: a long line is to be straight, a box may stand aside. At last
+ * (`straight`) the slots of a net want to stand in one line. */
+static void pass(struct graph_lay *l, struct scratch *s, bool from_up, bool straight)
+{
+    if (straight) measure_nets(l, s);
     for (int i = 0; i < l->n_ranks; i++) {
         int r = from_up ? i : l->n_ranks - 1 - i;
         for (int k = l->layer[r], n = 0; k < l->layer[r + 1]; k++, n++) {
             const struct graph_vertex *v = &l->v[l->layers[k]];
             bool pulled = from_up ? v->n_up : v->n_down;
             s->wish[n] = pulled ? wish(l, s, v, from_up) : v->x;
+            if (straight && v->box < 0)
+                s->wish[n] = s->nets[net_of(l, v)].sum / s->nets[net_of(l, v)].n;
             s->weight[n] = !pulled ? 0.05 : v->box < 0 ? 100 : 1;
         }
         settle(l, s, r);
@@ -147,6 +169,7 @@ enum err lay_graph_settle(struct graph_lay *l)
     int n = l->n_v + l->n_links;
     GRAPH_NEW(l, s.ports, n);
     GRAPH_NEW(l, s.pools, n);
+    GRAPH_NEW(l, s.nets, l->in->n_nets);
     GRAPH_NEW(l, s.wish, n);
     GRAPH_NEW(l, s.weight, n);
     GRAPH_NEW(l, s.off, n);
@@ -156,7 +179,7 @@ enum err lay_graph_settle(struct graph_lay *l)
         for (int k = 0; k < l->layer[r + 1] - l->layer[r]; k++) s.wish[k] = 0, s.weight[k] = 1;
         settle(l, &s, r);
     }
-    for (int i = 0; i < PASSES; i++) pass(l, &s, i % 2 == 0);
+    for (int i = 0; i < PASSES; i++) pass(l, &s, i % 2 == 0, i >= PASSES - STRAIGHTEN);
     for (int i = 0; i < l->n_v; i++) least = fmin(least, l->v[i].x);
     for (int i = 0; i < l->n_v; i++) {
         struct graph_vertex *v = &l->v[i];

@@ -172,6 +172,23 @@ static enum err put_saved(struct web_request *q, struct html *h)
     return ERR_OK;
 }
 
+/* Where what is drawn comes from, and what that cannot tell. */
+static void put_certainty(struct html *h, const struct fusion *f)
+{
+    html(h, "<p class=\"note\">PyTorch\xe2\x80\x99s log has no list of launches. ");
+    if (f->has_calls)
+        html(h,
+             "Calls and the buffers between them are read from the text of the generated code; ");
+    else
+        html(h, "Its code has no calls of a form that is known here: these are the kernels that it "
+                "defines, without the buffers between them; ");
+    if (f->has_order)
+        html(h, "members are those of the graph fragment above each kernel, in order.</p>\n");
+    else
+        html(h, "members of generated kernels are those of the provenance map, where one was "
+                "written, in no certain order.</p>\n");
+}
+
 static enum err put_answer(struct web_request *q, struct html *h, const struct fusion *f)
 {
     html(h, "<p class=\"answer\"><b>");
@@ -182,12 +199,7 @@ static enum err put_answer(struct web_request *q, struct html *h, const struct f
         html(h, " %n operator%s computed in two kernels instead of being kept.", f->n_twice,
              f->n_twice == 1 ? " is" : "s are");
     html(h, "</p>\n");
-    if (!f->is_recorded)
-        html(
-            h,
-            "<p class=\"note\">PyTorch\xe2\x80\x99s log has no list of launches: calls and buffers "
-            "are read from the text of the generated code, members from its provenance map "
-            "where one was written, as a set without order.</p>\n");
+    if (!f->is_recorded) put_certainty(h, f);
     return ERR_OK;
 }
 
@@ -325,8 +337,39 @@ static const struct web_column COLUMNS[] = {
     {.name = "bytes_per_ns", .head = "GB/s", .kind = WEB_RATE},
     {0}};
 
-static enum err put_table(struct web_request *q, struct html *h)
+/* Calls that were read from generated code have no rows in the file: the table is made of them. */
+static void put_calls(struct web_request *q, struct html *h, const struct fusion *f)
 {
+    int shown = f->n_kernels < WEB_TABLE_ALL ? f->n_kernels : WEB_TABLE_ALL;
+    html(h, "<div class=\"tw\"><table id=\"kernels-table\"><thead><tr><th class=\"num opt\">#</th>"
+            "<th>Kernel</th><th class=\"num opt\">Made of</th><th class=\"fit opt\">Kind</th>"
+            "<th class=\"num\">Reads</th><th class=\"num\">Writes</th></tr></thead><tbody>\n");
+    for (int i = 0; i < shown; i++) {
+        const struct fusion_kernel *k = &f->kernels[i];
+        html(h, "<tr><td class=\"num opt\">%d</td><td>", i + 1);
+        kernel_name(q, h, k->id, k->name);
+        html(h,
+             "</td><td class=\"num opt\">%n</td><td class=\"fit opt\">%s</td><td "
+             "class=\"num\">%b</td>"
+             "<td class=\"num\">%b</td></tr>\n",
+             k->n_ops, kernel_role_word(k->role, k->kind), k->reads, k->writes);
+    }
+    html(h, "</tbody></table></div>");
+    if (shown < f->n_kernels)
+        html(h, "<p class=\"note\">%n more are not listed.</p>", f->n_kernels - shown);
+}
+
+static enum err put_table(struct web_request *q, struct html *h, const struct fusion *f)
+{
+    if (f->has_calls) {
+        web_section(q, h, "kernels", "The same as a table",
+                    "the calls of the generated code in order; the query has the kernels that it "
+                    "defines",
+                    "fusion_kernels");
+        put_calls(q, h, f);
+        web_section_end(h);
+        return ERR_OK;
+    }
     web_section(q, h, "kernels", "The same as a table", "a name leads to all about its kernel",
                 "fusion_kernels");
     TRY(web_table(q, h,
@@ -373,7 +416,7 @@ static enum err show(struct web_request *q, struct html *h, struct fusion *f)
     TRY(put_answer(q, h, f));
     TRY(put_programs(q, h));
     put_graph(q, h, &v);
-    TRY(put_table(q, h));
+    TRY(put_table(q, h, f));
     return ask.selected >= 0 ? fusion_put_drawer(q, &v) : ERR_OK;
 }
 
