@@ -1,7 +1,7 @@
 /* fusion_code.c - the calls that generated code has to its kernels, and the buffers between them.
  *
  *   cpp_fused_add_0 = async_compile.cpp_pybinding(['const float*', 'float*'], r'''
- *   extern "C"  void  kernel(const float* in_ptr0, float* out_ptr0)     reads the 1st, writes the 2nd
+ *   extern "C"  void  kernel(const float* in_ptr0, float* out_ptr0)  reads, writes
  *   def call(self, args):
  *       primals_1, primals_2 = args                                     inputs
  *       buf0 = empty_strided_cpu((4, 16), (16, 1), torch.float32)       256 bytes, not yet written

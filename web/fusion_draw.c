@@ -349,11 +349,10 @@ void fusion_draw(struct html *h, const struct fusion_view *v, const struct fusio
         if (!isnan(one)) d.most = fmax(d.most, one);
     }
     int wide = (int)ceil(v->layout.width), high = (int)ceil(v->layout.height);
-    html(h,
-         "<svg%s class=\"d graph\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
-         "role=\"img\" aria-label=\"%s\">\n",
-         look->style ? SPAN(" xmlns=\"http://www.w3.org/2000/svg\"") : SPAN(""), wide, high, wide,
-         high, look->label);
+    html(h, "<svg class=\"d graph\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\"", wide, high,
+         wide, high);
+    if (look->style) html(h, " xmlns=\"http://www.w3.org/2000/svg\"");
+    html(h, " role=\"img\" aria-label=\"%s\">\n", look->label);
     if (look->style) buf_printf(&h->out, "<style>%s</style>\n", look->style);
     draw_lines(&d);
     for (int i = 0; i < v->n_drawn; i++) draw_kernel(&d, i);

@@ -20,8 +20,8 @@ static void dot_kernel(struct buf *out, const struct fusion_view *v, int box)
     fusion_overlay_text(k, v->ask.overlay, text);
     buf_printf(out, "  k%d [label=\"", d->kernel + 1);
     dot_text(out, k->name);
-    if (*text) buf_printf(out, "\\n%s", text);
-    if (d->times > 1) buf_printf(out, "\\n\xc3\x97%d", d->times);
+    if (*text) buf_printf(out, "\\l%s", text);
+    if (d->times > 1) buf_printf(out, "\\l\xc3\x97%d", d->times);
     for (int i = k->first_op; i < k->first_op + k->n_ops && !v->ask.folded; i++) {
         buf_printf(out, "\\l%d ", v->f->ops[i].position + 1);
         dot_text(out, v->f->ops[i].node);
