@@ -163,8 +163,7 @@ static void draw_inputs(struct drawing *d, const struct fusion_kernel *k, double
     buf_release(&bytes);
 }
 
-/* What an operator does with its result. */
-static const char *role_of(const struct fusion_kernel *k, const struct fusion_op *op)
+const char *fusion_role_word(const struct fusion_kernel *k, const struct fusion_op *op)
 {
     if (span_is(k->kind, "extern") && span_is(op->role, "main")) return "library";
     bool reduces = span_is(k->role, "reduction") || span_is(k->role, "persistent");
@@ -177,7 +176,7 @@ static void draw_op(struct drawing *d, const struct fusion_kernel *k, const stru
 {
     struct arena *a = (struct arena *)&d->v->f->arena;
     char place[16];
-    const char *right = role_of(k, op), *class_ = " te tm";
+    const char *right = fusion_role_word(k, op), *class_ = " te tm";
     if (op->stores.n) right = arena_printf(a, "stores %.*s", SPAN_ARG(fitted(a, op->stores, 90)));
     if (op->also >= 0) {
         right = arena_printf(a, "also in kernel %d", op->also + 1);
@@ -283,9 +282,9 @@ static void draw_kernel(struct drawing *d, int box)
     double wide = d->v->graph.boxes[box].width, high = d->v->graph.boxes[box].height, y = p->y;
     bool selected = b->kernel == d->v->ask.selected;
     const char *href = d->look->href ? d->look->href(d->look->context, k) : NULL;
-    if (href)
-        html(d->h, "<a class=\"bx\" href=\"%s\"%s>", href,
-             selected ? SPAN(" id=\"at\" aria-current=\"true\"") : SPAN(""));
+    if (href) html(d->h, "<a class=\"bx\" href=\"%s\"", href);
+    if (href && selected) html(d->h, " id=\"at\" aria-current=\"true\"");
+    if (href) html(d->h, ">");
     html(d->h,
          "<rect class=\"%s\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\"><title>kernel %d: "
          "%s</title></rect>",

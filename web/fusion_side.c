@@ -138,7 +138,8 @@ static void put_around(struct web_request *q, const struct fusion_view *v)
 
 /* ---- members ---- */
 
-static void put_member(struct web_request *q, const struct fusion *f, const struct fusion_op *op)
+static void put_member(struct web_request *q, const struct fusion *f, const struct fusion_kernel *k,
+                       const struct fusion_op *op)
 {
     struct html *h = &q->drawer;
     struct span source = op->source, shown = source;
@@ -147,15 +148,15 @@ static void put_member(struct web_request *q, const struct fusion *f, const stru
     html(h, "<tr><td class=\"fit\">%d</td><td><code title=\"%s\">%s</code>", op->position + 1,
          op->node, op->node);
     if (op->also >= 0) {
-        const struct fusion_kernel *k = &f->kernels[op->also];
-        html(h, " <a href=\"%s#at\">", web_here(q, "sel", k->key, NULL));
+        const struct fusion_kernel *other = &f->kernels[op->also];
+        html(h, " <a href=\"%s#at\">", web_here(q, "sel", other->key, NULL));
         web_mark(h, "odd", "2",
-                 arena_printf(&q->arena, "also computed in %.*s", SPAN_ARG(k->name)));
+                 arena_printf(&q->arena, "also computed in %.*s", SPAN_ARG(other->name)));
         html(h, "</a>");
     }
     html(h, "</td><td class=\"fit\">");
     if (op->stores.n) html(h, "<span title=\"stores %s\">stores</span>", op->stores);
-    else html(h, "%s", op->role);
+    else html(h, "%s", fusion_role_word(k, op));
     html(h, "</td><td class=\"opt\"><code title=\"%s\">%s</code></td></tr>\n", source, shown);
 }
 
@@ -179,7 +180,7 @@ static void put_members(struct web_request *q, const struct fusion_view *v,
             html(&q->drawer, "<tr class=\"sub\"><td colspan=\"4\">lane %d: %s</td></tr>\n",
                  op->lane - k->first_lane + 1, v->f->lanes[op->lane].name);
         lane = op->lane;
-        put_member(q, v->f, op);
+        put_member(q, v->f, k, op);
     }
     html(&q->drawer, "</tbody></table></div>");
     if (shown < k->n_ops)

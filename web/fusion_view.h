@@ -63,6 +63,8 @@ struct fusion_look {
 void fusion_draw(struct html *h, const struct fusion_view *v, const struct fusion_look *look);
 /* The value of the overlay as text of a box, into at most 32 bytes; "" when it is not known. */
 void fusion_overlay_text(const struct fusion_kernel *k, enum fusion_overlay over, char text[32]);
+/* What an operator does with its result, if it stores none: "register", "reduction", "library". */
+const char *fusion_role_word(const struct fusion_kernel *k, const struct fusion_op *op);
 /* "c1": the class of a kernel's head without an overlay. */
 const char *fusion_class(const struct fusion_kernel *k);
 

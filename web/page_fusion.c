@@ -287,7 +287,7 @@ static void put_graph(struct web_request *q, struct html *h, const struct fusion
     put_layers(q, h, v);
     if (v->n_left)
         html(h,
-             "<p class=\"note\">%n kernels are further than %d step%s away. <a href=\"%s\">Show "
+             "<p class=\"note\">%n more: further than %d step%s away. <a href=\"%s\">Show "
              "all</a></p>\n",
              v->n_left, v->ask.hops, v->ask.hops == 1 ? "" : "s", web_here(q, "hops", "", NULL));
     html(h, "<div class=\"dw graph\" tabindex=\"0\">");
