@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SWEEPS = 6, MEDIAN_FROM = 4, MANY = 4096 };
+enum { SWEEPS = 6, MEDIAN_FROM = 4, IDLE = 2, MANY = 4096 };
 
 struct key {
     double at;
@@ -37,10 +37,26 @@ static int layer_size(const struct graph_lay *l, int r)
     return l->layer[r + 1] - l->layer[r];
 }
 
+/* Most layers are short, and most are in order from the sweep before. */
+static void sort_keys(struct key *keys, int n)
+{
+    enum { SHORT = 24 };
+    if (n > SHORT) {
+        qsort(keys, (size_t)n, sizeof *keys, by_key);
+        return;
+    }
+    for (int i = 1; i < n; i++) {
+        struct key k = keys[i];
+        int at = i;
+        for (; at && by_key(&keys[at - 1], &k) > 0; at--) keys[at] = keys[at - 1];
+        keys[at] = k;
+    }
+}
+
 static void sort_layer(struct graph_lay *l, struct sorter *s, int r)
 {
     int n = layer_size(l, r), *at = l->layers + l->layer[r];
-    qsort(s->keys, (size_t)n, sizeof *s->keys, by_key);
+    sort_keys(s->keys, n);
     for (int i = 0; i < n; i++) {
         at[i] = s->keys[i].vertex;
         l->v[at[i]].order = i;
@@ -189,13 +205,15 @@ enum err lay_graph_order(struct graph_lay *l)
     TRY(first_order(l, &s));
     size_t size = (size_t)l->n_v * sizeof *l->layers;
     int64_t best = all_crossings(l, &s);
+    int idle = 0;
     memcpy(s.best, l->layers, size);
-    for (int i = 0; i < SWEEPS && best; i++) {
+    for (int i = 0; i < SWEEPS && best && idle < IDLE; i++) {
         sweep(l, &s, i % 2 == 0, i >= MEDIAN_FROM);
         exchange(l);
         int64_t now = all_crossings(l, &s);
+        idle++;
         if (now >= best) continue;
-        best = now;
+        best = now, idle = 0;
         memcpy(s.best, l->layers, size);
     }
     memcpy(l->layers, s.best, size);

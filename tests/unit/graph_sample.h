@@ -2,7 +2,8 @@
  *
  * Blocks of 25 boxes in program order: each reads the one before it, one in six a parameter that
  * stands just before it, three of a block the same one (queries, keys, values), which meet again,
- * and the last of a block what came into the block (the residual).
+ * the last of a block what came into the block (the residual), and one in nine what stands some
+ * way before, so that lines cross.
  */
 #ifndef TESTS_GRAPH_SAMPLE_H
 #define TESTS_GRAPH_SAMPLE_H
@@ -24,7 +25,7 @@ static inline void sample_edge(struct graph_sample *g, int from, int to)
 static inline struct graph_sample sample_make(int n)
 {
     struct graph_sample g = {calloc((size_t)n + 1, sizeof *g.boxes),
-                             calloc(4 * (size_t)n + 1, sizeof *g.edges), n, 0};
+                             calloc(5 * (size_t)n + 1, sizeof *g.edges), n, 0};
     int last = -1, block = -1;
     for (int i = 0; i < n; i++) {
         g.boxes[i] = (struct graph_box){160 + i % 5 * 20, 40 + i % 7 * 16};
@@ -36,6 +37,7 @@ static inline struct graph_sample sample_make(int n)
         if (i && (i - 1) % 25 % 6 == 2) sample_edge(&g, i - 1, i);
         if (i % 25 == 24 && block >= 0) sample_edge(&g, block, i);
         if (i % 25 == 0) block = i;
+        if (i % 9 == 4 && i > 60 && (i - 21) % 25 % 6 != 2) sample_edge(&g, i - 21 - i % 2 * 25, i);
         last = i;
     }
     return g;
