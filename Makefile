@@ -59,7 +59,7 @@ PREFIX ?= /usr/local
 
 .PHONY: all deps deps-build demo install man test unit-programs unit system check check-layers check-format check-assets \
   check-sanitizers sanitizer-programs sanitized-programs check-fuzz sanitized format fuzz fuzz-programs bench help clean \
-  deps-gpu test-cuda
+  deps-gpu test-cuda check-kernels
 
 all: $(O)/plumb $(O)/libplumb.so $(O)/plumb_sqlite.so ## build the program, the library and the SQLite extension
 
@@ -209,6 +209,11 @@ system: all ## tests of the whole program
 
 test-cuda: deps-gpu $(O)/tests/test_gpu_suite ## run every printed kernel on a device of NVIDIA, compare with the CPU
 	$(Q)PLUMB_SUITE=all $(O)/tests/test_gpu_suite test_device
+
+# Each text once; what a run that was stopped has built is in the tables.
+check-kernels: deps-gpu $(O)/tests/test_gpu_suite $(O)/tests/test_gpu_programs ## build every printed kernel for sm_80, sm_90, skl, dg2, pvc (half an hour)
+	$(Q)PLUMB_BUILDS=$(O)/programs.txt $(O)/tests/test_gpu_programs test_builds
+	$(Q)PLUMB_SUITE=all PLUMB_BUILDS=$(O)/suite.txt $(O)/tests/test_gpu_suite test_builds
 
 check: deps ## all that continuous integration runs; it goes on after a failure and sums up
 	$(Q)O=$(O) MAKE=$(MAKE) tests/check

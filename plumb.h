@@ -169,11 +169,18 @@ typedef int (*plumb_function)(void *context, struct plumb_tensor *const *in, int
                               struct plumb_tensor **out, int n_out);
 struct plumb_compile_options {
     bool no_fusion, no_combos;
+    /* Sizes of inputs that are 2 or more may differ from call to call: one compile serves them all,
+     * for as long as those that were equal when it was made stay so. A size that is new is traced
+     * (the function is called then), but no kernel is built for it. */
+    bool dynamic;
 };
 struct plumb_compiled;
 /* Nothing runs yet. It lives until plumb_close. Options NULL: all defaults. */
 PLUMB_API struct plumb_compiled *plumb_compile(const char *name, plumb_function fn, void *context,
                                                const struct plumb_compile_options *options);
+/* The same of one dimension of one input (below 0: counted from the last), for compiles from now
+ * on. 0, or -1. */
+PLUMB_API int plumb_mark_dynamic(struct plumb_compiled *c, int input, int dim);
 /* Runs it, compiled when it is new for inputs of these dtypes, shapes and strides. The results
  * belong to the frame; gradients go back through them. It is run as it is where it reads values of
  * tensors or does else what is to happen at each call, while hooks are pushed or faults to be put

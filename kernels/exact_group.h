@@ -132,7 +132,7 @@ X_GROUP_FOLD(x_prod, _z, x_c128, x_mul_z)
                 for (i64 i = (m - b < 16 ? m - b : 16) - 1; i >= d; i--)                           \
                     y[b + i] = JOIN(y[b + i], y[b + i - d]);                                       \
         X_BARRIER();                                                                               \
-        if (X_LID == 0) {                                                                          \
+        if (X_LID == 0 && m) {                                                                     \
             T carry = y[(m < 16 ? m : 16) - 1];                                                    \
             for (i64 b = 16; b < m; b += 16) {                                                     \
                 s[X_CARRIES + b / 16] = carry;                                                     \

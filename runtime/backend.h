@@ -23,6 +23,8 @@ struct backend_code {
     void (*free)(void *code);
     enum err (*run)(const void *code, int launch, const struct code_args *args);
     struct code_resources (*resources)(const void *code, int launch);
+    /* Whether a kernel of that nest could be built; NULL: any. */
+    bool (*fits)(const struct nest *n, const struct nest_plan *p);
 };
 struct backend {
     const char *name;        /* "cpu" */

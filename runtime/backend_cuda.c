@@ -5,6 +5,7 @@
  * stream.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@
 static _Thread_local bool on_host;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map device_memory; /* pointer -> 1: of the device; 0 freed; guarded by `lock` */
-static struct map kernels;       /* class -> struct cuda_code *; guarded by `lock` */
+static pthread_mutex_t kernels_lock = PTHREAD_MUTEX_INITIALIZER; /* held while one is built */
+static struct map kernels; /* class -> struct cuda_code *; guarded by kernels_lock */
 
 static cuda_pointer address(const void *p)
 {
@@ -35,9 +37,11 @@ static enum err cuda_alloc(int64_t size, void **out)
 {
     const struct cuda_driver *d;
     cuda_pointer p = 0;
+    char what[64];
     if (on_host) return host_alloc(size, out);
     TRY(cuda_open(&d));
-    TRY(cuda_check(d->alloc(&p, (size_t)size), "memory of the device"));
+    snprintf(what, sizeof what, "%lld bytes of memory of the device", (long long)size);
+    TRY(cuda_check(d->alloc(&p, (size_t)size), what));
     *out = (void *)(uintptr_t)p;
     pthread_mutex_lock(&lock);
     int64_t *at = map_put(&device_memory, map_key_int((int64_t)p, 0), 1, NULL);
@@ -129,7 +133,7 @@ static enum err find_kernel(const struct code_spec *s, struct cuda_code **out)
     size_t n = nest_class(s->kernel->nest, &s->kernel->shape, &class);
     struct map_key key = map_key((struct span){(const char *)&class, n});
     enum err err = ERR_OK;
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&kernels_lock);
     int64_t *at = map_get(&kernels, key);
     *out = at ? (struct cuda_code *)(intptr_t)*at : NULL;
     if (!at) err = cuda_code_build(s, out);
@@ -137,7 +141,7 @@ static enum err find_kernel(const struct code_spec *s, struct cuda_code **out)
         cuda_code_free(*out);
         err = err_set(ERR_NOMEM, "out of memory for a kernel");
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&kernels_lock);
     return err;
 }
 
@@ -221,8 +225,8 @@ static struct code_resources resources_of(const void *code, int launch)
     return cuda_code_resources(((const struct device_code *)code)->code, launch);
 }
 
-static const struct backend_code code_of_cuda = {"cuda", build_code, free_code, run_code,
-                                                 resources_of};
+static const struct backend_code code_of_cuda = {"cuda",   build_code,   free_code,
+                                                 run_code, resources_of, code_gpu_fits};
 
 /* ---- operators that run on the host ---- */
 

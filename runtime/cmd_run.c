@@ -14,6 +14,7 @@ static const struct opt options[] = {
     {"overwrite", 0, NULL, "replace FILE if it exists", false},
     {"steps", 'n', "N", "steps of training (default 20; 0: only the model's own pass)", false},
     {"batch", 'b', "N", "examples per step (default: gpt 8, mlp 32)", false},
+    {"vary", 0, NULL, "examples per step differ: --batch, one less, ... 2, and again", false},
     {"seed", 0, "N", "seed of parameters and data (default 1)", false},
     {"dtype", 0, "DTYPE", "of parameters: f32 (default), f64, bf16, f16", false},
     {"threads", 'j', "N", "threads of one call (default: all processors)", false},
@@ -21,6 +22,7 @@ static const struct opt options[] = {
     {"compile", 'c', NULL, "compile the functions of a step: traced, fused, combined", false},
     {"no-fusion", 0, NULL, "with --compile: a kernel for each loop nest", false},
     {"no-combos", 0, NULL, "with --compile: a launch for each kernel", false},
+    {"dynamic", 0, NULL, "with --compile: one compile for all sizes of 2 or more", false},
     {"backend", 0, "NAME", "cpu (default), cuda, ref or null", false},
     {"device", 0, "NAME", "the same by its device: cpu (default) or cuda", false},
     {"log", 0, "WHAT",
@@ -156,11 +158,15 @@ static enum err take_options(const struct opt_call *call, struct plumb_options *
     o->hash_inputs = opt_has(call, "hash-inputs");
     o->stacks = *log & PLUMB_DEBUG_STACKS;
     o->ids = *log & LOG_IDS;
+    w->vary = opt_has(call, "vary");
     w->compile = opt_has(call, "compile");
     w->compiling.no_fusion = opt_has(call, "no-fusion");
     w->compiling.no_combos = opt_has(call, "no-combos");
-    if (!w->compile && (w->compiling.no_fusion || w->compiling.no_combos))
-        FAIL(ERR_USAGE, "--no-fusion and --no-combos say how to compile; --compile is needed");
+    w->compiling.dynamic = opt_has(call, "dynamic");
+    const struct plumb_compile_options *how = &w->compiling;
+    if (!w->compile && (how->no_fusion || how->no_combos || how->dynamic))
+        FAIL(ERR_USAGE,
+             "--no-fusion, --no-combos and --dynamic say how to compile; --compile is needed");
     return ERR_OK;
 }
 
@@ -233,10 +239,13 @@ const struct verb verb_run = {
         "With --compile the functions of a step (the loss with its gradients, the optimizer, what "
         "is asked of the model in the end) are traced and run as few fused kernels. But for level "
         "off the losses stay the same, bit for bit. The trace holds graphs, guards, kernels and "
-        "every decision on the way.",
+        "every decision on the way. With --dynamic too, sizes of inputs become symbols: one "
+        "compile "
+        "serves batches (--vary) and texts of any length, and the trace says which sizes came.",
     .examples = "plumb run gpt -o a.db\n"
                 "plumb run mlp --steps 0 --batch 3 --log ops,modules\n"
                 "plumb run gpt --compile -o c.db\n"
+                "plumb run mlp --vary --compile --dynamic -o d.db\n"
                 "plumb run gpt --determinism exact --threads 1 --keep aten::mm:0 -o b.db",
     .opts = options,
     .min_args = 1,

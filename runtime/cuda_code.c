@@ -2,10 +2,12 @@
  *
  *   text ─ NVRTC ─► cubin and ptxas' report, as one entry of the cache ─► module ─► functions
  *
- * A launch's numbers and its fault lie in memory of the device that a thread has for itself.
+ * A launch's numbers and its fault lie in memory of the device that a thread has for itself, until
+ * it ends (the first thread's goes with the process).
  */
 #include "runtime/cuda_code.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +70,11 @@ static enum err build_text(struct span text, const struct cuda_driver *d, struct
 static enum err load(const struct cuda_driver *d, const struct code_spec *s,
                      const struct gpu_built *b, struct cuda_code *c)
 {
-    TRY(cuda_check(d->module_load(&c->module, b->code.p), "loading kernels"));
+    const char *version = nvrtc_version();
+    char what[120];
+    snprintf(what, sizeof what, "loading kernels for %s by NVRTC %s (the driver has CUDA %s)",
+             d->arch, version ? version : "?", d->cuda);
+    TRY(cuda_check(d->module_load(&c->module, b->code.p), what));
     for (int i = 0; i < s->n_launches; i++) {
         const char *name = s->launch[i].name;
         TRY(cuda_check(d->module_function(&c->function[i], c->module, name), name));
@@ -109,7 +115,10 @@ enum err cuda_code_build(const struct code_spec *s, struct cuda_code **out)
 
 void cuda_code_free(struct cuda_code *c)
 {
+    const struct cuda_driver *d;
     if (!c) return;
+    if (c->module && (cuda_open(&d) || cuda_check(d->module_unload(c->module), "unloading")))
+        err_clear();
     free(c->function);
     free(c->resources);
     free(c);
@@ -122,16 +131,32 @@ struct code_resources cuda_code_resources(const struct cuda_code *c, int launch)
 
 /* ---- running ---- */
 
+static pthread_key_t room_key;
+static pthread_once_t room_once = PTHREAD_ONCE_INIT;
+static bool has_room_key;
+
+static void room_release(void *unused)
+{
+    const struct cuda_driver *d;
+    (void)unused;
+    if (room.p && (cuda_open(&d) || cuda_check(d->free(room.p), "giving back memory"))) err_clear();
+    free(room.host);
+    memset(&room, 0, sizeof room);
+}
+static void make_room_key(void)
+{
+    has_room_key = !pthread_key_create(&room_key, room_release);
+}
+
 static enum err find_room(const struct cuda_driver *d, size_t size)
 {
     if (size <= room.size) return ERR_OK;
+    room_release(NULL);
+    pthread_once(&room_once, make_room_key);
     size = (size + 4095) / 4096 * 4096;
-    int64_t *host = realloc(room.host, size);
-    if (!host) return no_memory();
-    room.host = host;
-    if (room.p) TRY(cuda_check(d->free(room.p), "giving back memory"));
-    room.p = 0;
-    room.size = 0;
+    if (!has_room_key || pthread_setspecific(room_key, &room)) return no_memory();
+    room.host = malloc(size);
+    if (!room.host) return no_memory();
     TRY(cuda_check(d->alloc(&room.p, size), "memory for a launch's numbers"));
     room.size = size;
     return ERR_OK;

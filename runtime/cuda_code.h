@@ -9,10 +9,10 @@
 #include "runtime/cuda_driver.h"
 
 struct cuda_code;
-/* ERR_UNSUPPORTED: no device, no NVRTC, or a kernel that is not printed: the sentence says which.
- * Modules are never unloaded. */
+/* ERR_UNSUPPORTED: no device, no NVRTC, or a kernel that is not printed: the sentence says. */
 WARN_UNUSED enum err cuda_code_build(const struct code_spec *s, struct cuda_code **out);
-void cuda_code_free(struct cuda_code *c); /* NULL is legal */
+/* Unloads the module; no launch is under way. NULL is legal. */
+void cuda_code_free(struct cuda_code *c);
 /* s: as it was built from, or of the same classes. Waits for the kernel's end; ERR_USAGE names a
  * computed position that was outside. `base` of the arguments are pointers of the device. */
 WARN_UNUSED enum err cuda_code_run(const struct cuda_code *c, const struct code_spec *s, int launch,

@@ -48,15 +48,32 @@ static enum err find_functions(void)
     return ERR_OK;
 }
 
+/* Of n devices that which PLUMB_CUDA_DEVICE names. */
+static enum err choose_device(int n, int *out)
+{
+    const char *given = getenv("PLUMB_CUDA_DEVICE");
+    char *end;
+    *out = 0;
+    if (!n) FAIL(ERR_UNSUPPORTED, "cuda: the driver sees no device");
+    if (!given || !*given) return ERR_OK;
+    long number = strtol(given, &end, 10);
+    if (*end || number < 0 || number >= n)
+        FAIL(ERR_UNSUPPORTED,
+             "cuda: PLUMB_CUDA_DEVICE is '%.40s'; the driver sees %d device%s, numbers from 0 to "
+             "%d are accepted",
+             given, n, n == 1 ? "" : "s", n - 1);
+    *out = (int)number;
+    return ERR_OK;
+}
+
 static enum err open_device(void)
 {
-    int n = 0, device = 0, major = 0, minor = 0;
-    const char *given = getenv("PLUMB_CUDA_DEVICE");
-    int number = given ? atoi(given) : 0;
+    int n = 0, number, device = 0, major = 0, minor = 0, version = 0;
     TRY(cuda_check(driver.init(0), "starting the driver"));
+    TRY(cuda_check(driver.version(&version), "asking for the driver's version"));
+    snprintf(driver.cuda, sizeof driver.cuda, "%d.%d", version / 1000, version % 1000 / 10);
     TRY(cuda_check(driver.device_count(&n), "counting devices"));
-    if (number < 0 || number >= n)
-        FAIL(ERR_UNSUPPORTED, "cuda: there is no device %d; the driver sees %d", number, n);
+    TRY(choose_device(n, &number));
     TRY(cuda_check(driver.device_get(&device, number), "asking for the device"));
     TRY(cuda_check(driver.device_name(driver.device, sizeof driver.device, device),
                    "asking for the device's name"));
@@ -66,10 +83,34 @@ static enum err open_device(void)
     return cuda_check(driver.context_retain(&driver.context, device), "making a context");
 }
 
+/* Neither the driver nor its contexts outlive a fork: a child that called them would hang, or be
+ * told of an error that says nothing. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+static void in_child(void)
+{
+    current = false;
+    if (state == READY) {
+        state = ABSENT;
+        snprintf(why, sizeof why,
+                 "cuda: this process was forked from one that had opened the device; a device is "
+                 "for the process that opens it, so fork before, or start another program");
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 static enum err open_once(void)
 {
     enum err err = ERR_OK;
     if (state == UNTRIED) {
+        if (pthread_atfork(before_fork, after_fork, in_child))
+            FAIL(ERR_NOMEM, "out of memory for opening the device");
         err = find_functions();
         if (!err) err = open_device();
         if (err) snprintf(why, sizeof why, "%s", err_text());

@@ -25,6 +25,7 @@ enum { CUDA_MAJOR = 75, CUDA_MINOR = 76 };
 /* Name here, symbol with the version that cuda.h gives it, arguments; all return CUresult. */
 #define CUDA_FUNCTIONS(X)                                                                          \
     X(init, cuInit, (unsigned))                                                                    \
+    X(version, cuDriverGetVersion, (int *))                                                        \
     X(device_count, cuDeviceGetCount, (int *))                                                     \
     X(device_get, cuDeviceGet, (int *, int))                                                       \
     X(device_name, cuDeviceGetName, (char *, int, int))                                            \
@@ -37,6 +38,7 @@ enum { CUDA_MAJOR = 75, CUDA_MINOR = 76 };
     X(to_device, cuMemcpyHtoD_v2, (cuda_pointer, const void *, size_t))                            \
     X(to_host, cuMemcpyDtoH_v2, (void *, cuda_pointer, size_t))                                    \
     X(module_load, cuModuleLoadData, (cuda_module *, const void *))                                \
+    X(module_unload, cuModuleUnload, (cuda_module))                                                \
     X(module_function, cuModuleGetFunction, (cuda_function *, cuda_module, const char *))          \
     X(launch, cuLaunchKernel,                                                                      \
       (cuda_function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,        \
@@ -56,9 +58,11 @@ struct cuda_driver {
     cuda_context context;
     char device[128]; /* "NVIDIA H100 80GB HBM3" */
     char arch[16];    /* "sm_90" */
+    char cuda[16];    /* the newest CUDA that the driver knows, "13.0" */
 };
 /* Opens the driver and the device once, and makes its context current in this thread. Borrowed,
- * static. ERR_UNSUPPORTED: there is none; the sentence says what is missing. */
+ * static. ERR_UNSUPPORTED: there is none, or this process was forked from one that had it open; the
+ * sentence says what is missing. */
 WARN_UNUSED enum err cuda_open(const struct cuda_driver **out);
 /* ERR_IO with the driver's words for what it answered to `what`; 0 is ERR_OK, 2 ERR_NOMEM. */
 WARN_UNUSED enum err cuda_check(int answer, const char *what);

@@ -65,6 +65,7 @@ static void frame_end(void)
         f->tensors = t->next;
         tensor_end(t);
     }
+    compiled_let_go(f);
     thread_self.frame = f->outer;
     if (thread_self.spare) {
         frame_free(f);

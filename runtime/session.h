@@ -45,7 +45,8 @@ struct frame {
     struct frame *outer;
     struct arena arena;
     struct plumb_tensor *tensors;
-    struct tape_node *tape; /* newest first */
+    struct tape_node *tape;     /* newest first */
+    struct compiled_hold *held; /* instances that calls on the tape need (compiled.h) */
 };
 /* Structs that ended, for the next of the thread. */
 enum { SPARES = 32 };

@@ -20,6 +20,13 @@ double work_uniform(uint64_t *state)
     return (double)(work_random(state) >> 40) * 0x1p-24;
 }
 
+/* 1 is a shape of its own: down to 2, then from the whole batch again. */
+int64_t work_batch(const struct work *w, int64_t step)
+{
+    int64_t least = w->batch < 2 ? w->batch : 2;
+    return w->vary ? w->batch - step % (w->batch - least + 1) : w->batch;
+}
+
 static int64_t count_of(int n, const int64_t *size)
 {
     int64_t count = 1;

@@ -12,6 +12,7 @@
 
 struct work {
     int64_t steps, batch;
+    bool vary; /* steps have different numbers of examples, the batch at most */
     uint64_t seed;
     enum plumb_dtype dtype; /* of parameters and activations */
     bool compile;           /* functions of a step are compiled, as `compiling` says */
@@ -53,6 +54,8 @@ int work_call(const struct work_function *f, struct plumb_tensor *const *in, int
               struct plumb_tensor **out, int n_out); /* 0, or -1 */
 /* A number that differs from step to step, as a tensor without dimensions. */
 struct plumb_tensor *work_number(const struct work *w, double v);
+/* Examples of a step. */
+int64_t work_batch(const struct work *w, int64_t step);
 /* Notes a step's loss. */
 void work_loss(struct work *w, int64_t step, double loss);
 

@@ -190,15 +190,15 @@ static int step(struct work *w, struct gpt *g, int64_t i)
 {
     static _Thread_local int64_t in[MAX_BATCH * CONTEXT], next[MAX_BATCH * CONTEXT];
     uint64_t state = w->seed * 7919u + (uint64_t)i;
-    for (int64_t b = 0; b < w->batch; b++) {
+    int64_t batch = work_batch(w, i), n = batch * CONTEXT;
+    for (int64_t b = 0; b < batch; b++) {
         const char *at = g->text + work_random(&state) % (TEXT_SIZE - CONTEXT - 2);
         for (int k = 0; k < CONTEXT; k++) {
             in[b * CONTEXT + k] = code_of(at[k]);
             next[b * CONTEXT + k] = code_of(at[k + 1]);
         }
     }
-    int64_t n = w->batch * CONTEXT;
-    struct plumb_tensor *tokens = plumb_tensor(PLUMB_I64, 2, (int64_t[]){w->batch, CONTEXT}, in);
+    struct plumb_tensor *tokens = plumb_tensor(PLUMB_I64, 2, (int64_t[]){batch, CONTEXT}, in);
     struct plumb_tensor *label = plumb_tensor(PLUMB_I64, 1, &n, next);
     struct plumb_tensor *loss;
     if (work_call(&g->loss, (struct plumb_tensor *[]){tokens, label}, 2, &loss, 1)) return -1;

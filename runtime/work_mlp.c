@@ -45,13 +45,14 @@ static struct plumb_tensor *points(const struct work *w, int64_t step, struct pl
     static _Thread_local double x[MAX_BATCH * INPUTS];
     static _Thread_local int64_t y[MAX_BATCH];
     uint64_t state = w->seed * 1000003u + (uint64_t)step;
-    for (int64_t i = 0; i < w->batch; i++) {
+    int64_t n = work_batch(w, step);
+    for (int64_t i = 0; i < n; i++) {
         y[i] = (int64_t)(work_random(&state) % CLASSES);
         for (int k = 0; k < INPUTS; k++)
             x[i * INPUTS + k] = ((y[i] + k) % CLASSES < 2 ? 1 : -1) + work_uniform(&state) - 0.5;
     }
-    *label = plumb_tensor(PLUMB_I64, 1, &w->batch, y);
-    return work_numbers(w, 2, (int64_t[]){w->batch, INPUTS}, x);
+    *label = plumb_tensor(PLUMB_I64, 1, &n, y);
+    return work_numbers(w, 2, (int64_t[]){n, INPUTS}, x);
 }
 
 /* Points and labels to the loss. */

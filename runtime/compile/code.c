@@ -47,6 +47,7 @@ struct code {
     struct launch *launch;
     int64_t build_ns;
     const char *how;
+    int n_texts, n_known;
     const struct backend_code *by; /* memory is a device's: `device` runs it; NULL: the host's */
     void *device;                  /* owned */
 };
@@ -183,6 +184,29 @@ static enum err build_texts(const struct code_spec *s, const struct code_bodies 
     return build_kernels(text, p->n, p->table);
 }
 
+/* Bodies whose functions were built before; NULL: one that is interpreted. */
+static void take_known(struct code *c, const struct code_spec *s, const struct code_bodies *b,
+                       struct parts *p, void **function)
+{
+    c->n_texts = b->n;
+    for (int i = 0; i < b->n; i++) {
+        const int64_t *at = s->functions ? map_get(s->functions, b->key[i]) : NULL;
+        if (!at) continue;
+        function[i] = (void *)(intptr_t)*at;
+        p->of[i] = -1;
+        c->n_known++;
+    }
+}
+
+static enum err keep_known(const struct code_spec *s, const struct code_bodies *b,
+                           void *const *function)
+{
+    for (int i = 0; i < b->n && s->functions; i++)
+        if (!map_put(s->functions, b->key[i], (int64_t)(intptr_t)function[i], NULL))
+            return no_memory();
+    return ERR_OK;
+}
+
 /* Functions per body; NULL where it is interpreted. */
 static void build_bodies(struct code *c, const struct code_spec *s, const struct code_bodies *b,
                          struct parts *p, void **function)
@@ -192,8 +216,10 @@ static void build_bodies(struct code *c, const struct code_spec *s, const struct
         c->how = "interpreted: as asked";
         return;
     }
-    for (int i = 0; i < b->n; i++)
-        if (code_check_c(&s->kernel[b->first[i]])) p->of[i] = -1, left--;
+    for (int i = 0; i < b->n; i++) {
+        if (!p->of[i] && code_check_c(&s->kernel[b->first[i]])) p->of[i] = -1;
+        left -= p->of[i] < 0;
+    }
     err_clear();
     struct build_stats before = build_stats();
     int64_t since = clock_mono();
@@ -206,7 +232,8 @@ static void build_bodies(struct code *c, const struct code_spec *s, const struct
     c->build_ns = built ? clock_mono() - since : 0;
     c->how = err     ? arena_printf(&c->arena, "interpreted: %s", err_text())
              : built ? "compiled"
-                     : "from cache";
+             : c->n_known && c->n_known == c->n_texts ? "known"
+                                                      : "from cache";
     if (err) err_clear();
     for (int i = 0; i < p->n; i++) buf_release(&p->text[i]);
 }
@@ -218,8 +245,10 @@ static enum err build_all(struct code *c, const struct code_spec *s, const struc
     c->ready = arena_array(&c->arena, (size_t)s->n_kernels + 1, sizeof *c->ready);
     c->launch = arena_array(&c->arena, (size_t)s->n_launches + 1, sizeof *c->launch);
     if (!p.of || !function || !c->ready || !c->launch) return no_memory();
-    TRY(code_print_c(s, &c->text));
+    if (!s->interpret) take_known(c, s, b, &p, function);
+    if (!s->unread || c->n_known < b->n) TRY(code_print_c(s, &c->text));
     build_bodies(c, s, b, &p, function);
+    if (strncmp(c->how, "interpreted", 11)) TRY(keep_known(s, b, function));
     for (int i = 0; i < s->n_kernels; i++)
         TRY(prepare(c, &s->kernel[i], function[b->of[i]], &c->ready[i]));
     for (int i = 0; i < s->n_launches; i++) TRY(prepare_launch(c, s, i));
@@ -270,6 +299,12 @@ const char *code_how(const struct code *c, int64_t *build_ns)
     return c->how;
 }
 
+void code_texts(const struct code *c, int *n, int *known)
+{
+    *n = c->n_texts;
+    *known = c->n_known;
+}
+
 const struct code_text *code_source(const struct code *c)
 {
     return &c->text;
@@ -295,19 +330,27 @@ static void report(struct job *j, int member, const int64_t *fault)
     atomic_store(&j->over, true);
 }
 
+static void set_call(const struct ready *r, const struct code_args *args, int64_t *fault,
+                     struct print_call *call)
+{
+    for (int k = 0; k < r->nest->n_arrays; k++) call->base[k] = args->base[k];
+    call->number = r->number;
+    call->param = args->param;
+    call->seed = args->seed;
+    call->stream = args->stream;
+    call->fault = fault;
+}
+
 /* Pieces of one member from number `i` on, at most n; returns how many. */
 static int64_t run_member(const struct ready *r, const struct code_args *args, int64_t i, int64_t n,
                           int64_t *fault)
 {
     struct print_call call;
     int64_t end = r->pieces.n - i < n ? r->pieces.n : i + n, begin = i;
-    for (int k = 0; k < r->nest->n_arrays; k++) call.base[k] = args->base[k];
-    call.number = r->number;
-    call.param = args->param;
-    call.seed = args->seed;
-    call.stream = args->stream;
-    call.fault = fault;
-    for (; i < end && !fault[0]; i++) nest_pieces_run(&r->pieces, &r->kernel, &call, i);
+    set_call(r, args, fault, &call);
+    if (end - begin == r->pieces.n) nest_pieces_run_all(&r->pieces, &r->kernel, &call);
+    else
+        for (; i < end && !fault[0]; i++) nest_pieces_run(&r->pieces, &r->kernel, &call, i);
     return end - begin;
 }
 
@@ -322,6 +365,23 @@ static void run_share(void *context, int64_t number)
     for (int64_t left = s->n; left && !fault[0]; m++, piece = 0) {
         const struct ready *r = &j->ready[j->launch->kernel[m]];
         if (!r->plan) left -= run_member(r, &j->args[m], piece, left, fault);
+    }
+    nest_float_end(f);
+    if (fault[0]) report(j, m - 1, fault);
+}
+
+/* By one thread: member after member, none of them in pieces. */
+static void run_alone(struct job *j)
+{
+    int64_t fault[5] = {0};
+    struct print_call call;
+    struct nest_float f = nest_float_begin();
+    int m = 0;
+    for (; m < j->launch->n_members && !fault[0]; m++) {
+        const struct ready *r = &j->ready[j->launch->kernel[m]];
+        if (r->plan) continue;
+        set_call(r, &j->args[m], fault, &call);
+        nest_pieces_run_all(&r->pieces, &r->kernel, &call);
     }
     nest_float_end(f);
     if (fault[0]) report(j, m - 1, fault);
@@ -359,8 +419,7 @@ enum err code_run(const struct code *c, int launch, const struct code_args *args
         if (r->plan && r->pieces.n) TRY(interpret(r, &args[m], threads));
     }
     if (l->n_shares > 1 && threads > 1) pool_run(threads, run_share, &j, l->n_shares);
-    else
-        for (int i = 0; i < l->n_shares; i++) run_share(&j, i);
+    else if (l->n_shares) run_alone(&j);
     if (!j.over) return ERR_OK;
     return nest_out_of_bounds(
         c->ready[l->kernel[j.member]].nest,

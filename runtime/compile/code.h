@@ -12,6 +12,7 @@
 #include "runtime/compile/combo.h"
 #include "runtime/nest_shape.h"
 #include "store/base/buf.h"
+#include "store/base/map.h"
 
 struct code_kernel {
     const char *name; /* pl_poi_fused_add_relu_3 */
@@ -33,6 +34,10 @@ struct code_spec {
     const struct code_launch *launch;
     int n_launches;
     bool interpret; /* code_build: nothing is built */
+    /* Functions that were built before, by body; what is built is added. For kernels of one
+     * function at several sizes. NULL: none. On a device all is built. */
+    struct map *functions;
+    bool unread; /* code_source is not asked for: nothing is printed where all is known */
 };
 /* The text. first_line[i], last_line[i]: 1-based lines of kernel i's body and comment; of bodies
  * that are shared those of the first. ERR_UNSUPPORTED names a kernel that the language leaves to
@@ -68,8 +73,10 @@ void code_free(struct code *c);
  * position was outside, as nest_compiled says it. */
 WARN_UNUSED enum err code_run(const struct code *c, int launch, const struct code_args *args,
                               int threads);
-/* "compiled", "from cache", "interpreted: ..." ; build time in ns, 0 from the cache */
+/* "compiled", "from cache", "known", "interpreted: ..." ; build time in ns, 0 from the cache */
 const char *code_how(const struct code *c, int64_t *build_ns);
+/* How many texts its kernels have, and how many of these were known before. */
+void code_texts(const struct code *c, int *n, int *known);
 /* Where the kernels are a device's; else unknown. */
 struct code_resources code_resources(const struct code *c, int launch);
 const char *code_language(const struct code *c);           /* "c", "cuda" */

@@ -51,7 +51,10 @@ static enum err find_all(const struct code_spec *s, struct map *known, struct bu
         TRY(key_of(&s->kernel[i], form, &key));
         int64_t *body = map_put(known, key, out->n, &added);
         if (!body) FAIL(ERR_NOMEM, "out of memory for %d kernels", s->n_kernels);
-        if (added) out->first[out->n++] = i;
+        if (added) {
+            out->key[out->n] = key;
+            out->first[out->n++] = i;
+        }
         out->of[i] = (int)*body;
     }
     return ERR_OK;
@@ -61,10 +64,15 @@ enum err code_bodies_find(const struct code_spec *s, struct code_bodies *out)
 {
     struct map known = {0};
     struct buf form = {0};
-    *out = (struct code_bodies){.of = calloc((size_t)s->n_kernels + 1, 2 * sizeof(int))};
-    if (!out->of) FAIL(ERR_NOMEM, "out of memory for %d kernels", s->n_kernels);
-    out->first = out->of + s->n_kernels;
-    enum err err = find_all(s, &known, &form, out);
+    *out = (struct code_bodies){.of = calloc((size_t)s->n_kernels + 1, 2 * sizeof(int)),
+                                .key = calloc((size_t)s->n_kernels + 1, sizeof *out->key)};
+    enum err err = out->of && out->key
+                       ? ERR_OK
+                       : err_set(ERR_NOMEM, "out of memory for %d kernels", s->n_kernels);
+    if (!err) {
+        out->first = out->of + s->n_kernels;
+        err = find_all(s, &known, &form, out);
+    }
     if (err) code_bodies_release(out);
     map_release(&known);
     buf_release(&form);
@@ -74,5 +82,16 @@ enum err code_bodies_find(const struct code_spec *s, struct code_bodies *out)
 void code_bodies_release(struct code_bodies *b)
 {
     free(b->of);
+    free(b->key);
     *b = (struct code_bodies){0};
+}
+
+enum err code_body_is_known(const struct map *functions, const struct code_kernel *k, bool *out)
+{
+    struct map_key key;
+    struct buf form = {0};
+    enum err err = key_of(k, &form, &key);
+    *out = !err && map_get(functions, key);
+    buf_release(&form);
+    return err;
 }

@@ -65,6 +65,20 @@ static enum err print_kernel(struct texts *t, int kernel)
     return ERR_OK;
 }
 
+/* The printer knows what it takes. */
+bool code_gpu_fits(const struct nest *n, const struct nest_plan *p)
+{
+    struct code_kernel k = {.name = "pl", .nest = n, .plan = p};
+    struct buf text = {0};
+    int room = 0;
+    if (!n->n_inner) return true;
+    nest_shape(n, p, &k.shape);
+    enum err err = gpu_print_body(&k, &text, &room);
+    buf_release(&text);
+    if (err) err_clear();
+    return !err && room <= LOCAL_WORDS;
+}
+
 /* ---- launchables ---- */
 
 int code_gpu_arrays(const struct code_spec *s, int launch)
@@ -118,7 +132,7 @@ static void print_call(struct texts *t, const struct code_launch *l, int m, cons
     buf_puts(out, ");\n");
 }
 
-/* Which member a block belongs to: by ranges of blocks, or in turn. */
+/* Which member a block belongs to: by ranges of blocks (SEQUENTIAL, FLAT), or in turn. */
 static void print_member(struct texts *t, const struct code_launch *l, int m)
 {
     struct buf *out = &t->out->text;
@@ -205,15 +219,27 @@ enum err code_gpu_text(const struct code_spec *s, bool cuda, struct buf *out)
 
 /* ---- calls ---- */
 
-/* Blocks that a member would take. */
-static int64_t blocks_of(const struct code_kernel *k, int block)
+static int64_t ceil_div(int64_t a, int64_t b)
 {
+    return a / b + (a % b != 0);
+}
+
+/* Blocks that member m takes: as many points or rows each as the combo's plan gives it, else as it
+ * has work-items or columns. Loops are flattened, so no block has a second dimension. */
+static int64_t blocks_of(const struct code_spec *spec, const struct code_launch *l, int m,
+                         int block)
+{
+    const struct code_kernel *k = &spec->kernel[l->kernel[m]];
     const struct nest_shape *s = &k->shape;
-    int64_t n = s->rows * s->columns, of_a_block = k->nest->n_inner ? 1 : block;
-    int columns = gpu_columns(k->nest, s);
+    int64_t at_once = k->nest->n_inner ? gpu_columns(k->nest, s) : block, steps = 1;
+    int64_t n = k->nest->n_inner ? s->rows * ceil_div(s->columns, at_once)
+                                 : ceil_div(s->rows * s->columns, at_once);
     if (k->nest->serial) return n > 0;
-    if (columns > 1) n = s->rows * ((s->columns + columns - 1) / columns);
-    n = n / of_a_block + (n % of_a_block != 0);
+    if (l->combo && l->combo->member) {
+        const struct combo_block *planned = &l->combo->member[m].block;
+        steps = (int64_t)planned->x * planned->y / at_once;
+    }
+    n = steps > 1 ? ceil_div(n, steps) : n;
     return n < CODE_GPU_BLOCKS ? n : CODE_GPU_BLOCKS;
 }
 
@@ -241,7 +267,7 @@ struct code_gpu_grid code_gpu_grid(const struct code_spec *s, int launch, int bl
     block = (block + columns - 1) / columns * columns;
     if (block) grid.block = block;
     for (int m = 0; m < l->n_kernels; m++) {
-        int64_t n = blocks_of(&s->kernel[l->kernel[m]], grid.block);
+        int64_t n = blocks_of(s, l, m, grid.block);
         if (!in_turn) grid.blocks += n;
         else if (n * l->n_kernels > grid.blocks) grid.blocks = n * l->n_kernels;
     }
@@ -279,7 +305,7 @@ size_t code_gpu_numbers(const struct code_spec *s, int launch, const struct code
     for (int m = 0; out && m < l->n_kernels; m++) {
         const struct code_kernel *k = &s->kernel[l->kernel[m]];
         out[2 * m] = first;
-        out[2 * m + 1] = blocks_of(k, grid->block);
+        out[2 * m + 1] = blocks_of(s, l, m, grid->block);
         first += out[2 * m + 1];
         fill_member(k, &args[m], out + member_at(s, l, m));
     }

@@ -20,6 +20,9 @@ enum { CODE_GPU_BLOCK = 256, CODE_GPU_BLOCKS = 1 << 16, CODE_GPU_FAULT = 5 };
  * of the source that they tell of. */
 WARN_UNUSED enum err code_gpu_text(const struct code_spec *s, bool cuda, struct buf *out);
 
+/* Whether its reductions and scans find room in local memory. */
+bool code_gpu_fits(const struct nest *n, const struct nest_plan *p);
+
 struct code_gpu_grid {
     int64_t blocks; /* 0: nothing to do */
     int block;      /* work-items of each */

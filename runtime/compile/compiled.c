@@ -50,10 +50,31 @@ void compiled_free_all(struct plumb *s)
         struct plumb_compiled *c = s->compiled;
         s->compiled = c->next;
         for (int i = 0; i < c->n_entries; i++) compiled_entry_free(c->entry[i]);
+        LIST_RELEASE(&c->mark);
         pthread_mutex_destroy(&c->lock);
         free((char *)c->name);
         free(c);
     }
+}
+
+static enum err mark_dynamic(struct plumb_compiled *c, int input, int dim)
+{
+    TRY(thread_check("plumb_mark_dynamic"));
+    if (input < 0 || input >= GUARD_INPUTS || dim < -VIEW_DIMS || dim >= VIEW_DIMS)
+        FAIL(ERR_USAGE,
+             "plumb_mark_dynamic: there is no dimension %d of input %d; up to %d inputs of %d "
+             "dimensions are accepted",
+             dim, input, GUARD_INPUTS, VIEW_DIMS);
+    pthread_mutex_lock(&c->lock);
+    struct symbol_mark *to = LIST_PUSH(&c->mark);
+    if (to) *to = (struct symbol_mark){input, dim};
+    pthread_mutex_unlock(&c->lock);
+    return to ? ERR_OK : no_memory();
+}
+
+int plumb_mark_dynamic(struct plumb_compiled *c, int input, int dim)
+{
+    return c && api_ok(mark_dynamic(c, input, dim)) ? 0 : -1;
 }
 
 /* ---- what is told once ---- */
@@ -110,40 +131,69 @@ static enum err say_inputs(struct plumb_compiled *c, int n_in)
 
 /* ---- finding the entry of a call ---- */
 
+/* Guards of the entry for any sizes, where it has symbols. */
 static bool fits(const struct compiled_entry *e, struct plumb_tensor *const *in, int n_in,
                  int n_out, char *reason, size_t size)
 {
-    if (e->n_results == n_out) return !guard_check(&e->guards, in, n_in, reason, size);
+    const struct guard_set *guards = e->dynamic ? &e->dynamic->guards : &e->guards;
+    if (e->n_results == n_out) return !guard_check(guards, in, n_in, reason, size);
     if (reason)
         snprintf(reason, size, "number of results mismatch. expected %d, actual %d", e->n_results,
                  n_out);
     return false;
 }
 
-/* The one hit last, then the newest first; reason: why the newest would not do. */
+/* What runs the call: the entry, or an instance of it. */
+static struct compiled_entry *find_in(struct compiled_entry *e, struct plumb_tensor *const *in,
+                                      int n_in, int n_out)
+{
+    if (e->dynamic && e->n_results == n_out) return compiled_find_instance(e, in, n_in);
+    return fits(e, in, n_in, n_out, NULL, 0) ? e : NULL;
+}
+
+/* The one hit last, then the newest first. */
 static struct compiled_entry *look_up(struct plumb_compiled *c, struct plumb_tensor *const *in,
-                                      int n_in, int n_out, char *reason, size_t size)
+                                      int n_in, int n_out)
 {
     int n = atomic_load_explicit(&c->n_entries, memory_order_acquire);
-    int last = atomic_load_explicit(&c->last, memory_order_relaxed), hit = -1;
-    if (last < n && fits(c->entry[last], in, n_in, n_out, NULL, 0)) hit = last;
-    for (int i = n - 1; i >= 0 && hit < 0; i--)
-        if (fits(c->entry[i], in, n_in, n_out, i == n - 1 ? reason : NULL, size)) hit = i;
-    if (hit < 0) return NULL;
+    int last = atomic_load_explicit(&c->last, memory_order_relaxed), hit = last;
+    struct compiled_entry *e = last < n ? find_in(c->entry[last], in, n_in, n_out) : NULL;
+    for (int i = n - 1; i >= 0 && !e; i--)
+        if ((e = find_in(c->entry[i], in, n_in, n_out))) hit = i;
+    if (!e) return NULL;
     if (hit != last) atomic_store_explicit(&c->last, hit, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->entry[hit]->hits, 1, memory_order_relaxed);
-    return c->entry[hit];
+    return e;
+}
+
+/* An instance of the newest entry that this call is one of. reason: why the newest of all would
+ * not do. */
+static enum err add_instance(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
+                             int n_out, char *reason, size_t size, struct compiled_entry **out)
+{
+    *reason = '\0';
+    for (int i = c->n_entries - 1; i >= 0; i--) {
+        struct compiled_entry *e = c->entry[i];
+        char why[256], *to = i == c->n_entries - 1 ? reason : why;
+        if (!fits(e, in, n_in, n_out, to, size) || !e->dynamic) continue;
+        TRY(compiled_add_instance(e, in, n_in, to, size, out));
+        if (*out) return ERR_OK;
+    }
+    return ERR_OK;
 }
 
 /* Under the lock: another thread may have made the entry meanwhile. NULL: there are too many. */
 static enum err look_up_or_make(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
                                 int n_out, struct compiled_entry **out)
 {
-    char reason[256] = "";
-    if ((*out = look_up(c, in, n_in, n_out, reason, sizeof reason))) return ERR_OK;
+    char reason[256];
+    if ((*out = look_up(c, in, n_in, n_out))) return ERR_OK;
+    TRY(add_instance(c, in, n_in, n_out, reason, sizeof reason, out));
+    if (*out) return ERR_OK;
     if (c->n_entries == COMPILED_ENTRIES) return say_full(c, reason);
     TRY(say_keep(c));
     TRY(compiled_make(c, in, n_in, n_out, reason, out));
+    atomic_fetch_add(&(*out)->refs, 1);
     c->entry[c->n_entries] = *out;
     atomic_fetch_add_explicit(&c->n_entries, 1, memory_order_release);
     return ERR_OK;
@@ -155,7 +205,7 @@ static enum err find_entry(struct plumb_compiled *c, struct plumb_tensor *const 
     *out = NULL;
     if (thread_self.n_hooks || thread_self.inject) return say_watched(c);
     if (n_in > GUARD_INPUTS) return say_inputs(c, n_in);
-    if ((*out = look_up(c, in, n_in, n_out, NULL, 0))) return ERR_OK;
+    if ((*out = look_up(c, in, n_in, n_out))) return ERR_OK;
     pthread_mutex_lock(&c->lock);
     enum err err = look_up_or_make(c, in, n_in, n_out, out);
     pthread_mutex_unlock(&c->lock);
@@ -181,10 +231,13 @@ static enum err call_compiled(struct plumb_compiled *c, struct plumb_tensor *con
                               struct plumb_tensor **out, int n_out, bool *eager)
 {
     struct compiled_entry *e = NULL;
+    *eager = false;
     TRY(check_call(c, in, n_in, n_out));
     if (!thread_self.trace) TRY(find_entry(c, in, n_in, n_out, &e));
     *eager = !e || *e->broken;
-    return *eager ? ERR_OK : compiled_run(e, in, out);
+    enum err err = *eager ? ERR_OK : compiled_run(e, in, out);
+    if (e) compiled_give_back(e);
+    return err;
 }
 
 int plumb_compiled_call(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,

@@ -70,7 +70,7 @@ static void give_gradients(const struct graph *g, const bool *sole, struct plumb
 }
 
 /* The backward for the gradients that came; NULL: all did. */
-static enum err find_part(const struct compiled_entry *e, struct arena *a,
+static enum err find_part(struct compiled_entry *e, struct arena *a,
                           struct plumb_tensor *const *result_grad, const struct compiled_part **out)
 {
     bool *missing = arena_array(a, (size_t)e->n_results + 1, sizeof *missing), all = true;
@@ -89,7 +89,7 @@ static enum err grad_compiled(struct op_call *c, struct plumb_tensor *const *res
                               struct plumb_tensor **grad)
 {
     const struct compiled_call *run = c->compiled;
-    const struct compiled_entry *e = run->entry;
+    struct compiled_entry *e = run->entry;
     const struct compiled_part *part;
     struct program_call call = {.input = run->in, .saved = run->saved, .stream = run->stream};
     size_t outputs = e->split.backward.output.n;
@@ -164,5 +164,6 @@ enum err compiled_tape(struct compiled_call *run, struct plumb_tensor *const *y)
     *kept = *run;
     TRY(take_slots(run, a, &c));
     take_results(e, y, &c);
+    TRY(compiled_hold(t->frame, run->entry));
     return tape_add(t, &c);
 }

@@ -24,6 +24,7 @@ static enum err no_memory(void)
 void compiled_entry_free(struct compiled_entry *e)
 {
     if (!e) return;
+    if (e->dynamic) compiled_dynamic_free(e->dynamic);
     while (e->parts) {
         struct compiled_part *part = e->parts;
         e->parts = part->next;
@@ -220,6 +221,7 @@ static enum err build(struct making *m, const char *phase, const struct graph *g
                                 .interpret = m->c->interpret,
                                 .determinism = thread_self.session->determinism,
                                 .site = site};
+    compiled_share(m->e, &o);
     TRY(program_build(g, &o, &m->e->arena, out));
     compile_log_program(m->log, phase, out);
     return ERR_OK;
@@ -263,8 +265,12 @@ static enum err make(struct making *m)
     e->result = arena_array(&e->arena, (size_t)e->n_results + 1, sizeof *e->result);
     if (!e->result) return no_memory();
     graph_init(&e->graph, &e->arena, m->c->name);
+    if (e->first == e) TRY(compiled_take_symbols(e, m->in, m->n_in));
+    compile_log_symbols(m->log);
     TRY(trace_function(m));
-    TRY(guard_make(&e->graph, m->in, m->n_in, &e->guards));
+    TRY(guard_make(&e->graph, m->in, m->n_in, NULL, &e->guards));
+    struct compiled_dynamic *d = e->dynamic;
+    if (d) TRY(guard_make(&e->graph, m->in, m->n_in, &d->symbols, &d->guards));
     if (*e->broken) compile_log_break(m->log, e->broken);
     return ERR_OK;
 }
@@ -273,7 +279,7 @@ static enum err make(struct making *m)
  * as it is. */
 static enum err say_failed(struct making *m)
 {
-    struct cap *cap = thread_self.session->cap;
+    struct cap *cap = m->log->cap;
     char text[1024];
     snprintf(m->e->broken, sizeof m->e->broken, "%s", err_text());
     compile_log_failure(m->log, "CompileError", m->e->broken);
@@ -297,14 +303,37 @@ static enum err make_quietly(struct making *m)
     return err;
 }
 
+static struct compiled_entry *new_entry(struct plumb_compiled *c, int number, int n_results,
+                                        struct compiled_entry *first)
+{
+    struct compiled_entry *e = calloc(1, sizeof *e);
+    if (!e) return NULL;
+    e->of = c;
+    e->number = number;
+    e->n_results = n_results;
+    e->first = first ? first : e;
+    return e;
+}
+
+enum err compiled_make_again(struct compiled_entry *first, struct plumb_tensor *const *in, int n_in,
+                             struct compiled_entry **out)
+{
+    struct compiled_entry *e = new_entry(first->of, first->number, first->n_results, first);
+    if (!e) return no_memory();
+    struct compile_log log = {.c = first->of, .e = e};
+    struct making m = {first->of, e, &log, in, n_in};
+    enum err err = make_quietly(&m);
+    compile_log_end(&log);
+    if (err) compiled_entry_free(e);
+    else *out = e;
+    return err;
+}
+
 enum err compiled_make(struct plumb_compiled *c, struct plumb_tensor *const *in, int n_in,
                        int n_out, const char *reason, struct compiled_entry **out)
 {
-    struct compiled_entry *e = calloc(1, sizeof *e);
+    struct compiled_entry *e = new_entry(c, c->n_entries, n_out, NULL);
     if (!e) return no_memory();
-    e->of = c;
-    e->number = c->n_entries;
-    e->n_results = n_out;
     struct compile_log log = {.cap = thread_self.session->cap, .c = c, .e = e};
     struct making m = {c, e, &log, in, n_in};
     compile_log_start(&log);

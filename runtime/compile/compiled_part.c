@@ -129,7 +129,7 @@ static enum err become_copy(struct pruning *p, struct graph_node *n)
 static enum err fill_in(struct pruning *p, int node)
 {
     for (int k = 0; k < p->g->node.p[node].n_in; k++) {
-        int zeros, value = p->g->node.p[node].in[k];
+        int zeros = GRAPH_NONE, value = p->g->node.p[node].in[k];
         if (value < 0 || !p->absent[value]) continue;
         TRY(make_zeros(p, value, &zeros));
         p->g->node.p[node].in[k] = zeros;
@@ -224,13 +224,14 @@ static enum err find_needs(const struct compiled_entry *e, struct compiled_part 
     return ERR_OK;
 }
 
-static enum err build(const struct compiled_entry *e, struct compiled_part *part)
+static enum err build(struct compiled_entry *e, struct compiled_part *part)
 {
     struct pass_result r = {0};
     struct program_options o = {.no_fusion = e->of->options.no_fusion,
                                 .no_combos = e->of->options.no_combos,
                                 .interpret = e->of->interpret,
                                 .determinism = thread_self.session->determinism};
+    compiled_share(e, &o);
     TRY(copy_graph(&e->split.backward, &part->arena, &part->graph));
     TRY(prune(&part->graph, part->missing));
     TRY(pass_dce(&part->graph, &r));
@@ -267,10 +268,9 @@ static enum err make_part(struct compiled_entry *e, const bool *missing, struct 
     return ERR_OK;
 }
 
-enum err compiled_part(const struct compiled_entry *entry, const bool *missing,
+enum err compiled_part(struct compiled_entry *e, const bool *missing,
                        const struct compiled_part **out)
 {
-    struct compiled_entry *e = entry->of->entry[entry->number];
     size_t n = (size_t)e->n_results * sizeof *missing;
     enum err err = ERR_OK;
     pthread_mutex_lock(&e->of->lock);

@@ -68,7 +68,7 @@ static void mark_written(const struct compiled_entry *e, struct plumb_tensor *co
         tensor_at(&e->graph, in, e->written[i])->uninitialised = false;
 }
 
-enum err compiled_run(const struct compiled_entry *e, struct plumb_tensor *const *in,
+enum err compiled_run(struct compiled_entry *e, struct plumb_tensor *const *in,
                       struct plumb_tensor **out)
 {
     struct thread *t = &thread_self;

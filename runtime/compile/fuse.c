@@ -252,7 +252,10 @@ static enum err merge_groups(struct fuser *f, int a, int b, struct fuse_draft *m
     TRY(fuse_draft_merge(&f->draft[a], &f->draft[b], &f->scratch, merged, reason));
     if (*reason != FUSE_FUSED) return ERR_OK;
     int max = f->o->max_nodes ? f->o->max_nodes : MAX_NODES;
-    return fuse_draft_nest(merged, f->readers, max, &f->scratch, &trial, reason);
+    TRY(fuse_draft_nest(merged, f->readers, max, &f->scratch, &trial, reason));
+    if (*reason == FUSE_FUSED && f->o->fits && !f->o->fits(trial.nest, &trial.plan))
+        *reason = FUSE_LOCAL;
+    return ERR_OK;
 }
 
 /* Two groups are not tried again for another pair of their items while neither has grown. */

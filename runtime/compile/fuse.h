@@ -54,6 +54,8 @@ struct fuse_group {
     X(WRITES, "in place", "one of them overwrites what the other, or a third, still reads")        \
     X(ARRAYS, "too many arrays", "the kernel would take more than 24 arrays")                      \
     X(NODES, "too large", "the kernel would have more nodes than it may")                          \
+    X(LOCAL, "local memory",                                                                       \
+      "its reductions would take more local memory than the device gives a kernel")                \
     X(RECOMPUTE, "recomputation", "the producer would be computed again for each reader")          \
     X(NO_GAIN, "no shared data", "they share no array")                                            \
     X(RANDOM, "random", "random numbers of different streams that cannot be told apart")           \
@@ -81,6 +83,8 @@ struct fused {
 struct fuse_options {
     bool off;      /* every item is a kernel of its own */
     int max_nodes; /* of a kernel's nest; 0: 512 */
+    /* Whether a device could build it; NULL: any. */
+    bool (*fits)(const struct nest *n, const struct nest_plan *p);
 };
 WARN_UNUSED enum err fuse_items(const struct lowered *l, const struct fuse_options *o,
                                 struct arena *arena, struct fused *out);

@@ -140,11 +140,36 @@ static enum err add(struct guard_set *s, enum guard_kind kind, int place, int di
     return ERR_OK;
 }
 
+static enum err add_product(struct guard_set *s, struct symbol_source at,
+                            const struct symbol_product *p)
+{
+    const struct symbol_source *from = p->n ? &s->symbols->symbol.p[p->symbol[0]].from : NULL;
+    if (from && from->place == at.place && from->dim == at.dim && from->stride == at.stride)
+        return add(s, GUARD_SYMBOL, at.place, at.dim, p->symbol[0]);
+    TRY(add(s, at.stride ? GUARD_STRIDE : GUARD_SIZE, at.place, at.dim, p->factor));
+    s->guard.p[s->guard.n - 1].of = *p;
+    return ERR_OK;
+}
+
+static enum err add_symbols(struct guard_set *s, int place)
+{
+    const struct view *v = &s->place[place].view;
+    struct symbol_view of;
+    symbols_view(s->symbols, v, place, &of);
+    for (int d = 0; d < v->shape.n; d++)
+        TRY(add_product(s, (struct symbol_source){place, d, false}, &of.size[d]));
+    for (int d = 0; d < v->shape.n; d++)
+        if (stride_matters(v, d))
+            TRY(add_product(s, (struct symbol_source){place, d, true}, &of.stride[d]));
+    return ERR_OK;
+}
+
 static enum err add_view(struct guard_set *s, int place)
 {
     const struct view *v = &s->place[place].view;
     TRY(add(s, GUARD_DTYPE, place, -1, v->dtype));
     TRY(add(s, GUARD_DIMS, place, -1, v->shape.n));
+    if (s->symbols && place < s->n_in) return add_symbols(s, place);
     for (int d = 0; d < v->shape.n; d++) TRY(add(s, GUARD_SIZE, place, d, v->shape.size[d]));
     for (int d = 0; d < v->shape.n; d++)
         if (stride_matters(v, d)) TRY(add(s, GUARD_STRIDE, place, d, v->stride[d]));
@@ -167,13 +192,14 @@ static enum err add_place(struct guard_set *s, int place)
 }
 
 enum err guard_make(const struct graph *g, struct plumb_tensor *const *in, int n_in,
-                    struct guard_set *out)
+                    const struct symbols *symbols, struct guard_set *out)
 {
     const struct thread *t = &thread_self;
     *out = (struct guard_set){.n_in = n_in,
                               .n_places = n_in + (int)g->captured.n,
                               .grad_mode = !t->no_grad,
-                              .determinism = t->session->determinism};
+                              .determinism = t->session->determinism,
+                              .symbols = symbols};
     TRY(take_places(out, g, in));
     TRY(add(out, GUARD_COUNT, -1, -1, n_in));
     for (int i = 0; i < out->n_places; i++) TRY(add_place(out, i));
@@ -285,6 +311,23 @@ static bool differs(int64_t want, int64_t got, const struct guard *g, const char
     return true;
 }
 
+/* The reason is the guard itself, as PyTorch has it, and what was there instead. */
+static bool symbols_differ(const struct guard_set *s, const struct guard *g,
+                           struct plumb_tensor *const *in, char *out, size_t size)
+{
+    struct symbol_source at = {g->place, g->dim, g->kind == GUARD_STRIDE};
+    bool symbol = g->kind == GUARD_SYMBOL;
+    if (symbol) at = s->symbols->symbol.p[g->value].from;
+    int64_t got = symbol_at(&at, in), want = symbol ? 2 : symbols_product(s->symbols, &g->of, in);
+    if (symbol ? got >= want : got == want) return false;
+    struct buf b = {0};
+    guard_text(s, g, &b);
+    snprintf(out, size, "%.*s. expected %s%lld, actual %lld", (int)b.n, b.p ? b.p : "",
+             symbol ? "at least " : "", (long long)want, (long long)got);
+    buf_release(&b);
+    return true;
+}
+
 static bool dtype_differs(const struct guard *g, enum dtype got, char *out, size_t size)
 {
     char name[40];
@@ -333,6 +376,7 @@ static bool tensor_fails(const struct guard_set *s, const struct guard *g,
         return flag_differs(g, t, "'%s' is %s", "None, a gradient was expected",
                             "a gradient, None was expected", out, size);
     if (!t) return false;
+    if (guard_is_symbolic(g)) return symbols_differ(s, g, in, out, size);
     switch (g->kind) {
     case GUARD_DTYPE: return dtype_differs(g, t->view.dtype, out, size);
     case GUARD_DIMS: return differs(g->value, t->view.shape.n, g, "rank", out, size);
@@ -374,14 +418,14 @@ const struct guard *guard_check(const struct guard_set *s, struct plumb_tensor *
                                 char *reason, size_t reason_size)
 {
     char text[256];
-    if (all_hold(s, in, n_in)) return NULL;
+    if (!s->symbols && all_hold(s, in, n_in)) return NULL;
     for (size_t i = 0; i < s->guard.n; i++) {
         if (!fails(s, &s->guard.p[i], in, n_in, text, sizeof text)) continue;
         if (reason) snprintf(reason, reason_size, "%s", text);
         return &s->guard.p[i];
     }
     /* another thread may just have put right what failed */
-    if (all_hold(s, in, n_in)) return NULL;
+    if (s->symbols || all_hold(s, in, n_in)) return NULL;
     if (reason) snprintf(reason, reason_size, "a tensor changes while it is looked at");
     return &s->guard.p[0];
 }
@@ -389,6 +433,19 @@ const struct guard *guard_check(const struct guard_set *s, struct plumb_tensor *
 /* ---- text ---- */
 
 static const char *const determinism_names[] = {"run", "exact", "off"};
+
+static void text_of_symbols(const struct guard_set *s, const struct guard *g, struct buf *out)
+{
+    struct symbol_source at = {g->place, g->dim, g->kind == GUARD_STRIDE};
+    if (g->kind == GUARD_SYMBOL) {
+        buf_puts(out, "2 <= ");
+        symbol_source_text(&s->symbols->symbol.p[g->value].from, out);
+        return;
+    }
+    symbol_source_text(&at, out);
+    buf_puts(out, " == ");
+    symbols_product_text(s->symbols, &g->of, out);
+}
 
 static void text_of_tensor(const struct guard *g, const char *name, struct buf *out)
 {
@@ -415,11 +472,12 @@ static void text_of_tensor(const struct guard *g, const char *name, struct buf *
     }
 }
 
-void guard_text(const struct guard *g, struct buf *out)
+void guard_text(const struct guard_set *s, const struct guard *g, struct buf *out)
 {
     char name[40];
     long long v = g->value;
-    if (g->place >= 0) text_of_tensor(g, name_of(g, name), out);
+    if (guard_is_symbolic(g)) text_of_symbols(s, g, out);
+    else if (g->place >= 0) text_of_tensor(g, name_of(g, name), out);
     else if (g->kind == GUARD_COUNT) buf_printf(out, "len(L['in']) == %lld", v);
     else if (g->kind == GUARD_GRAD_MODE) buf_printf(out, "grad_mode == %s", v ? "on" : "off");
     else buf_printf(out, "determinism == %s", determinism_names[v]);

@@ -56,6 +56,15 @@ void log_int(struct buf *b, const char *key, int64_t value)
     buf_printf(b, "\"%s\": %lld", key, (long long)value);
 }
 
+static void say_lost(const struct compile_log *l)
+{
+    char text[160];
+    if (!l->cap || !l->notes.n_lost) return;
+    snprintf(text, sizeof text, "%d records of compile %d/%d could not be made", l->notes.n_lost,
+             l->c->frame, l->e->number);
+    if (cap_note(l->cap, 2, "compile", span_of(text))) err_clear();
+}
+
 /* ---- events ---- */
 
 static void put_event(struct compile_log *l, const char *name, char phase, int64_t ns)
@@ -179,10 +188,101 @@ void compile_log_failure(struct compile_log *l, const char *type, const char *re
     snprintf(l->notes.fail_reason, sizeof l->notes.fail_reason, "%s", reason);
 }
 
+/* ---- symbols ---- */
+
+static void put_source_text(struct buf *b, const struct symbol_source *from)
+{
+    struct buf text = {0};
+    symbol_source_text(from, &text);
+    buf_json(b, buf_text(&text));
+    b->failed |= text.failed;
+    buf_release(&text);
+}
+
+/* Where in a program a size is from is not known of one in C: stacks are empty. */
+static void put_symbol(struct compile_log *l, const struct symbol *s, size_t number)
+{
+    struct buf b = {0};
+    buf_printf(&b,
+               "{\"symbol\": \"s%zu\", \"val\": \"%lld\", \"vr\": \"[2, int_oo]\", \"source\": ",
+               number, (long long)s->hint);
+    put_source_text(&b, &s->from);
+    buf_puts(&b, ", \"user_stack\": [], \"stack\": []}");
+    if (buf_ok(&b)) l->notes.n_lost++;
+    else LOG(l, "create_symbol", buf_text(&b), SPAN_NONE);
+    buf_release(&b);
+}
+
+static void put_fixed(struct compile_log *l, const struct symbol_fixed *f)
+{
+    struct buf b = {0};
+    buf_puts(&b, "{\"symbol\": null, \"sources\": [");
+    put_source_text(&b, &f->from);
+    buf_printf(&b,
+               "], \"value\": \"%lld\", \"reason\": \"sizes of 0 and 1 are numbers of the "
+               "compile: they broadcast, or there is nothing to compute\", \"user_stack\": [], "
+               "\"stack\": []}",
+               (long long)f->value);
+    if (buf_ok(&b)) l->notes.n_lost++;
+    else LOG(l, "symbolic_shape_specialization", buf_text(&b), SPAN_NONE);
+    buf_release(&b);
+}
+
+void compile_log_symbols(struct compile_log *l)
+{
+    if (!l->cap || !l->e->dynamic) return;
+    const struct symbols *s = &l->e->dynamic->symbols;
+    for (size_t i = 0; i < s->symbol.n; i++) put_symbol(l, &s->symbol.p[i], i);
+    for (size_t i = 0; i < s->fixed.n; i++) put_fixed(l, &s->fixed.p[i]);
+}
+
+static void put_values(struct buf *b, const char *key, const struct compiled_entry *e,
+                       const int64_t *value)
+{
+    struct buf text = {0};
+    symbols_values_text(&e->first->dynamic->symbols, value, &text);
+    log_text(b, key, buf_text(&text).p);
+    b->failed |= text.failed;
+    buf_release(&text);
+}
+
+void compile_log_instance(const struct compiled_entry *e, const struct compile_log_instance *i)
+{
+    struct compile_log l = {.cap = thread_self.session->cap, .c = e->of, .e = e};
+    struct buf b = {0};
+    int64_t now = clock_real();
+    if (!l.cap) return;
+    log_phase(&l, "instance", now, now - i->start_ns);
+    buf_puts(&b, "{\"instances\": [{");
+    log_int(&b, "number", i->number);
+    put_values(&b, "sizes", e, i->value);
+    log_int(&b, "launches", i->launches);
+    log_int(&b, "texts", i->texts);
+    log_int(&b, "shared", i->known);
+    log_int(&b, "ns", now - i->start_ns);
+    if (i->dropped) put_values(&b, "dropped", e, i->dropped);
+    buf_puts(&b, "}]}");
+    log_artifact(&l, "plumb_instances", "json", &b);
+    say_lost(&l);
+}
+
 /* ---- guards ---- */
+
+static const struct guard_set *guards_of(const struct compiled_entry *e)
+{
+    return e->dynamic ? &e->dynamic->guards : &e->guards;
+}
+
+static int count_symbolic(const struct guard_set *s)
+{
+    int n = 0;
+    for (size_t i = 0; i < s->guard.n; i++) n += guard_is_symbolic(&s->guard.p[i]);
+    return n;
+}
 
 static const char *kind_of(const struct guard *g)
 {
+    if (guard_is_symbolic(g)) return "LAMBDA_GUARD";
     switch (g->kind) {
     case GUARD_COUNT: return "LENGTH_CHECK";
     case GUARD_ALIAS: return "NO_TENSOR_ALIASING";
@@ -203,6 +303,12 @@ static void put_source(struct buf *b, const struct guard *g)
     else buf_printf(b, "captured[%d]%s", g->place, g->grad ? ".grad" : "");
 }
 
+/* A relation of symbols is one of the whole. */
+static bool is_inner(const struct guard *g)
+{
+    return g->place >= 0 && !guard_is_symbolic(g);
+}
+
 /* The tree that Dynamo prints: what is of the whole, then a manager for each input. */
 static void put_guards(struct buf *b, const struct guard_set *s)
 {
@@ -211,7 +317,7 @@ static void put_guards(struct buf *b, const struct guard_set *s)
     for (int inner = 0; inner < 2; inner++)
         for (size_t i = 0; i < s->guard.n; i++) {
             const struct guard *g = &s->guard.p[i];
-            if ((g->place >= 0) != inner) continue;
+            if (is_inner(g) != inner) continue;
             bool same = last && g->place == last->place && g->captured == last->captured;
             if (inner && !same) {
                 buf_puts(b, "| +- GuardManager: source=");
@@ -220,7 +326,8 @@ static void put_guards(struct buf *b, const struct guard_set *s)
             }
             if (inner) last = g;
             buf_printf(b, "%s%s: ", inner ? "| | +- " : "| +- ", kind_of(g));
-            guard_text(g, b);
+            guard_text(s, g, b);
+            if (g->kind == GUARD_SYMBOL) buf_printf(b, "  # s%lld", (long long)g->value);
             buf_putc(b, '\n');
         }
 }
@@ -229,7 +336,7 @@ void compile_log_guards(struct compile_log *l)
 {
     struct buf b = {0}, parts = {0};
     if (!l->cap) return;
-    put_guards(&b, &l->e->guards);
+    put_guards(&b, guards_of(l->e));
     log_key_part(l, &parts, "programs", buf_text(&l->notes.keys));
     log_key_part(l, &parts, "guards", buf_text(&b));
     log_cache(l, "aotautograd", l->notes.all_cached, &parts);
@@ -290,8 +397,8 @@ static void put_metrics(struct buf *b, const struct compile_log *l, int64_t end_
     log_int(b, "co_firstlineno", 0);
     log_int(b, "cache_size", l->e->number);
     log_int(b, "accumulated_cache_size", l->e->number);
-    log_int(b, "guard_count", (int64_t)l->e->guards.guard.n);
-    log_int(b, "shape_env_guard_count", 0);
+    log_int(b, "guard_count", (int64_t)guards_of(l->e)->guard.n);
+    log_int(b, "shape_env_guard_count", count_symbolic(guards_of(l->e)));
     log_int(b, "graph_op_count", n->n_ops);
     log_int(b, "graph_node_count", n->n_nodes);
     log_int(b, "graph_input_count", n->n_inputs);
@@ -313,14 +420,6 @@ static void put_metrics(struct buf *b, const struct compile_log *l, int64_t end_
     buf_putc(b, '}');
 }
 
-static void say_lost(const struct compile_log *l)
-{
-    char text[160];
-    snprintf(text, sizeof text, "%d records of compile %d/%d could not be made", l->notes.n_lost,
-             l->c->frame, l->e->number);
-    if (cap_note(l->cap, 2, "compile", span_of(text))) err_clear();
-}
-
 void compile_log_end(struct compile_log *l)
 {
     struct buf b = {0};
@@ -331,7 +430,7 @@ void compile_log_end(struct compile_log *l)
     if (buf_ok(&b)) l->notes.n_lost++;
     else LOG(l, "compilation_metrics", buf_text(&b), SPAN_NONE);
     put_event(l, "dynamo", 'E', now);
-    if (l->cap && l->notes.n_lost) say_lost(l);
+    say_lost(l);
     buf_release(&b);
     buf_release(&l->notes.passes);
     buf_release(&l->notes.keys);

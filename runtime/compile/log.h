@@ -50,9 +50,21 @@ void compile_log_partition(struct compile_log *l, const struct graph *joint,
 /* Code, kernels with members, decisions, memory, provenance of one program. phase: "forward",
  * "backward", "inference". */
 void compile_log_program(struct compile_log *l, const char *phase, const struct program *p);
+/* create_symbol, symbolic_shape_specialization. */
+void compile_log_symbols(struct compile_log *l);
 void compile_log_guards(struct compile_log *l);
 void compile_log_failure(struct compile_log *l, const char *type, const char *reason);
 /* compilation_metrics, end of the events. Frees what was kept. */
 void compile_log_end(struct compile_log *l);
+
+/* A compile that is over serves other sizes too: plumb_instances. */
+struct compile_log_instance {
+    int number;                 /* from 1 */
+    const int64_t *value;       /* of the symbols */
+    const int64_t *dropped;     /* of the instance that is forgotten for it; NULL */
+    int launches, texts, known; /* texts of its kernels; those that were there before */
+    int64_t start_ns;           /* CLOCK_REALTIME; it ends now */
+};
+void compile_log_instance(const struct compiled_entry *e, const struct compile_log_instance *i);
 
 #endif

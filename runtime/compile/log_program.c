@@ -7,7 +7,7 @@
 #include "store/base/json.h"
 
 /* A reader takes JSON_VALUES values of one artifact: what is longer is told in several. */
-enum { VALUES = JSON_VALUES / 2, DECISIONS = VALUES / 10, KERNEL_VALUES = 21, PART_VALUES = 7 };
+enum { VALUES = JSON_VALUES / 2, DECISIONS = VALUES / 10, KERNEL_VALUES = 21, PART_VALUES = 10 };
 
 /* ---- kernels ---- */
 
@@ -72,7 +72,31 @@ struct argument {
     int value;
     const struct view *view;
     bool reads, writes;
+    int made;  /* the value that it is afterwards; GRAPH_NONE none */
+    bool part; /* of its value, or its elements in another order */
 };
+
+/* Which operator made what is in an array afterwards: its result or, written in place, its tensor
+ * argument of that number, lists counted by their members and absent ones not at all. */
+static void put_maker(struct kernels *k, int value)
+{
+    const struct graph_value *v = value >= 0 ? &k->p->graph->value.p[value] : NULL;
+    if (!v || v->maker < 0) return;
+    const struct graph_node *n = &k->p->graph->node.p[v->maker];
+    int result = GRAPH_NONE, argument = GRAPH_NONE;
+    for (int i = 0; i < n->n_out; i++)
+        if (n->out[i] == value) result = i;
+    for (int i = 0, number = 0; i < n->n_in; i++) {
+        if (n->after[i] == value) argument = number;
+        number += n->in[i] >= 0;
+    }
+    if (result < 0 && argument < 0) return;
+    buf_puts(k->b, ", \"node\": \"");
+    log_node_name(k->b, k->p->graph, v->maker);
+    buf_putc(k->b, '"');
+    if (result >= 0) log_int(k->b, "result", result);
+    if (argument >= 0) log_int(k->b, "argument", argument);
+}
 
 static void put_arg(struct kernels *k, const struct argument *a, bool first)
 {
@@ -85,6 +109,8 @@ static void put_arg(struct kernels *k, const struct argument *a, bool first)
     log_type(&type, a->view);
     log_text(k->b, "type", type.p);
     log_int(k->b, "bytes", bytes * (a->reads + a->writes));
+    put_maker(k, a->made);
+    if (a->part) buf_puts(k->b, ", \"part\": true");
     buf_puts(k->b, a->writes ? ", \"written\": true}" : ", \"written\": false}");
     buf_release(&type);
 }
@@ -95,7 +121,10 @@ static void put_launch_args(struct kernels *k, const struct program_launch *l)
     buf_puts(k->b, ", \"args\": [");
     for (int i = 0; i < l->n_args; i++) {
         const struct program_arg *a = &l->arg[i];
-        put_arg(k, &(struct argument){a->keyword, a->of, &a->view, a->reads, a->writes}, i == 0);
+        put_arg(k,
+                &(struct argument){a->keyword, a->of, &a->view, a->reads, a->writes, a->made,
+                                   a->value < 0 && a->of >= 0},
+                i == 0);
     }
     buf_putc(k->b, ']');
 }
@@ -111,7 +140,10 @@ static void put_uses(struct kernels *k, const struct fuse_group *g)
         if (u->buffer < 0) continue;
         snprintf(name, sizeof name, u->written ? "out_ptr%d" : "in_ptr%d",
                  u->written ? out++ : in++);
-        put_arg(k, &(struct argument){name, u->value, &u->view, !u->written, u->written}, !n++);
+        put_arg(k,
+                &(struct argument){name, u->value, &u->view, !u->written, u->written, GRAPH_NONE,
+                                   false},
+                !n++);
     }
     buf_putc(k->b, ']');
 }

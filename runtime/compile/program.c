@@ -182,7 +182,24 @@ static const char *comment_of(const struct program *p, const struct fuse_group *
     return text;
 }
 
-static enum err list_kernels(struct program *p, struct code_spec *s, int *number)
+/* For kernels whose sizes differ from instance to instance. */
+static enum err fit_shape(const struct program_options *o, struct code_kernel *k)
+{
+    bool general = false, known = false;
+    if (!o->functions || k->shape.length == SHAPE_NONE) return ERR_OK;
+    if (!o->again)
+        general = symbols_explain(o->symbols, k->shape.points) ||
+                  (k->shape.tile && symbols_explain(o->symbols, k->shape.columns));
+    else {
+        TRY(code_body_is_known(o->functions, k, &known));
+        general = !known;
+    }
+    if (general) nest_shape_generalise(&k->shape);
+    return ERR_OK;
+}
+
+static enum err list_kernels(struct program *p, const struct program_options *o,
+                             struct code_spec *s, int *number)
 {
     struct code_kernel *k = arena_array(p->arena, p->fused.group.n + 1, sizeof *k);
     if (!k) return no_memory();
@@ -194,7 +211,8 @@ static enum err list_kernels(struct program *p, struct code_spec *s, int *number
         k[s->n_kernels] = (struct code_kernel){
             .name = g->name, .nest = g->nest, .plan = &g->plan, .comment = comment_of(p, g)};
         if (!k[s->n_kernels].comment) return no_memory();
-        nest_shape(g->nest, &g->plan, &k[s->n_kernels++].shape);
+        nest_shape(g->nest, &g->plan, &k[s->n_kernels].shape);
+        TRY(fit_shape(o, &k[s->n_kernels++]));
     }
     return ERR_OK;
 }
@@ -230,11 +248,13 @@ static enum err fuse_and_combine(struct program *p, const struct program_options
                                  struct code_spec *spec, int **number, int64_t *since)
 {
     struct code_bodies bodies;
-    TRY(fuse_items(&p->lowered, &(struct fuse_options){.off = o->no_fusion}, p->arena, &p->fused));
+    const struct backend_code *device = thread_self.session->backend->code;
+    struct fuse_options fuse = {.off = o->no_fusion, .fits = device ? device->fits : NULL};
+    TRY(fuse_items(&p->lowered, &fuse, p->arena, &p->fused));
     p->fuse_ns = lap(since);
     *number = arena_array(p->arena, p->fused.group.n + 1, sizeof **number);
     if (!*number) return no_memory();
-    TRY(list_kernels(p, spec, *number));
+    TRY(list_kernels(p, o, spec, *number));
     TRY(code_bodies_find(spec, &bodies));
     enum err err = form_combos(p, o, spec->kernel, &bodies);
     code_bodies_release(&bodies);
@@ -246,7 +266,8 @@ static enum err fuse_and_combine(struct program *p, const struct program_options
 static enum err build_all(struct program *p, const struct program_options *o)
 {
     int64_t since = clock_mono();
-    struct code_spec spec = {.interpret = o->interpret};
+    struct code_spec spec = {
+        .interpret = o->interpret, .functions = o->functions, .unread = o->again};
     int *number;
     TRY(lower_graph(p->graph, p->arena, &p->lowered));
     p->lower_ns = lap(&since);

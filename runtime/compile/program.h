@@ -11,6 +11,7 @@
 #include "runtime/compile/code.h"
 #include "runtime/compile/fuse.h"
 #include "runtime/compile/memory.h"
+#include "runtime/compile/symbols.h"
 #include "runtime/session.h"
 
 struct program_options {
@@ -19,6 +20,12 @@ struct program_options {
     struct combo_options combo; /* as given to the rules; `off`: no_combos, mixed_sizes 0: -1 */
     enum plumb_determinism determinism;
     const char *site; /* "0/0 forward": what kernel.site begins with; NULL: kernels have none */
+    /* Of a function at several sizes: texts that were built, to which its own are added. Where none
+     * is of a kernel's own class, the kernel takes one of any length: at once where its length is
+     * probably another one at other sizes (symbols), else when it is met (again). */
+    struct map *functions;
+    const struct symbols *symbols;
+    bool again; /* another instance is what the log tells of */
 };
 /* Memory that a kernel takes, as its call is recorded: arrays of equal elements are one. */
 struct program_arg {
@@ -27,6 +34,7 @@ struct program_arg {
     struct view view;    /* offset: elements from the buffer's first element */
     int value; /* of the graph, which has just these elements; GRAPH_NONE: scratch, part */
     int of;    /* the value that it is or is a part of; GRAPH_NONE: scratch */
+    int made;  /* the value that it is afterwards; GRAPH_NONE: not written, scratch, part */
     bool reads, writes;
 };
 /* Where an array of a member's nest lies. */

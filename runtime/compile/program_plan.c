@@ -60,12 +60,13 @@ static void add_use(const struct program *p, struct program_launch *l, const str
         i++;
     struct program_arg *a = &l->arg[i];
     if (i == l->n_args) {
-        *a = (struct program_arg){.buffer = u->buffer, .view = *v, .value = value, .of = u->value};
+        *a = (struct program_arg){
+            .buffer = u->buffer, .view = *v, .value = value, .of = u->value, .made = GRAPH_NONE};
         l->n_args++;
     }
     a->reads |= !u->written;
     a->writes |= u->written;
-    if (u->written && value >= 0) a->value = value;
+    if (u->written && value >= 0) a->value = a->made = value;
 }
 
 /* Read and written ones first, then read ones, then written ones, each numbered from 0. */

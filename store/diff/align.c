@@ -376,6 +376,7 @@ static enum err align(struct aligner *al, const struct diff_manual *manual, uint
     TRY(make_middle(al));
     TRY(make_gaps(al, manual, n_manual));
     if (!al->gap.n) return ERR_OK;
+    TRY(align_unfolded(al));
     TRY(align_keys(al));
     return align_rest(al);
 }

@@ -82,6 +82,8 @@ void align_take_gaps(struct aligner *al);
 
 /* align_scope.c: scopes that belong together get one key_id; al->weak. */
 enum err WARN_UNUSED align_scopes(struct aligner *al);
+/* align_unfold.c: operators of kernels. */
+enum err WARN_UNUSED align_unfolded(struct aligner *al);
 /* align_rest.c: variants, kernels, moves; align_flow.c: tensors, results. */
 enum err WARN_UNUSED align_rest(struct aligner *al);
 enum err WARN_UNUSED align_by_flow(struct aligner *al);

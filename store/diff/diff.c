@@ -9,6 +9,7 @@
 
 #include "store/diff/judge.h"
 #include "store/diff/origins.h"
+#include "store/diff/unfold.h"
 
 enum { LINE_SIZE = 256 };
 
@@ -161,6 +162,20 @@ static enum err stand_in(struct diff_comparison *c, struct diff_stream **out)
     return diff_stream_init(*out);
 }
 
+/* Operator by operator, unless both runs call the same kernels. */
+static enum err unfold_lane(const struct diff_comparison *c, struct diff_stream *a,
+                            struct diff_stream *b)
+{
+    struct diff_stream *s[2] = {a, b};
+    if (!a->n_calls || !b->n_calls || diff_same_kernels(a, b)) return ERR_OK;
+    for (int k = 0; k < 2; k++) {
+        bool can;
+        TRY(diff_can_unfold(c->db[k], s[k], &can));
+        if (can) TRY(diff_unfold(c->db[k], s[k]));
+    }
+    return ERR_OK;
+}
+
 static enum err judge_lane(struct diff_comparison *c, struct diff_lane *lane,
                            const struct diff_options *options, const struct manual *manual)
 {
@@ -171,6 +186,7 @@ static enum err judge_lane(struct diff_comparison *c, struct diff_lane *lane,
     if (!a) TRY(stand_in(c, &a));
     if (!b) TRY(stand_in(c, &b));
     TRY(diff_join(a, b));
+    TRY(unfold_lane(c, a, b));
     for (int k = 0; k < 2; k++) TRY_OUT(diff_origins_load(c->db[k], k ? b : a, &origins[k]));
     struct diff_align_options align = {
         .origins = {origins[0].p, origins[1].p},
@@ -178,6 +194,7 @@ static enum err judge_lane(struct diff_comparison *c, struct diff_lane *lane,
         .manual = manual->pair.p,
         .n_manual = (uint32_t)manual->pair.n};
     TRY_OUT(diff_align(a, b, &align, &lane->pairs));
+    if (a->kernel || b->kernel) TRY_OUT(diff_unfold_paths(a, b, &lane->pairs));
     TRY_OUT(diff_judge(a, b, &lane->pairs, &how, &lane->verdicts));
 out:
     for (int k = 0; k < 2; k++) LIST_RELEASE(&origins[k]);

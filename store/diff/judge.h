@@ -52,6 +52,16 @@ enum err WARN_UNUSED judge_uses(struct judge *j, uint32_t a, uint32_t b);
 /* All tensors of both calls are of equal form and digest, one after the other, and all results have
  * a digest: nothing more needs to be looked at. */
 bool judge_plainly_equal(const struct judge *j, uint32_t a, uint32_t b);
+/* Does the call stand for an operator of a kernel (unfold.h)? */
+static inline bool judge_is_unfolded(const struct diff_stream *s, uint32_t call)
+{
+    return s->kernel && s->kernel[call] != DIFF_NONE;
+}
+/* Has the use no row in the trace, since its tensor is in a register or a view? */
+static inline bool judge_is_unseen(const struct diff_stream *s, uint32_t use)
+{
+    return use != DIFF_NONE && s->from && s->from[use] == DIFF_NONE;
+}
 /* The strongest of a set of kinds of hash. */
 enum diff_hash diff_strongest(unsigned kinds);
 

@@ -21,8 +21,7 @@ static const char nodes_sql[] =
     "WHERE k.id = :kernel AND n.op = 3 AND t.text LIKE 'torch.ops.%' "
     "GROUP BY o.position ORDER BY place";
 
-/* aten::add.Tensor of torch.ops.aten.add.Tensor, aten::relu of torch.ops.aten.relu.default. */
-static uint32_t operator_word(struct diff_words *w, struct span target)
+uint32_t diff_operator_word(struct diff_words *w, struct span target)
 {
     struct span rest = span_from(target, sizeof "torch.ops." - 1);
     size_t dot = span_find(rest, SPAN("."), 0);
@@ -57,7 +56,7 @@ static enum err read_nodes(sqlite3_stmt *q, int64_t id, uint32_t kernel, struct 
     uint32_t position = 0;
     int rc;
     while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
-        uint32_t op = operator_word(w, store_column_text(q, 0));
+        uint32_t op = diff_operator_word(w, store_column_text(q, 0));
         if (w->failed) FAIL(ERR_NOMEM, "no memory for the origins of kernels");
         if (op == DIFF_NONE) continue;
         struct diff_origin *p = LIST_PUSH(out);

@@ -14,4 +14,8 @@ struct diff_origins {
 enum err WARN_UNUSED diff_origins_load(sqlite3 *db, const struct diff_stream *s,
                                        struct diff_origins *out);
 
+/* The word aten::add.Tensor of torch.ops.aten.add.Tensor, aten::relu of
+ * torch.ops.aten.relu.default. */
+uint32_t diff_operator_word(struct diff_words *w, struct span target);
+
 #endif

@@ -190,6 +190,9 @@ void diff_stream_release(struct diff_stream *s)
     free(s->form);
     free(s->tensor);
     free(s->version);
+    free(s->kernel);
+    free(s->from);
+    free(s->from_use);
     LIST_RELEASE(&s->scopes);
     arena_release(&s->arena);
     *s = (struct diff_stream){0};

@@ -117,6 +117,11 @@ struct diff_stream {
     uint32_t *tensor;  /* number of the tensor in its log; NULL when the log has none */
     uint32_t *version; /* writes to its storage before; NULL when the log has none */
 
+    /* of an unfolded log (unfold.h), else NULL */
+    uint32_t *kernel;   /* word by call: the kernel that did it, "" a view; DIFF_NONE as recorded */
+    uint32_t *from;     /* by use: the event that has its row; DIFF_NONE none */
+    uint32_t *from_use; /* by use: which of that event's, from 0 */
+
     LIST_OF(struct diff_scope) scopes;
     unsigned hashes;      /* bits 1 << enum diff_hash of those that occur */
     uint32_t n_lines;     /* recorded lines that are no calls: modules, annotations, other text */

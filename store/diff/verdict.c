@@ -47,6 +47,7 @@ struct findings {
     bool shape, argument, scalar_result, compared;
     bool in_differs, in_unknown, external;
     bool out_differs, out_unknown, out_hashed, artefact, cannot_tell;
+    bool unfolded; /* of a kernel's operator: what was not stored is not missing */
 };
 
 static enum err index_pairs(struct walk *w)
@@ -143,7 +144,8 @@ static enum err compare_texts(struct walk *w, const struct diff_pair *p, struct 
     if (sa->text[p->a] == sb->text[p->b]) return ERR_OK;
     const struct diff_text *a = diff_call_text(sa, p->a), *b = diff_call_text(sb, p->b);
     const struct diff_words *words = sa->words;
-    bool variant = p->method == DIFF_BY_VARIANT || p->method == DIFF_BY_FUSION;
+    bool variant = p->method == DIFF_BY_VARIANT || p->method == DIFF_BY_FUSION ||
+                   judge_is_unfolded(sa, p->a) || judge_is_unfolded(sb, p->b);
     if (!variant && (a->kind != b->kind || a->name != b->name)) f->shape = true;
     /* A variant (out=, another overload) takes other arguments by its nature. */
     if (!variant && a->strict != b->strict) TRY(compare_arguments(w, a, b, f));
@@ -164,7 +166,9 @@ static struct map_key seen_key(const struct walk *w, const struct match *m)
 /* Were its results other than in the other run, so that who reads them receives a difference? */
 static bool spreads(const struct walk *w, uint32_t pair)
 {
-    switch (w->pairs->pair.p[pair].verdict) {
+    const struct diff_pair *p = &w->pairs->pair.p[pair];
+    if (p->verdict == DIFF_UNKNOWN && p->flags & DIFF_INSIDE) return false;
+    switch (p->verdict) {
     case DIFF_SAME:
     case DIFF_MASKED:
     case DIFF_ARTEFACT:
@@ -256,11 +260,40 @@ static void count(const struct match *m, struct findings *f)
     }
 }
 
+/* A tensor that one side has in a register or as a view: what is read is as the operator that made
+ * it found its own, what is made is not compared. */
+static void count_unseen(const struct walk *w, const struct match *m, struct findings *f)
+{
+    if (m->phase) return;
+    bool known = false;
+    for (int k = 0; k < 2; k++) {
+        uint32_t use = k ? m->b : m->a;
+        if (!judge_is_unseen(w->j.side[k], use)) continue;
+        uint32_t call = flow_maker(&w->j.flow[k], use);
+        uint32_t made = call == DIFF_NONE ? DIFF_NONE : w->pair_of[k][call];
+        if (made == DIFF_NONE) continue;
+        const struct diff_pair *p = &w->pairs->pair.p[made];
+        f->in_differs |= spreads(w, made);
+        known |= !(p->flags & DIFF_INPUTS_UNHASHED);
+    }
+    f->in_unknown |= !known;
+}
+
+static bool is_unseen(const struct walk *w, const struct match *m)
+{
+    return judge_is_unseen(w->j.side[0], m->a) || judge_is_unseen(w->j.side[1], m->b);
+}
+
 static enum err compare_tensors(struct walk *w, const struct diff_pair *p, struct findings *f)
 {
     TRY(judge_uses(&w->j, p->a, p->b));
     for (size_t i = 0; i < w->j.match.n; i++) {
         const struct match *m = &w->j.match.p[i];
+        if (f->unfolded && is_unseen(w, m)) {
+            count_unseen(w, m, f);
+            continue;
+        }
+        if (f->unfolded && m->phase && m->class == DIFF_ONE_SIDE) continue;
         count(m, f);
         w->out->n_cannot_tell += m->class == DIFF_CANNOT_TELL;
         if (m->class) TRY(note(w, p, m, f));
@@ -283,13 +316,17 @@ static bool is_unhashed(const struct walk *w, const struct diff_pair *p, const s
 
 static enum diff_verdict decide(const struct walk *w, struct diff_pair *p, const struct findings *f)
 {
-    bool unhashed = is_unhashed(w, p, f), out = f->out_differs || f->scalar_result;
+    bool unhashed = !f->unfolded && is_unhashed(w, p, f);
+    bool out = f->out_differs || f->scalar_result;
+    bool inside = f->unfolded && !f->out_hashed;
+    if (inside) p->flags |= DIFF_INSIDE;
     if (f->argument) p->flags |= DIFF_ARGUMENT_DIFFERS;
     if (unhashed || f->out_unknown) p->flags |= DIFF_UNHASHED;
     if (f->in_unknown) p->flags |= DIFF_INPUTS_UNHASHED;
     if (f->external) return DIFF_INPUT;
     if (f->shape) return DIFF_STRUCTURE;
-    if (f->in_differs) return out || unhashed || f->out_unknown ? DIFF_RECEIVER : DIFF_MASKED;
+    if (f->in_differs)
+        return out || unhashed || inside || f->out_unknown ? DIFF_RECEIVER : DIFF_MASKED;
     if (out) {
         const struct diff_text *t = diff_call_text(w->j.side[0], p->a);
         if (f->in_unknown && w->differed && !f->argument) return DIFF_RECEIVER;
@@ -297,7 +334,7 @@ static enum diff_verdict decide(const struct walk *w, struct diff_pair *p, const
         return DIFF_ORIGIN;
     }
     if (f->argument) return DIFF_ARGUMENT;
-    if (unhashed || f->out_unknown || f->cannot_tell) return DIFF_UNKNOWN;
+    if (unhashed || inside || f->out_unknown || f->cannot_tell) return DIFF_UNKNOWN;
     return f->artefact ? DIFF_ARTEFACT : DIFF_SAME;
 }
 
@@ -312,6 +349,22 @@ static bool is_told(struct walk *w, const struct diff_pair *p)
     return told;
 }
 
+/* What a kernel of the other run holds is not compared; it hands on what it reads. */
+static void judge_explained(const struct walk *w, struct diff_pair *p)
+{
+    int k = p->a == DIFF_NONE;
+    const struct diff_stream *s = w->j.side[k];
+    uint32_t call = k ? p->b : p->a;
+    p->flags |= DIFF_INSIDE;
+    p->verdict = DIFF_UNKNOWN;
+    for (uint32_t u = s->first_use[call]; u < s->first_use[call + 1]; u++) {
+        if (diff_use_form(s, u)->phase) continue;
+        uint32_t maker = flow_maker(&w->j.flow[k], u);
+        uint32_t made = maker == DIFF_NONE ? DIFF_NONE : w->pair_of[k][maker];
+        if (made != DIFF_NONE && spreads(w, made)) p->verdict = DIFF_RECEIVER;
+    }
+}
+
 static enum err judge_pair(struct walk *w, struct diff_pair *p)
 {
     struct findings f = {0};
@@ -321,10 +374,11 @@ static enum err judge_pair(struct walk *w, struct diff_pair *p)
     if (p->b != DIFF_NONE) TRY(flow_advance(&w->j.flow[1], p->b));
     if (p->a == DIFF_NONE || p->b == DIFF_NONE) {
         w->found |= p->method == DIFF_BY_FUSION ? 0 : FOUND_FIRST;
-        /* What a kernel of the other run holds is explained, and not compared. */
-        p->verdict = p->method == DIFF_BY_FUSION ? DIFF_UNKNOWN : DIFF_STRUCTURE;
+        p->verdict = DIFF_STRUCTURE;
+        if (p->method == DIFF_BY_FUSION) judge_explained(w, p);
         return ERR_OK;
     }
+    f.unfolded = judge_is_unfolded(w->j.side[0], p->a) || judge_is_unfolded(w->j.side[1], p->b);
     if (judge_plainly_equal(&w->j, p->a, p->b)) {
         p->verdict = DIFF_SAME;
         w->out->n_compared++;

@@ -49,6 +49,8 @@ enum diff_pair_flag {
     DIFF_INPUTS_UNHASHED = 4,  /* arguments have none: origin or receiver is inferred */
     DIFF_VIEW = 8,      /* an origin that only moves data: whoever made it was not recorded */
     DIFF_CONTAINS = 16, /* it contains calls that are compared themselves */
+    DIFF_INSIDE = 32,   /* an operator of a kernel whose results were not stored, or a view: what it
+                           reads agrees */
 };
 
 /* How a tensor of a pair differs (pair_tensor.class). */

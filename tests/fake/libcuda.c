@@ -2,7 +2,9 @@
  * cannot read, kernels are libraries that libnvrtc.c made, run by fibers (cuda_host.h).
  *
  * FAKE_CUDA_ERROR=NAME makes the entry of that name answer 999; FAKE_CUDA_LOG=FILE gets a line for
- * each launch, and at the end how many blocks of memory were not given back.
+ * each launch, and at the end how many blocks of memory and modules were not given back. What the
+ * real one refuses is refused: blocks of no bytes, calls of a thread without a context or of a
+ * forked process, blocks and grids beyond a device's limits.
  */
 #include "../unit/cuda_host.h"
 
@@ -11,7 +13,9 @@
 /* Beyond what a processor can address. */
 #define DEVICE ((unsigned long long)1 << 60)
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static long blocks;
+static long blocks, modules;
+static __thread int entered; /* this thread has the context */
+static pid_t started;
 static const char *log_path;
 
 static int fails(const char *name)
@@ -20,7 +24,11 @@ static int fails(const char *name)
     return given && !strcmp(given, name) ? 999 : 0;
 }
 #define ENTER                                                                                      \
-    if (fails(__func__)) return 999
+    if (fails(__func__)) return 999;                                                               \
+    if (started && started != getpid()) return 3 /* not initialised */
+#define IN_CONTEXT                                                                                 \
+    ENTER;                                                                                         \
+    if (!entered) return 201
 
 static void say(const char *text)
 {
@@ -33,7 +41,8 @@ static void say(const char *text)
 static void at_end(void)
 {
     char text[64];
-    snprintf(text, sizeof text, "blocks left: %ld", blocks);
+    if (started != getpid()) return;
+    snprintf(text, sizeof text, "blocks left: %ld, modules left: %ld", blocks, modules);
     say(text);
 }
 
@@ -42,7 +51,14 @@ int cuInit(unsigned flags)
     (void)flags;
     ENTER;
     log_path = getenv("FAKE_CUDA_LOG");
+    started = getpid();
     atexit(at_end);
+    return 0;
+}
+int cuDriverGetVersion(int *version)
+{
+    ENTER;
+    *version = 13010;
     return 0;
 }
 int cuDeviceGetCount(int *n)
@@ -82,17 +98,19 @@ int cuDevicePrimaryCtxRetain(void **context, int device)
 int cuCtxSetCurrent(void *context)
 {
     ENTER;
+    entered = context != NULL;
     return context ? 0 : 201;
 }
 int cuCtxSynchronize(void)
 {
-    ENTER;
+    IN_CONTEXT;
     return 0;
 }
 
 int cuMemAlloc_v2(unsigned long long *p, size_t n)
 {
-    ENTER;
+    IN_CONTEXT;
+    if (!n) return 1;
     void *host = malloc(n);
     if (!host) return 2;
     memset(host, 0x55, n);
@@ -106,7 +124,7 @@ static void *host_of(unsigned long long p)
 }
 int cuMemFree_v2(unsigned long long p)
 {
-    ENTER;
+    IN_CONTEXT;
     if (!(p & DEVICE)) return 1;
     free(host_of(p));
     __atomic_fetch_sub(&blocks, 1, __ATOMIC_RELAXED);
@@ -114,14 +132,14 @@ int cuMemFree_v2(unsigned long long p)
 }
 int cuMemcpyHtoD_v2(unsigned long long to, const void *from, size_t n)
 {
-    ENTER;
+    IN_CONTEXT;
     if (!(to & DEVICE)) return 1;
     memcpy(host_of(to), from, n);
     return 0;
 }
 int cuMemcpyDtoH_v2(void *to, unsigned long long from, size_t n)
 {
-    ENTER;
+    IN_CONTEXT;
     if (!(from & DEVICE)) return 1;
     memcpy(to, host_of(from), n);
     return 0;
@@ -149,7 +167,7 @@ static size_t library_size(const unsigned char *elf)
 int cuModuleLoadData(void **module, const void *image)
 {
     char path[] = "/tmp/plumb-fake-module-XXXXXX";
-    ENTER;
+    IN_CONTEXT;
     if (memcmp(image, "\177ELF", 4)) return 200;
     int fd = mkstemp(path);
     size_t n = library_size(image);
@@ -157,7 +175,14 @@ int cuModuleLoadData(void **module, const void *image)
     close(fd);
     *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     unlink(path);
+    if (*module) __atomic_fetch_add(&modules, 1, __ATOMIC_RELAXED);
     return *module ? 0 : 200;
+}
+int cuModuleUnload(void *module)
+{
+    IN_CONTEXT;
+    __atomic_fetch_sub(&modules, 1, __ATOMIC_RELAXED);
+    return dlclose(module) ? 1 : 0;
 }
 
 int cuModuleGetFunction(void **function, void *module, const char *name)
@@ -182,9 +207,9 @@ int cuLaunchKernel(struct function *f, unsigned x, unsigned y, unsigned z, unsig
 {
     void *value[HOST_ARGS] = {0};
     (void)stream;
-    ENTER;
-    if (y != 1 || z != 1 || items_y != 1 || items_z != 1 || shared || extra || !x || !items)
-        return 1;
+    IN_CONTEXT;
+    if (y != 1 || z != 1 || items_y != 1 || items_z != 1 || shared || extra) return 1;
+    if (!x || x > 2147483647u || !items || items > HOST_ITEMS) return 1;
     if (f->n_args > HOST_ARGS) return 1;
     for (int i = 0; i < f->n_args; i++) {
         unsigned long long p;

@@ -71,10 +71,7 @@ int nvrtcCompileProgram(program p, int n, const char *const *option)
     fprintf(f, "%s%s", cuda_host_prelude, p->text);
     add_counts(p->text, f, p->log);
     fclose(f);
-    snprintf(command, sizeof command,
-             "cd %s && clang-14 -O1 -w -mfma -ffp-contract=off -fno-math-errno "
-             "-fno-strict-aliasing -fPIC -shared -nostdinc -std=c++17 -o text.so text.cc",
-             folder);
+    snprintf(command, sizeof command, "cd %s && " CUDA_HOST_CC " -o text.so text.cc", folder);
     snprintf(name, sizeof name, "%s/text.so", folder);
     int bad = system(command) ? 6 : take_file(p, name);
     snprintf(command, sizeof command, "rm -r %s", folder);

@@ -27,6 +27,12 @@ def run(args, env=None):
     return subprocess.run([PLUMB, *map(str, args)], env=env, capture_output=True, text=True, timeout=120)
 
 
+def run_unit(name, env, *args):
+    program = os.path.join(os.path.dirname(PLUMB), "tests", name)
+    if not os.path.exists(program):
+        pytest.skip("the unit tests are not built")
+    return subprocess.run([program, *args], env=env, capture_output=True, text=True, timeout=120)
+
 
 def same(a, b):
     out = run(["diff", a, b]).stdout
@@ -65,11 +71,27 @@ def test_compiled_has_the_digests_of_the_cpu(fake, tmp_path):
 
 def test_kernels_alone(fake):
     """What `make test-cuda` runs on a device."""
-    program = os.path.join(os.path.dirname(PLUMB), "tests", "test_gpu_suite")
-    if not os.path.exists(program):
-        pytest.skip("the unit tests are not built")
-    out = subprocess.run([program, "test_device"], env=fake, capture_output=True, text=True, timeout=120)
+    out = run_unit("test_gpu_suite", fake, "test_device")
     assert out.returncode == 0 and "gave the interpreter's bits" in out.stdout, out.stdout + out.stderr
+
+
+def test_driver_and_programs(fake, tmp_path):
+    """Device numbers, forks, sizes 0 and 1, local memory, threads; and that all is given back: but for the numbers of the
+    first thread's launches, and the kernels of operators run alone, which the next session finds."""
+    env = dict(fake, FAKE_CUDA_LOG=str(tmp_path / "log"))
+    out = run_unit("test_cuda", env)
+    assert out.returncode == 0 and "FAILED" not in out.stdout and "not run" not in out.stdout, out.stdout + out.stderr
+    last = (tmp_path / "log").read_text(encoding="utf-8").split("\n")[-2]
+    assert last.startswith("blocks left: 1, "), last
+
+
+def test_modules_are_unloaded(fake, tmp_path):
+    """Those of four compiles; that of an operator that runs alone stays."""
+    env = dict(fake, FAKE_CUDA_LOG=str(tmp_path / "log"))
+    out = run(["run", "mlp", "-n", 1, "--device", "cuda", "--compile", "-o", tmp_path / "x.db"], env)
+    assert out.returncode == 0, out.stderr
+    last = (tmp_path / "log").read_text(encoding="utf-8").split("\n")[-2]
+    assert last == "blocks left: 1, modules left: 1", last
 
 
 def test_what_needs_the_host(fake, tmp_path):

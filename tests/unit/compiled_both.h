@@ -51,6 +51,10 @@ static void note(const struct plumb_tensor *t)
     note_bytes(flags, sizeof flags);
 }
 
+/* How functions are compiled; a test program sets them once. */
+static struct plumb_compile_options compile_options;
+static bool compile_builds;
+
 /* The function, compiled or not. */
 static int call(plumb_function fn, struct plumb_tensor *const *in, int n_in,
                 struct plumb_tensor **out, int n_out)
@@ -61,8 +65,8 @@ static int call(plumb_function fn, struct plumb_tensor *const *in, int n_in,
     if (i == now->n_functions) {
         assert_true(now->n_functions < FUNCTIONS);
         now->of[now->n_functions++].fn = fn;
-        now->of[i].c = plumb_compile("f", fn, NULL, NULL);
-        now->of[i].c->interpret = true;
+        now->of[i].c = plumb_compile("f", fn, NULL, &compile_options);
+        now->of[i].c->interpret = !compile_builds;
     }
     return plumb_compiled_call(now->of[i].c, in, n_in, out, n_out);
 }
@@ -94,7 +98,7 @@ static void run_once(struct run *r, void (*program)(void), enum plumb_determinis
     must(plumb_close());
 }
 
-static void run_both(void (*program)(void))
+static inline void run_both(void (*program)(void))
 {
     const enum plumb_determinism levels[] = {PLUMB_EXACT, PLUMB_RUN};
     for (int i = 0; i < 2; i++) {

@@ -133,6 +133,11 @@ static const char *cuda_host_run(void *library, const char *name, int64_t blocks
     return NULL;
 }
 
+/* What is read or written beyond the ends of local memory is an illegal instruction. */
+#define CUDA_HOST_CC                                                                               \
+    "clang-14 -O1 -w -mfma -ffp-contract=off -fno-math-errno -fno-strict-aliasing -fPIC "          \
+    "-fsanitize=local-bounds -shared -nostdinc -std=c++17"
+
 static bool cuda_host_is_here(void)
 {
     return !system("command -v clang-14 >/dev/null");
@@ -147,10 +152,7 @@ static void *cuda_host_build(const char *text, const char *path)
     if (!f) return NULL;
     fprintf(f, "%s%s", cuda_host_prelude, text);
     if (fclose(f)) return NULL;
-    snprintf(command, sizeof command,
-             "clang-14 -O1 -w -mfma -ffp-contract=off -fno-math-errno -fno-strict-aliasing -fPIC "
-             "-shared -nostdinc -std=c++17 -o %s.so %s.cc",
-             path, path);
+    snprintf(command, sizeof command, CUDA_HOST_CC " -o %s.so %s.cc", path, path);
     if (system(command)) return NULL;
     snprintf(name, sizeof name, "%s.so", path);
     return dlopen(name, RTLD_NOW | RTLD_LOCAL);

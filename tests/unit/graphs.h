@@ -159,9 +159,11 @@ static void graphs_reset(const struct graphs_program *p)
 {
     uint64_t s = p->seed ^ 0x7654321;
     for (int i = 0; i < GRAPHS_KEPT; i++) {
-        char *to = p->kept[i]->storage->p;
-        for (int64_t k = 0; k < p->kept[i]->storage->size; k += 4)
-            graphs_value(&s, DTYPE_F32, false, to + k);
+        const struct storage *to = p->kept[i]->storage; /* maybe of a device */
+        char *values = malloc((size_t)to->size + 1);
+        for (int64_t k = 0; k < to->size; k += 4) graphs_value(&s, DTYPE_F32, false, values + k);
+        if (to->size && to->backend->from_host(to->p, values, to->size)) fail_msg("%s", err_text());
+        free(values);
         plumb_zero_grad(p->kept[i]);
     }
 }

@@ -218,6 +218,11 @@ static void make_member(int m)
     must(nest_interpret(&c->run[m]));
 }
 
+/* As a plan has them: points of the flat member, rows of the others; the first launch has none. */
+static struct combo_member planned[MEMBERS] = {
+    {.block = {1024, 1, 0}}, {.block = {1, 1, 256}}, {.block = {16, 2, 64}}};
+static const int64_t wanted_blocks[MEMBERS][MEMBERS] = {{5, 13, 70}, {2, 13, 3}, {2, 13, 3}};
+
 static void make_combos(void)
 {
     static const int number[] = {0, 1, 2};
@@ -226,6 +231,7 @@ static void make_combos(void)
     for (int m = 0; m < MEMBERS; m++) {
         make_member(m);
         c->group[m].dispatch = (enum combo_dispatch)m;
+        c->group[m].member = m ? planned : NULL;
         c->launch[m] = (struct code_launch){name[m], number, MEMBERS, &c->group[m]};
     }
     c->spec = (struct code_spec){c->kernel, MEMBERS, c->launch, MEMBERS, false};
@@ -244,6 +250,9 @@ static void run_combo(void *library, int launch, int block)
     struct code_gpu_grid grid = code_gpu_grid(&c->spec, launch, block);
     assert_int_equal(code_gpu_arrays(&c->spec, launch), MEMBERS * ARRAYS);
     code_gpu_numbers(&c->spec, launch, &grid, args, numbers);
+    for (int m = 0; m < MEMBERS; m++)
+        assert_int_equal(numbers[2 * m + 1], wanted_blocks[launch][m]);
+    assert_int_equal(grid.blocks, launch == COMBO_ROUND_ROBIN ? 39 : launch ? 18 : 88);
     const char *bad =
         cuda_host_run(library, c->launch[launch].name, grid.blocks, grid.block, c->arg);
     if (bad) fail_msg("%s", bad);

@@ -3,6 +3,7 @@
  *
  * PLUMB_TEST_GRAPHS sets how many programs (the long run: 10000), PLUMB_TEST_SEED the first. They
  * are interpreted; of every BUILT programs one is built too, or as many as PLUMB_TEST_BUILT says.
+ * PLUMB_TEST_BACKEND=cuda: on a device, with the kernels of its own.
  * PLUMB_TEST_REASONS prints why programs were not compiled. One that fails is printed after it was
  * made smaller.
  */
@@ -146,7 +147,9 @@ static void check_or_fail(uint64_t seed)
 
 static void check_all(enum plumb_determinism determinism, uint64_t from, uint64_t n)
 {
-    if (!plumb_open(&(struct plumb_options){.determinism = determinism, .threads = 3}))
+    struct plumb_options o = {
+        .determinism = determinism, .threads = 3, .backend = getenv("PLUMB_TEST_BACKEND")};
+    if (!plumb_open(&o))
         fail_msg("%s", plumb_error());
     for (uint64_t i = 0; i < n; i++) check_or_fail(from + i);
     assert_int_equal(plumb_close(), 0);

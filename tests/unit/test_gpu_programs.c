@@ -1,12 +1,11 @@
 /* test_gpu_programs.c - the kernels of the compiled workloads, fused and combined, built for
  * devices that are not here: registers are told and spills stay within a budget.
  *
- * The programs run on the CPU; the back end of the session hands each compile's kernels on.
+ * The programs run on the CPU; the back end of the session hands each compile's kernels on. With
+ * PLUMB_BUILDS=TABLE each launch of all workloads is built for each device, which takes long.
  */
-#include "unit.h"
+#include "tests/unit/gpu_builds.h"
 
-#include "runtime/compile/code_gpu.h"
-#include "runtime/compile/gpu_build.h"
 #include "runtime/session.h"
 #include "runtime/work.h"
 
@@ -18,14 +17,8 @@ enum { BUILDS = 0 }; /* the builders are not ours to judge */
 enum { BUILDS = 1 };
 #endif
 
-/* Bytes a kernel with inner loops may spill; pointwise ones none. */
-enum { SPILL_BUDGET = 0 };
-
-static struct backend handing; /* the CPU's, but for compiled kernels */
-static const struct target {
-    const char *name;
-    bool cuda;
-} * target, targets[] = {{"sm_80", true}, {"sm_90", true}, {"skl", false}, {"pvc", false}};
+static struct backend handing;          /* the CPU's, but for compiled kernels */
+static const struct gpu_target *target; /* NULL: kernels are gathered for all */
 static int n_programs, n_launches, most;
 
 static void check(const struct code_spec *s, const struct gpu_built *b, const char *device,
@@ -34,7 +27,7 @@ static void check(const struct code_spec *s, const struct gpu_built *b, const ch
     for (int i = 0; i < s->n_launches; i++) {
         struct code_resources r = told(b, s->launch[i].name);
         if (r.registers <= 0) fail_msg("%s: nothing is told of %s", device, s->launch[i].name);
-        if (r.spill_bytes > SPILL_BUDGET)
+        if (r.spill_bytes > GPU_SPILL_BUDGET)
             fail_msg("%s: %s spills %d bytes", device, s->launch[i].name, r.spill_bytes);
         if (r.registers > most) most = r.registers;
     }
@@ -64,7 +57,8 @@ static enum err build(const struct code_spec *s, void **out)
     struct code *c;
     n_programs++;
     n_launches += s->n_launches;
-    if (BUILDS && s->n_launches) build_for(s, target->name, target->cuda);
+    if (!target) gpu_builds_add(s);
+    else if (BUILDS && s->n_launches) build_for(s, target->name, target->cuda);
     thread_self.session->backend = &backend_cpu;
     enum err err = code_build(s, &c);
     thread_self.session->backend = &handing;
@@ -87,9 +81,9 @@ static struct code_resources resources(const void *code, int launch)
     return code_resources(code, launch);
 }
 
-static const struct backend_code by_hand = {"c", build, release, run, resources};
+static const struct backend_code by_hand = {"c", build, release, run, resources, code_gpu_fits};
 
-static void run_workload(int (*workload)(struct work *w), const struct target *t)
+static void run_workload(int (*workload)(struct work *w), const struct gpu_target *t)
 {
     struct work w = {.steps = 1, .batch = 2, .seed = 1, .dtype = PLUMB_F32, .compile = true};
     target = t;
@@ -101,26 +95,41 @@ static void run_workload(int (*workload)(struct work *w), const struct target *t
     if (workload(&w)) fail_msg("%s", plumb_error());
     assert_int_equal(plumb_close(), 0);
     print_message("%d compiles, %d launches for %s, at most %d registers\n", n_programs, n_launches,
-                  t->name, most);
+                  t ? t->name : "each device", most);
     assert_true(n_programs > 0 && n_launches > 0);
 }
 
 static void test_mlp(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; i++)
-        if (i % 2 == 0 || getenv("PLUMB_BUILD_ALL")) run_workload(work_mlp, &targets[i]);
+    run_workload(work_mlp, &gpu_targets[0]); /* sm_80 */
+    run_workload(work_mlp, &gpu_targets[2]); /* skl */
 }
-/* PLUMB_BUILD_ALL=1: all for all, which takes long. */
 static void test_gpt(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; i++)
-        if (i == 1 || getenv("PLUMB_BUILD_ALL")) run_workload(work_gpt, &targets[i]);
+    run_workload(work_gpt, &gpu_targets[1]); /* sm_90 */
 }
 
-int main(void)
+/* Each text of all three for each device that has a builder. */
+static void test_builds(void **state)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mlp), cmocka_unit_test(test_gpt)};
+    (void)state;
+    if (!getenv("PLUMB_BUILDS")) {
+        print_message("not run: builds of all programs for all devices (PLUMB_BUILDS)\n");
+        skip();
+    }
+    run_workload(work_mlp, NULL);
+    run_workload(work_gpt, NULL);
+    run_workload(work_optimizer, NULL);
+    gpu_builds_run();
+}
+
+/* test_gpu_programs NAME: that test alone. */
+int main(int argc, char **argv)
+{
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mlp), cmocka_unit_test(test_gpt),
+                                       cmocka_unit_test(test_builds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,12 @@
  */
 #include "tests/unit/suite_run.h"
 
+#include <sys/mman.h>
+
 #include "runtime/compile/gpu_build.h"
 #include "runtime/cuda_code.h"
 #include "tests/unit/cuda_host.h"
+#include "tests/unit/gpu_builds.h"
 #include "tests/unit/samples_move.c"
 #include "tests/unit/samples_nn.c"
 #include "tests/unit/samples_point.c"
@@ -84,6 +87,8 @@ static int n_chunks(void)
 /* Memory that arrays of a call have in common, and its likeness. */
 struct part {
     char *low, *high, *mine; /* of this processor */
+    char *pages;
+    size_t pages_size;
     cuda_pointer device;
 };
 struct parts {
@@ -128,6 +133,24 @@ static const struct part *part_of(const struct parts *p, const char *at)
     return NULL;
 }
 
+/* Between pages that nobody may touch: up to the one behind it, or from the one before it on, so
+ * that what a kernel reads or writes outside stops the test. */
+static void guard_part(struct part *p, bool at_end)
+{
+    size_t n = (size_t)(p->high - p->low), page = 4096, inside = (n + page - 1) / page * page;
+    p->pages_size = inside + 2 * page;
+    p->pages = mmap(NULL, p->pages_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(p->pages != MAP_FAILED);
+    must(mprotect(p->pages + page, inside, PROT_READ | PROT_WRITE) ? ERR_IO : ERR_OK);
+    p->mine = p->pages + page + (at_end ? inside - n : 0);
+    memcpy(p->mine, p->low, n);
+}
+
+static void free_parts(struct parts *p)
+{
+    for (int i = 0; i < p->n; i++) munmap(p->part[i].pages, p->part[i].pages_size);
+}
+
 static void copy_parts(const struct nest_run *run, struct parts *p)
 {
     char *low, *high;
@@ -136,11 +159,7 @@ static void copy_parts(const struct nest_run *run, struct parts *p)
         extent(run, i, &low, &high);
         if (run->base[i] && high > low) add_part(p, low, high);
     }
-    for (int i = 0; i < p->n; i++) {
-        size_t n = (size_t)(p->part[i].high - p->part[i].low);
-        p->part[i].mine = malloc(n);
-        memcpy(p->part[i].mine, p->part[i].low, n);
-    }
+    for (int i = 0; i < p->n; i++) guard_part(&p->part[i], gpu.runs % 4 != 1);
 }
 
 static void compare(const struct nest_run *run, struct parts *p, const char *where)
@@ -154,8 +173,8 @@ static void compare(const struct nest_run *run, struct parts *p, const char *whe
             fail_msg("%s(%s) in %s %s: byte %zu of %zu differs\n%s", suite.at->op, suite.at->args,
                      dtype_name(suite.at->dtype), where, at, n, b.p);
         }
-        free(p->part[i].mine);
     }
+    free_parts(p);
 }
 
 static enum err run_here(int i, struct code_args *args)
@@ -241,7 +260,7 @@ static enum err check(const struct nest_run *run)
     enum err got = run_kernel((int)*at, run, &p);
     if (want != got) fail_msg("%s: %s; the kernel: %s", suite.at->op, said, got ? err_text() : "");
     if (want) { /* which places were written before it was found is left open */
-        for (int i = 0; i < p.n; i++) free(p.part[i].mine);
+        free_parts(&p);
         return err_set(want, "%s", said);
     }
     compare(run, &p, gpu.code[0] ? "on the device" : "on the CPU");
@@ -350,6 +369,21 @@ static void test_device(void **state)
                   (long long)gpu.runs);
 }
 
+/* Each text for each device that has a builder; long, so only where it is asked for. */
+static void test_builds(void **state)
+{
+    (void)state;
+    if (!getenv("PLUMB_BUILDS")) {
+        print_message("not run: builds for devices that are not here (PLUMB_BUILDS)\n");
+        skip();
+    }
+    for (int c = 0; c < n_chunks(); c++) {
+        struct code_spec s = chunk_spec(c);
+        gpu_builds_add(&s);
+    }
+    gpu_builds_run();
+}
+
 static int remove_folder(void **state)
 {
     (void)state;
@@ -362,6 +396,7 @@ static int remove_folder(void **state)
 int main(int argc, char **argv)
 {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_here), cmocka_unit_test(test_device)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_here), cmocka_unit_test(test_device),
+                                       cmocka_unit_test(test_builds)};
     return cmocka_run_group_tests(tests, gather_kernels, remove_folder);
 }

@@ -47,7 +47,7 @@ static enum err trace_it(struct plumb_tensor *const *in, int n, void (*use)(void
     if (!err && use) use();
     if (!err && t.broken) err = ERR_REFUSED;
     trace_end(&t);
-    return err ? err : guard_make(&on.g, in, n, &on.guards);
+    return err ? err : guard_make(&on.g, in, n, NULL, &on.guards);
 }
 static void traced(struct plumb_tensor *const *in, int n, void (*use)(void))
 {
@@ -270,7 +270,7 @@ static void test_text(void **state)
     struct plumb_tensor *x = matrix();
     traced(IN(x, x), 2, use_kept);
     for (size_t i = 0; i < on.guards.guard.n; i++) {
-        guard_text(&on.guards.guard.p[i], &b);
+        guard_text(&on.guards, &on.guards.guard.p[i], &b);
         buf_putc(&b, '\n');
     }
     assert_string_equal(b.p, "len(L['in']) == 2\n"
