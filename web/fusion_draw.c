@@ -20,7 +20,6 @@ struct drawing {
     struct html *h;
     const struct fusion_view *v;
     const struct fusion_look *look;
-    double most; /* of the overlay's numbers */
 };
 
 struct num {
@@ -69,61 +68,6 @@ static struct span fitted(struct arena *a, struct span s, double width)
     return fitted_in(a, s, width, MONO);
 }
 
-/* ---- overlays ---- */
-
-static double overlay_value(const struct fusion_kernel *k, enum fusion_overlay over)
-{
-    int64_t bytes =
-        k->reads == STORE_NULL || k->writes == STORE_NULL ? STORE_NULL : k->reads + k->writes;
-    if (over == OVER_RATE) return k->bytes_per_ns;
-    int64_t n = over == OVER_TIME ? k->p50_ns : over == OVER_BYTES ? bytes : STORE_NULL;
-    return n == STORE_NULL ? NAN : (double)n;
-}
-
-void fusion_overlay_text(const struct fusion_kernel *k, enum fusion_overlay over, char text[32])
-{
-    struct buf b = {0};
-    double v = overlay_value(k, over);
-    text[0] = 0;
-    if (over == OVER_DTYPE) {
-        size_t end = span_find(k->type, SPAN("["), 0);
-        snprintf(text, 32, "%.*s", (int)(end == SIZE_MAX || end > 20 ? 0 : end), k->type.p);
-        return;
-    }
-    if (isnan(v)) return;
-    if (over == OVER_RATE) snprintf(text, 32, v < 10 ? "%.2f GB/s" : "%.0f GB/s", v);
-    else html_number(&b, over == OVER_TIME ? 't' : 'b', html_of_int((int64_t)v));
-    if (b.p) snprintf(text, 32, "%s", b.p);
-    buf_release(&b);
-}
-
-const char *fusion_class(const struct fusion_kernel *k)
-{
-    return span_is(k->role, "combo") ? "c5" : span_is(k->kind, "extern") ? "c6" : "c1";
-}
-
-/* Types that a network computes in, each with a colour of its own. */
-static const char *type_class(struct span type)
-{
-    static const char *const first[] = {"f32", "bf16", "f16", "i64", "f64"};
-    static const char *const class_[] = {"c1", "c2", "c3", "c4", "c5"};
-    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
-        if (span_starts(type, first[i])) return class_[i];
-    return "c6";
-}
-
-static const char *head_class(const struct drawing *d, const struct fusion_kernel *k)
-{
-    static const char *const steps[] = {"o0", "o1", "o2", "o3", "o4"};
-    enum fusion_overlay over = d->v->ask.overlay;
-    double v = overlay_value(k, over);
-    if (over == OVER_DTYPE) return type_class(k->type);
-    if (!d->v->ask.colour) return fusion_class(k);
-    if (isnan(v) || d->most <= 0) return "box dash";
-    int step = (int)(v / d->most * 5);
-    return steps[step < 0 ? 0 : step > 4 ? 4 : step];
-}
-
 /* ---- one box ---- */
 
 static void draw_head(struct drawing *d, const struct fusion_drawn *b, double x, double y,
@@ -137,7 +81,8 @@ static void draw_head(struct drawing *d, const struct fusion_drawn *b, double x,
         snprintf(value, sizeof value, "\xc3\x97%d%s%s", b->times, *text ? " \xc2\xb7 " : "", text);
     else snprintf(value, sizeof value, "%s", text);
     html(d->h, "<rect class=\"%s\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%d\"/>",
-         head_class(d, k), px(x + 0.5).s, px(y + 0.5).s, px(wide - 1).s, (int)FUSION_HEAD);
+         fusion_head_class(d->v, k), px(x + 0.5).s, px(y + 0.5).s, px(wide - 1).s,
+         (int)FUSION_HEAD);
     double room = wide - 20 - (*value ? (double)strlen(value) * 5.6 : 0);
     put_text(d->h, x + 7, y + 14, " tc tb", fitted(a, k->name.n ? k->name : SPAN("kernel"), room));
     if (*value) put_text(d->h, x + wide - 7, y + 14, " te", span_of(value));
@@ -342,11 +287,7 @@ static void draw_values(struct drawing *d)
 
 void fusion_draw(struct html *h, const struct fusion_view *v, const struct fusion_look *look)
 {
-    struct drawing d = {h, v, look, 0};
-    for (int i = 0; i < v->n_drawn; i++) {
-        double one = overlay_value(&v->f->kernels[v->drawn[i].kernel], v->ask.overlay);
-        if (!isnan(one)) d.most = fmax(d.most, one);
-    }
+    struct drawing d = {h, v, look};
     int wide = (int)ceil(v->layout.width), high = (int)ceil(v->layout.height);
     html(h, "<svg class=\"d graph\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\"", wide, high,
          wide, high);

@@ -162,12 +162,19 @@ static enum err keep_near(struct fusion *f, struct fusion_view *v)
         if (moved[i] >= 0) v->drawn[n++] = v->drawn[i];
     }
     struct graph_edge *edges;
+    int *nets, n_nets = 0;
     NEW(f, edges, v->graph.n_edges);
+    NEW(f, nets, v->n_nets);
     for (int i = 0; i < v->graph.n_edges; i++) {
         const struct graph_edge *e = &v->graph.edges[i];
-        if (moved[e->from] >= 0 && moved[e->to] >= 0)
-            edges[n_edges++] = (struct graph_edge){moved[e->from], moved[e->to], e->net};
+        if (moved[e->from] < 0 || moved[e->to] < 0) continue;
+        if (!nets[e->net]) {
+            v->value_of[n_nets] = v->value_of[e->net];
+            nets[e->net] = ++n_nets;
+        }
+        edges[n_edges++] = (struct graph_edge){moved[e->from], moved[e->to], nets[e->net] - 1};
     }
+    v->n_nets = v->graph.n_nets = n_nets;
     v->n_left = v->n_drawn - n;
     v->n_drawn = n;
     v->graph.edges = edges;
@@ -207,6 +214,11 @@ struct graph_box fusion_box_size(const struct fusion *f, const struct fusion_dra
     return (struct graph_box){fmin(wide, MOST), high + rows * FUSION_ROW + FUSION_PAD};
 }
 
+bool fusion_is_large(const struct fusion_view *v)
+{
+    return v->n_drawn + v->n_nets > FUSION_SHAPES;
+}
+
 enum err fusion_view_make(struct fusion *f, const struct fusion_ask *ask, struct fusion_view *out)
 {
     *out = (struct fusion_view){.f = f, .ask = *ask};
@@ -222,8 +234,12 @@ enum err fusion_view_make(struct fusion *f, const struct fusion_ask *ask, struct
     if (ask->hops && ask->selected >= 0) TRY(keep_near(f, out));
     struct graph_box *boxes;
     NEW(f, boxes, out->n_drawn);
-    for (int i = 0; i < out->n_drawn; i++)
-        boxes[i] = fusion_box_size(f, &out->drawn[i], ask->folded);
+    out->ask.folded |= fusion_is_large(out);
+    for (int i = 0; i < out->n_drawn; i++) {
+        double one = fusion_overlay_value(&f->kernels[out->drawn[i].kernel], ask->overlay);
+        if (!isnan(one)) out->most = fmax(out->most, one);
+        boxes[i] = fusion_box_size(f, &out->drawn[i], out->ask.folded);
+    }
     out->graph.boxes = boxes;
     out->graph.n_boxes = out->n_drawn;
     out->graph.wide = 1180;

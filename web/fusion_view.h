@@ -37,6 +37,7 @@ struct fusion_view {
     int n_drawn;
     int *box;           /* per kernel: box that is drawn for it, -1 none */
     int *value_of;      /* per net: value */
+    double most;        /* of the overlay's numbers, 0 none is known */
     int n_nets, n_left; /* n_left: kernels outside of the neighbourhood */
     struct graph_in graph;
     struct graph_layout layout;
@@ -65,7 +66,12 @@ void fusion_draw(struct html *h, const struct fusion_view *v, const struct fusio
 void fusion_overlay_text(const struct fusion_kernel *k, enum fusion_overlay over, char text[32]);
 /* What an operator does with its result, if it stores none: "register", "reduction", "library". */
 const char *fusion_role_word(const struct fusion_kernel *k, const struct fusion_op *op);
-/* "c1": the class of a kernel's head without an overlay. */
-const char *fusion_class(const struct fusion_kernel *k);
+/* The number of an overlay, NaN when it is not known or no number. */
+double fusion_overlay_value(const struct fusion_kernel *k, enum fusion_overlay over);
+/* "c1", "o3": the class of a kernel's head. */
+const char *fusion_head_class(const struct fusion_view *v, const struct fusion_kernel *k);
+/* More shapes than a browser moves well as SVG. */
+enum { FUSION_SHAPES = 500 };
+bool fusion_is_large(const struct fusion_view *v);
 
 #endif

@@ -290,8 +290,10 @@ static void put_graph(struct web_request *q, struct html *h, const struct fusion
              "<p class=\"note\">%n more: further than %d step%s away. <a href=\"%s\">Show "
              "all</a></p>\n",
              v->n_left, v->ask.hops, v->ask.hops == 1 ? "" : "s", web_here(q, "hops", "", NULL));
-    html(h, "<div class=\"dw graph\" tabindex=\"0\">");
-    fusion_draw(h, v, &look);
+    bool large = fusion_is_large(v);
+    html(h, "<div class=\"dw graph\"%s>", large ? SPAN("") : SPAN(" tabindex=0"));
+    if (large) fusion_draw_large(h, v, web_here(q, "sel", "", NULL), look.label);
+    else fusion_draw(h, v, &look);
     html(h, "</div>");
     if (v->layout.n_cut)
         html(h,
@@ -391,9 +393,10 @@ static void put_head(struct web_request *q, const struct fusion_view *v)
     struct html *a = &q->actions;
     q->title = span_of(arena_printf(&q->arena, "Fusion of [%s], %.*s", web_param(q, "compile_id"),
                                     SPAN_ARG(v->f->phase)));
-    html(a, "<a data-step=\" \" href=\"%s\">%s</a>",
-         web_here(q, "fold", v->ask.folded ? "" : "1", NULL),
-         v->ask.folded ? SPAN("Show members") : SPAN("Fold members"));
+    if (!fusion_is_large(v))
+        html(a, "<a data-step=\" \" href=\"%s\">%s</a>",
+             web_here(q, "fold", v->ask.folded ? "" : "1", NULL),
+             v->ask.folded ? SPAN("Show members") : SPAN("Fold members"));
     html(a, "<a href=\"%s\">DOT</a><a href=\"%s\">SVG</a>", web_here(q, "as", "dot", NULL),
          web_here(q, "as", "svg", NULL));
 }

@@ -20,36 +20,39 @@ WITH it(id) AS MATERIALIZED (
   SELECT k.id, coalesce(k.combo, k.id), coalesce(l.position, k.position) FROM it JOIN kernel k ON k.compile = it.id LEFT JOIN kernel l ON l.id = k.combo
   WHERE k.phase IS (SELECT phase FROM one)
     AND NOT EXISTS (SELECT 1 FROM kernel m JOIN kernel_arg a ON a.kernel = k.combo WHERE m.id = k.combo)
-), arg(launched, at, value, written, both, bytes, type, name) AS MATERIALIZED (
-  SELECT p.launched, p.at, a.value, a.written, instr(w.text, 'in_out') = 1, a.bytes, a.type, a.name
+), arg(launched, at, value, written, both, bytes, type) AS MATERIALIZED (
+  SELECT p.launched, p.at, a.value, a.written, instr(w.text, 'in_out') = 1, a.bytes, a.type
   FROM part p JOIN kernel_arg a ON a.kernel = p.id LEFT JOIN string w ON w.id = a.name WHERE a.value IS NOT NULL
-), made(value, at, launched, bytes) AS MATERIALIZED (
-  SELECT value, at, launched, max(bytes) FROM arg WHERE written GROUP BY value, launched
 ), named(name, id, op, first) AS MATERIALIZED (
   SELECT n.name, n.id, n.op, min(iif(w.text = 'aot_' || (SELECT phase FROM one) || '_graph', 0, 1)) FROM it
   JOIN graph g ON g.compile = it.id JOIN string w ON w.id = g.name
   JOIN node n ON n.id BETWEEN g.first_node AND g.first_node + g.n_nodes - 1
   WHERE w.text IN ('aot_' || (SELECT phase FROM one) || '_graph', 'after_post_grad_graph', 'inductor_post_grad_graph')
   GROUP BY n.name
-), seen(value, root, depth) AS (
-  SELECT DISTINCT value, value, 0 FROM arg WHERE NOT written OR both
+), maker(name, source) AS MATERIALIZED (
+  SELECT n.name, s.name FROM named n JOIN edge e ON e.dst = n.id AND e.arg = 0 JOIN node s ON s.id = e.src WHERE n.op = 3
+), seen(value, node, root, depth) AS (
+  SELECT DISTINCT a.value, n.id, a.value, 0 FROM arg a LEFT JOIN named n ON n.name = a.value WHERE NOT a.written OR a.both
   UNION
-  SELECT s.value, src.name, s.depth + 1 FROM seen s JOIN named n ON n.name = s.root AND n.op = 3 JOIN edge e ON e.dst = n.id AND e.arg = 0 JOIN node src ON src.id = e.src
-  WHERE s.depth < 64 AND NOT EXISTS (SELECT 1 FROM made m WHERE m.value = s.root)
+  SELECT s.value, src.id, src.name, s.depth + 1 FROM seen s CROSS JOIN node cur ON cur.id = s.node AND cur.op = 3 CROSS JOIN edge e ON e.dst = s.node AND e.arg = 0
+  CROSS JOIN node src ON src.id = e.src WHERE s.depth < 64 AND s.root NOT IN (SELECT value FROM arg WHERE written)
 ), base(value, root) AS MATERIALIZED (
   SELECT value, root FROM (SELECT value, root, max(depth) FROM seen GROUP BY value)
-), read AS MATERIALIZED (
-  SELECT a.launched, a.at, b.root, a.value, max(a.bytes) AS bytes, a.type,
-    (SELECT m.launched FROM made m WHERE m.value = b.root AND m.at < a.at ORDER BY m.at DESC LIMIT 1) AS writer
-  FROM arg a JOIN base b ON b.value = a.value WHERE NOT a.written OR a.both GROUP BY a.launched, a.value
+), use(root, value, at, launched, made, bytes, type) AS (
+  SELECT value, value, at, launched, 1, max(bytes), max(type) FROM arg WHERE written GROUP BY value, launched
+  UNION ALL
+  SELECT b.root, a.value, a.at, a.launched, 0, max(a.bytes), max(a.type) FROM arg a JOIN base b ON b.value = a.value WHERE NOT a.written OR a.both
+  GROUP BY a.launched, a.value
+), counted AS MATERIALIZED (
+  SELECT *, sum(made) OVER (PARTITION BY root ORDER BY at, made, launched ROWS UNBOUNDED PRECEDING) AS nth FROM use
+), known AS MATERIALIZED (
+  SELECT *, max(iif(made, launched, NULL)) OVER same AS writer, max(iif(made, bytes, NULL)) OVER same AS size, sum(NOT made) OVER same AS readers
+  FROM counted WINDOW same AS (PARTITION BY root, nth)
 )
-SELECT r.writer, r.launched AS reader, (SELECT text FROM string WHERE id = r.root) AS value, (SELECT text FROM string WHERE id = r.value) AS read_as,
-  coalesce((SELECT m.bytes FROM made m WHERE m.value = r.root AND m.launched = r.writer), r.bytes) AS bytes, r.bytes AS bytes_read,
-  (SELECT text FROM string WHERE id = r.type) AS type, (SELECT w.text FROM named n JOIN edge e ON e.dst = n.id AND e.arg = 0 JOIN node s ON s.id = e.src
-    JOIN string w ON w.id = s.name WHERE n.name = r.root AND n.op = 3) AS made_by, r.at
-FROM read r
-UNION ALL
-SELECT m.launched, NULL, (SELECT text FROM string WHERE id = m.value), NULL, m.bytes, NULL, NULL,
-  (SELECT w.text FROM named n JOIN edge e ON e.dst = n.id AND e.arg = 0 JOIN node s ON s.id = e.src JOIN string w ON w.id = s.name WHERE n.name = m.value AND n.op = 3), m.at
-FROM made m WHERE NOT EXISTS (SELECT 1 FROM read r WHERE r.root = m.value AND r.writer = m.launched)
-ORDER BY at, reader, value;
+SELECT u.writer, iif(u.made, NULL, u.launched) AS reader, (SELECT text FROM string WHERE id = u.root) AS value,
+  iif(u.made, NULL, (SELECT text FROM string WHERE id = u.value)) AS read_as, coalesce(u.size, u.bytes) AS bytes, iif(u.made, NULL, u.bytes) AS bytes_read,
+  (SELECT text FROM string WHERE id = u.type) AS type, (SELECT text FROM string WHERE id = k.source) AS made_by, u.at
+FROM known u
+LEFT JOIN maker k ON k.name = u.root
+WHERE NOT u.made OR u.readers = 0
+ORDER BY u.at, reader, value;

@@ -80,6 +80,8 @@ static void a_neighbourhood_has_so_many_steps(void **state)
         struct fusion_view v = view(&f, (struct fusion_ask){.selected = 5, .hops = hops});
         assert_int_equal(v.n_drawn, 2 * hops + 1);
         assert_int_equal(v.n_left, 11 - v.n_drawn);
+        assert_int_equal(v.n_nets, 2 * hops);
+        assert_int_equal(v.value_of[0], 5 - hops);
         assert_int_equal(v.drawn[v.box[5]].kernel, 5);
     }
     fusion_release(&f);
