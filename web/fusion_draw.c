@@ -280,7 +280,11 @@ static void draw_values(struct drawing *d)
             buf_puts(&b, " \xc2\xb7 ");
             html_number(&b, 'b', html_of_int(v->bytes));
         }
-        if (b.p) draw_label(d->h, s->x + 5, s->y + 11, fmax(s->room - 8, 0), " tm halo", b.p);
+        bool left = (double)b.n * 5.4 > s->room - 8 && s->left > s->room;
+        double width = fmax((left ? s->left : s->room) - 8, 0);
+        if (b.p)
+            draw_label(d->h, left ? s->x - 5 : s->x + 5, s->y + 11, width,
+                       left ? " te tm halo" : " tm halo", b.p);
         buf_release(&b);
     }
 }

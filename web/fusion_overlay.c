@@ -1,5 +1,4 @@
-/* fusion_overlay.c - what the heads of kernels show: a number as text and as one of five colours, or
- * a class. */
+/* fusion_overlay.c - what heads of kernels show: a number as text and as one of five colours. */
 #include <math.h>
 #include <stdio.h>
 

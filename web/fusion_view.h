@@ -49,7 +49,7 @@ enum err WARN_UNUSED fusion_view_make(struct fusion *f, const struct fusion_ask 
 struct fusion_layers fusion_find_layers(const struct fusion *f);
 
 /* Shapes of a box, for the layout and for the drawing. */
-enum { FUSION_HEAD = 20, FUSION_ROW = 16, FUSION_PAD = 5, FUSION_LANE_W = 112, FUSION_LANE_H = 54 };
+enum { FUSION_HEAD = 20, FUSION_ROW = 16, FUSION_PAD = 5, FUSION_LANE_W = 118, FUSION_LANE_H = 54 };
 enum { FUSION_ROWS = 14, FUSION_LANES = 12, FUSION_LANES_WIDE = 4 };
 struct graph_box fusion_box_size(const struct fusion *f, const struct fusion_drawn *d, bool folded);
 

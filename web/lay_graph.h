@@ -56,8 +56,8 @@ struct graph_end {
     bool cut;    /* not drawn */
 };
 struct graph_start {
-    double x, y; /* where the net leaves its box */
-    double room; /* px for a label to the right of it */
+    double x, y;       /* where the net leaves its box */
+    double room, left; /* px for a label to the right, to the left of it */
     bool drawn;
 };
 struct graph_layout {

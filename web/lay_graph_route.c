@@ -160,10 +160,13 @@ static void put_wire(struct graph_lay *l, const struct wire *w, double top, doub
     }
 }
 
-/* Room for the label of a net: up to the next line, or a little beyond its box. */
+/* Room for the label of a net: up to the next line, or beyond its box up to what stands there. */
 static double room(const struct graph_lay *l, const struct graph_vertex *v, double x)
 {
-    double end = v->x + v->width + GRAPH_GAP;
+    enum { BEYOND = 90 };
+    double end = v->x + v->width + BEYOND;
+    int next = l->layer[v->rank] + v->order + 1;
+    if (next < l->layer[v->rank + 1]) end = fmin(end, l->v[l->layers[next]].x);
     for (int i = 0; i < v->n_down; i++) {
         double other = port_x(l, &l->links[l->downs[v->first_down + i]], false);
         if (other > x + 1 && other < end) end = other;
@@ -171,11 +174,22 @@ static double room(const struct graph_lay *l, const struct graph_vertex *v, doub
     return end - x;
 }
 
+static double room_left(const struct graph_lay *l, const struct graph_vertex *v, double x)
+{
+    double end = v->x;
+    for (int i = 0; i < v->n_down; i++) {
+        double other = port_x(l, &l->links[l->downs[v->first_down + i]], false);
+        if (other < x - 1 && other > end) end = other;
+    }
+    return x - end;
+}
+
 static void put_start(struct graph_lay *l, const struct wire *w, double top)
 {
     const struct graph_vertex *v = &l->v[w->vertex];
     if (v->box < 0) return;
-    l->out->starts[w->net] = (struct graph_start){w->from, top, room(l, v, w->from), true};
+    l->out->starts[w->net] =
+        (struct graph_start){w->from, top, room(l, v, w->from), room_left(l, v, w->from), true};
 }
 
 /* ---- ranks from above ---- */

@@ -57,6 +57,8 @@
     else setTimeout(again, 3000);
   }
   addEventListener("DOMContentLoaded", function () {
+    var frame = document.querySelector(".dw.graph"), first = frame && !location.hash && frame.querySelector("svg a");
+    if (first) frame.scrollLeft += first.getBoundingClientRect().left - frame.getBoundingClientRect().left - frame.clientWidth / 2 + 100;
     if (document.body.hasAttribute("data-live")) setTimeout(again, 3000);
   });
   document.addEventListener("click", function (event) {
