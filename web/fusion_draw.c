@@ -34,6 +34,7 @@ static struct num px(double v)
 
 static void put_text(struct html *h, double x, double y, const char *class_, struct span s)
 {
+    if (!s.n) return;
     html(h, "<text class=\"t10%s\" x=\"%s\" y=\"%s\">%s</text>", class_, px(x).s, px(y).s, s);
 }
 
