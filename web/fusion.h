@@ -41,6 +41,7 @@ struct fusion_kernel {
     int64_t id;      /* of table kernel, STORE_NULL none */
     int64_t reads, writes, launches, p50_ns, line;
     double bytes_per_ns;
+    int64_t results, digests, nonfinite; /* of its first launch */
     int first_op, n_ops, first_lane, n_lanes, first_input, n_inputs;
     int64_t input_bytes;
     int n_makes, n_kept; /* values it makes; of them without a reader among the kernels */

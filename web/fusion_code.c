@@ -266,7 +266,7 @@ static enum err add_call(struct code *c, struct span name, int defined, bool lib
     if (library) k->kind = SPAN("extern"), k->n_ops = 0;
     if (!k->role.n) k->role = k->kind;
     k->reads = k->writes = 0;
-    k->launches = k->p50_ns = STORE_NULL;
+    k->launches = k->p50_ns = k->results = k->digests = k->nonfinite = STORE_NULL;
     k->bytes_per_ns = __builtin_nan("");
     /* One row of the file stands for all calls of a kernel. */
     int64_t id = k->id;

@@ -14,6 +14,20 @@ double fusion_overlay_value(const struct fusion_kernel *k, enum fusion_overlay o
     return n == STORE_NULL ? NAN : (double)n;
 }
 
+/* What is known of the results of its first launch. */
+static void digest_text(const struct fusion_kernel *k, char text[32])
+{
+    if (k->nonfinite > 0) snprintf(text, 32, "NaN or infinity");
+    else if (k->digests > 0)
+        snprintf(text, 32, "%lld digest%s", (long long)k->digests, k->digests == 1 ? "" : "s");
+    else if (k->results > 0) snprintf(text, 32, "no digest");
+}
+
+static const char *digest_class(const struct fusion_kernel *k)
+{
+    return k->nonfinite > 0 ? "fbadf" : k->digests > 0 ? "c2" : "box dash";
+}
+
 void fusion_overlay_text(const struct fusion_kernel *k, enum fusion_overlay over, char text[32])
 {
     struct buf b = {0};
@@ -22,6 +36,10 @@ void fusion_overlay_text(const struct fusion_kernel *k, enum fusion_overlay over
     if (over == OVER_DTYPE) {
         size_t end = span_find(k->type, SPAN("["), 0);
         snprintf(text, 32, "%.*s", (int)(end == SIZE_MAX || end > 20 ? 0 : end), k->type.p);
+        return;
+    }
+    if (over == OVER_DIGEST) {
+        digest_text(k, text);
         return;
     }
     if (isnan(v)) return;
@@ -52,6 +70,7 @@ const char *fusion_head_class(const struct fusion_view *v, const struct fusion_k
     enum fusion_overlay over = v->ask.overlay;
     double one = fusion_overlay_value(k, over);
     if (over == OVER_DTYPE) return type_class(k->type);
+    if (over == OVER_DIGEST) return digest_class(k);
     if (!v->ask.colour) return kind_class(k);
     if (isnan(one) || v->most <= 0) return "box dash";
     int step = (int)(one / v->most * 5);

@@ -124,7 +124,10 @@ static enum err read_kernel(struct fusion *f, sqlite3_stmt *s)
                                 .launches = web_int(s, "launches"),
                                 .p50_ns = web_int(s, "p50_ns"),
                                 .line = web_int(s, "line"),
-                                .bytes_per_ns = web_real(s, "bytes_per_ns")};
+                                .bytes_per_ns = web_real(s, "bytes_per_ns"),
+                                .results = web_int(s, "results"),
+                                .digests = web_int(s, "digests"),
+                                .nonfinite = web_int(s, "nonfinite")};
     if (!f->phase.p) f->phase = kept(f, s, "phase");
     f->is_recorded |= web_int(s, "position") != STORE_NULL;
     if (f->artifact == STORE_NULL) f->artifact = web_int(s, "artifact");

@@ -10,7 +10,7 @@
 #include "web/fusion.h"
 #include "web/lay_graph.h"
 
-enum fusion_overlay { OVER_TIME, OVER_BYTES, OVER_RATE, OVER_DTYPE };
+enum fusion_overlay { OVER_TIME, OVER_BYTES, OVER_RATE, OVER_DTYPE, OVER_DIGEST };
 
 struct fusion_ask {
     bool all_layers; /* repeated layers each for itself */

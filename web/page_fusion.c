@@ -76,7 +76,8 @@ static const struct {
 } OVERLAYS[] = {[OVER_TIME] = {"time", "Time"},
                 [OVER_BYTES] = {"bytes", "Bytes"},
                 [OVER_RATE] = {"rate", "GB/s"},
-                [OVER_DTYPE] = {"dtype", "Dtype"}};
+                [OVER_DTYPE] = {"dtype", "Dtype"},
+                [OVER_DIGEST] = {"digest", "Digests"}};
 enum { N_OVERLAYS = sizeof OVERLAYS / sizeof *OVERLAYS };
 
 static bool is_set(struct web_request *q, const char *name, const char *value)
@@ -262,6 +263,10 @@ static void put_key(struct html *h, const struct fusion_view *v)
         static const char *const types[] = {"f32", "bf16", "f16", "i64", "f64", "other"};
         static const char *const classes[] = {"c1", "c2", "c3", "c4", "c5", "c6"};
         for (int i = 0; i < 6; i++) put_swatch(h, classes[i], types[i]);
+    } else if (v->ask.overlay == OVER_DIGEST) {
+        put_swatch(h, "c2", "what its first launch wrote has digests");
+        put_swatch(h, "fbadf", "NaN or infinity among them");
+        put_swatch(h, "box dash", "not recorded");
     } else {
         put_swatch(h, "o0", "least");
         put_swatch(h, "o2", "half of the most");

@@ -16,7 +16,7 @@ WITH it(id) AS MATERIALIZED (
   SELECT coalesce(:phase, (SELECT min(CASE coalesce(k.phase, o.phase) WHEN 'backward' THEN 'z' ELSE coalesce(k.phase, o.phase) END)
     FROM it JOIN kernel k ON k.compile = it.id LEFT JOIN code o ON o.id = k.artifact))
 ), time AS MATERIALIZED (
-  SELECT k.id AS kernel, e.dur, row_number() OVER (PARTITION BY k.id ORDER BY e.dur IS NULL, e.dur) AS n,
+  SELECT k.id AS kernel, e.id AS event, e.dur, row_number() OVER (PARTITION BY k.id ORDER BY e.dur IS NULL, e.dur) AS n,
     count(e.dur) OVER (PARTITION BY k.id) AS ended, count(*) OVER (PARTITION BY k.id) AS launches
   FROM kernel k
   CROSS JOIN string w ON w.id = k.site
@@ -26,7 +26,11 @@ WITH it(id) AS MATERIALIZED (
   CROSS JOIN event e ON e.launch = l.launch
   WHERE k.compile = (SELECT id FROM it) AND k.phase IS (SELECT phase FROM one)
 ), taken AS MATERIALIZED (
-  SELECT kernel, max(launches) AS launches, sum(dur) AS total, max(CASE WHEN n = (ended + 1) / 2 THEN dur END) AS p50 FROM time GROUP BY kernel
+  SELECT kernel, max(launches) AS launches, sum(dur) AS total, max(CASE WHEN n = (ended + 1) / 2 THEN dur END) AS p50,
+    min(event) AS first FROM time GROUP BY kernel
+), told AS MATERIALIZED (
+  SELECT t.kernel, count(*) AS results, count(u.hash_kind) AS digests, sum(u.nans > 0 OR u.infs > 0) AS nonfinite
+  FROM taken t JOIN event e ON e.id = t.first JOIN tensor_use u ON u.event IN (e.id, e.parent) AND u.phase >= 1 GROUP BY t.kernel
 ), made AS MATERIALIZED (
   SELECT k.*, coalesce(k.phase, o.phase) AS program,
     coalesce(k.bytes_read, (SELECT cast(sum(1.0 * m.bytes_read) AS INTEGER) FROM kernel m WHERE m.combo = k.id),
@@ -38,10 +42,11 @@ WITH it(id) AS MATERIALIZED (
 SELECT k.position, (SELECT text FROM string WHERE id = k.name) AS name, k.kind, coalesce(k.role, k.kind) AS role, k.program AS phase,
   (SELECT count(*) FROM kernel_op o WHERE o.kernel IN (SELECT id FROM kernel WHERE id = k.id OR combo = k.id)) AS n_ops,
   (SELECT count(*) FROM kernel m WHERE m.combo = k.id) AS lanes, k.reads, k.writes, t.launches, t.total AS total_ns, t.p50 AS p50_ns,
-  1.0 * (k.reads + k.writes) / nullif(t.p50, 0) AS bytes_per_ns,
+  1.0 * (k.reads + k.writes) / nullif(t.p50, 0) AS bytes_per_ns, d.results, d.digests, d.nonfinite,
   (SELECT (SELECT text FROM string WHERE id = a.type) FROM kernel m JOIN kernel_arg a ON a.kernel = m.id
     WHERE (m.id = k.id OR m.combo = k.id) AND a.written AND a.type IS NOT NULL ORDER BY m.id, a.position LIMIT 1) AS type, k.line, k.artifact, k.id
 FROM made k
 LEFT JOIN taken t ON t.kernel = k.id
+LEFT JOIN told d ON d.kernel = k.id
 WHERE k.program IS (SELECT phase FROM one)
 ORDER BY k.position, k.id;

@@ -3,6 +3,7 @@
 What is drawn is compared with what made_kernels.py put in, and with the text of the generated code.
 """
 import re
+import sqlite3
 import xml.dom.minidom
 
 import pytest
@@ -114,6 +115,24 @@ def test_overlays(served, over, text):
     assert text in texts(page)
     assert re.search(rf'aria-pressed="true" href="[^"]*over={over}', page)
     assert ('class="o4"' in page) == (over != "dtype") and ("not known" in page) == (over != "dtype")
+
+
+def test_digests_are_those_of_the_first_launch(tmp_path):
+    made = made_kernels.make(tmp_path / "k.db")
+    db = sqlite3.connect(made.path)
+    first = db.execute("SELECT e.parent FROM event e JOIN launch l ON l.id = e.launch JOIN string w ON w.id = l.kernel "
+                       "WHERE w.text = 'pl_poi_fused_add_relu_0' ORDER BY e.id LIMIT 1").fetchone()[0]
+    db.execute("INSERT INTO tensor_use (event, position, phase, hash_kind, digest) VALUES (?, 0, 2, 4, 77)", (first,))
+    db.commit()
+    served = Server(made.path)
+    try:
+        assert "1 digest" in texts(served.text(FORWARD + "&over=digest"))
+        db.execute("UPDATE tensor_use SET nans = 3")
+        db.commit()
+        assert "NaN or infinity" in texts(served.text(FORWARD + "&over=digest&fold=1"))
+    finally:
+        served.close()
+        db.close()
 
 
 def test_the_table_has_what_the_drawing_has(served):
