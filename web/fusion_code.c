@@ -30,8 +30,9 @@ struct definition {
     uint8_t access[ARGS_MAX];
 };
 struct shown {
-    int value;     /* what the name shows; -1 an input, -2 not yet written */
-    int64_t bytes; /* STORE_NULL not known */
+    int value;         /* what the name shows; -1 an input, -2 not yet written */
+    int64_t bytes;     /* STORE_NULL not known */
+    struct span input; /* name of the input */
 };
 struct code {
     struct fusion *f;
@@ -315,10 +316,10 @@ static enum err read_by(struct code *c, int kernel, struct span name)
         return ERR_OK;
     }
     for (int i = k->first_input; i < k->first_input + k->n_inputs; i++)
-        if (span_eq(f->inputs[i].name, name)) return ERR_OK;
+        if (span_eq(f->inputs[i].name, s->input)) return ERR_OK;
     struct fusion_input *in;
     FUSION_ADD(in, input, f);
-    *in = (struct fusion_input){arena_copy(&f->arena, name), s->bytes};
+    *in = (struct fusion_input){s->input, s->bytes};
     if (!k->n_inputs++) k->first_input = f->n_inputs - 1;
     if (s->bytes != STORE_NULL) k->input_bytes += s->bytes;
     if (k->reads != STORE_NULL) add_bytes(&k->reads, s->bytes);
@@ -335,7 +336,7 @@ static enum err written_by(struct code *c, int kernel, struct span name)
     *v = (struct fusion_value){arena_copy(&f->arena, name), kernel, bytes};
     f->kernels[kernel].n_makes++;
     if (f->kernels[kernel].writes != STORE_NULL) add_bytes(&f->kernels[kernel].writes, bytes);
-    return set_shown(c, name, (struct shown){f->n_values - 1, bytes});
+    return set_shown(c, name, (struct shown){f->n_values - 1, bytes, SPAN_NONE});
 }
 
 /* All names of buffers in an expression are read. */
@@ -394,7 +395,9 @@ static enum err read_inputs(struct code *c, struct span list)
     while (next_argument(&list, &one)) {
         const struct shown *s = find_shown(c, one);
         if (word(one).n == one.n)
-            TRY(set_shown(c, one, (struct shown){-1, s ? s->bytes : STORE_NULL}));
+            TRY(set_shown(
+                c, one,
+                (struct shown){-1, s ? s->bytes : STORE_NULL, arena_copy(&c->f->arena, one)}));
     }
     return ERR_OK;
 }
@@ -405,13 +408,14 @@ static enum err read_assignment(struct code *c, struct span name, struct span ri
     struct span what = word(right);
     size_t open = span_find(right, SPAN("("), 0);
     if (span_starts(right, "empty_strided"))
-        return set_shown(c, name, (struct shown){-2, sized_bytes(span_from(right, open + 1))});
+        return set_shown(c, name,
+                         (struct shown){-2, sized_bytes(span_from(right, open + 1)), SPAN_NONE});
     if (span_starts(right, "reinterpret_tensor(")) what = word(span_from(right, open + 1));
     const struct shown *s = find_shown(c, what);
     if (s) return set_shown(c, name, *s);
     if (open == SIZE_MAX) return ERR_OK;
     if (!span_starts(right, "torch.ops.") && !span_starts(right, "extern_kernels.")) return ERR_OK;
-    TRY(set_shown(c, name, (struct shown){-2, STORE_NULL}));
+    TRY(set_shown(c, name, (struct shown){-2, STORE_NULL, SPAN_NONE}));
     return library_call(c, span_to(right, open), name, span_from(right, open + 1));
 }
 
@@ -447,8 +451,9 @@ static enum err read_sizes(struct code *c, struct span text)
         line = span_trim(line);
         struct span name = word(line), mark = SPAN(" = rand_strided(");
         if (name.n && span_starts(span_from(line, name.n), mark.p))
-            TRY(set_shown(c, name,
-                          (struct shown){-2, sized_bytes(span_from(line, name.n + mark.n))}));
+            TRY(set_shown(
+                c, name,
+                (struct shown){-2, sized_bytes(span_from(line, name.n + mark.n)), SPAN_NONE}));
     }
     return ERR_OK;
 }

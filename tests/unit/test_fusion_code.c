@@ -32,7 +32,9 @@ static const char CODE[] =
     "        triton_poi_fused_2.run(buf3, buf2, 32, stream=stream0)\n"
     "        buf4 = torch.ops.aten.sort.default(buf2)\n"
     "        buf5 = buf4[0]\n"
+    "        buf6 = reinterpret_tensor(b_1, (8, 1), (1, 1), 0); del b_1  # reuse\n"
     "        cpp_fused_add_0(buf5, buf3)\n"
+    "        triton_poi_fused_2.run(buf6, buf1, 8, stream=stream0)\n"
     "        return (buf3, )\n"
     "    cpp_fused_add_0(buf9, buf9)\n"
     "def get_args():\n"
@@ -74,10 +76,11 @@ static void calls_stand_in_order(void **state)
     struct fusion f;
     read_code(&f, span_of(CODE));
     static const char *const keys[] = {
-        "cpp_fused_add_0",    "extern_kernels.mm",           "cpp_fused_mean_1",
-        "triton_poi_fused_2", "torch.ops.aten.sort.default", "cpp_fused_add_0#2"};
-    assert_int_equal(f.n_kernels, 6);
-    for (int i = 0; i < 6; i++) assert_string_equal(f.kernels[i].key, keys[i]);
+        "cpp_fused_add_0",     "extern_kernels.mm",           "cpp_fused_mean_1",
+        "triton_poi_fused_2",  "torch.ops.aten.sort.default", "cpp_fused_add_0#2",
+        "triton_poi_fused_2#2"};
+    assert_int_equal(f.n_kernels, 7);
+    for (int i = 0; i < 7; i++) assert_string_equal(f.kernels[i].key, keys[i]);
     assert_true(f.has_calls && kernel(&f, "cpp_fused_add_0#2")->id == 7);
     assert_true(span_is(kernel(&f, "torch.ops.aten.sort.default")->kind, "extern"));
     fusion_release(&f);
@@ -111,6 +114,8 @@ static void inputs_and_bytes(void **state)
     assert_int_equal(k->input_bytes, 128);
     assert_int_equal(k->reads, 128);
     assert_int_equal(k->writes, 128);
+    k = kernel(&f, "triton_poi_fused_2#2"); /* another name of b_1 */
+    assert_true(k->n_inputs == 1 && span_is(f.inputs[k->first_input].name, "b_1"));
     k = kernel(&f, "extern_kernels.mm"); /* b_1 has no size */
     assert_true(k->n_inputs == 1 && k->reads == STORE_NULL && k->writes == 16);
     fusion_release(&f);
