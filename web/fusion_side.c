@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "web/draw.h"
 #include "web/kernel.h"
@@ -39,11 +40,22 @@ static void put_memory(struct html *h, const struct fusion_kernel *k)
     html(h, "</dd>");
 }
 
+static bool has_page(const char *path)
+{
+    for (const struct web_page *p = web_pages; p->path; p++)
+        if (!strcmp(p->path, path)) return true;
+    return false;
+}
+
 static void put_times(struct web_request *q, struct html *h, const struct fusion_kernel *k)
 {
     if (k->launches != STORE_NULL) {
-        html(h, "<dt>launches</dt><dd><a href=\"%s#launches\">%n</a></dd>", kernel_link(q, k->id),
+        html(h, "<dt>launches</dt><dd><a href=\"%s#launches\">%n</a>", kernel_link(q, k->id),
              k->launches);
+        if (has_page("/timeline"))
+            html(h, " \xc2\xb7 <a href=\"%s\">in the timeline</a>",
+                 web_link(q, "/timeline", "q", web_keep(q, k->name).p, NULL));
+        html(h, "</dd>");
         html(h, "<dt>time, p50</dt><dd>%t</dd>", k->p50_ns);
     } else if (span_is(k->kind, "extern")) {
         html(h, "<dt>launches</dt><dd>as <a href=\"%s\">calls of its operator</a></dd>",
@@ -74,9 +86,12 @@ static void put_facts(struct web_request *q, const struct fusion_view *v,
     html(h, "</dl>");
     if (k->id != STORE_NULL)
         html(h,
-             "<p class=\"small\"><a href=\"%s\">All about it</a> \xc2\xb7 <a href=\"%s#code\">its "
-             "code</a></p>",
-             kernel_link(q, k->id), kernel_link(q, k->id));
+             "<p class=\"small\"><a href=\"%s\">All about it</a> \xc2\xb7 <a "
+             "href=\"%s#code\">its code</a> \xc2\xb7 <a href=\"%s\">lines that belong together"
+             "</a></p>",
+             kernel_link(q, k->id), kernel_link(q, k->id),
+             web_link(q, "/provenance", "compile_id", web_param(q, "compile_id"), "log",
+                      web_param(q, "log"), NULL));
     html(h, "</section>\n");
 }
 
