@@ -265,7 +265,8 @@ static enum err add_call(struct code *c, struct span name, int defined, bool lib
     if (defined >= 0) *k = c->defined[defined];
     if (!k->name.n) k->name = arena_copy(&f->arena, name);
     if (library) k->kind = SPAN("extern"), k->n_ops = 0;
-    if (!k->role.n) k->role = k->kind;
+    if (!k->role.n || span_eq(k->role, k->kind))
+        k->role = span_starts(name, "triton_for_") ? SPAN("combo") : k->kind;
     k->reads = k->writes = 0;
     k->launches = k->p50_ns = k->results = k->digests = k->nonfinite = STORE_NULL;
     k->bytes_per_ns = __builtin_nan("");

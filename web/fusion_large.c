@@ -8,6 +8,11 @@
 #include "web/asset.h"
 #include "web/fusion_page.h"
 
+static int px(double v)
+{
+    return (int)(v + 0.5);
+}
+
 static void put_box(struct buf *b, const struct fusion_view *v, int box)
 {
     const struct fusion_drawn *d = &v->drawn[box];
@@ -19,8 +24,9 @@ static void put_box(struct buf *b, const struct fusion_view *v, int box)
     else snprintf(sub, sizeof sub, "%d operator%s", k->n_ops, k->n_ops == 1 ? "" : "s");
     if (d->times > 1)
         snprintf(sub + strlen(sub), sizeof sub - strlen(sub), " \xc3\x97%d", d->times);
-    buf_printf(b, "%s[%.0f,%.0f,%.0f,%.0f,\"%s\",", box ? "," : "", p->x, p->y,
-               v->graph.boxes[box].width, v->graph.boxes[box].height, fusion_head_class(v, k));
+    buf_printf(b, "%s[%d,%d,%d,%d,\"%s\",", box ? "," : "", px(p->x), px(p->y),
+               px(v->graph.boxes[box].width), px(v->graph.boxes[box].height),
+               fusion_head_class(v, k));
     buf_json(b, span_of(k->key));
     buf_putc(b, ',');
     buf_json(b, span_of(text));
@@ -36,7 +42,7 @@ static void put_values(struct buf *b, const struct fusion_view *v)
         const struct graph_start *s = &v->layout.starts[n];
         const struct fusion_value *value = &v->f->values[v->value_of[n]];
         if (!s->drawn) continue;
-        buf_printf(b, "%s[%.0f,%.0f,%.0f,", first ? "" : ",", s->x, s->y, s->room);
+        buf_printf(b, "%s[%d,%d,%d,", first ? "" : ",", px(s->x), px(s->y), px(s->room));
         buf_json(b, value->name);
         buf_putc(b, ']');
         first = false;
@@ -49,13 +55,13 @@ static void put_numbers(struct buf *b, const struct fusion_view *v)
     buf_puts(b, "],\"lines\":[");
     for (int i = 0; i < o->n_segments; i++) {
         const struct graph_segment *s = &o->segments[i];
-        buf_printf(b, "%s%.0f,%.0f,%.0f,%.0f", i ? "," : "", s->x0, s->y0, s->x1, s->y1);
+        buf_printf(b, "%s%d,%d,%d,%d", i ? "," : "", px(s->x0), px(s->y0), px(s->x1), px(s->y1));
     }
     buf_puts(b, "],\"ends\":[");
     bool first = true;
     for (int i = 0; i < v->graph.n_edges; i++) {
         if (o->ends[i].cut) continue;
-        buf_printf(b, "%s%.0f,%.0f", first ? "" : ",", o->ends[i].x, o->ends[i].y);
+        buf_printf(b, "%s%d,%d", first ? "" : ",", px(o->ends[i].x), px(o->ends[i].y));
         first = false;
     }
     buf_puts(b, "]}");
@@ -65,8 +71,8 @@ void fusion_draw_large(struct html *h, const struct fusion_view *v, const char *
                        const char *label)
 {
     struct buf b = {0};
-    buf_printf(&b, "{\"width\":%.0f,\"height\":%.0f,\"at\":%d,\"boxes\":[", v->layout.width,
-               v->layout.height, v->ask.selected >= 0 ? v->box[v->ask.selected] : -1);
+    buf_printf(&b, "{\"width\":%d,\"height\":%d,\"at\":%d,\"boxes\":[", px(v->layout.width),
+               px(v->layout.height), v->ask.selected >= 0 ? v->box[v->ask.selected] : -1);
     for (int i = 0; i < v->n_drawn; i++) put_box(&b, v, i);
     buf_puts(&b, "],\"values\":[");
     put_values(&b, v);

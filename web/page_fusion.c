@@ -131,7 +131,7 @@ static void put_count(struct html *h, const struct fusion *f)
 {
     struct kinds n = count_kinds(f);
     int written = 0;
-    if (n.ops) html(h, "%n operator%s became ", n.ops, n.ops == 1 ? "" : "s");
+    if (n.ops && f->is_recorded) html(h, "%n operator%s became ", n.ops, n.ops == 1 ? "" : "s");
     html(h, "%n launch%s", f->n_kernels, f->n_kernels == 1 ? "" : "es");
     put_kind(h, &written, n.fused, f->is_recorded ? "fused kernel" : "generated kernel",
              f->is_recorded ? "fused kernels" : "generated kernels");

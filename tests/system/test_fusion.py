@@ -214,7 +214,7 @@ def test_pages_of_pytorch_say_how_sure_they_are(torch):
     try:
         page = s.text("/fusion?run=provenance&compile_id=0/0&phase=inference")
         assert "read from the text of the generated code" in plain(page) and "in no certain order" in plain(page)
-        assert "rsqrt" in texts(page) and answer(page).startswith("20 operators became 3 launches: 2 generated kernels, 1 library call.")
+        assert "rsqrt" in texts(page) and answer(page) == "3 launches: 2 generated kernels, 1 library call."
         page = s.text("/fusion?run=provenance&compile_id=0/0&phase=inference&sel=cpp_fused_native_layer_norm_0")
         assert "does not say which pairs its scheduler looked at" in plain(page)
         assert "<h1>Fusion of [" in s.text("/fusion?run=optimizer_combo")
