@@ -20,8 +20,10 @@ static void put_box(struct buf *b, const struct fusion_view *v, int box)
     const struct graph_place *p = &v->layout.places[box];
     char text[32], sub[64];
     fusion_overlay_text(k, v->ask.overlay, text);
+    sub[0] = 0;
     if (k->n_lanes) snprintf(sub, sizeof sub, "%d lanes", k->n_lanes);
-    else snprintf(sub, sizeof sub, "%d operator%s", k->n_ops, k->n_ops == 1 ? "" : "s");
+    else if (k->n_ops)
+        snprintf(sub, sizeof sub, "%d operator%s", k->n_ops, k->n_ops == 1 ? "" : "s");
     if (d->times > 1)
         snprintf(sub + strlen(sub), sizeof sub - strlen(sub), " \xc3\x97%d", d->times);
     buf_printf(b, "%s[%d,%d,%d,%d,\"%s\",", box ? "," : "", px(p->x), px(p->y),

@@ -47,7 +47,8 @@ static bool has_page(const char *path)
     return false;
 }
 
-static void put_times(struct web_request *q, struct html *h, const struct fusion_kernel *k)
+static void put_times(struct web_request *q, struct html *h, const struct fusion_kernel *k,
+                      bool recorded)
 {
     if (k->launches != STORE_NULL) {
         html(h, "<dt>launches</dt><dd><a href=\"%s#launches\">%n</a>", kernel_link(q, k->id),
@@ -57,7 +58,7 @@ static void put_times(struct web_request *q, struct html *h, const struct fusion
                  web_link(q, "/timeline", "q", web_keep(q, k->name).p, NULL));
         html(h, "</dd>");
         html(h, "<dt>time, p50</dt><dd>%t</dd>", k->p50_ns);
-    } else if (span_is(k->kind, "extern")) {
+    } else if (recorded && span_is(k->kind, "extern")) {
         html(h, "<dt>launches</dt><dd>as <a href=\"%s\">calls of its operator</a></dd>",
              web_link(q, "/operators", NULL));
     } else {
@@ -75,7 +76,7 @@ static void put_facts(struct web_request *q, const struct fusion_view *v,
     if (k->n_lanes) html(h, " of %d lanes", k->n_lanes);
     else if (k->n_ops) html(h, " \xc2\xb7 %d operator%s", k->n_ops, k->n_ops == 1 ? "" : "s");
     html(h, "</p><dl class=\"kv\">");
-    put_times(q, h, k);
+    put_times(q, h, k, v->f->is_recorded);
     put_memory(h, k);
     if (k->n_inputs) html(h, "<dt>inputs</dt><dd>%d, %b</dd>", k->n_inputs, k->input_bytes);
     if (k->n_makes)
