@@ -239,8 +239,17 @@ static enum err read_value(struct fusion *f, sqlite3_stmt *s, struct map *values
 
 /* ---- alike ---- */
 
+/* "cpp_fused_gelu" of "cpp_fused_gelu_12". */
+static struct span without_number(struct span name)
+{
+    size_t n = name.n;
+    while (n && name.p[n - 1] >= '0' && name.p[n - 1] <= '9') n--;
+    return n && n < name.n && name.p[n - 1] == '_' ? span_to(name, n - 1) : name;
+}
+
 /* Kernels are alike when they do the same operators in the same roles on as many bytes: names and
- * places differ from layer to layer. */
+ * places differ from layer to layer. Where operators are not known the name tells, without its
+ * number. */
 static void tell_alike(struct fusion *f)
 {
     for (int i = 0; i < f->n_kernels; i++) {
@@ -248,7 +257,7 @@ static void tell_alike(struct fusion *f)
         uint64_t h = map_key(k->role).lo ^ (uint64_t)k->reads * 31 ^ (uint64_t)k->writes * 7;
         for (int o = k->first_op; o < k->first_op + k->n_ops; o++)
             h = map_key_int((int64_t)h, (int64_t)map_key(f->ops[o].op).lo).lo;
-        if (!k->n_ops) h = map_key_int((int64_t)h, (int64_t)map_key(k->name).lo).lo;
+        if (!k->n_ops) h = map_key_int((int64_t)h, (int64_t)map_key(without_number(k->name)).lo).lo;
         k->alike = h;
     }
 }

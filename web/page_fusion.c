@@ -287,7 +287,7 @@ static void put_graph(struct web_request *q, struct html *h, const struct fusion
                               "%d kernels and %d values between them; the table below has the same",
                               v->n_drawn, v->n_nets);
     web_section(q, h, "graph", "Kernels and the values between them",
-                "top down in the order of the program", "fusion_edges");
+                "top down in the order of the program", v->f->is_recorded ? "fusion_edges" : NULL);
     put_overlays(q, h, v);
     put_layers(q, h, v);
     if (v->n_left)
@@ -328,7 +328,9 @@ static void cell_kind(struct web_cell *c)
 static void cell_place(struct web_cell *c)
 {
     int64_t position = web_int(c->row, "position");
-    if (position != STORE_NULL) html(c->h, "%n", position + 1);
+    if (position == STORE_NULL) return;
+    html(c->h, "<a title=\"select it in the drawing\" href=\"%s#at\">%n</a>",
+         web_here(c->q, "sel", web_kept(c->q, c->row, "name").p, NULL), position + 1);
 }
 
 static const struct web_column COLUMNS[] = {
@@ -353,7 +355,10 @@ static void put_calls(struct web_request *q, struct html *h, const struct fusion
             "<th class=\"num\">Reads</th><th class=\"num\">Writes</th></tr></thead><tbody>\n");
     for (int i = 0; i < shown; i++) {
         const struct fusion_kernel *k = &f->kernels[i];
-        html(h, "<tr><td class=\"num opt\">%d</td><td>", i + 1);
+        html(h,
+             "<tr><td class=\"num opt\"><a title=\"select it in the drawing\" "
+             "href=\"%s#at\">%d</a></td><td>",
+             web_here(q, "sel", k->key, NULL), i + 1);
         kernel_name(q, h, k->id, k->name);
         html(h,
              "</td><td class=\"num opt\">%n</td><td class=\"fit opt\">%s</td><td "
