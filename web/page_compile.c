@@ -86,6 +86,12 @@ static void put_head(struct web_request *q, const struct compile_shown *c)
     buf_putc(&q->mark.out, ' ');
     if (c->code_offset != STORE_NULL)
         html(a, "<a href=\"%s\">Output code</a>", web_link_artifact(q, c->log, c->code_offset));
+    if (c->kernels > 0)
+        html(a, "<a href=\"%s\">Fusion</a>",
+             web_link(q, "/fusion", "compile_id", c->id.p, "occurrence",
+                      c->occurrence > 1 ? arena_printf(&q->arena, "%lld", (long long)c->occurrence)
+                                        : NULL,
+                      "log", q->n_logs > 1 ? c->log.p : NULL, NULL));
     html(a, "<a href=\"#artifacts\">Artifacts</a>");
     if (c->before_id.p)
         html(a, "<a rel=\"prev\" href=\"%s\">Previous [%s]</a>",

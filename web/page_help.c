@@ -12,6 +12,11 @@ static const struct {
     {"n p", "next, previous origin (Divergence)"},
     {"N P", "next, previous difference (Divergence)"},
     {"u e", "producer, first consumer of what differs (Divergence)"},
+    {"\xe2\x86\x91 \xe2\x86\x93 \xe2\x86\x90 \xe2\x86\x92",
+     "from the selected kernel to one that feeds it, that reads it, that stands beside it "
+     "(Fusion)"},
+    {"1 2 3 0", "so many steps around the selected kernel; 0: all (Fusion)"},
+    {"Space", "fold and unfold members (Fusion)"},
     {"t", "light or dark"},
     {"?", "this page"},
 };
@@ -54,6 +59,9 @@ static const struct {
                "instead of memory"},
     {"combo kernel", "independent kernels become one launch; each member keeps its own blocks, "
                      "and no data flows between them"},
+    {"lane", "one member of a combo kernel in the fusion graph, with the blocks that it has"},
+    {"value, input", "what one kernel makes and others read; what no kernel of the program makes: "
+                     "a parameter, a constant, a tensor that the forward kept"},
     {"pointwise, reduction, persistent",
      "a kernel without inner loop; one that reduces rows piece by piece; one whose rows are held "
      "whole"},

@@ -14,6 +14,16 @@ static void not_there(struct web_request *q, struct html *h)
 
 /* ---- head ---- */
 
+/* A member of a combo kernel is drawn in that. */
+static const char *fusion_link(struct web_request *q, const struct kernel_shown *k)
+{
+    return web_link(q, "/fusion", "compile_id", k->compile_id.p, "occurrence",
+                    k->occurrence > 1 ? arena_printf(&q->arena, "%lld", (long long)k->occurrence)
+                                      : NULL,
+                    "log", q->n_logs > 1 ? k->log.p : NULL, "phase", k->phase.p, "sel",
+                    k->combo == STORE_NULL ? k->name.p : k->combo_name.p, NULL);
+}
+
 static enum err put_actions(struct web_request *q, const struct kernel_shown *k)
 {
     struct html *a = &q->actions;
@@ -22,6 +32,8 @@ static enum err put_actions(struct web_request *q, const struct kernel_shown *k)
     if (k->code_at != STORE_NULL && k->line != STORE_NULL)
         html(a, "<a href=\"%s&line=%d#L%d\">In the output code</a>",
              web_link_artifact(q, k->code_log, k->code_at), k->line, k->line);
+    if (k->compile_id.p && k->phase.p)
+        html(a, "<a href=\"%s#at\">In the fusion graph</a>", fusion_link(q, k));
     if (k->compile_id.p)
         html(a, "<a href=\"%s#kernels\">Kernels of [%s]</a>",
              web_link_compile(q, k->log, k->compile_id, k->occurrence), k->compile_id);

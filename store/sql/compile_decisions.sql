@@ -1,6 +1,7 @@
 -- compile_decisions: Decisions of fusing and combining of a compile: refused ones first, by what fusing would have saved.
 -- :kind        vertical or combo; both when not given
 -- :fused       1 yes, 0 no; both when not given
+-- :phase       forward, backward, inference; all when not given
 -- :reason      as decisions_by_reason shows it; all when not given
 -- :compile_id  needed: as compiles shows it, 0/1
 -- :occurrence  of the id in its log; 1 when not given
@@ -23,5 +24,5 @@ FROM it
 JOIN fusion_decision d ON d.compile = it.id
 LEFT JOIN kernel k ON k.id = d.kernel
 LEFT JOIN owner o ON o.word = d.a AND o.kind = d.kind AND o.phase IS d.phase
-WHERE (:kind IS NULL OR d.kind = :kind) AND (:fused IS NULL OR d.fused = :fused) AND (:reason IS NULL OR d.reason = :reason)
+WHERE (:kind IS NULL OR d.kind = :kind) AND (:fused IS NULL OR d.fused = :fused) AND (:phase IS NULL OR d.phase = :phase) AND (:reason IS NULL OR d.reason = :reason)
 ORDER BY d.fused, d.bytes_saved IS NULL, d.bytes_saved DESC, d.score DESC, d.id;

@@ -19,6 +19,8 @@ SELECT 'artifacts', (SELECT count(*) FROM artifact WHERE source IN (SELECT id FR
 UNION ALL
 SELECT 'kernels', (SELECT count(*) FROM kernel WHERE compile IN (SELECT id FROM made)), 0
 UNION ALL
+SELECT 'fusion', (SELECT count(*) FROM kernel WHERE compile IN (SELECT id FROM made) AND combo IS NULL), 0
+UNION ALL
 SELECT 'caches', (SELECT count(*) FROM cache_event WHERE source IN (SELECT id FROM log)), 0
 UNION ALL
 SELECT 'provenance', (SELECT count(*) FROM provenance_map WHERE compile IN (SELECT id FROM made)), 0

@@ -43,7 +43,7 @@
     if (key === "j") { walk(1); return true; }
     if (key === "k") { walk(-1); return true; }
     if (key === "Enter" && document.activeElement === document.body) return open();
-    var step = /^[npNPue]$/.test(key) && document.querySelector("a[data-step=" + key + "]");
+    var step = /^([npNPue0-3 ]|Arrow\w+)$/.test(key) && document.querySelector("a[data-step=\"" + key + "\"]");
     if (step) return follow(step);
     if (key === "[") return follow(document.querySelector("a[rel=prev]"));
     if (key === "]") return follow(document.querySelector("a[rel=next]"));
@@ -57,6 +57,8 @@
     else setTimeout(again, 3000);
   }
   addEventListener("DOMContentLoaded", function () {
+    var frame = document.querySelector(".dw.graph"), first = frame && !location.hash && frame.querySelector("svg a");
+    if (first) frame.scrollLeft += first.getBoundingClientRect().left - frame.getBoundingClientRect().left - frame.clientWidth / 2 + 100;
     if (document.body.hasAttribute("data-live")) setTimeout(again, 3000);
   });
   document.addEventListener("click", function (event) {
