@@ -15,4 +15,7 @@ struct web_asset {
 };
 extern const struct web_asset web_assets[]; /* ends with name == NULL */
 
+/* What names the contents of an asset in its address; "0" when there is none. */
+const char *web_asset_tag(const char *name);
+
 #endif

@@ -11,7 +11,7 @@
 
 enum { MAX_SWITCH = 60 };
 
-static const char *asset_tag(const char *name)
+const char *web_asset_tag(const char *name)
 {
     for (const struct web_asset *a = web_assets; a->name; a++)
         if (!strcmp(a->name, name)) return a->tag;
@@ -29,7 +29,7 @@ static void put_head(struct html *h, struct span title, struct span of)
          " \xc2\xb7 plumb</title>\n<link rel=\"icon\" href=\"/a/mark.svg?v=%s\">\n"
          "<link rel=\"stylesheet\" href=\"/a/plumb.css?v=%s\">\n<script "
          "src=\"/a/plumb.js?v=%s\"></script>\n</head>\n",
-         asset_tag("mark.svg"), asset_tag("plumb.css"), asset_tag("plumb.js"));
+         web_asset_tag("mark.svg"), web_asset_tag("plumb.css"), web_asset_tag("plumb.js"));
 }
 
 static void put_brand(struct html *h, const char *href)

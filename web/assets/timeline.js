@@ -1,0 +1,1 @@
+/* timeline.js - the timeline as a canvas. */
