@@ -224,7 +224,7 @@ check-format: ## layout, first lines, lengths
 	$(Q)clang-format-14 --dry-run -Werror $(C_FILES)
 	$(Q)tests/check_style
 check-assets: ## what a browser loads beside a page stays small
-	$(Q)tests/check_assets web/assets 61440
+	$(Q)tests/check_assets web/assets 153600
 check-sanitizers: ## unit tests and importer under address, undefined and thread sanitizer
 	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g1' sanitized
 	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g1' sanitized

@@ -251,14 +251,14 @@ static enum err put_clocks(struct web_request *q, struct html *h)
 
 /* ---- the drawing ---- */
 
-static void put_mount(struct web_request *q, struct html *h, const struct timeline_view *v)
+static void put_mount(struct web_request *q, struct html *h, const struct timeline *t)
 {
-    const char *rest = web_link(q, "/timeline/tiles", "g", v->t->tag, NULL);
     html(h,
-         "<div class=\"dw\" id=\"timeline\" data-index=\"%s\" data-tiles=\"%s\" "
-         "data-step=\"%s\">",
-         web_link(q, "/timeline/index", "g", v->t->tag, NULL), rest,
-         web_link(q, "/timeline/step", NULL));
+         "<div class=\"dw\" id=\"timeline\" data-index=\"%s\" data-tiles=\"%s\" data-step=\"%s\" "
+         "data-flow=\"%s\"%s>",
+         web_link(q, "/timeline/index", "g", t->tag, "sel", web_param(q, "sel"), NULL),
+         web_link(q, "/timeline/tiles", "g", t->tag, NULL), web_link(q, "/timeline/step", NULL),
+         web_link(q, "/timeline/flow", NULL), t->state == TIMELINE_READING ? " data-reading" : "");
 }
 
 static enum err put_drawing(struct web_request *q, struct html *h, const struct timeline_view *v)
@@ -276,7 +276,7 @@ static enum err put_drawing(struct web_request *q, struct html *h, const struct 
                 "timeline_events");
     buf_release(&title);
     buf_release(&note);
-    put_mount(q, h, v);
+    put_mount(q, h, v->t);
     TRY(timeline_draw(q, h, v, "What ran when; the tables below have the same"));
     html(h, "</div>\n");
     put_key(q, h, v);
@@ -324,7 +324,8 @@ static enum err put_reading(struct web_request *q, struct html *h, struct timeli
          "<p class=\"answer\" id=\"reading\"><b>Reading the trace: %p, %n of at most %n "
          "events.</b> Until then how many events begin when; <a href=\"%s\">look again</a>.</p>\n",
          share, read, total, web_here(q, NULL));
-    html(h, "<section id=\"view\"><div class=\"dw\" id=\"timeline\" data-reading>");
+    html(h, "<section id=\"view\">");
+    put_mount(q, h, t);
     TRY(timeline_draw_coarse(q, h, t));
     html(h, "</div></section>\n<script src=\"/a/timeline.js?v=%s\" defer></script>\n",
          web_asset_tag("timeline.js"));

@@ -23,6 +23,18 @@ static enum err get_view(struct web_request *q, struct timeline **t, struct time
     return err;
 }
 
+static void put_pick(struct web_request *q, struct html *h, const struct timeline_view *v,
+                     struct timeline_pick p)
+{
+    const struct timeline_track *k = &v->t->track.p[p.track];
+    struct lane_row r = lane_row_at(&k->lane[p.lane], p.at);
+    buf_printf(&h->out,
+               "{\"track\":%d,\"lane\":%d,\"ts\":%lld,\"dur\":%lld,\"name\":%d,\"sel\":", p.track,
+               p.lane, (long long)(r.ts - v->base), (long long)r.dur, r.name);
+    buf_json(&h->out, span_of(timeline_pick_print(v, p, &q->arena)));
+    buf_puts(&h->out, "}");
+}
+
 /* ---- index ---- */
 
 static void put_text(struct html *h, const char *name, struct span s)
@@ -76,6 +88,17 @@ static void put_losses(struct html *h, const struct timeline_view *v)
     }
 }
 
+static void put_map(struct html *h, const struct timeline_view *v)
+{
+    double share[TIMELINE_MAP];
+    buf_puts(&h->out, "],\n\"map\":[");
+    for (int streams = 0; streams < 2; streams++) {
+        timeline_map(v, streams, share);
+        for (int c = 0; c < TIMELINE_MAP; c++)
+            buf_printf(&h->out, "%s%.3g", c || streams ? "," : "", share[c]);
+    }
+}
+
 static void put_index(struct web_request *q, struct html *h, const struct timeline_view *v)
 {
     buf_printf(&h->out, "{\"tag\":\"%s\",\"base\":\"%lld\",\"length\":%lld,\"tracks\":[\n",
@@ -86,11 +109,18 @@ static void put_index(struct web_request *q, struct html *h, const struct timeli
         buf_puts(&h->out, n++ ? ",\n" : "");
         put_track(q, h, v, i);
     }
+    put_map(h, v);
     buf_puts(&h->out, "],\n\"names\":[");
     put_names(h, v->t);
     buf_puts(&h->out, "],\n\"losses\":[");
     put_losses(h, v);
-    buf_puts(&h->out, "]}\n");
+    buf_putc(&h->out, ']');
+    struct timeline_pick p = timeline_pick_parse(v, web_param(q, "sel"));
+    if (p.track >= 0) {
+        buf_puts(&h->out, ",\n\"picked\":");
+        put_pick(q, h, v, p);
+    }
+    buf_puts(&h->out, "}\n");
 }
 
 static enum err page_index(struct web_request *q, struct html *h)
@@ -132,18 +162,6 @@ static enum err page_tiles(struct web_request *q, struct html *h)
 }
 
 /* ---- steps ---- */
-
-static void put_pick(struct web_request *q, struct html *h, const struct timeline_view *v,
-                     struct timeline_pick p)
-{
-    const struct timeline_track *k = &v->t->track.p[p.track];
-    struct lane_row r = lane_row_at(&k->lane[p.lane], p.at);
-    buf_printf(&h->out,
-               "{\"track\":%d,\"lane\":%d,\"ts\":%lld,\"dur\":%lld,\"name\":%d,\"sel\":", p.track,
-               p.lane, (long long)(r.ts - v->base), (long long)r.dur, r.name);
-    buf_json(&h->out, span_of(timeline_pick_print(v, p, &q->arena)));
-    buf_puts(&h->out, "}");
-}
 
 static enum err page_step(struct web_request *q, struct html *h)
 {

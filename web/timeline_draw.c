@@ -59,26 +59,15 @@ static const char *colour(const struct drawing *d, char letter, uint16_t name)
 
 /* ---- the whole run ---- */
 
-/* Busy share of lane 0 of tracks of streams, or of all others, per column: the busiest track. */
 static void put_map_row(struct drawing *d, bool streams, double y, const char *class_)
 {
-    const struct timeline_view *v = d->v;
-    double share[COLUMNS] = {0}, one = (double)(v->end - v->base) / COLUMNS;
-    for (int i = 0; i < v->n_tracks; i++) {
-        const struct timeline_track *k = &v->t->track.p[v->track[i]];
-        if (!k->n_lanes || (k->kind == TIMELINE_STREAM) != streams) continue;
-        for (int c = 0; c < COLUMNS; c++) {
-            int64_t from = v->base + (int64_t)(one * c), to = v->base + (int64_t)(one * (c + 1));
-            size_t first = lane_first_seen(&k->lane[0], from), end = lane_lower(&k->lane[0], to);
-            double busy = first < end ? lane_sum(&k->lane[0], first, end).busy / (one + 1) : 0;
-            if (busy > share[c]) share[c] = busy;
-        }
-    }
-    for (int c = 0; c < COLUMNS; c++) {
+    double share[TIMELINE_MAP];
+    timeline_map(d->v, streams, share);
+    for (int c = 0; c < TIMELINE_MAP; c++) {
         double height = share[c] > 1 ? 8 : share[c] * 8;
         if (share[c] > 0)
-            put_rect(d, class_, GUTTER + (double)PLOT * c / COLUMNS, y + 8 - fmax(height, 1),
-                     (double)PLOT / COLUMNS + 0.2, fmax(height, 1));
+            put_rect(d, class_, GUTTER + (double)PLOT * c / TIMELINE_MAP, y + 8 - fmax(height, 1),
+                     (double)PLOT / TIMELINE_MAP + 0.2, fmax(height, 1));
     }
 }
 
@@ -254,11 +243,11 @@ static void put_label(struct drawing *d, const struct lay_row *r, const struct t
 {
     double y = d->top + r->y;
     char text[48] = "";
-    draw_label(d->h, 18, y + 12, 96, "", timeline_label(d->q, k));
+    draw_label(d->h, 18, y + 12, k->point.n ? 86 : 108, "", timeline_label(d->q, k));
     if (k->kind == TIMELINE_MEMORY) {
         struct buf b = {0};
         html_number(&b, 'b', html_of_real(k->high));
-        snprintf(text, sizeof text, "%.*s max", SPAN_ARG(buf_text(&b)));
+        snprintf(text, sizeof text, "%.*s", SPAN_ARG(buf_text(&b)));
         buf_release(&b);
     } else if (k->kind == TIMELINE_COUNTER) snprintf(text, sizeof text, "%.3g max", k->high);
     else if (k->last > k->first)

@@ -45,6 +45,22 @@ int64_t timeline_count(const struct timeline_view *v, int64_t t0, int64_t t1)
     return n;
 }
 
+void timeline_map(const struct timeline_view *v, bool streams, double share[TIMELINE_MAP])
+{
+    double one = (double)(v->end - v->base) / TIMELINE_MAP;
+    for (int c = 0; c < TIMELINE_MAP; c++) share[c] = 0;
+    for (int i = 0; i < v->n_tracks; i++) {
+        const struct timeline_track *k = &v->t->track.p[v->track[i]];
+        if (!k->n_lanes || (k->kind == TIMELINE_STREAM) != streams) continue;
+        for (int c = 0; c < TIMELINE_MAP; c++) {
+            int64_t from = v->base + (int64_t)(one * c), to = v->base + (int64_t)(one * (c + 1));
+            size_t first = lane_first_seen(&k->lane[0], from), end = lane_lower(&k->lane[0], to);
+            double busy = first < end ? lane_sum(&k->lane[0], first, end).busy / (one + 1) : 0;
+            if (busy > share[c]) share[c] = busy;
+        }
+    }
+}
+
 struct packing {
     const struct timeline_view *v;
     struct buf *out;

@@ -34,6 +34,10 @@ struct timeline_range {
 };
 int timeline_values(const struct timeline_track *k, int64_t t0, int64_t column, int64_t n_columns,
                     struct timeline_range *out);
+/* Busy share of the whole run per column, of streams or of all other tracks: the busiest one's.
+ * Above 1 where an event of the column goes on after it. */
+enum { TIMELINE_MAP = 180 };
+void timeline_map(const struct timeline_view *v, bool streams, double share[TIMELINE_MAP]);
 /* Events that begin in [t0, t1) on the shown tracks. */
 int64_t timeline_count(const struct timeline_view *v, int64_t t0, int64_t t1);
 

@@ -1,4 +1,4 @@
-/* timeline_slice.c - the drawer of a selected event: what it is, where it leads, arguments, stack. */
+/* timeline_slice.c - the drawer of a selected event: what it is, where it leads, its arguments. */
 #include <string.h>
 
 #include "web/calls.h"
