@@ -196,19 +196,6 @@ struct lane_sum lane_sum(const struct timeline_lane *l, size_t from, size_t end)
     return s;
 }
 
-size_t lane_find_flag(const struct timeline_lane *l, size_t from, size_t end, unsigned flags)
-{
-    size_t low = 0, high = l->flagged.n;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (l->flagged.p[mid].at < from) low = mid + 1;
-        else high = mid;
-    }
-    for (; low < l->flagged.n && l->flagged.p[low].at < end; low++)
-        if (l->flagged.p[low].flags & flags) return l->flagged.p[low].at;
-    return SIZE_MAX;
-}
-
 /* ---- places ---- */
 
 struct lane_row lane_row_at(const struct timeline_lane *l, size_t i)
@@ -246,12 +233,6 @@ size_t lane_lower(const struct timeline_lane *l, int64_t ts)
         else high = mid;
     }
     return low;
-}
-
-size_t lane_before(const struct timeline_lane *l, int64_t ts)
-{
-    size_t i = ts == INT64_MAX ? l->n : lane_lower(l, ts + 1);
-    return i ? i - 1 : SIZE_MAX;
 }
 
 size_t lane_first_seen(const struct timeline_lane *l, int64_t ts)

@@ -85,8 +85,6 @@ void lane_release(struct timeline_lane *l);
 struct lane_row lane_row_at(const struct timeline_lane *l, size_t i);
 /* First event that begins at or after ts. */
 size_t lane_lower(const struct timeline_lane *l, int64_t ts);
-/* The event that is running at ts, or the last that ended before it; n == 0: SIZE_MAX. */
-size_t lane_before(const struct timeline_lane *l, int64_t ts);
 /* First event that ends after ts: what a view from ts on shows. Looks back one event, in a lane
  * whose events overlap LANE_LOOK_BACK. */
 size_t lane_first_seen(const struct timeline_lane *l, int64_t ts);
@@ -100,9 +98,6 @@ struct lane_sum {
     uint8_t flags;
 };
 struct lane_sum lane_sum(const struct timeline_lane *l, size_t from, size_t end);
-/* Event with one of `flags` among [from, end), SIZE_MAX none. */
-size_t lane_find_flag(const struct timeline_lane *l, size_t from, size_t end, unsigned flags);
-
 /* What is drawn: single events that are at least a cell long or alone in their cell, and cells of
  * several that are shorter. Events that begin before t0 and are still running at t0 come first. */
 struct lane_mark {
