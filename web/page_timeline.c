@@ -28,7 +28,7 @@ const char *timeline_label(struct web_request *q, const struct timeline_track *k
     static const char *const words[] = {"track", "compiles", "thread", "stream", "value", "memory"};
     const char *word = words[k->kind >= 1 && k->kind <= 5 ? k->kind : 0];
     const char *text = NULL;
-    if (k->kind >= TIMELINE_COUNTER && k->name.n)
+    if (k->name.n && (k->kind >= TIMELINE_COUNTER || span_starts(k->name, word)))
         text = arena_printf(&q->arena, "%.*s", SPAN_ARG(k->name));
     else if (k->name.n) text = arena_printf(&q->arena, "%s %.*s", word, SPAN_ARG(k->name));
     else text = arena_printf(&q->arena, "%s %lld", word, (long long)k->tid);
@@ -97,18 +97,18 @@ static void put_answer(struct web_request *q, struct html *h, const struct timel
 {
     const struct timeline_track *k = main_track(v);
     bool whole = v->t0 == v->base && v->t1 == v->end;
-    html(h, "<p class=\"answer\"><b>%s %t", whole ? "The run took" : "This stretch is",
-         v->t1 - v->t0);
+    html(h, "<p class=\"answer\"><b>");
     if (k) {
         struct timeline_idle idle = timeline_idle_of(k, v->t0, v->t1);
-        html(h, "; %s was busy for %p of it.</b>", timeline_label(q, k),
-             1 - (double)idle.total / (double)(v->t1 - v->t0));
+        html(h, "%s %t; %s was busy for %p of it.</b>", whole ? "The run took" : "This stretch is",
+             v->t1 - v->t0, timeline_label(q, k), 1 - (double)idle.total / (double)(v->t1 - v->t0));
         if (idle.n) put_gap(h, v, k, &idle);
     } else
         html(h,
-             ", and only its compile phases were recorded.</b> The logs hold no operators, "
-             "launches or copies: <code>plumb run</code> records them, and a profile of the same "
-             "run can be imported beside them.");
+             "Compile phases over %t; nothing that ran was recorded.</b> The logs hold no "
+             "operators, launches or copies: <code>plumb run</code> records them, and a profile "
+             "of the same run can be imported beside them.",
+             v->t1 - v->t0);
     put_losses(q, h, v);
     html(h, "</p>\n");
 }

@@ -186,8 +186,7 @@ enum err timeline_put_area(struct web_request *q, struct html *h, const struct t
         struct buf note = {0};
         buf_printf(&note, "%d track%s, ", n_on, n_on == 1 ? "" : "s");
         html_number(&note, 't', html_of_int(s.t1 - s.t0));
-        buf_puts(&note, "; exact, not from cells; an event that begins or ends outside counts with "
-                        "its part inside");
+        buf_puts(&note, "; exact: of an event that goes on outside the part inside counts");
         web_section(q, h, "area", chosen ? "Selected area" : "In view",
                     web_keep(q, buf_text(&note)).p, "timeline_area");
         buf_release(&note);
