@@ -21,6 +21,9 @@
  *                    dump: which graph_dump of the compile has the graph afterwards, from 0
  *   plumb_memory     {"phase", "size", "peak", "total", "buffers": [{"value", "size", "offset",
  *                     "first", "last", "reuses"}]}
+ *   plumb_instances  {"instances": [{"number", "sizes", "launches", "texts", "shared", "ns",
+ *                     "dropped"}]}
+ *                    after the compile is over, one by one
  *
  * A large program has several of one kind, which add up. What is no such object is a loss of its
  * record; a member of a list that is not, one of that member.
@@ -365,6 +368,28 @@ enum err torch_on_plumb_memory(struct torch_record *r)
                                         .last = number(j, "last"),
                                         .reuses = number(j, "reuses")};
         if (fits) TRY(store_memory_buffer_add(r->source->batch, &row));
+    }
+    return ERR_OK;
+}
+
+/* ---- instances ---- */
+
+enum err torch_on_plumb_instances(struct torch_record *r)
+{
+    const struct json *all;
+    TRY(read_object(r, &all));
+    for (const struct json *j = members(all, "instances"); j; j = j->next) {
+        bool fits;
+        TRY(check_member(r, j, "sizes", &fits));
+        struct row_compile_instance row = {.compile = torch_compile_row(r),
+                                           .number = number(j, "number"),
+                                           .sizes = word(r, j, "sizes"),
+                                           .n_launches = number(j, "launches"),
+                                           .n_texts = number(j, "texts"),
+                                           .n_shared = number(j, "shared"),
+                                           .ns = number(j, "ns"),
+                                           .dropped = word(r, j, "dropped")};
+        if (fits) TRY(store_compile_instance_add(r->source->batch, &row));
     }
     return ERR_OK;
 }

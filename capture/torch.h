@@ -195,6 +195,7 @@ enum err torch_on_plumb_decisions(struct torch_record *r);
 enum err torch_on_plumb_partition(struct torch_record *r);
 enum err torch_on_plumb_passes(struct torch_record *r);
 enum err torch_on_plumb_memory(struct torch_record *r);
+enum err torch_on_plumb_instances(struct torch_record *r);
 enum err torch_on_version(struct torch_record *r); /* imp_artifact.c: torch_version */
 
 #endif

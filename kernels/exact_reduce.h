@@ -24,13 +24,19 @@
  *   argmin       base = index of t[0];  x_arg_join(&a, &b) of threads;  a.at is the first index
  *   any, all, integer sums: plain loops; they have no order. A complex sum is one sum of each part.
  *
- * Columns (the reduced loop is an outer one in memory): `w` columns at a time, 64 to 256 of them;
+ * Columns (the reduced loop is an outer one in memory): `w` columns side by side, rows of numbers
+ * `wide` apart. Lanes are visited in the order in which the tree of the fold completes them (0, 64,
+ * 32, 96, 16, ...), so that at most 8 rows of sums are kept, which stay in the first cache;
  *
- *   float lane[128 * w];
- *   each chunk: for i < m rows, for j < w: lane[(i % 128) * w + j] gets the term: the first 128
- *               rows set it, later ones add (or multiply) it
- *               x_sum_cols(lane, m < 128 ? m : 128, w, part + c * w);
- *   x_sum_parts(part, n_chunks, w, lane);      leaves the w results in part[0 .. w)
+ *   float a[8 * wide];
+ *   each chunk of m rows: n = m < 128 ? m : 128;
+ *       for (l = 0; l >= 0; l = x_lane_after(l, n)) {
+ *           if (l < n) the terms of rows l, l + 128, ... are summed from -0 (the product: from 1)
+ *                      into a + x_lane_row(l) * wide
+ *           x_sum_up(a, l, n, wide, w);
+ *       }
+ *       a[0 .. w) is the chunk's partial, a row of part[c * wide]
+ *   x_sum_parts(part, n_chunks, wide, w);      leaves the w results in part[0 .. w); at most 1024
  *
  * Scans are in exact_scan.h. Vectors of X_WIDE bytes are GCC's (gcc 12, clang); other languages
  * have texts of their own for work-groups.
@@ -155,6 +161,26 @@ X_FN void x_fold_begin64(x_fold64 *f)
     f->n[0] = f->n[1] = f->n[2] = f->pushed = 0;
 }
 
+/* The largest power of two below n <= 128; 0 where n is 1. */
+X_FN i64 x_lane_half(i64 n)
+{
+    i64 s = X_LANES / 2;
+    while (s >= n && s) s /= 2;
+    return s;
+}
+/* Which row of sums lane l has: as many as halves it lies in the upper part of. */
+X_FN i64 x_lane_row(i64 l)
+{
+    return __builtin_popcountl((u64)l);
+}
+/* The lane visited after l; some are n and beyond. -1: none. */
+X_FN i64 x_lane_after(i64 l, i64 n)
+{
+    i64 s = x_lane_half(n);
+    for (; l & s; s /= 2) l ^= s;
+    return s ? l | s : -1;
+}
+
 /* NAME: x_sum or x_prod; S: what its names end in; T, V: number and vector; OP, IDENTITY, EMPTY. */
 #define X_REDUCTION(NAME, S, T, V, OP, IDENTITY, EMPTY)                                            \
     /* n <= 128 vectors' worth of lanes, of which all beyond n hold the identity: halves that */   \
@@ -242,31 +268,24 @@ X_FN void x_fold_begin64(x_fold64 *f)
         if (i < n) NAME##_push##S(&f, NAME##_any##S(t + i, n - i));                                \
         return NAME##_end##S(&f);                                                                  \
     }                                                                                              \
-    /* lanes of w columns, lane[l * w + j], the first n of them in use, into out[0 .. w) */        \
-    X_ROW_FN void NAME##_cols##S(T *lane, i64 n, i64 w, T *out)                                    \
+    /* lane l of n is there: sums that are complete now are added to what they complete */         \
+    X_ROW_FN void NAME##_up##S(T *a, i64 l, i64 n, i64 wide, i64 w)                                \
     {                                                                                              \
+        for (i64 s = x_lane_half(n); l & s; l ^= s, s /= 2) {                                      \
+            T *to = a + x_lane_row(l ^ s) * wide;                                                  \
+            for (i64 j = 0; l < n && j < w; j++) to[j] = to[j] OP to[wide + j];                    \
+        }                                                                                          \
+    }                                                                                              \
+    /* 1 <= n <= 1024 rows of partials, w of each `wide`, into part[0 .. w) */                     \
+    X_ROW_FN void NAME##_parts##S(T *part, i64 n, i64 wide, i64 w)                                 \
+    {                                                                                              \
+        for (i64 i = X_LANES; i < n; i++)                                                          \
+            for (i64 j = 0; j < w; j++)                                                            \
+                part[i % X_LANES * wide + j] = part[i % X_LANES * wide + j] OP part[i * wide + j]; \
         for (i64 s = X_LANES / 2; s; s /= 2)                                                       \
             for (i64 l = 0; l < s && l + s < n; l++)                                               \
                 for (i64 j = 0; j < w; j++)                                                        \
-                    lane[l * w + j] = lane[l * w + j] OP lane[(l + s) * w + j];                    \
-        for (i64 j = 0; j < w; j++) out[j] = lane[j];                                              \
-    }                                                                                              \
-    /* n >= 1 rows of partials, part[c * w + j], into part[0 .. w); lane: 128 w numbers */         \
-    X_ROW_FN void NAME##_parts##S(T *part, i64 n, i64 w, T *lane)                                  \
-    {                                                                                              \
-        for (; n > 1; n = (n + X_CHUNK - 1) / X_CHUNK)                                             \
-            for (i64 c = 0; c < n; c += X_CHUNK) {                                                 \
-                i64 m = n - c < X_CHUNK ? n - c : X_CHUNK;                                         \
-                for (i64 i = 0; i < m; i++) {                                                      \
-                    T *a = lane + (i % X_LANES) * w;                                               \
-                    const T *t = part + (c + i) * w;                                               \
-                    if (i < X_LANES)                                                               \
-                        for (i64 j = 0; j < w; j++) a[j] = t[j];                                   \
-                    else                                                                           \
-                        for (i64 j = 0; j < w; j++) a[j] = a[j] OP t[j];                           \
-                }                                                                                  \
-                NAME##_cols##S(lane, m < X_LANES ? m : X_LANES, w, part + c / X_CHUNK * w);        \
-            }                                                                                      \
+                    part[l * wide + j] = part[l * wide + j] OP part[(l + s) * wide + j];           \
     }
 /* Of a number or vector type. (0 + -0 would be +0.) */
 #define X_MINUS_0(T) (-(T){0})

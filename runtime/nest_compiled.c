@@ -124,6 +124,13 @@ static void run_piece(void *context, int64_t i)
     nest_float_end(f);
 }
 
+static void run_all(const struct job *j)
+{
+    struct nest_float f = nest_float_begin();
+    nest_pieces_run_all(&j->pieces, &j->kernel, &j->call);
+    nest_float_end(f);
+}
+
 static enum err run_kernel(const struct nest_run *run, const struct nest_shape *s, void *function)
 {
     const struct nest *n = run->nest;
@@ -142,8 +149,7 @@ static enum err run_kernel(const struct nest_run *run, const struct nest_shape *
     nest_pieces(n, s, &j.pieces);
     int64_t pieces = j.pieces.n;
     if (pieces > 1 && run->threads > 1) pool_run(run->threads, run_piece, &j, pieces);
-    else
-        for (int64_t i = 0; i < pieces && !fault[0]; i++) run_piece(&j, i);
+    else run_all(&j);
     if (!fault[0]) return ERR_OK;
     return nest_out_of_bounds(
         n, &(struct nest_fault){(int)fault[1], (int)fault[2], fault[3], fault[4]});

@@ -138,6 +138,15 @@ static bool folds_by_column(const struct nest *n)
     return true;
 }
 
+/* A wide tile reads memory in longer runs; where partials of its chunks have room. */
+static int tile_for(int64_t columns, int64_t points)
+{
+    const int64_t room = (int64_t)SHAPE_PARTIALS / SHAPE_WIDEST_TILE * SHAPE_CHUNK_POINTS;
+    if (columns < SHAPE_TILE) return SHAPE_NARROW_TILE;
+    if (columns < 2 * SHAPE_WIDE_TILE) return SHAPE_TILE;
+    return columns < SHAPE_WIDEST_TILE || points > room ? SHAPE_WIDE_TILE : SHAPE_WIDEST_TILE;
+}
+
 /* Whether what the inner level reads lies along the last outer loop rather than along the row. What
  * stays the same in one of the two is in a cache or a register either way. */
 static void set_tile(const struct nest *n, struct nest_shape *s)
@@ -156,9 +165,7 @@ static void set_tile(const struct nest *n, struct nest_shape *s)
         across += stride[d] == 1 && in_row;
     }
     if (across <= along) return;
-    s->tile = s->size[d] < SHAPE_TILE            ? SHAPE_NARROW_TILE
-              : s->size[d] < 2 * SHAPE_WIDE_TILE ? SHAPE_TILE
-                                                 : SHAPE_WIDE_TILE;
+    s->tile = tile_for(s->size[d], s->points);
     s->columns = s->size[d];
     s->rows /= s->columns ? s->columns : 1;
     if (s->length == SHAPE_KNOWN) s->length = SHAPE_CHUNK;

@@ -20,8 +20,10 @@ enum shape_length {
 };
 enum { SHAPE_SHORT = 256, SHAPE_CHUNK_POINTS = 1024 };
 
-/* Columns that a tiled kernel takes at once, at most SHAPE_PARTS chunks deep. */
-enum { SHAPE_TILE = 64, SHAPE_NARROW_TILE = 16, SHAPE_WIDE_TILE = 256, SHAPE_PARTS = 256 };
+/* Columns that a tiled kernel takes at once, and numbers that it keeps of each reduction: a tile of
+ * each chunk. Rows of more than SHAPE_PARTS chunks are not tiled. */
+enum { SHAPE_TILE = 64, SHAPE_NARROW_TILE = 16, SHAPE_WIDE_TILE = 256, SHAPE_WIDEST_TILE = 1024 };
+enum { SHAPE_PARTS = 256, SHAPE_PARTIALS = SHAPE_PARTS * SHAPE_WIDE_TILE };
 
 struct nest_shape {
     int n_outer, n_inner; /* loops; a flat nest has at least one outer loop */

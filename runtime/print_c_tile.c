@@ -3,10 +3,11 @@
  *   for each row of leading loops, for each tile of columns
  *       for each pass, each chunk, each lane l of 128, each point k of it
  *           for each column i of the tile     nodes; terms join lane l of the column
- *         lanes of the chunk are folded, columns side by side (x_sum_cols)
+ *         the lane joins those that it completes, columns side by side (x_sum_up)
  *       for each column of the tile           outer values and stores
  *
- * Names: e7 the reduction of node 7, per column; l7 its lanes; h7 its chunks' partials.
+ * Names: e7 the reduction of node 7, per column; l7 sums of its lanes, u7 that of lane l; h7 its
+ * chunks' partials.
  */
 #include <stdlib.h>
 
@@ -48,10 +49,9 @@ static void print_join(struct printer *p, int i)
 {
     static const char *const joins[] = {"add", "mul", "max", "min", "or", "and"};
     const struct nest_node *node = &p->n->node[i];
-    int v = node->arg[0], tile = p->s->tile;
+    int v = node->arg[0];
     if (by_lanes(p, i))
-        print_line(p, "l%d[l * %d + i] = l%d[l * %d + i] %c v%d;", i, tile, i, tile,
-                   node->index == NEST_SUM ? '+' : '*', v);
+        print_line(p, "u%d[i] = u%d[i] %c v%d;", i, i, node->index == NEST_SUM ? '+' : '*', v);
     else if (node->index == NEST_SUM && node->type == NEST_U64)
         print_line(p, "e%d[i] += v%d;", i, v);
     else
@@ -74,13 +74,14 @@ static void print_body(struct printer *p, int pass, const bool *in)
 
 static void declare_reductions(struct printer *p)
 {
-    int tile = p->s->tile, parts = p->s->length == SHAPE_LONG ? SHAPE_PARTS : 1;
+    int tile = p->s->tile, most = tile > SHAPE_WIDE_TILE ? SHAPE_PARTIALS / tile : SHAPE_PARTS;
+    int parts = p->s->length == SHAPE_LONG ? most : 1;
     for (int i = 0; i < p->n->n_nodes; i++) {
         const struct nest_node *node = &p->n->node[i];
         if (node->kind != NEST_REDUCE) continue;
         print_line(p, "%s e%d[%d];", print_type(node->type), i, tile);
         if (!by_lanes(p, i)) continue;
-        print_line(p, "%s l%d[128 * %d], h%d[%d * %d];", print_type(node->type), i, tile, i, parts,
+        print_line(p, "%s l%d[8 * %d], h%d[%d * %d];", print_type(node->type), i, tile, i, parts,
                    tile);
     }
 }
@@ -111,22 +112,34 @@ static void begin_pass(struct printer *p, int pass)
     }
 }
 
-static void begin_chunk(struct printer *p, int pass)
+static void begin_lane(struct printer *p, int pass)
 {
-    for (int i = 0; i < p->n->n_nodes; i++)
-        if (made_in(&p->n->node[i], pass) && by_lanes(p, i))
-            print_line(p, "for (i64 i = 0; i < (m < 128 ? m : 128) * %d; i++) l%d[i] = %s;",
-                       p->s->tile, i, p->n->node[i].index == NEST_SUM ? "-0.0f" : "1");
+    for (int i = 0; i < p->n->n_nodes; i++) {
+        const struct nest_node *node = &p->n->node[i];
+        if (!made_in(node, pass) || !by_lanes(p, i)) continue;
+        print_line(p, "%s *u%d = l%d + x_lane_row(l) * %d;", print_type(node->type), i, i,
+                   p->s->tile);
+        print_line(p, "for (i64 i = 0; i < w; i++) u%d[i] = %s;", i,
+                   node->index == NEST_SUM ? "-0.0f" : "1");
+    }
 }
 
-static void end_chunk(struct printer *p, int pass)
+static void end_lane(struct printer *p, int pass)
 {
     for (int i = 0; i < p->n->n_nodes; i++) {
         const struct nest_node *node = &p->n->node[i];
         if (made_in(node, pass) && by_lanes(p, i))
-            print_line(p, "x_%s_cols%s(l%d, m < 128 ? m : 128, %d, h%d + c / 1024 * %d);",
-                       name_of(node), print_ending(node->type), i, p->s->tile, i, p->s->tile);
+            print_line(p, "x_%s_up%s(l%d, l, lanes, %d, w);", name_of(node),
+                       print_ending(node->type), i, p->s->tile);
     }
+}
+
+static void end_chunk(struct printer *p, int pass)
+{
+    for (int i = 0; i < p->n->n_nodes; i++)
+        if (made_in(&p->n->node[i], pass) && by_lanes(p, i))
+            print_line(p, "for (i64 i = 0; i < w; i++) h%d[c / 1024 * %d + i] = l%d[i];", i,
+                       p->s->tile, i);
 }
 
 static void end_pass(struct printer *p, int pass)
@@ -136,19 +149,20 @@ static void end_pass(struct printer *p, int pass)
         const struct nest_node *node = &p->n->node[i];
         if (!made_in(node, pass) || !by_lanes(p, i)) continue;
         if (p->s->length == SHAPE_LONG)
-            print_line(p, "x_%s_parts%s(h%d, (a->number[%d] + 1023) / 1024, %d, l%d);",
-                       name_of(node), print_ending(node->type), i, points, p->s->tile, i);
+            print_line(p, "x_%s_parts%s(h%d, (a->number[%d] + 1023) / 1024, %d, w);", name_of(node),
+                       print_ending(node->type), i, points, p->s->tile);
         print_line(p, "for (i64 i = 0; i < w; i++) e%d[i] = h%d[i];", i, i);
     }
 }
 
-/* Rows of a lane lie far apart: the processor does not guess the next one. */
+/* Rows of a lane lie far apart: the processor does not guess the next one. (In a row as long as the
+ * widest tile it soon guesses the rest, better than it is told.) */
 static void print_prefetch(struct printer *p, const bool *in)
 {
     int column = p->s->n_outer - 1, row = p->s->n_outer;
-    if (p->s->n_inner > 1) return;
-    print_line(p, "const i64 near = k + 128 < m ? 128 : l + 1 - k;");
-    print_line(p, "const i64 next = k + 512 < m ? 512 : k < 512 ? near : -511;");
+    if (p->s->n_inner > 1 || p->s->tile == SHAPE_WIDEST_TILE) return;
+    print_line(p, "const i64 near = k + 128 < m ? 128 : after - k;");
+    print_line(p, "const i64 next = k + 512 < m ? 512 : k < 512 ? near : after - l - 512;");
     print_line(p, "for (i64 i = 0; i < w; i += 16) {");
     for (int r = 0; r < p->n->n_arrays; r++) {
         bool used = false;
@@ -176,9 +190,12 @@ static void print_tile_pass(struct printer *p, int pass, bool *in)
     mark(p, pass, in);
     begin_pass(p, pass);
     print_open_chunks(p);
-    begin_chunk(p, pass);
     /* Lane by lane, so that the sums of one stay in the first cache. */
-    print_line(p, "for (i64 l = 0; l < (m < 128 ? m : 128); l++)");
+    print_line(p, "const i64 lanes = m < 128 ? m : 128;");
+    print_line(p, "for (i64 l = 0, after; l >= 0; l = after) {");
+    p->indent++;
+    print_line(p, "after = x_lane_after(l, lanes);");
+    begin_lane(p, pass);
     print_line(p, "for (i64 k = l; k < m; k += 128) {");
     p->indent++;
     if (p->s->n_inner > 1) print_coordinates(p, p->s->n_outer, print_loops(p), "c + k");
@@ -187,6 +204,8 @@ static void print_tile_pass(struct printer *p, int pass, bool *in)
     print_loop_head(p, "0", "w");
     print_body(p, pass, in);
     print_close(p);
+    print_close(p);
+    end_lane(p, pass);
     print_close(p);
     end_chunk(p, pass);
     print_close(p);

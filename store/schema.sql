@@ -710,6 +710,19 @@ CREATE TABLE memory_buffer (
   PRIMARY KEY (plan, position)
 ) WITHOUT ROWID;
 
+-- Sizes that a compile with symbols served after its first: each was traced and planned anew, for the kernels
+-- that there were.
+CREATE TABLE compile_instance (
+  compile INTEGER,                  -- -> compile
+  number INTEGER,                   -- from 1, in the order in which they came
+  sizes INTEGER,                    -- -> string, s0 = 9, s1 = 4
+  n_launches INTEGER,               -- of its programs
+  n_texts INTEGER,                  -- texts of its kernels
+  n_shared INTEGER,                 -- of them, those that were built for other sizes
+  ns INTEGER,                       -- time it took
+  dropped INTEGER                   -- -> string, sizes that were forgotten for it, NULL none
+);
+
 -- A set of line maps between graphs and generated code of one compile.
 CREATE TABLE provenance_map (
   id INTEGER PRIMARY KEY,           -- local id
@@ -995,6 +1008,7 @@ CREATE INDEX fusion_decision_by_compile ON fusion_decision(compile);
 CREATE INDEX partition_decision_by_compile ON partition_decision(compile);
 CREATE INDEX compile_pass_by_compile ON compile_pass(compile);
 CREATE INDEX memory_plan_by_compile ON memory_plan(compile);
+CREATE INDEX compile_instance_by_compile ON compile_instance(compile);
 CREATE INDEX kernel_stack_by_compile ON kernel_stack(compile);
 CREATE INDEX collective_by_compile ON collective(compile, position);
 CREATE INDEX op_estimate_by_compile ON op_estimate(compile, position);

@@ -284,6 +284,23 @@ static const struct web_table symbols = {.id = "symbols-table",
                                          .own = true,
                                          .limit = 40};
 
+static const struct web_column instance_columns[] = {
+    {.name = "number", .head = "No", .class_ = "num opt", .kind = WEB_COUNT},
+    {.name = "sizes", .head = "Sizes", .class_ = "grow", .kind = WEB_CODE},
+    {.name = "ns", .head = "Took", .class_ = "num", .kind = WEB_MS},
+    {.name = "n_launches", .head = "Launches", .class_ = "num opt", .kind = WEB_COUNT},
+    {.name = "n_texts", .head = "Texts", .class_ = "num", .kind = WEB_COUNT},
+    {.name = "n_shared", .head = "Shared", .class_ = "num", .kind = WEB_COUNT},
+    {.name = "dropped", .head = "Forgotten for it", .class_ = "opt", .kind = WEB_CODE},
+    {0},
+};
+static const struct web_table instances = {.id = "instances-table",
+                                           .query = "compile_instances",
+                                           .columns = instance_columns,
+                                           .unit = "sizes",
+                                           .own = true,
+                                           .limit = 20};
+
 static void cell_cache(struct web_cell *c)
 {
     struct span outcome = web_text(c->row, "outcome");
@@ -319,6 +336,9 @@ static const struct web_table caches = {.id = "caches-table",
                                         .limit = 20};
 
 static const struct compile_section SYMBOLS = {"symbols", "Symbols", NULL, &symbols, NULL};
+static const struct compile_section INSTANCES = {
+    "instances", "Other sizes",
+    "traced and planned anew, with the texts of kernels that there were", &instances, NULL};
 static const struct compile_section CACHES = {"caches", "Caches", NULL, &caches, NULL};
 
 static void cell_artifact(struct web_cell *c)
@@ -372,6 +392,7 @@ static enum err put_body(struct web_request *q, struct html *h, const struct com
     TRY(compile_put_guards(q, h, c));
     int64_t n;
     TRY(compile_put_if_any(q, h, &SYMBOLS, &n));
+    TRY(compile_put_if_any(q, h, &INSTANCES, &n));
     TRY(compile_put_if_any(q, h, &CACHES, &n));
     html(h, "</div></div>");
     TRY(put_stack(q, h));

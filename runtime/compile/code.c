@@ -330,19 +330,27 @@ static void report(struct job *j, int member, const int64_t *fault)
     atomic_store(&j->over, true);
 }
 
+static void set_call(const struct ready *r, const struct code_args *args, int64_t *fault,
+                     struct print_call *call)
+{
+    for (int k = 0; k < r->nest->n_arrays; k++) call->base[k] = args->base[k];
+    call->number = r->number;
+    call->param = args->param;
+    call->seed = args->seed;
+    call->stream = args->stream;
+    call->fault = fault;
+}
+
 /* Pieces of one member from number `i` on, at most n; returns how many. */
 static int64_t run_member(const struct ready *r, const struct code_args *args, int64_t i, int64_t n,
                           int64_t *fault)
 {
     struct print_call call;
     int64_t end = r->pieces.n - i < n ? r->pieces.n : i + n, begin = i;
-    for (int k = 0; k < r->nest->n_arrays; k++) call.base[k] = args->base[k];
-    call.number = r->number;
-    call.param = args->param;
-    call.seed = args->seed;
-    call.stream = args->stream;
-    call.fault = fault;
-    for (; i < end && !fault[0]; i++) nest_pieces_run(&r->pieces, &r->kernel, &call, i);
+    set_call(r, args, fault, &call);
+    if (end - begin == r->pieces.n) nest_pieces_run_all(&r->pieces, &r->kernel, &call);
+    else
+        for (; i < end && !fault[0]; i++) nest_pieces_run(&r->pieces, &r->kernel, &call, i);
     return end - begin;
 }
 
@@ -357,6 +365,23 @@ static void run_share(void *context, int64_t number)
     for (int64_t left = s->n; left && !fault[0]; m++, piece = 0) {
         const struct ready *r = &j->ready[j->launch->kernel[m]];
         if (!r->plan) left -= run_member(r, &j->args[m], piece, left, fault);
+    }
+    nest_float_end(f);
+    if (fault[0]) report(j, m - 1, fault);
+}
+
+/* By one thread: member after member, none of them in pieces. */
+static void run_alone(struct job *j)
+{
+    int64_t fault[5] = {0};
+    struct print_call call;
+    struct nest_float f = nest_float_begin();
+    int m = 0;
+    for (; m < j->launch->n_members && !fault[0]; m++) {
+        const struct ready *r = &j->ready[j->launch->kernel[m]];
+        if (r->plan) continue;
+        set_call(r, &j->args[m], fault, &call);
+        nest_pieces_run_all(&r->pieces, &r->kernel, &call);
     }
     nest_float_end(f);
     if (fault[0]) report(j, m - 1, fault);
@@ -394,8 +419,7 @@ enum err code_run(const struct code *c, int launch, const struct code_args *args
         if (r->plan && r->pieces.n) TRY(interpret(r, &args[m], threads));
     }
     if (l->n_shares > 1 && threads > 1) pool_run(threads, run_share, &j, l->n_shares);
-    else
-        for (int i = 0; i < l->n_shares; i++) run_share(&j, i);
+    else if (l->n_shares) run_alone(&j);
     if (!j.over) return ERR_OK;
     return nest_out_of_bounds(
         c->ready[l->kernel[j.member]].nest,

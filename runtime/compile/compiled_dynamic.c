@@ -190,6 +190,14 @@ static const char *launch_name(const struct program *p, size_t i)
     return i < p->launch.n ? p->launch.p[i].name : "none";
 }
 
+static bool same_args(const struct program_launch *x, const struct program_launch *y)
+{
+    bool same = x->n_args == y->n_args;
+    for (int i = 0; same && i < x->n_args; i++)
+        same = !strcmp(x->arg[i].keyword, y->arg[i].keyword);
+    return same;
+}
+
 /* By names, which say kind, operators and number; members of combos too. */
 static bool launches_differ(const struct comparing *c, const struct program *a,
                             const struct program *b)
@@ -203,6 +211,7 @@ static bool launches_differ(const struct comparing *c, const struct program *a,
             same = x->group[m] == y->group[m] &&
                    !strcmp(a->fused.group.p[x->group[m]].name, b->fused.group.p[y->group[m]].name);
         if (!same) return differ(c, "launch %zu, %s, has other members", i, y->name);
+        if (!same_args(x, y)) return differ(c, "launch %zu, %s, has other arguments", i, y->name);
     }
     return false;
 }

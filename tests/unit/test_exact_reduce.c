@@ -172,25 +172,44 @@ static void test_scans_equal_the_definition(void **state)
     assert_memory_equal(y, z, 9000 * sizeof *y);
 }
 
+/* Sums of the rows' first W columns, a lane after the other. */
+static void sum_lanes(float *a, const float *rows, i64 m, i64 wide, i64 w)
+{
+    i64 n = m < 128 ? m : 128, visited = 0;
+    for (i64 l = 0; l >= 0; l = x_lane_after(l, n)) {
+        float *u = a + x_lane_row(l) * wide;
+        visited += l < n;
+        for (i64 j = 0; j < w; j++) u[j] = -0.0f;
+        for (i64 k = l; l < n && k < m; k += 128)
+            for (i64 j = 0; j < w; j++) u[j] = u[j] + rows[k * w + j];
+        x_sum_up(a, l, n, wide, w);
+    }
+    assert_int_equal(visited, n);
+}
+
 static void test_columns_equal_rows_of_the_transpose(void **state)
 {
     (void)state;
-    enum { W = 24 };
-    static float lane[128 * W], part[30 * W], column[30 * 1024];
+    enum { W = 24, WIDE = 32 };
+    static float a[8 * WIDE], part[260 * WIDE], column[300 * 1024];
     for (i64 rows = 1; rows < 30000; rows += rows < 300 ? 13 : 1777) {
         for (i64 c = 0; c * 1024 < rows; c++) {
             i64 m = rows - 1024 * c < 1024 ? rows - 1024 * c : 1024;
-            for (i64 i = 0; i < m; i++)
-                for (i64 j = 0; j < W; j++) {
-                    float *a = &lane[i % 128 * W + j], v = x[(1024 * c + i) * W + j];
-                    *a = i < 128 ? v : *a + v;
-                }
-            x_sum_cols(lane, m < 128 ? m : 128, W, part + c * W);
+            sum_lanes(a, x + 1024 * c * W, m, WIDE, W);
+            memcpy(part + c * WIDE, a, W * sizeof *a);
         }
-        x_sum_parts(part, (rows + 1023) / 1024, W, lane);
+        x_sum_parts(part, (rows + 1023) / 1024, WIDE, W);
         for (i64 j = 0; j < W; j++) {
             for (i64 i = 0; i < rows; i++) column[i] = x[i * W + j];
             SAME(float, part[j], sum(column, rows), rows);
+        }
+    }
+    for (i64 n = 1; n <= 260; n += 37) { /* partials of more chunks than there are lanes */
+        for (i64 i = 0; i < n * WIDE; i++) part[i] = x[i];
+        x_sum_parts(part, n, WIDE, W);
+        for (i64 j = 0; j < W; j++) {
+            for (i64 i = 0; i < n; i++) column[i] = x[i * WIDE + j];
+            SAME(float, part[j], sum(column, n), n);
         }
     }
 }

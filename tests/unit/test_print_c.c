@@ -90,6 +90,8 @@ static void test_instruction_sets(void **state)
          .size = {3, 5000}},
         {"out1 = sum(x)", DTYPE_F64, .n_outer = 1, .n_inner = 1, .size = {70, 300},
          .transposed = true},
+        {"out1 = sum(x)", DTYPE_F32, .n_outer = 1, .n_inner = 1, .size = {1030, 140},
+         .transposed = true},
     };
     for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
         if (!build_isa_present(isas[i])) {
