@@ -89,8 +89,8 @@ static void put_losses(struct web_request *q, struct html *h, const struct timel
     for (size_t i = 0; i < v->t->loss.n; i++)
         if (v->t->loss.p[i].run == v->run) n += v->t->loss.p[i].count > 0 ? 1 : 0;
     if (n)
-        html(h, " <a href=\"%s\">%n losses</a> were noted; those with a time are drawn.",
-             web_link(q, "/health", NULL), n);
+        html(h, " <a href=\"%s\">%n loss%s</a> noted; what has a time is drawn.",
+             web_link(q, "/health", NULL), n, n == 1 ? " was" : "es were");
 }
 
 static void put_answer(struct web_request *q, struct html *h, const struct timeline_view *v)

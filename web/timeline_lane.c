@@ -114,27 +114,50 @@ static void vote(struct lane_sum *s, uint16_t name, float weight)
     } else s->weight -= weight;
 }
 
-static void add_event(const struct timeline_lane *l, struct lane_sum *s, size_t i)
+static void add_longest(struct lane_sum *s, size_t at, float dur)
 {
-    double dur = (double)dur_of(l, i);
-    vote(s, l->event[i].name, (float)dur);
-    s->busy += dur;
-    if (s->longest == SIZE_MAX || dur > (double)dur_of(l, s->longest)) s->longest = i;
-    s->flags |= flags_of(l, i);
+    if (s->longest == SIZE_MAX || dur > s->most) s->longest = at, s->most = dur;
 }
 
-static void add_node(const struct timeline_lane *l, struct lane_sum *s, const struct lane_node *n)
+static void add_event(const struct timeline_lane *l, struct lane_sum *s, size_t i)
+{
+    int64_t dur = dur_of(l, i);
+    vote(s, l->event[i].name, (float)dur);
+    s->busy += (double)dur;
+    add_longest(s, i, (float)dur);
+}
+
+/* Events [from, end) one by one. */
+static void add_events(const struct timeline_lane *l, struct lane_sum *s, size_t from, size_t end)
+{
+    if (from >= end) return;
+    for (size_t i = from; i < end; i++) add_event(l, s, i);
+    size_t low = 0, high = l->flagged.n;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (l->flagged.p[mid].at < from) low = mid + 1;
+        else high = mid;
+    }
+    for (; low < l->flagged.n && l->flagged.p[low].at < end; low++)
+        s->flags |= l->flagged.p[low].flags;
+}
+
+static void add_node(struct lane_sum *s, const struct lane_node *n)
 {
     vote(s, n->name, n->weight);
     s->busy += n->busy;
-    if (s->longest == SIZE_MAX || dur_of(l, n->longest) > dur_of(l, s->longest))
-        s->longest = n->longest;
+    add_longest(s, n->longest, n->most);
     s->flags |= n->flags;
 }
 
 static struct lane_node node_of(const struct lane_sum *s)
 {
-    return (struct lane_node){s->busy, s->weight, (uint32_t)s->longest, s->name, s->flags};
+    return (struct lane_node){.busy = s->busy,
+                              .weight = s->weight,
+                              .longest = (uint32_t)s->longest,
+                              .most = s->most,
+                              .name = s->name,
+                              .flags = s->flags};
 }
 
 static enum err make_level(struct timeline_lane *l, size_t below, size_t fan)
@@ -147,10 +170,9 @@ static enum err make_level(struct timeline_lane *l, size_t below, size_t fan)
     l->n_levels = k + 1;
     for (size_t i = 0; i < n; i++) {
         struct lane_sum s = no_sum();
-        for (size_t j = i * fan; j < (i + 1) * fan && j < below; j++) {
-            if (k) add_node(l, &s, &l->node[k - 1][j]);
-            else add_event(l, &s, j);
-        }
+        size_t end = (i + 1) * fan < below ? (i + 1) * fan : below;
+        if (!k) add_events(l, &s, i * fan, end);
+        for (size_t j = i * fan; k && j < end; j++) add_node(&s, &l->node[k - 1][j]);
         l->node[k][i] = node_of(&s);
     }
     return ERR_OK;
@@ -174,12 +196,12 @@ static void sum_nodes(const struct timeline_lane *l, int k, size_t from, size_t 
 {
     size_t up = (from + LANE_FAN - 1) / LANE_FAN, up_end = end / LANE_FAN;
     if (k + 1 >= l->n_levels || up >= up_end) {
-        for (size_t i = from; i < end; i++) add_node(l, s, &l->node[k][i]);
+        for (size_t i = from; i < end; i++) add_node(s, &l->node[k][i]);
         return;
     }
-    for (size_t i = from; i < up * LANE_FAN; i++) add_node(l, s, &l->node[k][i]);
+    for (size_t i = from; i < up * LANE_FAN; i++) add_node(s, &l->node[k][i]);
     sum_nodes(l, k + 1, up, up_end, s);
-    for (size_t i = up_end * LANE_FAN; i < end; i++) add_node(l, s, &l->node[k][i]);
+    for (size_t i = up_end * LANE_FAN; i < end; i++) add_node(s, &l->node[k][i]);
 }
 
 struct lane_sum lane_sum(const struct timeline_lane *l, size_t from, size_t end)
@@ -187,12 +209,12 @@ struct lane_sum lane_sum(const struct timeline_lane *l, size_t from, size_t end)
     struct lane_sum s = no_sum();
     size_t leaf = (from + LANE_LEAF - 1) / LANE_LEAF, leaf_end = end / LANE_LEAF;
     if (!l->n_levels || leaf >= leaf_end) {
-        for (size_t i = from; i < end; i++) add_event(l, &s, i);
+        add_events(l, &s, from, end);
         return s;
     }
-    for (size_t i = from; i < leaf * LANE_LEAF; i++) add_event(l, &s, i);
+    add_events(l, &s, from, leaf * LANE_LEAF);
     sum_nodes(l, 0, leaf, leaf_end, &s);
-    for (size_t i = leaf_end * LANE_LEAF; i < end; i++) add_event(l, &s, i);
+    add_events(l, &s, leaf_end * LANE_LEAF, end);
     return s;
 }
 

@@ -59,7 +59,8 @@ struct lane_flagged {
 struct lane_node {
     double busy;      /* ns, sum of durations */
     float weight;     /* by how much `name` leads (majority vote weighted by duration) */
-    uint32_t longest; /* index of the longest event */
+    uint32_t longest; /* index of the longest event, as far as 7 digits tell */
+    float most;       /* its duration */
     uint16_t name;    /* the dominant one: exact when it has more than half of the time */
     uint8_t flags;
 };
@@ -93,7 +94,7 @@ size_t lane_first_seen(const struct timeline_lane *l, int64_t ts);
 struct lane_sum {
     double busy;
     size_t longest; /* SIZE_MAX: no events */
-    float weight;
+    float most, weight;
     uint16_t name;
     uint8_t flags;
 };

@@ -16,7 +16,7 @@
 #include "store/query.h"
 #include "store/row.h"
 
-enum { BATCH = 4096, KIND_ERROR = 14, KIND_INSTANT = 2, EVENT_UNCLOSED = 3 };
+enum { KNOWN = 1 << 14, BATCH = 4096, KIND_ERROR = 14, KIND_INSTANT = 2, EVENT_UNCLOSED = 3 };
 
 struct loading {
     struct timeline *t;
@@ -24,6 +24,11 @@ struct loading {
     struct map track, name;               /* row id -> index */
     LIST_OF(struct lane_flagged) special; /* by event id */
     size_t next_special;
+    /* What was found last at a row id modulo KNOWN: most events have one of few names. */
+    struct known {
+        int64_t id;
+        int kind, index; /* kind 0: nothing */
+    } known_name[KNOWN], known_track[KNOWN];
 };
 
 /* ---- coarse ---- */
@@ -65,64 +70,23 @@ void timeline_coarse_add(struct timeline_coarse *c, int64_t ts, int64_t dur)
 
 /* ---- names ---- */
 
-enum phase_kind {
-#define KIND(name, box, bar, title, sentence, does) PHASE_##name,
-#define PHASE(prefix, kind, label)
-#include "web/phases.def"
-#undef KIND
-#undef PHASE
-};
-
-/* The colour that the page of a compile gives a phase. */
-static int phase_colour(struct span name)
+static struct known *known_at(struct known *known, int64_t id)
 {
-    static const char *const boxes[] = {
-#define KIND(name, box, bar, title, sentence, does) box,
-#define PHASE(prefix, kind, label)
-#include "web/phases.def"
-#undef KIND
-#undef PHASE
-    };
-    static const struct {
-        const char *prefix;
-        enum phase_kind kind;
-    } phases[] = {
-#define KIND(name, box, bar, title, sentence, does)
-#define PHASE(prefix, kind, label) {prefix, PHASE_##kind},
-#include "web/phases.def"
-#undef KIND
-#undef PHASE
-    };
-    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
-        if (span_starts(name, phases[i].prefix)) return boxes[phases[i].kind][1] - '0';
-    return 6;
+    return &known[(uint64_t)id % KNOWN];
 }
 
-static bool has(struct span s, const char *word)
+/* Index of a track, -1 none. */
+static int track_index(struct loading *l, int64_t id)
 {
-    return span_find(s, span_of(word), 0) != SIZE_MAX;
-}
-
-int timeline_colour(int kind, struct span name)
-{
-    static const struct {
-        const char *word;
-        int colour;
-    } words[] = {{"allreduce", 4}, {"all_reduce", 4}, {"all_gather", 4}, {"reduce_scatter", 4},
-                 {"nccl", 4},      {"c10d", 4},       {"memcpy", 2},     {"Memcpy", 2},
-                 {"Memset", 2},    {"attention", 5},  {"flash", 5},      {"combo", 5},
-                 {"mm", 1},        {"gemm", 1},       {"conv", 1},       {"linear", 1},
-                 {"matmul", 1},    {"pl_", 3},        {"triton_", 3},    {"cpp_fused", 3}};
-    if (kind == 11) return 2;
-    if (kind == 1) return phase_colour(name);
-    if (kind == 13 || kind == 8 || kind == 12) return 6;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (has(name, words[i].word)) return words[i].colour;
-    return kind == 7 ? 2 : kind == 10 || kind == 6 ? 3 : 1;
+    struct known *known = known_at(l->known_track, id);
+    if (known->kind && known->id == id) return known->index;
+    int64_t *at = map_get(&l->track, map_key_int(1, id));
+    *known = (struct known){id, 1, at ? (int)*at : -1};
+    return known->index;
 }
 
 /* Index of a name. When there are more than can be told apart, one stands for the rest. */
-static uint16_t name_index(struct loading *l, int kind, int64_t string)
+static uint16_t find_name(struct loading *l, int kind, int64_t string)
 {
     struct timeline *t = l->t;
     int64_t *known = map_get(&l->name, map_key_int(kind, string));
@@ -134,6 +98,14 @@ static uint16_t name_index(struct loading *l, int kind, int64_t string)
     if (name) *name = (struct timeline_name){.kind = kind, .n = 0, .text = SPAN_NONE};
     if (name) name->text.n = (size_t)string; /* its row id until the scan ends */
     return at ? (uint16_t)*at : 0;
+}
+
+static uint16_t name_index(struct loading *l, int kind, int64_t string)
+{
+    struct known *known = known_at(l->known_name, string);
+    if (!kind || known->kind != kind || known->id != string)
+        *known = (struct known){string, kind, find_name(l, kind, string)};
+    return (uint16_t)known->index;
 }
 
 static enum err read_names(struct loading *l)
@@ -309,9 +281,9 @@ static enum err read_event(struct loading *l, sqlite3_stmt *s)
 {
     struct timeline *t = l->t;
     int64_t id = sqlite3_column_int64(s, 0);
-    int64_t *track = map_get(&l->track, map_key_int(1, sqlite3_column_int64(s, 3)));
+    int track = track_index(l, sqlite3_column_int64(s, 3));
     if (sqlite3_column_type(s, 1) == SQLITE_NULL) t->n_untimed++;
-    else if (!track) t->n_trackless++;
+    else if (track < 0) t->n_trackless++;
     else if (id < 0 || id >= UINT32_MAX || !in_reach(sqlite3_column_int64(s, 1))) t->n_outside++;
     else {
         int kind = sqlite3_column_int(s, 4);
@@ -326,7 +298,7 @@ static enum err read_event(struct loading *l, sqlite3_stmt *s)
         if (kind == KIND_ERROR) row.flags |= LANE_ERROR | LANE_INSTANT;
         if (kind == KIND_INSTANT) row.flags |= LANE_INSTANT;
         if (!closed || (sqlite3_column_int(s, 6) & EVENT_UNCLOSED)) row.flags |= LANE_UNCLOSED;
-        return add_event(l, &t->track.p[*track], &row);
+        return add_event(l, &t->track.p[track], &row);
     }
     return ERR_OK;
 }
@@ -429,10 +401,10 @@ static enum err read_counters(struct loading *l)
     enum err err = ERR_OK;
     TRY(store_prepare(l->db, "SELECT track, ts, value FROM counter ORDER BY track, ts", &s));
     while (!err && sqlite3_step(s) == SQLITE_ROW) {
-        int64_t *at = map_get(&l->track, map_key_int(1, sqlite3_column_int64(s, 0)));
+        int at = track_index(l, sqlite3_column_int64(s, 0));
         bool number = sqlite3_column_type(s, 2) != SQLITE_NULL;
-        if (at && in_reach(sqlite3_column_int64(s, 1)))
-            err = add_point(&l->t->track.p[*at], sqlite3_column_int64(s, 1),
+        if (at >= 0 && in_reach(sqlite3_column_int64(s, 1)))
+            err = add_point(&l->t->track.p[at], sqlite3_column_int64(s, 1),
                             number ? sqlite3_column_double(s, 2) : NAN);
     }
     sqlite3_finalize(s);

@@ -15,7 +15,7 @@
 #include "store/base/buf.h"
 #include "web/timeline_view.h"
 
-enum { PACK_CELLS = 512, PACK_LEVELS = 24, PACK_ROWS = 8000 };
+enum { PACK_CELLS = 256, PACK_LEVELS = 24, PACK_ROWS = 8000 };
 enum pack_flags {
     PACK_EXACT = 1,
     PACK_CUT = 2 /* marks from `end` on are left out */,

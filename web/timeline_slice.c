@@ -48,7 +48,7 @@ static void put_times(struct web_request *q, const struct timeline_view *v, stru
          timeline_label(q, k), r.ts - v->base, r.ts);
     if (r.flags & LANE_UNCLOSED) html(h, "<dt>Took</dt><dd class=\"t-warn\">never closed</dd>");
     else if (!(r.flags & LANE_INSTANT))
-        html(h, "<dt>Took</dt><dd>%t <span class=\"dim\">%n ns</span></dd>", r.dur, r.dur);
+        html(h, "<dt>Took</dt><dd>%t <span class=\"dim\">%d ns</span></dd>", r.dur, r.dur);
     if (r.flags & LANE_ERROR) html(h, "<dt>Error</dt><dd class=\"t-bad\">reported in it</dd>");
     if (r.flags & LANE_NONFINITE)
         html(h, "<dt>Values</dt><dd class=\"t-bad\">a NaN or an infinity</dd>");

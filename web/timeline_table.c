@@ -5,7 +5,7 @@
 #include "web/timeline_area.h"
 #include "web/timeline_page.h"
 
-enum { ROWS = 50, ROWS_ALL = 10000 };
+enum { ROWS = 50, ROWS_ALL = 10000, FINE_NS = 100000000 };
 
 /* ---- order ---- */
 
@@ -74,11 +74,13 @@ struct sums {
     const struct order *order;
     int64_t t0, t1;
     bool many; /* several tracks */
+    bool fine; /* sums are shown in microseconds */
 };
 
 static void put_head(struct sums *s)
 {
-    html(s->h, "<div class=\"tw\"><table id=\"area-table\"><thead><tr><th scope=\"col\">Name</th>"
+    html(s->h, "<div class=\"tw\"><table id=\"area-table\"><thead><tr><th class=\"w25\" "
+               "scope=\"col\">Name</th>"
                "<th class=\"fit opt\" scope=\"col\">Kind</th>");
     if (s->many) html(s->h, "<th class=\"fit opt\" scope=\"col\">Track</th>");
     for (int i = 0; i < N_ORDERS; i++) {
@@ -86,7 +88,7 @@ static void put_head(struct sums *s)
         html(s->h, "<th class=\"num%s\" scope=\"col\"><a href=\"%s#area\">%s",
              i > BY_SELF ? " opt" : "", web_here(s->q, "sort", i == BY_SELF ? "" : o->key, NULL),
              o->head);
-        if (o->unit) html(s->h, " <small>%s</small>", o->unit);
+        if (o->unit) html(s->h, " <small>%s</small>", s->fine ? "\xc2\xb5s" : o->unit);
         if (o == s->order) html(s->h, "<span class=\"sort\">\xe2\x96\xbc</span>");
         html(s->h, "</a></th>");
     }
@@ -96,9 +98,10 @@ static void put_head(struct sums *s)
          s->t1 - s->t0);
 }
 
-static void put_ms(struct html *h, int64_t ns)
+/* ms, or us where the stretch is so short that a column of ms says nothing. */
+static void put_sum(struct sums *s, int64_t ns)
 {
-    html(h, "<td class=\"num\">%m</td>", ns);
+    html(s->h, "<td class=\"num\">%m</td>", (double)ns * (s->fine ? 1e3 : 1));
 }
 
 static void put_us(struct html *h, int64_t ns)
@@ -111,7 +114,8 @@ static void put_total(struct sums *s, const struct timeline_total *t)
     const struct timeline_name *name = &s->v->t->name.p[t->name];
     double share = (double)t->self / (double)(s->t1 - s->t0);
     html(s->h,
-         "<tr><td><a class=\"k\" href=\"%s\" title=\"Find it on the timeline\">%l</a></td><td "
+         "<tr><td class=\"w25\"><a class=\"k\" href=\"%s\" title=\"Find it on the "
+         "timeline\">%l</a></td><td "
          "class=\"fit opt\">%s</td>",
          web_here(s->q, "q", web_keep(s->q, name->text).p, NULL), name->text,
          timeline_kind_word(name->kind));
@@ -119,8 +123,8 @@ static void put_total(struct sums *s, const struct timeline_total *t)
         html(s->h, "<td class=\"fit opt\">%s</td>",
              timeline_label(s->q, &s->v->t->track.p[t->track]));
     html(s->h, "<td class=\"num\">%n</td>", t->n);
-    put_ms(s->h, t->within);
-    put_ms(s->h, t->self);
+    put_sum(s, t->within);
+    put_sum(s, t->self);
     put_us(s->h, mean_of(t));
     put_us(s->h, t->least);
     put_us(s->h, t->longest);
@@ -139,8 +143,8 @@ static void put_idle(struct sums *s, const struct timeline_idle *i)
          timeline_label(s->q, k));
     if (s->many) html(s->h, "<td class=\"fit opt\">%s</td>", timeline_label(s->q, k));
     html(s->h, "<td class=\"num\">%n</td>", i->n);
-    put_ms(s->h, i->total);
-    put_ms(s->h, i->total);
+    put_sum(s, i->total);
+    put_sum(s, i->total);
     html(s->h, "<td class=\"opt\"></td><td class=\"opt\"></td><td class=\"num opt\">");
     if (i->n)
         html(s->h, "<a href=\"%s#area\" title=\"Select the longest gap\">%m</a>",
@@ -182,6 +186,7 @@ enum err timeline_put_area(struct web_request *q, struct html *h, const struct t
     struct timeline_area area = {0};
     enum err err = timeline_area_sum(v->t, on, n_on, s.t0, s.t1, &area);
     s.many = n_on > 1;
+    s.fine = s.t1 - s.t0 < FINE_NS;
     if (!err) {
         struct buf note = {0};
         buf_printf(&note, "%d track%s, ", n_on, n_on == 1 ? "" : "s");

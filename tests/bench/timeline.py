@@ -94,7 +94,7 @@ def measure_tiles(server, index):
     pick, times, sizes = random.Random(7), [], []
     for _ in range(400):
         level = pick.randint(0, 15)
-        size = 512 * 4 ** level
+        size = 256 * 4 ** level
         tile = pick.randrange(max(1, index["length"] // size))
         seconds, body = server.get(f"/timeline/tiles?g={index['tag']}&level={level}&tile={tile}")
         times.append(seconds)

@@ -87,7 +87,7 @@ def tile(served, index, level, number, **how):
 def test_tiles_hold_every_event_once(made, served, index):
     base = int(index["base"])
     events = {row["id"]: row for row in query(made.path, "SELECT id, ts, dur, (SELECT text FROM string WHERE id = e.name) AS name FROM event e")}
-    level = next(k for k in range(24) if 512 * 4 ** k > index["length"])
+    level = next(k for k in range(24) if 256 * 4 ** k > index["length"])
     marks = [mark for section in sections(tile(served, index, level, 0)[2]).values() for mark in section]
     assert sum(mark[2] for mark in marks) == len(events)
     for ts, dur, count, event, _, name, _ in marks:
@@ -98,7 +98,7 @@ def test_tiles_hold_every_event_once(made, served, index):
 
 def test_what_is_wrong_is_seen_at_every_zoom(made, served, index):
     for level in range(8, 20):
-        size = 512 * 4 ** level
+        size = 256 * 4 ** level
         seen = 0
         for number in range(0, index["length"] // size + 1) if index["length"] // size < 40 else []:
             for section in sections(tile(served, index, level, number)[2]).values():

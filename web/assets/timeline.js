@@ -4,7 +4,7 @@
   "use strict";
   var mount = document.getElementById("timeline");
   if (!mount) return;
-  var GUTTER = 164, LANE = 18, VALUES = 42, TOP = 54, MAX_LANES = 14, CELLS = 512;
+  var GUTTER = 164, LANE = 18, VALUES = 42, TOP = 54, MAX_LANES = 14, CELLS = 256;
   var index, names, rows = [], height = 0, canvas, ctx, width = 0, shown = 0, colours, hatch, status;
   var t0 = 0, t1 = 1, scroll = 0, tiles = new Map(), pending = 0, drawn = [], queued = false;
   var picked = null, flows = [], area = null, drag = null, match = null, lastG = 0, settle = 0;
@@ -164,7 +164,13 @@
   function axis() {
     var k = ticks(), u = k.step * 10 < 1e3 ? [1, "ns"] : k.step * 10 < 1e6 ? [1e3, "µs"] : k.step * 10 < 1e9 ? [1e6, "ms"] : [1e9, "s"];
     ctx.fillStyle = colours.n6;
-    k.list.forEach(function (t, i) { text(Number((t / u[0]).toFixed(1)) + (i ? "" : " " + u[1]), x(t) + 3, 46); });
+    /* Far from the begin the digits that differ are what counts: the first tick says where, the others how much later. */
+    var far = t0 / k.step > 1e4;
+    k.list.forEach(function (t, i) {
+      var at = far && i ? t - k.list[0] : t, s = String(Number((at / u[0]).toFixed(1)));
+      if (far && !i) text((t / 1e6).toFixed(t1 - t0 < 1e4 ? 6 : 3) + " ms", x(t) + 3, 46);
+      else text((far ? "+" : "") + s + (i > 1 ? "" : " " + u[1]), x(t) + 3, 46);
+    });
   }
   function map() {
     var room = width - GUTTER - 8, one = index.length;
@@ -282,6 +288,7 @@
       text(duration(area.a1 - area.a0), (x(area.a0) + x(area.a1)) / 2, y[0] + 10, undefined, "center");
     }
     if (!picked) return;
+    ctx.beginPath(); ctx.rect(GUTTER, 0, width, height); ctx.clip();
     ctx.strokeStyle = colours.accent; ctx.lineWidth = 2;
     y = place(picked.track, picked.lane);
     if (y >= 0) ctx.strokeRect(x(picked.ts) - 1, y - 1, Math.max(4, x(picked.ts + picked.dur) - x(picked.ts) + 2), LANE);
