@@ -268,6 +268,7 @@ $(O)/bench/bench_exact: private CFLAGS := -O3 -mavx2 -mfma -fno-math-errno -fno-
 
 bench: all $(BENCHES) ## figures of speed, memory and size (needs a few minutes and 5 GB in the build folder)
 	$(Q)for b in $(BENCHES); do $$b || exit 1; done
+	$(Q)tests/bench/timeline.py -o $(O)/bench --plumb $(O)/plumb
 	$(Q)tests/bench/bench -o $(O)/bench $(BENCH)
 
 ## ---- the rest -------------------------------------------------------------------------------
