@@ -266,7 +266,7 @@ static void test_a_tile(void **state)
     assert_int_equal(u32_at(&b, 8 + 40), 1);
     assert_int_equal(u32_at(&b, 8 + 44), 1);
     buf_clear(&b);
-    assert_int_equal(timeline_pack_tile(&v, 0, 1, &b), ERR_OK); /* past the end: only the value */
+    assert_int_equal(timeline_pack_tile(&v, 0, 2, &b), ERR_OK); /* past the end: only the value */
     assert_int_equal(u32_at(&b, 4), 1);
     buf_release(&b);
 }

@@ -5,7 +5,7 @@
   var mount = document.getElementById("timeline");
   if (!mount) return;
   var GUTTER = 164, LANE = 18, VALUES = 42, TOP = 54, MAX_LANES = 14, CELLS = 256;
-  var index, names, rows = [], height = 0, canvas, ctx, width = 0, shown = 0, colours, hatch, status;
+  var index, names, rows = [], height = 0, canvas, ctx, width = 0, shown = 0, colours, hatch, fill, line, thin, status;
   var t0 = 0, t1 = 1, scroll = 0, tiles = new Map(), pending = 0, drawn = [], queued = false;
   var picked = null, flows = [], area = null, drag = null, match = null, lastG = 0, settle = 0;
   var page = new URL(location.href);
@@ -33,6 +33,8 @@
       colours[name] = style;
     });
     probe.remove();
+    fill = [0, 1, 2, 3, 4, 5, 6].map(function (i) { return colours["c" + i]; });
+    line = [0, 1, 2, 3, 4, 5, 6].map(function (i) { return colours["c" + i + "l"]; });
     hatch = [0, 1, 2, 3, 4, 5, 6].map(function (i) {
       if (!i) return null;
       var c = document.createElement("canvas"), g = c.getContext("2d");
@@ -130,6 +132,7 @@
     ctx.clearRect(0, 0, width, shown);
     ctx.font = "10px " + getComputedStyle(mount).fontFamily;
     drawn = [];
+    thin = [[], [], [], [], [], [], []];
     ctx.save();
     ctx.beginPath(); ctx.rect(0, TOP, width, view - TOP); ctx.clip();
     ctx.translate(0, TOP - scroll);
@@ -140,6 +143,10 @@
       else if (r.k.kind >= 4) values(r, list);
       else for (var d = 0; d < r.lanes; d++) lane(r, d, list);
       if (r.k) label(r);
+    });
+    thin.forEach(function (list, i) {
+      if (list.length) ctx.fillStyle = line[i];
+      for (var j = 0; j < list.length; j += 3) ctx.fillRect(list[j], list[j + 1], list[j + 2], LANE - 2);
     });
     losses();
     overlay();
@@ -238,9 +245,12 @@
     var name = names[b.name], w = Math.max(1, b.e - b.x), many = b.n > 1;
     b.w = w; drawn.push(b);
     if (match && !match.has[b.name]) ctx.globalAlpha = .25;
-    ctx.fillStyle = many && w > 4 ? hatch[name[2]] : w > 2 ? colours["c" + name[2]] : colours["c" + name[2] + "l"];
+    /* Most boxes are narrow: those of one colour are filled together at the end of the frame. */
+    if (w <= 2 && !match && !(b.flags & 23)) { thin[name[2]].push(b.x, y, w); return; }
+    ctx.fillStyle = many && w > 4 ? hatch[name[2]] : w > 2 ? fill[name[2]] : line[name[2]];
     ctx.fillRect(b.x, y, w, LANE - 2);
-    if (w > 3) { ctx.strokeStyle = colours["c" + name[2] + "l"]; ctx.strokeRect(b.x + .5, y + .5, w - 1, LANE - 3); }
+    if (w > 8) { ctx.strokeStyle = line[name[2]]; ctx.strokeRect(b.x + .5, y + .5, w - 1, LANE - 3); }
+    else if (w > 2) { ctx.fillStyle = line[name[2]]; ctx.fillRect(b.x, y, 1, LANE - 2); }
     if (many && w >= 34) {
       var s = "×" + b.n, room = s.length * 6 + 4;
       ctx.fillStyle = colours.n0; ctx.fillRect(b.x + w / 2 - room / 2, y + 3, room, LANE - 8);
