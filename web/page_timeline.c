@@ -297,7 +297,11 @@ static enum err put_nothing(struct web_request *q, struct html *h)
     if (web_step(q, s, &err)) calls = web_int(s, "calls"), compiles = web_int(s, "compiles");
     sqlite3_reset(s);
     TRY(err);
-    if (calls > 0)
+    if (!q->run)
+        web_state(
+            h, WEB_EMPTY, "This file compares two runs and has no events of its own.",
+            "The switch of files above leads to the two; events that differ are marked there.");
+    else if (calls > 0)
         web_state(h, WEB_NOT_RECORDED,
                   arena_printf(&q->arena, "%lld calls in this run, none of which has a time.",
                                (long long)calls),

@@ -1,6 +1,7 @@
 /* timeline.h - what ran when, of a whole file, in memory: tracks, their lanes, names, losses.
  *
  *   timeline_load.c   one scan of the file's events in a thread of its own, into lanes
+ *   timeline_special.c  what must be seen at every zoom
  *   timeline_hold.c   one timeline per file that is shown; requests borrow it
  *   timeline_area.c   exact sums of a stretch (pure)
  *   timeline_pack.c   the same as packed bytes for the browser (pure)
@@ -19,10 +20,11 @@
 
 #include "store/base/arena.h"
 #include "store/base/span.h"
+#include "store/sqlite.h"
 #include "web/timeline_lane.h"
 
 enum timeline_state { TIMELINE_READING, TIMELINE_READY, TIMELINE_FAILED };
-enum { TIMELINE_COLUMNS = 256, TIMELINE_NAMES = 65535, TIMELINE_TRACKS = 4096 };
+enum { TIMELINE_COLUMNS = 256, TIMELINE_NAMES = 65535, TIMELINE_COMPARISONS = 4 };
 
 /* Track kinds (capture/events.def) and what is made of other tables. */
 enum timeline_kind {
@@ -78,7 +80,8 @@ struct timeline_loss {
 
 struct timeline {
     /* set before the thread starts */
-    char *path; /* owned */
+    char *path, *shown;                     /* owned; as it is opened, as the user named it */
+    char *comparison[TIMELINE_COMPARISONS]; /* owned; comparisons that are open too, then NULL */
     int file, generation;
     char tag[32];  /* names these contents in addresses of tiles */
     int refs;      /* guarded by the holder's lock */
@@ -111,6 +114,13 @@ void timeline_coarse_add(struct timeline_coarse *c, int64_t ts, int64_t dur);
 /* 1..6: contraction or operator, copy, pointwise and reduction, collective, attention or combo,
  * host. */
 int timeline_colour(int kind, struct span name);
+
+/* timeline_special.c: flags by event id, sorted; an event may occur several times. */
+struct timeline_special {
+    LIST_OF(struct lane_flagged) list; /* at is the id */
+};
+enum err WARN_UNUSED timeline_read_special(const struct timeline *t, sqlite3 *db,
+                                           struct timeline_special *out);
 
 /* timeline_hold.c */
 struct web_request;

@@ -77,12 +77,27 @@ static int find_slot(const struct timeline_hold *h, int file)
     return best;
 }
 
+/* The file, and the comparisons that are shown beside it: they may say where it differs. */
+static bool name_files(struct timeline *t, const struct web_job *job)
+{
+    int n = 0;
+    t->path = strdup(job->shown->path);
+    t->shown = strdup(job->shown->shown);
+    for (int i = 0; i < job->server->n_files && n < TIMELINE_COMPARISONS; i++) {
+        const struct web_file *f = &job->server->files[i];
+        if (!f->comparison || f == job->shown) continue;
+        t->comparison[n] = strdup(f->path);
+        if (!t->comparison[n++]) return false;
+    }
+    return t->path && t->shown;
+}
+
 static enum err begin(const struct web_job *job, struct timeline **out)
 {
     struct timeline *t = calloc(1, sizeof *t);
-    char *path = strdup(job->shown->path);
-    if (!t || !path) {
-        free(t), free(path);
+    if (!t || !name_files(t, job)) {
+        if (t) timeline_release(t);
+        free(t);
         FAIL(ERR_NOMEM, "out of memory for a timeline");
     }
     const struct stat *seen = &job->shown->seen;
@@ -92,7 +107,6 @@ static enum err begin(const struct web_job *job, struct timeline **out)
              (unsigned long long)seen->st_mtim.tv_sec * 1000000000ULL +
                  (unsigned long long)seen->st_mtim.tv_nsec);
     pthread_mutex_unlock(&job->server->lock);
-    t->path = path;
     t->file = job->q.file;
     t->generation = job->generation;
     t->refs = 1;

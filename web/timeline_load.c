@@ -21,9 +21,10 @@ enum { KNOWN = 1 << 14, BATCH = 4096, KIND_ERROR = 14, KIND_INSTANT = 2, EVENT_U
 struct loading {
     struct timeline *t;
     sqlite3 *db;
-    struct map track, name;               /* row id -> index */
-    LIST_OF(struct lane_flagged) special; /* by event id */
+    struct map track, name; /* row id -> index */
+    struct timeline_special special;
     size_t next_special;
+    bool full; /* no memory for a name */
     /* What was found last at a row id modulo KNOWN: most events have one of few names. */
     struct known {
         int64_t id;
@@ -95,9 +96,10 @@ static uint16_t find_name(struct loading *l, int kind, int64_t string)
     bool added;
     int64_t *at = map_put(&l->name, map_key_int(kind, string), (int64_t)t->name.n, &added);
     struct timeline_name *name = at && added ? LIST_PUSH(&t->name) : NULL;
+    l->full |= !at || (added && !name);
     if (name) *name = (struct timeline_name){.kind = kind, .n = 0, .text = SPAN_NONE};
     if (name) name->text.n = (size_t)string; /* its row id until the scan ends */
-    return at ? (uint16_t)*at : 0;
+    return l->full ? 0 : (uint16_t)*at;
 }
 
 static uint16_t name_index(struct loading *l, int kind, int64_t string)
@@ -194,47 +196,14 @@ static enum err read_tracks(struct loading *l)
 
 /* ---- what must be seen ---- */
 
-static int by_id(const void *a, const void *b)
-{
-    const struct lane_flagged *x = a, *y = b;
-    return x->at < y->at ? -1 : x->at > y->at;
-}
-
-static enum err read_special(struct loading *l)
-{
-    static const struct {
-        const char *sql;
-        uint8_t flag;
-    } from[] = {{"SELECT parent FROM event WHERE kind = 14 AND parent IS NOT NULL", LANE_ERROR},
-                {"SELECT DISTINCT event FROM tensor_use WHERE nans > 0 OR infs > 0 OR (hash_kind = "
-                 "1 AND (digest & 0x7ff0000000000000) = 0x7ff0000000000000)",
-                 LANE_NONFINITE}};
-    enum err err = ERR_OK;
-    for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
-        sqlite3_stmt *s;
-        TRY(store_prepare(l->db, from[i].sql, &s));
-        while (!err && sqlite3_step(s) == SQLITE_ROW) {
-            int64_t id = sqlite3_column_int64(s, 0);
-            struct lane_flagged *f = id >= 0 && id < UINT32_MAX ? LIST_PUSH(&l->special) : NULL;
-            if (f) *f = (struct lane_flagged){(uint32_t)id, from[i].flag};
-            else if (id >= 0 && id < UINT32_MAX)
-                err = err_set(ERR_NOMEM, "out of memory for a timeline");
-        }
-        sqlite3_finalize(s);
-        TRY(err);
-    }
-    if (l->special.n) qsort(l->special.p, l->special.n, sizeof *l->special.p, by_id);
-    return ERR_OK;
-}
-
 /* Flags of the event that is read; ids rise. */
 static uint8_t special_flags(struct loading *l, uint32_t id)
 {
     uint8_t flags = 0;
-    while (l->next_special < l->special.n && l->special.p[l->next_special].at < id)
-        l->next_special++;
-    for (size_t i = l->next_special; i < l->special.n && l->special.p[i].at == id; i++)
-        flags |= l->special.p[i].flags;
+    const struct timeline_special *k = &l->special;
+    while (l->next_special < k->list.n && k->list.p[l->next_special].at < id) l->next_special++;
+    for (size_t i = l->next_special; i < k->list.n && k->list.p[i].at == id; i++)
+        flags |= k->list.p[i].flags;
     return flags;
 }
 
@@ -311,7 +280,7 @@ static enum err read_events(struct loading *l)
     int rc = SQLITE_ROW;
     TRY(store_prepare(l->db, "SELECT id, ts, dur, track, kind, name, flags FROM event ORDER BY id",
                       &s));
-    while (!err && rc == SQLITE_ROW && !t->stop) {
+    while (!err && rc == SQLITE_ROW && !t->stop && !l->full) {
         pthread_mutex_lock(&t->lock);
         int n = 0;
         for (; n < BATCH && !err && (rc = sqlite3_step(s)) == SQLITE_ROW; n++)
@@ -320,6 +289,7 @@ static enum err read_events(struct loading *l)
         t->n_read += n;
         if (t->readers) nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
     }
+    if (!err && l->full) err = err_set(ERR_NOMEM, "out of memory for the names of a timeline");
     if (!err && rc != SQLITE_DONE && rc != SQLITE_ROW)
         err = err_set(ERR_IO, "the events cannot be read: %s", sqlite3_errmsg(l->db));
     sqlite3_finalize(s);
@@ -496,7 +466,7 @@ static enum err load(struct loading *l)
     enum err err = read_tracks(l);
     pthread_mutex_unlock(&t->lock);
     TRY(err);
-    TRY(read_special(l));
+    TRY(timeline_read_special(t, l->db, &l->special));
     TRY(read_events(l));
     pthread_mutex_lock(&t->lock); /* nobody looks at lanes yet, but at the list of tracks */
     err = read_names(l);
@@ -519,7 +489,7 @@ void *timeline_load(void *context)
     if (l.db) store_close(l.db);
     map_release(&l.track);
     map_release(&l.name);
-    LIST_RELEASE(&l.special);
+    LIST_RELEASE(&l.special.list);
     pthread_mutex_lock(&t->lock);
     t->state = err ? TIMELINE_FAILED : TIMELINE_READY;
     pthread_cond_broadcast(&t->done);
@@ -539,6 +509,8 @@ void timeline_release(struct timeline *t)
     LIST_RELEASE(&t->name);
     LIST_RELEASE(&t->loss);
     arena_release(&t->arena);
+    for (int i = 0; i < TIMELINE_COMPARISONS; i++) free(t->comparison[i]);
+    free(t->shown);
     free(t->path);
-    t->path = NULL;
+    t->path = t->shown = NULL;
 }

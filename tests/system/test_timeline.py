@@ -179,6 +179,27 @@ def test_compiled_code_shows_its_phases(tmp_path):
         server.close()
 
 
+def test_what_differs_in_a_comparison_is_marked(tmp_path):
+    a, b = tmp_path / "a.db", tmp_path / "b.db"
+    run_plumb("run", "mlp", "-n", "2", "-o", a)
+    run_plumb("run", "mlp", "-n", "2", "--seed", "2", "-o", b)
+    server = Server("--compare", a, b)
+    try:
+        for number in (1, 2):
+            index = json.loads(server.text(f"/timeline/index?file={number}"))
+            level = next(k for k in range(24) if 256 * 4 ** k > index["length"])
+            body = server.get(f"/timeline/tiles?file={number}&g={index['tag']}&level={level}&tile=0")[2]
+            assert any(mark[6] & 2 for section in sections(body).values() for mark in section)
+        assert "compares two runs" in plain(server.text("/timeline"))
+    finally:
+        server.close()
+    alone = Server(a)
+    try:
+        assert "differs in a comparison" not in alone.text("/timeline")
+    finally:
+        alone.close()
+
+
 @pytest.mark.skipif(not GIVEN, reason="PLUMB_TEST_DATA is not set")
 def test_runs_without_times_say_so(tmp_path):
     dump, logs = tmp_path / "d.db", tmp_path / "l.db"
