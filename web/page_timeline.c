@@ -13,7 +13,15 @@
 #include "web/timeline_pack.h"
 #include "web/timeline_page.h"
 
-static const int64_t WAIT_NS = 700000000; /* a page waits so long for the whole timeline */
+/* A page waits so long for the whole timeline; ?wait= asks for less, in ms. */
+enum { WAIT_MS = 700 };
+static const int64_t DEEP_NS = 1000000000;
+
+static int64_t wait_ns(struct web_request *q)
+{
+    int64_t ms = web_param_int(q, "wait", WAIT_MS);
+    return (ms < 0 ? 0 : ms > WAIT_MS ? WAIT_MS : ms) * 1000000;
+}
 
 /* ---- words ---- */
 
@@ -319,6 +327,13 @@ static enum err put_nothing(struct web_request *q, struct html *h)
     return ERR_OK;
 }
 
+/* A stretch so short that its rows can be read from the table at once. */
+static bool is_deep(struct web_request *q)
+{
+    int64_t t0 = web_param_int(q, "t0", 0), t1 = web_param_int(q, "t1", 0);
+    return t0 > 0 && t1 > t0 && t1 - t0 <= DEEP_NS;
+}
+
 static enum err put_reading(struct web_request *q, struct html *h, struct timeline *t)
 {
     int64_t read = t->n_read, total = t->n_total;
@@ -331,8 +346,9 @@ static enum err put_reading(struct web_request *q, struct html *h, struct timeli
     html(h, "<section id=\"view\">");
     put_mount(q, h, t);
     TRY(timeline_draw_coarse(q, h, t));
-    html(h, "</div></section>\n<script src=\"/a/timeline.js?v=%s\" defer></script>\n",
-         web_asset_tag("timeline.js"));
+    html(h, "</div></section>\n");
+    if (is_deep(q)) TRY(timeline_put_rows(q, h));
+    html(h, "<script src=\"/a/timeline.js?v=%s\" defer></script>\n", web_asset_tag("timeline.js"));
     return ERR_OK;
 }
 
@@ -381,7 +397,7 @@ enum err page_timeline(struct web_request *q, struct html *h)
 {
     struct timeline *t;
     web_crumb(q, h, "Timeline", NULL);
-    TRY(timeline_get(q, WAIT_NS, &t));
+    TRY(timeline_get(q, wait_ns(q), &t));
     enum err err = put_timeline(q, h, t);
     timeline_put(q, t);
     return err;

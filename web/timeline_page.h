@@ -23,6 +23,8 @@ enum err WARN_UNUSED timeline_draw_coarse(struct web_request *q, struct html *h,
 /* timeline_table.c: sums of the area, or of the view; tracks. */
 enum err WARN_UNUSED timeline_put_area(struct web_request *q, struct html *h,
                                        const struct timeline_view *v);
+/* The first events of a stretch, from the file: while the timeline is still read. */
+enum err WARN_UNUSED timeline_put_rows(struct web_request *q, struct html *h);
 enum err WARN_UNUSED timeline_put_tracks(struct web_request *q, struct html *h,
                                          const struct timeline_view *v);
 /* timeline_slice.c: the drawer of what is selected. */

@@ -259,3 +259,32 @@ enum err timeline_put_tracks(struct web_request *q, struct html *h, const struct
     web_section_end(h);
     return ERR_OK;
 }
+
+/* ---- rows of the file ---- */
+
+static const struct web_column ROW_COLUMNS[] = {
+    {.name = "ts", .head = "Begins", .class_ = "fit", .kind = WEB_CLOCK},
+    {.name = "dur", .head = "Took", .kind = WEB_US},
+    {.name = "name", .head = "Name", .class_ = "w40", .kind = WEB_LONG},
+    {.name = "track", .head = "Track", .class_ = "fit opt", .kind = WEB_TEXT},
+    {0}};
+
+enum err timeline_put_rows(struct web_request *q, struct html *h)
+{
+    static const struct web_table table = {
+        .id = "rows-table",
+        .query = "timeline_events",
+        .columns = ROW_COLUMNS,
+        .own = true,
+        .once = true,
+        .limit = 200,
+        .unit = "events",
+        .none = WEB_EMPTY,
+        .none_what = "Nothing begins here.",
+        .none_why = "The file was asked; the timeline will say the same."};
+    web_section(q, h, "rows", "Events of this stretch", "from the file, while the rest is read",
+                "timeline_events");
+    enum err err = web_table(q, h, &table, NULL);
+    web_section_end(h);
+    return err;
+}

@@ -2,6 +2,7 @@
 import html
 import json
 import re
+import sqlite3
 import struct
 
 import pytest
@@ -198,6 +199,29 @@ def test_what_differs_in_a_comparison_is_marked(tmp_path):
         assert "differs in a comparison" not in alone.text("/timeline")
     finally:
         alone.close()
+
+
+def test_while_it_is_read_the_page_says_so_and_lists_a_stretch(tmp_path):
+    made = made_timeline.make(tmp_path / "t.db")
+    db = sqlite3.connect(made.path)
+    first, track, name = db.execute("SELECT max(id) + 1, min(track), min(name) FROM event").fetchone()
+    db.execute(
+        """WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 600000)
+        INSERT INTO event SELECT :first + i, :ts + i * 100, 50, :track, 1, :name, NULL, NULL, NULL, 0 FROM n""",
+        {"first": first, "ts": made.end + 1000, "track": track, "name": name})
+    db.commit()
+    db.close()
+    server = Server(made.path)
+    try:
+        page = server.text(f"/timeline?wait=0&t0={made.end + 1000}&t1={made.end + 1400}")
+        assert "Reading the trace:" in page and len(rows(page, "rows-table")) == 4
+        index = {}
+        while "tracks" not in index:
+            index = json.loads(server.text("/timeline/index"))
+        page = server.text(f"/timeline?wait=0&t0={made.end + 1000}&t1={made.end + 1400}")
+        assert "Reading the trace:" not in page and "4 events begin in it" in plain(page)
+    finally:
+        server.close()
 
 
 @pytest.mark.skipif(not GIVEN, reason="PLUMB_TEST_DATA is not set")
