@@ -244,7 +244,8 @@ static enum err put_clocks(struct web_request *q, struct html *h)
     }
     TRY(err);
     if (!logs) return ERR_OK;
-    html(h, "<p class=\"note\">Clocks: %n readings of %n sources", readings, logs);
+    html(h, "<p class=\"note\">Clocks: %n reading%s of %n source%s", readings,
+         readings == 1 ? "" : "s", logs, logs == 1 ? "" : "s");
     if (worst > 0)
         html(h,
              "; those of one source lie up to %t apart, so that times of different sources may "

@@ -174,6 +174,7 @@
     /* Far from the begin the digits that differ are what counts: the first tick says where, the others how much later. */
     var far = t0 / k.step > 1e4;
     k.list.forEach(function (t, i) {
+      if (x(t) > width - 40) return;
       var at = far && i ? t - k.list[0] : t, s = String(Number((at / u[0]).toFixed(1)));
       if (far && !i) text((t / 1e6).toFixed(t1 - t0 < 1e4 ? 6 : 3) + " ms", x(t) + 3, 46);
       else text((far ? "+" : "") + s + (i > 1 ? "" : " " + u[1]), x(t) + 3, 46);
@@ -260,7 +261,7 @@
     if (b.flags & 23) { ctx.fillStyle = b.flags & 7 ? colours.bad : colours.warn; ctx.fillRect(b.x, y, Math.max(2, Math.min(w, 6)), 3); }
   }
   function values(r, list) {
-    var low = r.k.low, span = r.k.high - low || 1, y = r.y + r.h - 6, h = r.h - 10, first = true;
+    var low = r.k.low, span = r.k.high - low || 1, y = r.y + r.h - 6, h = r.h - 10, first = true, held;
     ctx.beginPath();
     list.forEach(function (part) {
       var data = part.tile.data, s = data.sections[r.k.i + ":0"];
@@ -268,6 +269,8 @@
       for (var i = 0, at = s.at >> 3; i < s.n; i++, at += 4) {
         var px = Math.max(GUTTER, x(data.f64[at]));
         if (data.f64[at] >= part.to || isNaN(data.f64[at + 1])) continue;
+        if (!first && r.k.kind === 5) ctx.lineTo(px, held);
+        held = y - (data.f64[at + 2] - low) / span * h;
         [data.f64[at + 1], data.f64[at + 2]].forEach(function (v) { ctx[first ? "moveTo" : "lineTo"](px, y - (v - low) / span * h); first = false; });
       }
     });
