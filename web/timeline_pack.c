@@ -125,10 +125,11 @@ int timeline_values(const struct timeline_track *k, int64_t t0, int64_t column, 
         const struct timeline_point *p = &k->point.p[i];
         int64_t place = p->ts < t0 ? -1 : (p->ts - t0) / column;
         if (place >= n_columns) break;
-        if (place != at) out[n++] = (struct timeline_range){p->ts, p->value, p->value, 0};
+        if (place != at) out[n++] = (struct timeline_range){p->ts, p->value, p->value, p->value, 0};
         at = place;
         struct timeline_range *r = &out[n - 1];
         r->low = fmin(r->low, p->value), r->high = fmax(r->high, p->value);
+        r->last = p->value;
         r->n++;
     }
     return n;
@@ -145,7 +146,7 @@ static void put_values(struct packing *p, int track)
         put_f64(p->out, value[i].low);
         put_f64(p->out, value[i].high);
         put_u32(p->out, value[i].n);
-        put_u32(p->out, 0);
+        put_f32(p->out, (float)value[i].last);
     }
 }
 

@@ -3,7 +3,7 @@
  *   head      "PLT1", u32 number of sections
  *   section   u32 track, u32 lane, u32 n, u32 flags, f64 end; then n marks of 32 bytes:
  *   mark      f64 ts, f64 dur, u32 count, u32 id, f32 busy, u16 name, u16 flags
- *   value     f64 ts, f64 low, f64 high, u32 count, u32 0          (section flag PACK_VALUES)
+ *   value     f64 ts, f64 low, f64 high, u32 count, f32 last       (section flag PACK_VALUES)
  *
  * Times are ns from the base of the run, which a double holds exactly for 104 days. A tile is
  * PACK_CELLS cells of 4^level ns; tile n begins n tiles after the base. A tile with at most
@@ -29,7 +29,7 @@ enum err WARN_UNUSED timeline_pack_tile(const struct timeline_view *v, int64_t l
 /* Values of a counter in columns: low and high of each that has any. */
 struct timeline_range {
     int64_t ts; /* of the first value in the column */
-    double low, high;
+    double low, high, last;
     uint32_t n;
 };
 int timeline_values(const struct timeline_track *k, int64_t t0, int64_t column, int64_t n_columns,

@@ -288,7 +288,7 @@ static void test_values(void **state)
     struct timeline *t = *state;
     struct timeline_range r[8];
     assert_int_equal(timeline_values(&t->track.p[2], BASE, 150, 2, r), 2);
-    assert_true(r[0].low == 1 && r[0].high == 2 && r[0].n == 2);
+    assert_true(r[0].low == 1 && r[0].high == 2 && r[0].last == 2 && r[0].n == 2);
     assert_true(isnan(r[1].low));
     assert_int_equal(timeline_values(&t->track.p[2], BASE + 150, 10, 2, r),
                      1); /* the one that holds */

@@ -270,8 +270,9 @@
         var px = Math.max(GUTTER, x(data.f64[at]));
         if (data.f64[at] >= part.to || isNaN(data.f64[at + 1])) continue;
         if (!first && r.k.kind === 5) ctx.lineTo(px, held);
-        held = y - (data.f64[at + 2] - low) / span * h;
+        held = y - (data.f32[2 * at + 7] - low) / span * h;
         [data.f64[at + 1], data.f64[at + 2]].forEach(function (v) { ctx[first ? "moveTo" : "lineTo"](px, y - (v - low) / span * h); first = false; });
+        if (r.k.kind === 5) ctx.lineTo(px, held);
       }
     });
     ctx.strokeStyle = colours.c1l; ctx.lineWidth = 1.25; ctx.stroke(); ctx.lineWidth = 1;
