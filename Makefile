@@ -226,7 +226,7 @@ check-format: ## layout, first lines, lengths
 	$(Q)clang-format-14 --dry-run -Werror $(C_FILES)
 	$(Q)tests/check_style
 check-assets: ## what a browser loads beside a page stays small
-	$(Q)tests/check_assets web/assets 61440
+	$(Q)tests/check_assets web/assets 153600
 check-sanitizers: ## unit tests and importer under address, undefined and thread sanitizer
 	$(Q)$(SUBMAKE) SAN=address,undefined CFLAGS='-O1 -g1' sanitized
 	$(Q)$(SUBMAKE) SAN=thread CFLAGS='-O1 -g1' sanitized
@@ -270,6 +270,7 @@ $(O)/bench/bench_exact: private CFLAGS := -O3 -mavx2 -mfma -fno-math-errno -fno-
 
 bench: all $(BENCHES) ## figures of speed, memory and size (needs a few minutes and 5 GB in the build folder)
 	$(Q)for b in $(BENCHES); do $$b || exit 1; done
+	$(Q)tests/bench/timeline.py -o $(O)/bench --plumb $(O)/plumb
 	$(Q)tests/bench/bench -o $(O)/bench $(BENCH)
 
 ## ---- the rest -------------------------------------------------------------------------------

@@ -252,7 +252,8 @@ static const struct web_page *find_page(const char *path)
 {
     for (const struct web_page *p = web_pages; p->path; p++)
         if (!strcmp(p->path, path)) return p;
-    return web_data_page(path);
+    const struct web_page *data = web_data_page(path);
+    return data ? data : timeline_data_page(path);
 }
 
 static struct web_decision decide(struct web_job *job, const char *method)
@@ -384,7 +385,7 @@ static void describe(const struct web_job *job, struct MHD_Response *r)
 {
     const struct web_request *q = &job->q;
     add_headers(r, q->content_type ? q->content_type : "text/html; charset=utf-8",
-                "private, no-cache");
+                q->immutable ? "private, max-age=31536000, immutable" : "private, no-cache");
     MHD_add_response_header(r, "Vary", "Accept-Encoding, Cookie");
     if (job->gzipped) MHD_add_response_header(r, "Content-Encoding", "gzip");
     if (job->location) MHD_add_response_header(r, "Location", job->location);
@@ -518,7 +519,8 @@ enum err web_server_start(struct web_server *s)
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->work, NULL);
     s->cache = web_cache_new();
-    if (!s->cache) FAIL(ERR_NOMEM, "out of memory for the server");
+    s->timelines = timeline_hold_new();
+    if (!s->cache || !s->timelines) FAIL(ERR_NOMEM, "out of memory for the server");
     TRY(make_assets(s));
     int fd = listen_on(AF_INET, s->policy.port, &err);
     if (fd < 0) return err;
@@ -545,6 +547,7 @@ void web_server_stop(struct web_server *s)
     web_pool_stop(s);
     for (int i = 0; i < s->n_daemons; i++) MHD_stop_daemon(s->daemons[i]);
     web_cache_free(s->cache);
+    timeline_hold_free(s->timelines);
     free_assets(s->asset_raw);
     free_assets(s->asset_gzip);
     pthread_mutex_destroy(&s->lock);

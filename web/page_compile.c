@@ -72,6 +72,16 @@ static struct span readable(struct web_request *q, struct span function)
                                 SPAN_ARG(span_from(rest, at + 4))));
 }
 
+static void put_timeline_link(struct web_request *q, const struct compile_shown *c)
+{
+    int64_t end;
+    if (c->start_ts <= 0 || c->total_ns <= 0) return;
+    if (__builtin_add_overflow(c->start_ts, c->total_ns, &end)) return;
+    html(&q->actions, "<a href=\"%s\">In the timeline</a>",
+         web_link(q, "/timeline", "t0", arena_printf(&q->arena, "%lld", (long long)c->start_ts),
+                  "t1", arena_printf(&q->arena, "%lld", (long long)end), NULL));
+}
+
 static void put_head(struct web_request *q, const struct compile_shown *c)
 {
     struct html *a = &q->actions;
@@ -93,6 +103,7 @@ static void put_head(struct web_request *q, const struct compile_shown *c)
                                         : NULL,
                       "log", q->n_logs > 1 ? c->log.p : NULL, NULL));
     html(a, "<a href=\"#artifacts\">Artifacts</a>");
+    put_timeline_link(q, c);
     if (c->before_id.p)
         html(a, "<a rel=\"prev\" href=\"%s\">Previous [%s]</a>",
              web_link_compile(q, c->log, c->before_id, c->before_occurrence), c->before_id);

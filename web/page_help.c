@@ -17,6 +17,9 @@ static const struct {
      "(Fusion)"},
     {"1 2 3 0", "so many steps around the selected kernel; 0: all (Fusion)"},
     {"Space", "fold and unfold members (Fusion)"},
+    {"w s a d", "nearer, farther, earlier, later (Timeline); also the wheel with Ctrl, with Shift"},
+    {". ,", "next, previous event of the row (Timeline)"},
+    {"m f", "measure what is selected, fit it into the view (Timeline)"},
     {"t", "light or dark"},
     {"?", "this page"},
 };
@@ -72,6 +75,9 @@ static const struct {
     {"guard", "what must hold for compiled code to be used; one that fails makes a recompile"},
     {"graph break", "a place at which tracing ends, and the program runs as it is"},
     {"memory plan", "where a compile's temporaries lie in one block of memory"},
+    {"self", "of a time what nothing within took"},
+    {"hatched, \xc3\x97N", "on the timeline: N events that are too short to be told apart there; "
+                           "nearer they part"},
     {"spill", "values for which the processor had no register, kept in memory by its compiler"},
 };
 

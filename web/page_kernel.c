@@ -37,6 +37,9 @@ static enum err put_actions(struct web_request *q, const struct kernel_shown *k)
     if (k->compile_id.p)
         html(a, "<a href=\"%s#kernels\">Kernels of [%s]</a>",
              web_link_compile(q, k->log, k->compile_id, k->occurrence), k->compile_id);
+    if (k->launches > 0)
+        html(a, "<a href=\"%s\">In the timeline</a>",
+             web_link(q, "/timeline", "q", web_keep(q, k->name).p, NULL));
     TRY(web_query(q, "kernel_neighbours", &s));
     while (web_step(q, s, &err)) {
         struct span relation = web_text(s, "relation");

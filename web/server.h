@@ -21,6 +21,7 @@
 #include "store/base/lists.h"
 #include "store/db.h"
 #include "web/security.h"
+#include "web/timeline.h"
 #include "web/web.h"
 
 enum {
@@ -114,6 +115,7 @@ struct web_server {
     struct web_job *first, *last;
     atomic_bool stopping;
     struct web_cache *cache;
+    struct timeline_hold *timelines;
 };
 
 static inline struct web_job *web_job_of(struct web_request *q)
@@ -155,6 +157,8 @@ void web_plain(struct html *out, const char *title, const char *what, const char
 
 /* data.c: /data/QUERY.csv and so on; NULL when the path is none. */
 const struct web_page *web_data_page(const char *path);
+/* timeline_data.c: /timeline/tiles and so on; NULL when the path is none. */
+const struct web_page *timeline_data_page(const char *path);
 /* Sends the rows of a statement as "csv", "json" or "md". */
 enum err WARN_UNUSED web_send_rows(struct web_request *q, struct html *h, sqlite3_stmt *s,
                                    const char *suffix);

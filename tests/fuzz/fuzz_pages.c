@@ -9,6 +9,7 @@
 #include "web/reason.h"
 #include "web/schema_doc.h"
 #include "web/sql_text.h"
+#include "web/timeline_pack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -89,15 +90,58 @@ static void compare(struct span text, size_t at)
     arena_release(&arena);
 }
 
+/* The next line as a word of its own; NULL after the last. */
+static const char *next_word(struct span *rest, struct arena *arena)
+{
+    struct span line;
+    if (!span_next_line(rest, &line)) return NULL;
+    return arena_copy(arena, line).p;
+}
+
+/* An address of the timeline: whatever it holds, the view lies in the run, and tiles are made. */
+static void read_view(struct span text, unsigned seed)
+{
+    struct arena arena = {0};
+    struct timeline t = {0};
+    struct timeline_lane lane = {0};
+    struct timeline_name name = {.text = SPAN("aten::mm"), .kind = 3, .colour = 1};
+    struct timeline_track track = {
+        .run = 1, .kind = 2, .key = "p1.t1", .lane = &lane, .n_lanes = 1};
+    for (int i = 0; i < 40; i++)
+        if (lane_push(&lane, &(struct lane_row){.ts = 1000 + i * 50, .dur = i, .id = (uint32_t)i}))
+            abort();
+    if (lane_build(&lane)) abort();
+    track.first = 1000, track.last = 3000;
+    t.track.p = &track, t.track.n = 1;
+    t.name.p = &name, t.name.n = 1;
+    struct timeline_ask ask = {0};
+    ask.t0 = next_word(&text, &arena), ask.t1 = next_word(&text, &arena);
+    ask.tracks = next_word(&text, &arena), ask.on = next_word(&text, &arena);
+    ask.a0 = next_word(&text, &arena), ask.a1 = next_word(&text, &arena);
+    struct timeline_view v;
+    if (timeline_view_make(&t, 1, &ask, &arena, &v)) abort();
+    if (v.t0 < v.base || v.t1 <= v.t0 || v.t1 > v.end || v.a0 > v.a1 || v.a1 > v.end) abort();
+    struct timeline_pick p = timeline_pick_parse(&v, next_word(&text, &arena));
+    if (p.track >= 0 && p.at >= lane.n) abort();
+    struct buf out = {0};
+    int64_t level = seed % 30, tile = 0;
+    if (!span_to_i64(text, &tile)) tile = (int64_t)text.n;
+    if (timeline_pack_tile(&v, level, tile, &out)) err_clear();
+    buf_release(&out);
+    lane_release(&lane);
+    arena_release(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) return 0;
     struct span text = {(const char *)data + 2, size - 2};
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
     case 0: read_reasons(text); break;
     case 1: read_json(text); break;
     case 2: read_sql(text); break;
     case 3: read_lines(text, data[1] % 16 + 1u); break;
+    case 4: read_view(text, data[1]); break;
     default: compare(text, text.n * data[1] / 255);
     }
     return 0;
