@@ -57,9 +57,8 @@ struct web_request {
     struct span title; /* of the tab and <h1>; default page->title */
     const char
         *content_type;    /* NULL: HTML in the frame; else what is written is the body as it is */
-    bool immutable; /* this address always has this answer: the browser may keep it */
-    const char
-        *download; /* file name for Content-Disposition, safe characters only, NULL none */
+    bool immutable;       /* this address always has this answer: the browser may keep it */
+    const char *download; /* file name for Content-Disposition, safe characters only, NULL none */
     struct html drawer;   /* content of the drawer; empty: no drawer */
     struct html actions;  /* links in the title line */
     struct html mark;     /* before the title */

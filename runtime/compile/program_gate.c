@@ -48,7 +48,8 @@ static enum err add_launch(struct code_spec *s, struct code_launch *to, const ch
                            const int *kernel, int n, const struct combo_group *combo)
 {
     if (!name) return no_memory();
-    to[s->n_launches++] = (struct code_launch){name, kernel, n, combo};
+    to[s->n_launches++] =
+        (struct code_launch){.name = name, .kernel = kernel, .n_kernels = n, .combo = combo};
     return ERR_OK;
 }
 
