@@ -360,7 +360,7 @@ enum err store_open_read(const char *path, unsigned flags, sqlite3 **out)
 
 /* ---- making and finishing ---- */
 
-_Static_assert(STORE_APPLICATION_ID == 0x706c6d62 && STORE_USER_VERSION == 3, "as in empty_trace");
+_Static_assert(STORE_APPLICATION_ID == 0x706c6d62 && STORE_USER_VERSION == 4, "as in empty_trace");
 
 /* The bytes of a trace without rows; *out is SQLite's memory. */
 static enum err empty_trace(unsigned char **out, sqlite3_int64 *size)
@@ -369,7 +369,7 @@ static enum err empty_trace(unsigned char **out, sqlite3_int64 *size)
     enum err err = open_file(":memory:", SQLITE_OPEN_READWRITE, &db);
     if (!err)
         err = store_exec(
-            db, "PRAGMA page_size=4096; PRAGMA application_id=0x706c6d62; PRAGMA user_version=3;");
+            db, "PRAGMA page_size=4096; PRAGMA application_id=0x706c6d62; PRAGMA user_version=4;");
     if (!err) err = store_exec(db, store_schema_recorded);
     if (!err) err = store_meta_put(db, "format", "plumb trace");
     if (!err) err = store_meta_put(db, "plumb_version", PLUMB_VERSION);

@@ -16,7 +16,7 @@
 #include "store/base/err.h"
 #include "store/base/span.h"
 
-enum { STORE_APPLICATION_ID = 0x706c6d62, STORE_USER_VERSION = 3 /* 0.3 */ };
+enum { STORE_APPLICATION_ID = 0x706c6d62, STORE_USER_VERSION = 4 /* 0.4 */ };
 
 /* Text of store/schema.sql: the recorded part, and the derived part. Static. */
 extern const char store_schema_recorded[];

@@ -1,4 +1,4 @@
--- plumb's trace format, version 0.3
+-- plumb's trace format, version 0.4
 --
 -- A trace is one SQLite file: `application_id` is 0x706c6d62 ("plmb"), `user_version` is
 -- major*1000+minor. Until 1.0 a reader refuses any other version than its own and says what to do.

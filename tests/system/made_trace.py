@@ -40,7 +40,7 @@ class Trace:
         self.db = sqlite3.connect(self.path)
         self.db.executescript(schema()[0])
         self.db.execute(f"PRAGMA application_id={0x706c6d62}")
-        self.db.execute("PRAGMA user_version=3")
+        self.db.execute("PRAGMA user_version=4")
         for key, value in (("format", "plumb trace"), ("plumb_version", "test"), ("state", state)):
             self.add("meta", key=key, value=value)
         self.runs, self.words, self.sizes = {}, {}, {}

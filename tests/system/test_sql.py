@@ -210,8 +210,8 @@ def test_files_that_are_no_trace(tmp_path):
         message = plumb(changed.close(), "SELECT 1", code=2 if refused else 0)
         assert ('holds the table "track"' in message) == refused
     newer = Trace(tmp_path / "newer.db")
-    newer.db.execute("PRAGMA user_version=4")
-    assert "format 0.4; this plumb reads 0.3" in plumb(newer.close(), "SELECT 1", code=2)
+    newer.db.execute("PRAGMA user_version=5")
+    assert "format 0.5; this plumb reads 0.4" in plumb(newer.close(), "SELECT 1", code=2)
     assert "cannot be opened" in plumb(tmp_path / "missing.db", "SELECT 1", code=2)
     (tmp_path / "empty.db").write_bytes(b"")
     assert "is empty" in plumb(tmp_path / "empty.db", "SELECT 1", code=2)
