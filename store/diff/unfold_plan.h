@@ -17,7 +17,8 @@ struct plan_arg {
 struct plan_kernel {
     int64_t id;
     uint32_t name; /* word */
-    uint32_t op;   /* word: operator that a kernel of a library is; DIFF_NONE: a fused kernel */
+    uint32_t op;   /* word: operator that a kernel of a library is, whose launch is a call of it;
+                      DIFF_NONE: a fused kernel, or one of a library that does more than that */
     uint32_t first_arg, n_args;
 };
 /* A tensor argument of an operator. */

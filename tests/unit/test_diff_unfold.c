@@ -14,6 +14,8 @@
  *   relu = relu(add)      k_1
  *   add_ = add_(b, relu)  k_2: in_out_ptr0 b, in_ptr0 relu
  *   mul = mul(b, b)       k_2: out_ptr0 mul; what it reads of b is in a register by then
+ *
+ * and `9/0 inference`, a kernel of a library that does the relu too: extern_mm_fused_relu_0.
  */
 static const char rows[] =
     "INSERT INTO string(id, text) VALUES (1, 'extern_mm_0'), (2, 'k_1'), (3, 'k_2'), (4, 'x'), "
@@ -23,10 +25,21 @@ static const char rows[] =
     "(17, 'torch.ops.aten.add_.Tensor'), (18, 'torch.ops.aten.mul.Tensor'), (19, 'aten::mm'), "
     "(20, 'f32[2, 3][3, 1]cpu'), (21, '0/0 forward k_1'), (22, '0/0 forward k_2'), "
     "(23, 'in_ptr0'), (24, 'in_ptr1'), (25, 'out_ptr0'), (26, 'in_out_ptr0'), (27, 'output'), "
-    "(28, '0/0 forward extern_mm_0'), (29, '7/0 forward k_9');"
+    "(28, '0/0 forward extern_mm_0'), (29, '7/0 forward k_9'), (30, 'extern_mm_fused_relu_0'), "
+    "(31, '9/0 inference extern_mm_fused_relu_0'), (32, 'aten::relu');"
     "INSERT INTO kernel(id, compile, name, role, phase, position, site) VALUES "
     "(1, 5, 1, 'extern', 'forward', 0, 28), (2, 5, 2, 'pointwise', 'forward', 1, 21), "
     "(3, 5, 3, 'pointwise', 'forward', 2, 22), (4, 6, 3, 'pointwise', 'forward', 0, 29);"
+    "INSERT INTO kernel(id, compile, name, role, phase, position, site) VALUES "
+    "(5, 9, 30, 'extern', 'inference', 0, 31);"
+    "INSERT INTO kernel_op(kernel, position, node, op) VALUES (5, 0, 7, 19), (5, 1, 10, 32);"
+    "INSERT INTO kernel_arg(kernel, position, name, value, written, node, result) VALUES "
+    "(5, 0, 23, 4, 0, NULL, NULL), (5, 1, 25, 10, 1, 10, 0);"
+    "INSERT INTO graph(id, compile, n_nodes, first_node) VALUES (3, 9, 3, 20);"
+    "INSERT INTO node(id, graph, op, name, target, type) VALUES (20, 3, 1, 4, 4, 20), "
+    "(21, 3, 3, 7, 13, 20), (22, 3, 3, 10, 16, 20);"
+    "INSERT INTO edge(dst, arg, src) VALUES (21, 0, 20), (21, 1, 20), (22, 0, 21);"
+    "INSERT INTO launch(id, kernel, site) VALUES (4, 30, 31);"
     "INSERT INTO kernel_op(kernel, position, node, op) VALUES (1, 0, 7, 19), (2, 0, 9, NULL), "
     "(2, 1, 10, NULL), (3, 0, 11, NULL), (3, 1, 12, NULL), (4, 0, 12, NULL);"
     "INSERT INTO kernel_arg(kernel, position, name, value, written, node, result, argument, part) "
@@ -207,6 +220,20 @@ static void what_is_not_known_stays(void **state)
     diff_stream_release(&s);
 }
 
+static void a_kernel_of_a_library_with_more(void **state)
+{
+    struct diff_stream s;
+    (void)state;
+    assert_int_equal(diff_stream_init(&s), ERR_OK);
+    put(&s, 6, "extern_mm_fused_relu_0", 4);
+    use(&s, 2, "out_ptr0", 130, 2);
+    use(&s, 0, "in_ptr0", 131, 1);
+    assert_string_equal(shown(&s),
+                        "aten::mm in extern_mm_fused_relu_0 @0: #0=131/1 #1=131/1 r=?/3\n"
+                        "aten::relu in extern_mm_fused_relu_0 @0: #0=?/3 r=130/2\n");
+    diff_stream_release(&s);
+}
+
 static void arguments_get_the_paths_of_the_partner(void **state)
 {
     struct diff_stream a, b;
@@ -245,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_run_of_a_program),
                                        cmocka_unit_test(runs_are_told_apart),
                                        cmocka_unit_test(what_is_not_known_stays),
+                                       cmocka_unit_test(a_kernel_of_a_library_with_more),
                                        cmocka_unit_test(arguments_get_the_paths_of_the_partner)};
     return cmocka_run_group_tests(tests, open_trace, close_trace);
 }
