@@ -18,7 +18,8 @@ enum { CALL_FUNCTION = 3 }; /* node.op */
 
 static const char kernels_sql[] =
     "SELECT k.id, k.compile, k.phase, k.role, k.site, n.text, "
-    "(SELECT s.text FROM kernel_op o JOIN string s ON s.id = o.op WHERE o.kernel = k.id) "
+    "(SELECT s.text FROM kernel_op o JOIN string s ON s.id = o.op WHERE o.kernel = k.id), "
+    "(SELECT count(*) FROM kernel_op o WHERE o.kernel = k.id) "
     "FROM kernel k JOIN string n ON n.id = k.name WHERE k.combo IS NULL AND k.position IS NOT NULL "
     "AND k.compile IN (SELECT compile FROM kernel WHERE site IS NOT NULL) "
     "ORDER BY k.compile, k.phase, k.position, k.id";
@@ -67,7 +68,8 @@ static enum err add_kernel(struct plans *p, sqlite3_stmt *q)
         *last = (struct plan){.compile = compile, .first_kernel = (uint32_t)p->kernel.n};
         memcpy(last->phase, name, sizeof name);
     }
-    bool is_extern = span_is(store_column_text(q, 3), "extern");
+    /* with an epilogue it is a kernel of plumb's own, as fused ones are */
+    bool is_extern = span_is(store_column_text(q, 3), "extern") && sqlite3_column_int64(q, 7) == 1;
     struct plan_kernel *k = LIST_PUSH(&p->kernel);
     if (!k) return no_memory();
     *k = (struct plan_kernel){.id = sqlite3_column_int64(q, 0),
