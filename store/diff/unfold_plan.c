@@ -17,9 +17,9 @@
 enum { CALL_FUNCTION = 3 }; /* node.op */
 
 static const char kernels_sql[] =
-    "SELECT k.id, k.compile, k.phase, k.site, n.text, "
-    "CASE k.role WHEN 'extern' THEN (SELECT iif(count(*) = 1, max(s.text), NULL) FROM kernel_op o "
-    "LEFT JOIN string s ON s.id = o.op WHERE o.kernel = k.id) END "
+    "SELECT k.id, k.compile, k.phase, k.role, k.site, n.text, "
+    "(SELECT s.text FROM kernel_op o JOIN string s ON s.id = o.op WHERE o.kernel = k.id), "
+    "(SELECT count(*) FROM kernel_op o WHERE o.kernel = k.id) "
     "FROM kernel k JOIN string n ON n.id = k.name WHERE k.combo IS NULL AND k.position IS NOT NULL "
     "AND k.compile IN (SELECT compile FROM kernel WHERE site IS NOT NULL) "
     "ORDER BY k.compile, k.phase, k.position, k.id";
@@ -68,14 +68,17 @@ static enum err add_kernel(struct plans *p, sqlite3_stmt *q)
         *last = (struct plan){.compile = compile, .first_kernel = (uint32_t)p->kernel.n};
         memcpy(last->phase, name, sizeof name);
     }
+    /* with an epilogue it is a kernel of plumb's own, as fused ones are */
+    bool is_extern = span_is(store_column_text(q, 3), "extern") && sqlite3_column_int64(q, 7) == 1;
     struct plan_kernel *k = LIST_PUSH(&p->kernel);
     if (!k) return no_memory();
     *k = (struct plan_kernel){.id = sqlite3_column_int64(q, 0),
-                              .name = diff_word(p->words, store_column_text(q, 4)),
-                              .op = diff_word(p->words, store_column_text(q, 5))};
+                              .name = diff_word(p->words, store_column_text(q, 5)),
+                              .op = is_extern ? diff_word(p->words, store_column_text(q, 6))
+                                              : DIFF_NONE};
     last->n_kernels++;
-    if (sqlite3_column_type(q, 3) == SQLITE_NULL) return ERR_OK;
-    return map_put(&p->sites, map_key_int(sqlite3_column_int64(q, 3), 0), (int64_t)p->kernel.n - 1,
+    if (sqlite3_column_type(q, 4) == SQLITE_NULL) return ERR_OK;
+    return map_put(&p->sites, map_key_int(sqlite3_column_int64(q, 4), 0), (int64_t)p->kernel.n - 1,
                    NULL)
                ? ERR_OK
                : no_memory();
