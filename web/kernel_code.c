@@ -51,12 +51,23 @@ static void cut_literal(struct lines_window *w)
     }
 }
 
+/* Whether its last line is known: a library's kernel has code where it hands its result to some. */
+static bool has_lines(const struct kernel_shown *k)
+{
+    return k->last_line != STORE_NULL && k->last_line >= k->line;
+}
+
+/* Of a library's kernel the code has the call alone. */
+static bool is_call(const struct kernel_shown *k)
+{
+    return !has_lines(k) && span_is(k->kind, "extern");
+}
+
 /* The lines of the kernel; of a library's call those around it. */
 static enum err read_window(struct web_request *q, const struct kernel_shown *k,
                             struct lines_window *w)
 {
-    bool known = k->last_line != STORE_NULL && k->last_line >= k->line;
-    bool call = !known && span_is(k->kind, "extern");
+    bool known = has_lines(k), call = is_call(k);
     int64_t first = call && k->line > AROUND ? k->line - AROUND : call ? 1 : k->line;
     int64_t many = known ? k->last_line - first + 1 : call ? k->line - first + AROUND + 1 : MOST;
     lines_begin(w, first, language(k));
@@ -73,10 +84,10 @@ static void put_lines(struct web_request *q, struct html *h, const struct kernel
     size_t skip = 0;
     while (skip < r->list.n && r->list.p[skip].line < w->first) skip++;
     struct code_view view = {.window = w,
-                             .hit = span_is(k->kind, "extern") ? k->line : 0,
+                             .hit = is_call(k) ? k->line : 0,
                              .remarks = r->list.p ? r->list.p + skip : NULL,
                              .n_remarks = r->list.n - skip};
-    if (k->sharers > 0 && !span_is(k->kind, "extern"))
+    if (k->sharers > 0 && !is_call(k))
         html(h, "<p class=\"note\">The same code serves %n other %s, with other arrays.</p>\n",
              k->sharers, k->sharers == 1 ? SPAN("kernel") : SPAN("kernels"));
     code_write(h, &view);
