@@ -282,8 +282,8 @@ static enum err take_param(struct builder *b, const struct nest_node *node, int 
 
 static bool is_one(const struct builder *b, const struct nest_node *n)
 {
-    const union lower_number *v = &item_now(b)->param[n->index];
     if (n->kind != NEST_PARAM) return false;
+    const union lower_number *v = &item_now(b)->param[n->index];
     return n->type == NEST_F32 || n->type == NEST_F64 ? v->r == 1 : v->i == 1;
 }
 
