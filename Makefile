@@ -140,10 +140,12 @@ FORCE:
 docs/trace-format.md: $(O)/gen/gen_schema store/schema.sql
 	$(Q)$< md store/schema.sql >$@
 
+# Over a hundred programs of all objects: gold links them in half the time.
+TEST_LD := -fuse-ld=gold
 $(O)/tests/%: tests/unit/%.c $(OBJECTS)
 	$(call SAY,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(OBJECTS) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(PLUMB_CPPFLAGS) $(CFLAGS) $(PLUMB_CFLAGS) -MMD -MP -MF $@.d $(TEST_LD) -o $@ $< $(OBJECTS) $(LDLIBS) -lcmocka
 
 ## ---- packages -------------------------------------------------------------------------------
 
@@ -252,7 +254,7 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS
 	$(Q)$(SUBMAKE) CC=clang-14 SAN=$(FUZZ_SAN) CFLAGS='-O1 -g1' fuzz-programs
 	$(Q)tests/fuzz/run $(O)/san-address-undefined-fuzzer-no-link $(FUZZ_SECONDS)
 check-fuzz:
-	$(Q)$(SUBMAKE) FUZZ_SECONDS=10 fuzz
+	$(Q)$(SUBMAKE) FUZZ_SECONDS=6 fuzz
 fuzz-programs: $(FUZZERS)
 $(O)/fuzz/%: tests/fuzz/%.c $(OBJECTS)
 	$(call SAY,FUZZ,$@)
