@@ -95,7 +95,7 @@ void gemm_finish(const struct gemm *g, const struct gemm_how *how, const struct 
     struct gemm to = *g;
     int64_t size = (int64_t)dtype_size(g->out);
     if (done && done->only) {
-        to.row = acc_row / gemm_acc_parts(gemm_acc_of(g->in));
+        to.row = part->columns; /* rows close up: each is read before one is written over it */
         to.column = 1;
         to.batch = 0;
         to.result = (char *)acc - (part->row * to.row + part->column) * size;

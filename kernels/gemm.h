@@ -52,7 +52,7 @@ typedef void gemm_split(void *pool, void (*part)(void *context, int64_t i), void
 struct gemm_done_tile {
     int64_t batch, row, column, rows, columns;
     void *at;
-    int64_t step; /* elements; not below the columns of a result */
+    int64_t step; /* elements; at least the tile's columns */
 };
 /* Is given each tile by the thread that made it, in no order. */
 struct gemm_done {

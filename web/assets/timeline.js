@@ -123,7 +123,7 @@
       if (s.length > fit) s = s.slice(0, fit - 1) + "…";
     }
     ctx.textAlign = align || "left";
-    ctx.fillText(s, px, y);
+    ctx.fillText(s, px, y, room === undefined ? undefined : room - 6);
   }
   function frame() {
     queued = false;
