@@ -89,7 +89,8 @@ static void gpu_print_unit(const struct code_spec *s, const struct code_launch *
         number[m] = m;
     }
     snprintf(launch_name, sizeof launch_name, "pl_%s", gpu_no_hash);
-    struct code_launch alone = {launch_name, number, l->n_kernels, l->combo};
+    struct code_launch alone = {
+        .name = launch_name, .kernel = number, .n_kernels = l->n_kernels, .combo = l->combo};
     struct code_spec spec = {
         .kernel = kernel, .n_kernels = l->n_kernels, .launch = &alone, .n_launches = 1};
     gpu_must(code_print_cuda(&spec, &text));

@@ -419,7 +419,7 @@ static void any_split_gives_the_same_bits(void **state)
 {
     (void)state;
     for (int64_t threads = 2; threads < 8; threads += 3) {
-        struct gemm_how how = {gemm_isa_best(), split_by_threads, &threads};
+        struct gemm_how how = {.isa = gemm_isa_best(), .split = split_by_threads, .pool = &threads};
         check(DTYPE_F32, SHAPES + 5, 1, 0, &how);
         check(DTYPE_BF16, SHAPES + 3, 1, 0, &how);
     }

@@ -200,7 +200,7 @@ static void run_far(const struct test_case *t, const char *name)
     make(t, &nest, &plan);
     plan.lie[X].stride[t->n_outer + t->n_inner - 1] = APART;
     struct code_kernel k = {.name = name, .nest = &nest, .plan = &plan};
-    struct code_launch l = {name, &number, 1, NULL};
+    struct code_launch l = {.name = name, .kernel = &number, .n_kernels = 1};
     struct code_spec s = {.kernel = &k, .n_kernels = 1, .launch = &l, .n_launches = 1};
     nest_shape(&nest, &plan, &k.shape);
     must(code_gpu_text(&s, true, &text));
@@ -288,7 +288,8 @@ static void make_combos(void)
         make_member(m);
         c->group[m].dispatch = (enum combo_dispatch)m;
         c->group[m].member = m ? planned : NULL;
-        c->launch[m] = (struct code_launch){name[m], number, MEMBERS, &c->group[m]};
+        c->launch[m] = (struct code_launch){
+            .name = name[m], .kernel = number, .n_kernels = MEMBERS, .combo = &c->group[m]};
     }
     c->spec = (struct code_spec){
         .kernel = c->kernel, .n_kernels = MEMBERS, .launch = c->launch, .n_launches = MEMBERS};
@@ -416,7 +417,8 @@ static void some_kernels(int from, bool f64, struct code_spec *out)
         if (!f64 && code_needs_f64(&suite.kernel[i])) continue;
         kernel[n] = suite.kernel[i];
         number[n] = n;
-        launch[n] = (struct code_launch){kernel[n].name, &number[n], 1, NULL};
+        launch[n] =
+            (struct code_launch){.name = kernel[n].name, .kernel = &number[n], .n_kernels = 1};
         n++;
     }
     *out = (struct code_spec){.kernel = kernel, .n_kernels = n, .launch = launch, .n_launches = n};

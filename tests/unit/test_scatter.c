@@ -127,7 +127,7 @@ static void check(enum dtype t, const struct shape *x, bool loose, int64_t threa
                     int64_t e = b * s.to.batch + r * s.to.row + c * s.to.column;
                     define(&s, r, b, c, p, want + e * size + p * (int64_t)dtype_size(part_of(t)));
                 }
-    struct gemm_how how = {GEMM_SCALAR, split_by_threads, &threads};
+    struct gemm_how how = {.isa = GEMM_SCALAR, .split = split_by_threads, .pool = &threads};
     assert_int_equal(scatter_add(&s, threads ? &how : NULL), ERR_OK);
     assert_memory_equal(out, want, (size_t)(n_to * size));
     free(source), free(out), free(want), free(index);
