@@ -114,18 +114,6 @@ static enum err make_scope(struct loader *l, struct log_state *g, struct open_li
     return remember(g, line->event, line->scope);
 }
 
-/* The call of that event, DIFF_NONE when there is none before. */
-static uint32_t find_call(const struct diff_stream *s, int64_t event)
-{
-    uint32_t low = 0, high = s->n_calls;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (s->event[middle] < event) low = middle + 1;
-        else high = middle;
-    }
-    return low < s->n_calls && s->event[low] == event ? low : DIFF_NONE;
-}
-
 /* A line that is not open: a step, a span, or one of a file in another order. */
 static enum err fetch_scope(struct loader *l, struct log_state *g, int64_t event, int left,
                             uint32_t *out)
@@ -143,7 +131,7 @@ static enum err fetch_scope(struct loader *l, struct log_state *g, int64_t event
                              .kind = (int)column(l->event, 0),
                              .name = column(l->event, 1),
                              .parent = column(l->event, 2),
-                             .call = find_call(&g->stream, event)};
+                             .call = diff_find_call(&g->stream, event)};
     TRY(make_scope(l, g, &line, left - 1));
     *out = line.scope;
     return ERR_OK;

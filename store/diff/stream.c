@@ -390,3 +390,14 @@ enum err diff_join(struct diff_stream *a, struct diff_stream *b)
     if (!fine) FAIL(ERR_NOMEM, "out of memory while joining the words of two logs");
     return ERR_OK;
 }
+
+uint32_t diff_find_call(const struct diff_stream *s, int64_t event)
+{
+    uint32_t low = 0, high = s->n_calls;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (s->event[middle] < event) low = middle + 1;
+        else high = middle;
+    }
+    return low < s->n_calls && s->event[low] == event ? low : DIFF_NONE;
+}

@@ -153,6 +153,8 @@ enum err WARN_UNUSED diff_add_use(struct diff_stream *s, uint32_t form, int64_t 
  * release B first. */
 enum err WARN_UNUSED diff_join(struct diff_stream *a, struct diff_stream *b);
 
+/* The call of that event; DIFF_NONE when there is none. Events rise. */
+uint32_t diff_find_call(const struct diff_stream *s, int64_t event);
 static inline const struct diff_text *diff_call_text(const struct diff_stream *s, uint32_t call)
 {
     return &s->words->text.p[s->text[call]];

@@ -47,17 +47,6 @@ static enum err no_memory(void)
 
 /* ---- which kernels ---- */
 
-static uint32_t call_of_event(const struct diff_stream *s, int64_t event)
-{
-    uint32_t lo = 0, hi = s->n_calls;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        if (s->event[mid] < event) lo = mid + 1;
-        else hi = mid;
-    }
-    return lo < s->n_calls && s->event[lo] == event ? lo : DIFF_NONE;
-}
-
 static bool calls_kernels(const struct diff_stream *s)
 {
     for (uint32_t i = 0; i < s->n_calls; i++)
@@ -77,7 +66,7 @@ static enum err read_sites(sqlite3 *db, const struct diff_stream *s, int64_t **s
                       &q));
     int rc;
     while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
-        uint32_t call = call_of_event(s, sqlite3_column_int64(q, 0));
+        uint32_t call = diff_find_call(s, sqlite3_column_int64(q, 0));
         if (call != DIFF_NONE && diff_call_text(s, call)->kind == KERNEL)
             (*site)[call] = sqlite3_column_int64(q, 1);
     }
