@@ -184,9 +184,9 @@ PLUMB_API struct plumb_compiled *plumb_compile(const char *name, plumb_function 
 PLUMB_API int plumb_mark_dynamic(struct plumb_compiled *c, int input, int dim);
 /* Runs it, compiled when it is new for inputs of these dtypes, shapes and strides. The results
  * belong to the frame; gradients go back through them. It is run as it is where it reads values of
- * tensors or does else what is to happen at each call, while hooks are pushed or faults to be put
- * in, and from its ninth compile on; the trace says so. What cannot be traced to its end has been
- * called once more then. By any number of threads. 0, or -1. */
+ * tensors or does else what is to happen at each call, while hooks are pushed, and from its ninth
+ * compile on; the trace says so. What cannot be traced to its end has been called once more then.
+ * By any number of threads. 0, or -1. */
 PLUMB_API int plumb_compiled_call(struct plumb_compiled *c, struct plumb_tensor *const *in,
                                   int n_in, struct plumb_tensor **out, int n_out);
 
