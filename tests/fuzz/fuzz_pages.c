@@ -4,6 +4,7 @@
 
 #include "store/base/json.h"
 #include "store/base/line_diff.h"
+#include "web/fusion.h"
 #include "web/lines.h"
 #include "web/pretty.h"
 #include "web/reason.h"
@@ -132,16 +133,35 @@ static void read_view(struct span text, unsigned seed)
     arena_release(&arena);
 }
 
+/* Generated code: an edge goes from a kernel to a kernel, by a value that there is. */
+static void read_calls(struct span text)
+{
+    struct fusion f = {0};
+    struct fusion_kernel *k = fusion_add_kernel(&f);
+    if (!k) abort();
+    *k = (struct fusion_kernel){.name = SPAN("cpp_fused_add_0"), .kind = SPAN("cpp"), .id = 7};
+    if (fusion_name_kernel(&f) || fusion_read_code(&f, text)) abort();
+    for (int i = 0; i < f.n_edges; i++) {
+        const struct fusion_edge *e = &f.edges[i];
+        if (e->value < 0 || e->value >= f.n_values || e->reader < 0 || e->reader >= f.n_kernels)
+            abort();
+        int writer = f.values[e->value].writer;
+        if (writer < 0 || writer >= f.n_kernels) abort();
+    }
+    fusion_release(&f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) return 0;
     struct span text = {(const char *)data + 2, size - 2};
-    switch (data[0] % 6) {
+    switch (data[0] % 7) {
     case 0: read_reasons(text); break;
     case 1: read_json(text); break;
     case 2: read_sql(text); break;
     case 3: read_lines(text, data[1] % 16 + 1u); break;
     case 4: read_view(text, data[1]); break;
+    case 5: read_calls(text); break;
     default: compare(text, text.n * data[1] / 255);
     }
     return 0;
